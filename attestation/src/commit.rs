@@ -1,0 +1,154 @@
+//! Salted commitments: a published receipt reveals nothing about a short prompt (`SPEC.md` §5).
+
+use core::fmt;
+
+use hmac::{Hmac, KeyInit, Mac};
+use sha2::{Digest as _, Sha256};
+use zeroize::{Zeroize, ZeroizeOnDrop};
+
+use crate::Digest;
+
+const SALT: &[u8] = b"quoth/salt/1\0";
+const COMMIT: &[u8] = b"quoth/commit/1\0";
+const DETAILS: &[u8] = b"quoth/details/1";
+
+/// What a commitment is over. Each label has a salt of its own, so each part can be disclosed alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Label {
+    /// The request body as received.
+    Request,
+    /// The response body as it left, Quoth's records removed.
+    Response,
+    /// The response body up to a checkpoint.
+    Prefix,
+    /// The rendered prompt of a local execution.
+    Prompt,
+    /// The prompt's token ids, each four bytes, most significant first.
+    PromptTokens,
+    /// The output's token ids, encoded alike.
+    OutputTokens,
+    /// The sampling parameters as used.
+    Sampling,
+    /// Request line and header fields as forwarded to a provider, credentials redacted.
+    UpstreamHead,
+    /// The body as forwarded to a provider.
+    UpstreamRequest,
+    /// The body as it came back from a provider.
+    UpstreamResponse,
+}
+
+impl Label {
+    /// The label's bytes in salts and commitments.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Request => "request",
+            Self::Response => "response",
+            Self::Prefix => "prefix",
+            Self::Prompt => "prompt",
+            Self::PromptTokens => "prompt-tokens",
+            Self::OutputTokens => "output-tokens",
+            Self::Sampling => "sampling",
+            Self::UpstreamHead => "upstream-head",
+            Self::UpstreamRequest => "upstream-request",
+            Self::UpstreamResponse => "upstream-response",
+        }
+    }
+}
+
+/// A salted commitment to some bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Commitment(pub Digest);
+
+impl From<Commitment> for ciborium::Value {
+    fn from(commitment: Commitment) -> Self {
+        commitment.0.into()
+    }
+}
+
+/// 32 random bytes of one request, given to its caller alone: whoever holds them can open every commitment
+/// of that request. Hand over a [`Salt`] to open one.
+#[derive(Clone, PartialEq, Eq, Zeroize, ZeroizeOnDrop)]
+pub struct Opening([u8; 32]);
+
+/// The salt of one label: opens that commitment and no other.
+#[derive(Clone, PartialEq, Eq, Zeroize, ZeroizeOnDrop)]
+pub struct Salt([u8; 32]);
+
+impl Opening {
+    /// Takes 32 random bytes.
+    pub fn new(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+
+    /// The bytes, to hand to the caller.
+    pub fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+
+    /// HMAC-SHA256(opening, "quoth/salt/1" ‖ 0x00 ‖ label).
+    pub fn salt(&self, label: Label) -> Salt {
+        Salt(self.mac(&[SALT, label.name().as_bytes()]))
+    }
+
+    /// The commitment to `bytes` under `label`.
+    pub fn commit(&self, label: Label, bytes: &[u8]) -> Commitment {
+        self.commit_digest(label, &Digest::of(bytes))
+    }
+
+    /// The commitment to bytes whose SHA-256 is `digest`.
+    pub fn commit_digest(&self, label: Label, digest: &Digest) -> Commitment {
+        self.salt(label).commit_digest(label, digest)
+    }
+
+    /// HMAC-SHA256(opening, "quoth/details/1"): the credential for an exchange's details.
+    pub fn details_credential(&self) -> [u8; 32] {
+        self.mac(&[DETAILS])
+    }
+
+    fn mac(&self, parts: &[&[u8]]) -> [u8; 32] {
+        // safe: HMAC takes a key of any length
+        let mut mac = Hmac::<Sha256>::new_from_slice(&self.0).expect("any key length");
+        parts.iter().for_each(|part| mac.update(part));
+        mac.finalize().into_bytes().into()
+    }
+}
+
+impl Salt {
+    /// Takes a disclosed salt.
+    pub fn new(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+
+    /// The bytes, to disclose one part.
+    pub fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+
+    /// SHA-256("quoth/commit/1" ‖ 0x00 ‖ label ‖ 0x00 ‖ salt ‖ SHA-256 of the bytes).
+    pub fn commit_digest(&self, label: Label, digest: &Digest) -> Commitment {
+        let hash = Sha256::new()
+            .chain_update(COMMIT)
+            .chain_update(label.name())
+            .chain_update([0])
+            .chain_update(self.0)
+            .chain_update(digest.0);
+        Commitment(Digest(hash.finalize().into()))
+    }
+}
+
+/// Token ids as they are committed to: each four bytes, most significant first.
+pub fn token_bytes(tokens: &[u32]) -> alloc::vec::Vec<u8> {
+    tokens.iter().flat_map(|token| token.to_be_bytes()).collect()
+}
+
+impl fmt::Debug for Opening {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Opening(..)")
+    }
+}
+
+impl fmt::Debug for Salt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Salt(..)")
+    }
+}

@@ -1,0 +1,38 @@
+//! The language of Quoth: every format that leaves a node and is checked somewhere else.
+//!
+//! `no_std`, no input or output, no clock, no randomness and no private keys: callers bring time, random bytes
+//! and signatures. `SPEC.md` beside this crate is the byte-exact description, with test vectors
+//! that this crate's tests read out of the page.
+//!
+//! | module | format |
+//! |---|---|
+//! | [`statement`] | who a node is: made once at boot |
+//! | [`binding`] | the 64 bytes that hardware signs |
+//! | [`evidence`] | statement, quote and endorsements in one bundle |
+//! | [`commit`] | salted commitments to requests, responses and their parts |
+//! | [`receipt`] | what one exchange was, signed |
+//! | [`checkpoint`] | how far a stream had come, signed while it runs |
+//! | [`record`] | how checkpoints and receipts travel inside an event stream |
+//! | [`transcript`] | one exchange in one file, for an auditor |
+//!
+//! Decoding is strict everywhere: each value has exactly one accepted encoding.
+#![no_std]
+#![forbid(unsafe_code)]
+
+extern crate alloc;
+
+pub mod binding;
+pub mod cbor;
+pub mod checkpoint;
+pub mod commit;
+pub mod cose;
+mod digest;
+mod error;
+pub mod evidence;
+pub mod receipt;
+pub mod record;
+pub mod statement;
+pub mod transcript;
+
+pub use digest::Digest;
+pub use error::FormatError;

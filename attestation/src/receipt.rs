@@ -1,0 +1,185 @@
+//! The receipt: what one exchange was, signed by a key that never left the enclave (`SPEC.md` §7).
+//! A CWT (RFC 8392) with EAT claims (RFC 9711); Quoth's own claims use private-use labels below -65536.
+
+mod exchange;
+mod execution;
+
+use alloc::vec::Vec;
+
+use ciborium::Value;
+
+pub use exchange::{Exchange, Outcome};
+pub use execution::{Credential, Execution, Local, TlsPeer, Upstream};
+
+use crate::binding::{NONCE_BYTES, Nonce};
+use crate::cbor::{self, Field, Fields, Map};
+use crate::cose::Payload;
+use crate::statement::{check_profile, name_of};
+use crate::{Digest, FormatError};
+
+/// The profile that a receipt carries.
+pub const PROFILE: &str = "tag:quoth.dev,2026:receipt:1";
+
+const IAT: i64 = 6;
+const CTI: i64 = 7;
+const EAT_NONCE: i64 = 10;
+const EAT_PROFILE: i64 = 265;
+const NODE: i64 = -70_000;
+const SEQ: i64 = -70_001;
+const PREV: i64 = -70_002;
+const LEVEL: i64 = -70_003;
+const EXCHANGE: i64 = -70_004;
+const EXECUTION: i64 = -70_005;
+const USAGE: i64 = -70_006;
+const TIMES: i64 = -70_007;
+const PARENT: i64 = -70_008;
+
+/// The claims of one receipt.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Receipt {
+    /// When it was issued, Unix seconds, by the clock that the statement names.
+    pub iat: u64,
+    /// The request's id, random.
+    pub cti: [u8; 16],
+    /// The caller's nonce, when it sent one.
+    pub nonce: Option<Nonce>,
+    /// Digest of the node statement.
+    pub node: Digest,
+    /// Position in this instance's chain, from 0.
+    pub seq: u64,
+    /// Digest of the previous receipt's payload; of the statement at position 0.
+    pub prev: Digest,
+    /// How strongly the receipt is proven.
+    pub level: Level,
+    /// Request and response.
+    pub exchange: Exchange,
+    /// What produced the response; absent when nothing was executed.
+    pub execution: Option<Execution>,
+    /// Tokens, when the model or the provider counted them.
+    pub usage: Option<Usage>,
+    /// When the exchange happened, by the enclave's clock.
+    pub times: Times,
+    /// Digest of an earlier receipt's payload, as the caller named it: the enclave does not check it.
+    pub parent: Option<Digest>,
+}
+
+/// How strongly a receipt is proven.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Level {
+    /// By a signature whose key the verifier must know.
+    Vanilla,
+    /// By a key that hardware vouches for.
+    Tee,
+    /// By a zero-knowledge proof of the execution.
+    Zkml,
+}
+
+impl Level {
+    const NAMES: [(&'static str, Self); 3] = [("vanilla", Self::Vanilla), ("tee", Self::Tee), ("zkml", Self::Zkml)];
+
+    /// The name in receipts.
+    pub fn name(self) -> &'static str {
+        name_of(&Self::NAMES, self)
+    }
+}
+
+/// Token counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Usage {
+    /// Tokens read.
+    pub prompt: u64,
+    /// Tokens produced.
+    pub completion: u64,
+}
+
+/// Milliseconds since the Unix epoch, by the enclave's clock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Times {
+    /// The request was read whole.
+    pub received: u64,
+    /// The first body byte of the response was ready.
+    pub first_byte: u64,
+    /// The last one was.
+    pub last_byte: u64,
+}
+
+impl Payload for Receipt {
+    const TYP: &'static str = "application/vnd.quoth.receipt+cwt";
+    const MAX_BYTES: usize = 8 * 1024;
+
+    fn encode(&self) -> Vec<u8> {
+        let map = Map::new()
+            .with(IAT, self.iat)
+            .with(CTI, Value::Bytes(self.cti.to_vec()))
+            .with_some(EAT_NONCE, self.nonce.as_ref().map(|nonce| Value::Bytes(nonce.as_bytes().to_vec())))
+            .with(EAT_PROFILE, PROFILE)
+            .with(NODE, self.node)
+            .with(SEQ, self.seq)
+            .with(PREV, self.prev)
+            .with(LEVEL, self.level.name())
+            .with(EXCHANGE, self.exchange.to_value())
+            .with_some(EXECUTION, self.execution.as_ref().map(Execution::to_value))
+            .with_some(
+                USAGE,
+                self.usage.map(|usage| Map::new().with(1, usage.prompt).with(2, usage.completion).build()),
+            )
+            .with(TIMES, self.times.to_value())
+            .with_some(PARENT, self.parent);
+        cbor::encode(&map.build())
+    }
+
+    fn decode(bytes: &[u8]) -> Result<Self, FormatError> {
+        let mut fields = Fields::new(cbor::decode(bytes, Self::MAX_BYTES)?, "receipt")?;
+        check_profile(fields.required(EAT_PROFILE, "eat_profile")?, PROFILE)?;
+        let receipt = Self {
+            iat: fields.required(IAT, "iat")?.uint()?,
+            cti: fields.required(CTI, "cti")?.array()?,
+            nonce: fields.optional(EAT_NONCE, "eat_nonce").map(nonce).transpose()?,
+            node: fields.required(NODE, "node")?.digest()?,
+            seq: fields.required(SEQ, "seq")?.uint()?,
+            prev: fields.required(PREV, "prev")?.digest()?,
+            level: fields.required(LEVEL, "level")?.one_of(&Level::NAMES)?,
+            exchange: Exchange::from_field(fields.required(EXCHANGE, "exchange")?)?,
+            execution: fields.optional(EXECUTION, "execution").map(Execution::from_field).transpose()?,
+            usage: fields.optional(USAGE, "usage").map(Usage::from_field).transpose()?,
+            times: Times::from_field(fields.required(TIMES, "times")?)?,
+            parent: fields.optional(PARENT, "parent").map(Field::digest).transpose()?,
+        };
+        fields.finish().map(|()| receipt)
+    }
+}
+
+impl Usage {
+    fn from_field(field: Field) -> Result<Self, FormatError> {
+        let mut fields = field.map()?;
+        let usage = Self {
+            prompt: fields.required(1, "prompt tokens")?.uint()?,
+            completion: fields.required(2, "completion tokens")?.uint()?,
+        };
+        fields.finish().map(|()| usage)
+    }
+}
+
+impl Times {
+    fn to_value(self) -> Value {
+        Map::new().with(1, self.received).with(2, self.first_byte).with(3, self.last_byte).build()
+    }
+
+    fn from_field(field: Field) -> Result<Self, FormatError> {
+        let mut fields = field.map()?;
+        let times = Self {
+            received: fields.required(1, "received")?.uint()?,
+            first_byte: fields.required(2, "first byte")?.uint()?,
+            last_byte: fields.required(3, "last byte")?.uint()?,
+        };
+        fields.finish()?;
+        match times.received <= times.first_byte && times.first_byte <= times.last_byte {
+            true => Ok(times),
+            false => Err(FormatError::OutOfRange { field: "times", expected: "received ≤ first byte ≤ last byte" }),
+        }
+    }
+}
+
+pub(crate) fn nonce(field: Field) -> Result<Nonce, FormatError> {
+    field.bytes(NONCE_BYTES).and_then(Nonce::new)
+}

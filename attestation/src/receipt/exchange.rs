@@ -1,0 +1,101 @@
+use alloc::string::String;
+
+use ciborium::Value;
+
+use crate::FormatError;
+use crate::cbor::{Field, Map};
+use crate::commit::Commitment;
+use crate::statement::name_of;
+
+/// A request method, bytes, at most.
+const MAX_METHOD: usize = 16;
+/// A request-target, bytes, at most.
+const MAX_TARGET: usize = 2 * 1024;
+
+/// One request and its response.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Exchange {
+    /// HTTP method (RFC 9110 §9).
+    pub method: String,
+    /// Request-target as received (RFC 9112 §3.2), query included.
+    pub target: String,
+    /// HTTP status of the response.
+    pub status: u16,
+    /// Commitment to the request body.
+    pub request: Commitment,
+    /// Commitment to the response body, Quoth's records removed.
+    pub response: Commitment,
+    /// Length of that body, bytes.
+    pub response_length: u64,
+    /// Whether the response was an event stream.
+    pub streamed: bool,
+    /// How it ended.
+    pub outcome: Outcome,
+}
+
+/// How an exchange ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// The whole answer was produced (not: delivered).
+    Complete,
+    /// The answer was cut at the token limit.
+    Length,
+    /// The caller went away first.
+    ClientClosed,
+    /// The provider failed, or broke its protocol.
+    UpstreamFailed,
+    /// The local engine failed.
+    EngineFailed,
+    /// Nothing was executed.
+    Refused,
+}
+
+impl Outcome {
+    const NAMES: [(&'static str, Self); 6] = [
+        ("complete", Self::Complete),
+        ("length", Self::Length),
+        ("client_closed", Self::ClientClosed),
+        ("upstream_failed", Self::UpstreamFailed),
+        ("engine_failed", Self::EngineFailed),
+        ("refused", Self::Refused),
+    ];
+
+    /// The name in receipts.
+    pub fn name(self) -> &'static str {
+        name_of(&Self::NAMES, self)
+    }
+}
+
+impl Exchange {
+    pub(super) fn to_value(&self) -> Value {
+        Map::new()
+            .with(1, self.method.as_str())
+            .with(2, self.target.as_str())
+            .with(3, self.status)
+            .with(4, self.request)
+            .with(5, self.response)
+            .with(6, self.response_length)
+            .with(7, self.streamed)
+            .with(8, self.outcome.name())
+            .build()
+    }
+
+    pub(super) fn from_field(field: Field) -> Result<Self, FormatError> {
+        let mut fields = field.map()?;
+        let exchange = Self {
+            method: fields.required(1, "method")?.text(MAX_METHOD)?,
+            target: fields.required(2, "target")?.text(MAX_TARGET)?,
+            status: fields.required(3, "status")?.uint()?,
+            request: Commitment(fields.required(4, "request commitment")?.digest()?),
+            response: Commitment(fields.required(5, "response commitment")?.digest()?),
+            response_length: fields.required(6, "response length")?.uint()?,
+            streamed: fields.required(7, "streamed")?.boolean()?,
+            outcome: fields.required(8, "outcome")?.one_of(&Outcome::NAMES)?,
+        };
+        fields.finish()?;
+        match exchange.status {
+            100..=999 => Ok(exchange),
+            _ => Err(FormatError::OutOfRange { field: "status", expected: "100 to 999" }),
+        }
+    }
+}

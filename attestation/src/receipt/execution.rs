@@ -1,0 +1,204 @@
+use alloc::string::String;
+
+use ciborium::Value;
+
+use crate::cbor::{Field, Fields, Map};
+use crate::commit::Commitment;
+use crate::statement::{MAX_TEXT, name_of};
+use crate::{Digest, FormatError};
+
+/// What produced a response.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Execution {
+    /// A model inside the enclave.
+    Local(Local),
+    /// A closed provider.
+    Upstream(Upstream),
+}
+
+/// Execution of a GGUF inside the enclave: whoever has the file can run it again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Local {
+    /// The model's name in the statement.
+    pub model: String,
+    /// SHA-256 of the whole GGUF file.
+    pub model_sha256: Digest,
+    /// Commitment to the rendered prompt.
+    pub prompt: Commitment,
+    /// Commitment to the prompt's token ids.
+    pub prompt_tokens: Commitment,
+    /// Commitment to the output's token ids.
+    pub output_tokens: Commitment,
+    /// Commitment to the sampling parameters as used, the seed among them.
+    pub sampling: Commitment,
+    /// Arithmetic profile, with the instruction set it ran on.
+    pub arithmetic: String,
+    /// Identity of the engine.
+    pub engine: String,
+}
+
+/// Execution by a closed provider: these bytes went to, and came back from, a TLS peer that authenticated as this
+/// host. It says nothing about what the provider ran.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Upstream {
+    /// The provider's name in the statement.
+    pub provider: String,
+    /// The DNS name it authenticated as.
+    pub host: String,
+    /// TCP port.
+    pub port: u16,
+    /// The connection; absent when none was made.
+    pub tls: Option<TlsPeer>,
+    /// Commitment to request line and header fields as sent, credential values replaced by `redacted`.
+    pub head: Commitment,
+    /// Commitment to the body bytes sent.
+    pub sent: Commitment,
+    /// Commitment to the body bytes received.
+    pub received: Commitment,
+    /// The model that the forwarded body asks for.
+    pub model_asked: String,
+    /// The model string that came back.
+    pub model_answered: Option<String>,
+    /// The provider's own request id.
+    pub request_id: Option<String>,
+    /// Whose key the provider was shown.
+    pub credential: Credential,
+}
+
+/// The authenticated peer of a TLS connection.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TlsPeer {
+    /// Protocol version (RFC 8446 §4.2.1), 0x0304 for TLS 1.3.
+    pub version: u16,
+    /// Cipher suite (RFC 8446 §B.4).
+    pub suite: u16,
+    /// SHA-256 of the leaf certificate's SubjectPublicKeyInfo, DER.
+    pub leaf_spki: Digest,
+    /// SHA-256 of the certificates as received, concatenated.
+    pub chain: Digest,
+}
+
+/// Whose key a provider was shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Credential {
+    /// The node operator's.
+    Operator,
+    /// The caller's.
+    Caller,
+}
+
+impl Credential {
+    const NAMES: [(&'static str, Self); 2] = [("operator", Self::Operator), ("caller", Self::Caller)];
+
+    /// The name in receipts.
+    pub fn name(self) -> &'static str {
+        name_of(&Self::NAMES, self)
+    }
+}
+
+#[derive(Clone, Copy)]
+enum Kind {
+    Local,
+    Upstream,
+}
+
+const KINDS: [(&str, Kind); 2] = [("local", Kind::Local), ("upstream", Kind::Upstream)];
+
+impl Execution {
+    pub(super) fn to_value(&self) -> Value {
+        match self {
+            Self::Local(local) => local.to_value(),
+            Self::Upstream(upstream) => upstream.to_value(),
+        }
+    }
+
+    pub(super) fn from_field(field: Field) -> Result<Self, FormatError> {
+        let mut fields = field.map()?;
+        let execution = match fields.required(1, "execution kind")?.one_of(&KINDS)? {
+            Kind::Local => Self::Local(Local::from_fields(&mut fields)?),
+            Kind::Upstream => Self::Upstream(Upstream::from_fields(&mut fields)?),
+        };
+        fields.finish().map(|()| execution)
+    }
+}
+
+impl Local {
+    fn to_value(&self) -> Value {
+        Map::new()
+            .with(1, "local")
+            .with(2, self.model.as_str())
+            .with(3, self.model_sha256)
+            .with(4, self.prompt)
+            .with(5, self.prompt_tokens)
+            .with(6, self.output_tokens)
+            .with(7, self.sampling)
+            .with(8, self.arithmetic.as_str())
+            .with(9, self.engine.as_str())
+            .build()
+    }
+
+    fn from_fields(fields: &mut Fields) -> Result<Self, FormatError> {
+        Ok(Self {
+            model: fields.required(2, "model")?.text(MAX_TEXT)?,
+            model_sha256: fields.required(3, "model sha256")?.digest()?,
+            prompt: Commitment(fields.required(4, "prompt commitment")?.digest()?),
+            prompt_tokens: Commitment(fields.required(5, "prompt token commitment")?.digest()?),
+            output_tokens: Commitment(fields.required(6, "output token commitment")?.digest()?),
+            sampling: Commitment(fields.required(7, "sampling commitment")?.digest()?),
+            arithmetic: fields.required(8, "arithmetic")?.text(MAX_TEXT)?,
+            engine: fields.required(9, "engine")?.text(MAX_TEXT)?,
+        })
+    }
+}
+
+impl Upstream {
+    fn to_value(&self) -> Value {
+        Map::new()
+            .with(1, "upstream")
+            .with(2, self.provider.as_str())
+            .with(3, self.host.as_str())
+            .with(4, self.port)
+            .with_some(5, self.tls.as_ref().map(TlsPeer::to_value))
+            .with(6, self.head)
+            .with(7, self.sent)
+            .with(8, self.received)
+            .with(9, self.model_asked.as_str())
+            .with_some(10, self.model_answered.as_deref())
+            .with_some(11, self.request_id.as_deref())
+            .with(12, self.credential.name())
+            .build()
+    }
+
+    fn from_fields(fields: &mut Fields) -> Result<Self, FormatError> {
+        Ok(Self {
+            provider: fields.required(2, "provider")?.text(MAX_TEXT)?,
+            host: fields.required(3, "host")?.text(MAX_TEXT)?,
+            port: fields.required(4, "port")?.uint()?,
+            tls: fields.optional(5, "tls").map(TlsPeer::from_field).transpose()?,
+            head: Commitment(fields.required(6, "head commitment")?.digest()?),
+            sent: Commitment(fields.required(7, "sent commitment")?.digest()?),
+            received: Commitment(fields.required(8, "received commitment")?.digest()?),
+            model_asked: fields.required(9, "model asked")?.text(MAX_TEXT)?,
+            model_answered: fields.optional(10, "model answered").map(|field| field.text(MAX_TEXT)).transpose()?,
+            request_id: fields.optional(11, "provider request id").map(|field| field.text(MAX_TEXT)).transpose()?,
+            credential: fields.required(12, "credential")?.one_of(&Credential::NAMES)?,
+        })
+    }
+}
+
+impl TlsPeer {
+    fn to_value(&self) -> Value {
+        Map::new().with(1, self.version).with(2, self.suite).with(3, self.leaf_spki).with(4, self.chain).build()
+    }
+
+    fn from_field(field: Field) -> Result<Self, FormatError> {
+        let mut fields = field.map()?;
+        let peer = Self {
+            version: fields.required(1, "tls version")?.uint()?,
+            suite: fields.required(2, "tls suite")?.uint()?,
+            leaf_spki: fields.required(3, "leaf spki")?.digest()?,
+            chain: fields.required(4, "chain")?.digest()?,
+        };
+        fields.finish().map(|()| peer)
+    }
+}

@@ -1,0 +1,167 @@
+//! What can go wrong, and what may be said about it: no message carries a caller's text.
+
+use crate::request::RequestError;
+
+/// Why a JSON body was refused, with the byte offset at which it was noticed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum JsonError {
+    /// The body starts with a byte order mark (RFC 8259 §8.1 forbids it).
+    #[error("byte order mark")]
+    ByteOrderMark,
+    /// The body is not UTF-8.
+    #[error("invalid UTF-8 at byte {at}")]
+    Utf8 {
+        /// Byte offset.
+        at: usize,
+    },
+    /// The body ends inside a value.
+    #[error("unexpected end at byte {at}")]
+    End {
+        /// Byte offset.
+        at: usize,
+    },
+    /// A byte that cannot stand here.
+    #[error("unexpected byte at {at}")]
+    Syntax {
+        /// Byte offset.
+        at: usize,
+    },
+    /// An object names one member twice, compared after unescaping.
+    #[error("duplicate key before byte {at}")]
+    DuplicateKey {
+        /// Byte offset just after the second key.
+        at: usize,
+    },
+    /// A `\u` escape is half of a surrogate pair.
+    #[error("lone surrogate at byte {at}")]
+    LoneSurrogate {
+        /// Byte offset.
+        at: usize,
+    },
+    /// Arrays and objects are nested deeper than [`crate::limits::MAX_JSON_DEPTH`].
+    #[error("nested deeper than {} at byte {at}", crate::limits::MAX_JSON_DEPTH)]
+    Depth {
+        /// Byte offset.
+        at: usize,
+    },
+    /// A number is outside what an IEEE 754 double holds.
+    #[error("number out of range at byte {at}")]
+    Number {
+        /// Byte offset.
+        at: usize,
+    },
+    /// Bytes follow the value.
+    #[error("trailing bytes at {at}")]
+    Trailing {
+        /// Byte offset.
+        at: usize,
+    },
+}
+
+/// Why the engine could not load a model or answer a request.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum EngineError {
+    /// The request asks for something wrong or unsupported.
+    #[error(transparent)]
+    Request(#[from] RequestError),
+    /// Too many requests wait already; try again later.
+    #[error("too many requests are waiting (limit {limit})")]
+    Busy {
+        /// [`crate::limits::QUEUE`].
+        limit: usize,
+    },
+    /// The engine has stopped and answers nothing more.
+    #[error("the engine has stopped")]
+    Stopped,
+    /// Decoding failed; the engine stops.
+    #[error("decoding failed with status {status}")]
+    Decode {
+        /// llama.cpp's status, or 0 when it could not be told.
+        status: i32,
+    },
+    /// The model's logits hold a value that is no number; this generation ends.
+    #[error("the model produced a logit that is not a number")]
+    Logits,
+    /// The grammar leaves no token to choose; this generation ends.
+    #[error("the grammar leaves no token to choose")]
+    Grammar,
+    /// Bytes of the model are more than announced.
+    #[error("model is longer than the expected {expected} bytes")]
+    ModelTooLong {
+        /// Announced size, bytes.
+        expected: u64,
+    },
+    /// Bytes of the model are fewer than announced.
+    #[error("model is {actual} bytes, expected {expected}")]
+    ModelTooShort {
+        /// Announced size, bytes.
+        expected: u64,
+        /// Received size, bytes.
+        actual: u64,
+    },
+    /// The model's SHA-256 is not the expected one.
+    #[error("model has SHA-256 {}, expected {}", Hex(.actual), Hex(.expected))]
+    ModelHash {
+        /// The measured configuration's hash.
+        expected: [u8; 32],
+        /// What was received.
+        actual: [u8; 32],
+    },
+    /// An announced size outside [`crate::limits::MIN_MODEL_BYTES`] to [`crate::limits::MAX_MODEL_BYTES`].
+    #[error("a model of {size} bytes is outside the accepted sizes")]
+    ModelSize {
+        /// Announced size, bytes.
+        size: u64,
+    },
+    /// The file is no GGUF that this engine reads.
+    #[error("GGUF: {0}")]
+    Gguf(#[from] crate::model::gguf::GgufError),
+    /// llama.cpp refused the model or could not make a context for it.
+    #[error("llama.cpp could not {what}")]
+    Load {
+        /// The step that failed.
+        what: &'static str,
+    },
+    /// This processor lacks an instruction set that the build uses.
+    #[error("this processor lacks {feature}")]
+    Processor {
+        /// The instruction set.
+        feature: &'static str,
+    },
+    /// An engine option is outside its bounds.
+    #[error("option {option} is {actual}, must be within {min} to {max}")]
+    Option {
+        /// The option.
+        option: &'static str,
+        /// What was given.
+        actual: u64,
+        /// Smallest accepted.
+        min: u64,
+        /// Largest accepted.
+        max: u64,
+    },
+    /// A system call failed.
+    #[error("{call}: errno {errno}")]
+    System {
+        /// The call.
+        call: &'static str,
+        /// Its errno, or 0 when there is none.
+        errno: i32,
+    },
+}
+
+impl EngineError {
+    pub(crate) fn io(call: &'static str, error: &std::io::Error) -> Self {
+        Self::System { call, errno: error.raw_os_error().unwrap_or(0) }
+    }
+}
+
+struct Hex<'a>(&'a [u8; 32]);
+
+impl std::fmt::Display for Hex<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}

@@ -1,0 +1,95 @@
+//! Every bound of the engine, in one place. Each is tested at the limit and one past it.
+
+/// Deepest nesting of arrays and objects in a JSON body.
+pub const MAX_JSON_DEPTH: usize = 64;
+
+/// Messages in one chat.
+pub const MAX_MESSAGES: usize = 1024;
+/// Text parts in one message.
+pub const MAX_PARTS: usize = 256;
+/// Bytes of text in one request: all messages, or the prompt, together.
+pub const MAX_TEXT_BYTES: usize = 4 << 20;
+/// Bytes of a model name in a request.
+pub const MAX_MODEL_NAME: usize = 256;
+/// Bytes of the `user` field.
+pub const MAX_USER_BYTES: usize = 512;
+/// Stop strings of one request.
+pub const MAX_STOPS: usize = 4;
+/// Bytes of one stop string.
+pub const MAX_STOP_BYTES: usize = 256;
+/// Entries of `logit_bias`.
+pub const MAX_LOGIT_BIAS: usize = 300;
+/// Largest magnitude of one `logit_bias` value.
+pub const MAX_BIAS: f64 = 100.0;
+/// Largest `top_logprobs` of a chat.
+pub const MAX_TOP_LOGPROBS: u8 = 20;
+/// Largest `logprobs` of a legacy completion.
+pub const MAX_COMPLETION_LOGPROBS: u8 = 5;
+/// Largest `temperature`.
+pub const MAX_TEMPERATURE: f64 = 2.0;
+/// Largest magnitude of `presence_penalty` and `frequency_penalty`.
+pub const MAX_PENALTY: f64 = 2.0;
+/// Largest `repeat_penalty`; it must also be above zero.
+pub const MAX_REPEAT_PENALTY: f64 = 10.0;
+/// Largest `top_k`.
+pub const MAX_TOP_K: u64 = 1 << 20;
+/// Largest `max_tokens` that is parsed; the context bounds it further.
+pub const MAX_MAX_TOKENS: u64 = 1 << 20;
+/// Inputs of one embeddings request.
+pub const MAX_EMBEDDING_INPUTS: usize = 256;
+
+/// Bytes of a JSON schema, written compactly.
+pub const MAX_SCHEMA_BYTES: usize = 64 << 10;
+/// Deepest nesting of a JSON schema, in schemas.
+pub const MAX_SCHEMA_DEPTH: usize = 32;
+/// Properties of one object schema.
+pub const MAX_SCHEMA_PROPERTIES: usize = 256;
+/// Values of one `enum`, and alternatives of one `anyOf`.
+pub const MAX_SCHEMA_ALTERNATIVES: usize = 256;
+/// Largest `minItems`, `maxItems`, `minLength` and `maxLength`.
+pub const MAX_SCHEMA_REPEAT: u64 = 512;
+/// Rules of a grammar made from a schema.
+pub const MAX_GRAMMAR_RULES: usize = 2048;
+/// Bytes of a grammar made from a schema.
+pub const MAX_GRAMMAR_BYTES: usize = 256 << 10;
+/// Ways a schema lets one point of the output be read; more would let one request slow all others.
+pub const MAX_GRAMMAR_AMBIGUITY: u64 = 256;
+
+/// Bytes of a rendered prompt.
+pub const MAX_RENDERED_BYTES: usize = 8 << 20;
+/// Instructions a chat template may run.
+pub const TEMPLATE_FUEL: u64 = 2_000_000;
+/// Nested calls of a chat template.
+pub const TEMPLATE_RECURSION: usize = 64;
+/// Bytes of a chat template.
+pub const MAX_TEMPLATE_BYTES: usize = 256 << 10;
+
+/// Smallest and largest GGUF file, bytes.
+pub const MIN_MODEL_BYTES: u64 = 64;
+/// Largest GGUF file, bytes.
+pub const MAX_MODEL_BYTES: u64 = 1 << 40;
+/// Metadata entries of a GGUF file.
+pub const MAX_GGUF_ENTRIES: u64 = 4096;
+/// Tensors of a GGUF file.
+pub const MAX_GGUF_TENSORS: u64 = 65_536;
+/// Bytes of a GGUF key or tensor name.
+pub const MAX_GGUF_NAME: u64 = 1024;
+/// Bytes of one GGUF string value.
+pub const MAX_GGUF_STRING: u64 = 16 << 20;
+/// Elements of one GGUF array value.
+pub const MAX_GGUF_ARRAY: u64 = 16 << 20;
+/// Bytes of a GGUF header: everything before the tensor data.
+pub const MAX_GGUF_HEADER: u64 = 512 << 20;
+
+/// Sequences that run at once.
+pub const MAX_PARALLEL: u32 = 256;
+/// Tokens of one sequence's context.
+pub const MAX_CONTEXT: u32 = 1 << 20;
+/// Tokens of one decode step.
+pub const MAX_BATCH: u32 = 8192;
+/// Threads of one decode step.
+pub const MAX_THREADS: u32 = 512;
+/// Requests that wait for a free sequence; one more is refused with `Busy`.
+pub const QUEUE: usize = 256;
+/// Events that wait for a slow reader; its sequence pauses when they fill up.
+pub const EVENTS: usize = 64;

@@ -1,0 +1,1 @@
+//! The untrusted shim beside the enclave.

@@ -1,0 +1,1 @@
+//! Writes tiny, deterministic GGUF models for tests.

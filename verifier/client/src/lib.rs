@@ -1,0 +1,1 @@
+//! A connector that verifies a node before the first prompt byte.

@@ -1,0 +1,1 @@
+//! Appraises Quoth evidence and receipts: bytes, policy and time in, typed verdict out.
