@@ -29,6 +29,7 @@ pub mod cose;
 mod digest;
 mod error;
 pub mod evidence;
+pub mod measurement;
 pub mod receipt;
 pub mod record;
 pub mod statement;
