@@ -1,0 +1,6 @@
+//! The formats as a whole: strictness, and agreement with `SPEC.md`.
+#![allow(clippy::unwrap_used)]
+
+mod spec;
+mod strict;
+mod support;

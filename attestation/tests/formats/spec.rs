@@ -1,0 +1,97 @@
+//! `SPEC.md` is what the code does: its vectors are read out of the page.
+
+use std::collections::BTreeMap;
+
+use crate::support;
+use quoth_attestation::binding::node_binding;
+use quoth_attestation::cbor;
+use quoth_attestation::commit::{Label, Opening};
+use quoth_attestation::cose::Payload;
+use quoth_attestation::measurement::pcr;
+
+const PAGE: &str = include_str!("../../SPEC.md");
+
+/// The bodies of the page's blocks that are fenced as `kind NAME`.
+fn blocks(kind: &str) -> BTreeMap<&'static str, String> {
+    PAGE.split("\n```")
+        .filter_map(|block| block.split_once('\n'))
+        .filter_map(|(info, body)| Some((info.strip_prefix(kind)?.strip_prefix(' ')?, body)))
+        .map(|(name, body)| (name, body.split_whitespace().collect()))
+        .collect()
+}
+
+#[test]
+fn vectors() {
+    let opening = support::opening();
+    let salt = opening.salt(Label::Request);
+    let computed: BTreeMap<&str, Vec<u8>> = [
+        ("statement", support::statement().encode()),
+        ("statement-digest", support::node().0.to_vec()),
+        ("binding", node_binding(&support::node(), None).to_vec()),
+        ("binding-with-nonce", node_binding(&support::node(), Some(&support::nonce())).to_vec()),
+        ("pcr", pcr(&[b"kernel", b"ramdisk"]).to_vec()),
+        ("evidence", support::evidence().encode()),
+        ("salt", salt.as_bytes().to_vec()),
+        ("commitment", opening.commit(Label::Request, support::REQUEST).0.0.to_vec()),
+        ("details-credential", opening.details_credential().to_vec()),
+        ("receipt-payload", support::receipt().encode()),
+        ("receipt", support::sign(support::receipt()).bytes().to_vec()),
+        ("receipt-payload-upstream", support::upstream_receipt().encode()),
+        ("checkpoint", support::sign(support::checkpoint()).bytes().to_vec()),
+        ("possession", support::sign(support::possession()).bytes().to_vec()),
+    ]
+    .into();
+    let page = blocks("hex");
+    for (name, bytes) in &computed {
+        let shown = page.get(name).unwrap_or_else(|| panic!("SPEC.md lacks the vector {name}: {}", hex::encode(bytes)));
+        assert_eq!(*shown, hex::encode(bytes), "{name}");
+    }
+    assert_eq!(page.len(), computed.len(), "SPEC.md shows a vector that nothing computes");
+}
+
+#[test]
+fn texts() {
+    let page = blocks("text");
+    let squeeze = |text: String| text.split_whitespace().collect::<String>();
+    assert_eq!(page["stream"], squeeze(support::stream()));
+    assert_eq!(page["transcript"], squeeze(support::transcript().encode()));
+}
+
+#[test]
+fn refusals() {
+    let rows: Vec<(Vec<u8>, &str)> = PAGE
+        .lines()
+        .filter_map(|line| line.strip_prefix("| `"))
+        .filter_map(|line| line.split_once("` | `"))
+        .filter_map(|(bytes, rest)| Some((hex::decode(bytes).ok()?, rest.split('`').next()?)))
+        .collect();
+    assert!(rows.len() >= 15, "the table of refusals is gone");
+    for (bytes, code) in rows {
+        let error = cbor::decode(&bytes, 64).expect_err("SPEC.md says that this is refused");
+        assert_eq!(error.code(), code, "{}", hex::encode(bytes));
+    }
+}
+
+#[test]
+fn every_label_has_a_salt_of_its_own() {
+    let labels = [
+        Label::Request,
+        Label::Response,
+        Label::Prefix,
+        Label::Prompt,
+        Label::PromptTokens,
+        Label::OutputTokens,
+        Label::Sampling,
+        Label::UpstreamHead,
+        Label::UpstreamRequest,
+        Label::UpstreamResponse,
+    ];
+    let salts: std::collections::BTreeSet<_> =
+        labels.iter().map(|label| *support::opening().salt(*label).as_bytes()).collect();
+    assert_eq!(salts.len(), labels.len());
+    let other = Opening::new([0x10; 32]);
+    assert!(!salts.contains(other.salt(Label::Request).as_bytes()));
+    for label in labels {
+        assert!(PAGE.contains(&format!("`{}`", label.name())), "SPEC.md lacks the label {}", label.name());
+    }
+}

@@ -1,0 +1,188 @@
+//! One value of each format, fixed, so that `SPEC.md` can show its bytes.
+
+use ed25519_dalek::{Signer, SigningKey};
+use quoth_attestation::binding::{Nonce, node_binding};
+use quoth_attestation::checkpoint::Checkpoint;
+use quoth_attestation::commit::{Label, Opening, token_bytes};
+use quoth_attestation::cose::{KeyId, Payload, Possession, Signed};
+use quoth_attestation::evidence::Evidence;
+use quoth_attestation::receipt::{Exchange, Execution, Level, Local, Outcome, Receipt, Times, Usage};
+use quoth_attestation::statement::{Clock, Keys, Model, Platform, Software, Statement, Upstream};
+use quoth_attestation::transcript::{Details, Request, Response, Transcript};
+use quoth_attestation::{Digest, record};
+
+pub(crate) const REQUEST: &[u8] = br#"{"model":"tiny","messages":[{"role":"user","content":"Hi"}],"stream":true}"#;
+pub(crate) const FIRST: &[u8] = b"data: {\"choices\":[]}\n\n";
+pub(crate) const DONE: &[u8] = b"data: [DONE]\n\n";
+const ISSUED: u64 = 1_800_000_000;
+const CTI: [u8; 16] = [0xc1; 16];
+
+pub(crate) fn key() -> SigningKey {
+    SigningKey::from_bytes(&core::array::from_fn(|i| i as u8))
+}
+
+pub(crate) fn sign<T: Payload>(claims: T) -> Signed<T> {
+    let key = key();
+    Signed::sign(claims, KeyId::of(key.verifying_key().as_bytes()), |bytes| key.sign(bytes).to_bytes())
+}
+
+pub(crate) fn nonce() -> Nonce {
+    Nonce::new([0xee; 8]).unwrap()
+}
+
+pub(crate) fn opening() -> Opening {
+    Opening::new([0x0f; 32])
+}
+
+pub(crate) fn statement() -> Statement {
+    Statement {
+        instance: [0x11; 16],
+        platform: Platform::Nitro,
+        keys: Keys {
+            receipt: key().verifying_key().to_bytes(),
+            tls: Digest([0x22; 32]),
+            seal: Some([0x33; 32]),
+            other: [("settlement".into(), vec![0x02; 33])].into(),
+        },
+        config: Digest([0x44; 32]),
+        software: Software {
+            name: "quoth-enclave".into(),
+            version: "0.1.0".into(),
+            commit: "0123456789abcdef0123456789abcdef01234567".into(),
+            engine: Some("llama-cpp-2 0.1.160".into()),
+        },
+        models: vec![Model { name: "tiny".into(), sha256: Digest([0x55; 32]), size: 1_100_000 }],
+        upstreams: vec![Upstream { name: "openai".into(), host: "api.openai.com".into(), port: 443 }],
+        operator: Some([0x66; 32]),
+        issued: ISSUED,
+        not_after: ISSUED + 86_400,
+        clock: Clock::Nsm,
+    }
+}
+
+pub(crate) fn node() -> Digest {
+    Digest::of(&statement().encode())
+}
+
+pub(crate) fn possession() -> Possession {
+    Possession { binding: node_binding(&node(), Some(&nonce())) }
+}
+
+pub(crate) fn evidence() -> Evidence {
+    Evidence {
+        statement: statement().encode(),
+        quote: sign(possession()).bytes().to_vec(),
+        nonce: Some(nonce()),
+        certificates: vec![vec![0x30, 0x00]],
+        crls: vec![],
+    }
+}
+
+pub(crate) fn details() -> Details {
+    Details {
+        prompt: b"<|im_start|>user\nHi".to_vec(),
+        prompt_tokens: vec![1, 72, 105],
+        output_tokens: vec![79, 107, 2],
+        sampling: vec![0xa0],
+    }
+}
+
+pub(crate) fn checkpoint() -> Checkpoint {
+    Checkpoint {
+        node: node(),
+        cti: CTI,
+        nonce: Some(nonce()),
+        request: opening().commit(Label::Request, REQUEST),
+        status: 200,
+        number: 0,
+        offset: 0,
+        prefix: opening().commit(Label::Prefix, b""),
+        prev: None,
+    }
+}
+
+pub(crate) fn body() -> Vec<u8> {
+    [FIRST, DONE].concat()
+}
+
+pub(crate) fn receipt() -> Receipt {
+    let (opening, details) = (opening(), details());
+    Receipt {
+        iat: ISSUED + 60,
+        cti: CTI,
+        nonce: Some(nonce()),
+        node: node(),
+        seq: 0,
+        prev: node(),
+        level: Level::Tee,
+        exchange: Exchange {
+            method: "POST".into(),
+            target: "/v1/chat/completions".into(),
+            status: 200,
+            request: opening.commit(Label::Request, REQUEST),
+            response: opening.commit(Label::Response, &body()),
+            response_length: body().len() as u64,
+            streamed: true,
+            outcome: Outcome::Complete,
+        },
+        execution: Some(Execution::Local(Local {
+            model: "tiny".into(),
+            model_sha256: Digest([0x55; 32]),
+            prompt: opening.commit(Label::Prompt, &details.prompt),
+            prompt_tokens: opening.commit(Label::PromptTokens, &token_bytes(&details.prompt_tokens)),
+            output_tokens: opening.commit(Label::OutputTokens, &token_bytes(&details.output_tokens)),
+            sampling: opening.commit(Label::Sampling, &details.sampling),
+            arithmetic: "cpu-1/x86-64-v3".into(),
+            engine: "llama-cpp-2 0.1.160".into(),
+        })),
+        usage: Some(Usage { prompt: 3, completion: 3 }),
+        times: Times { received: 1_800_000_059_000, first_byte: 1_800_000_059_100, last_byte: 1_800_000_060_000 },
+        parent: None,
+    }
+}
+
+pub(crate) fn upstream_receipt() -> Receipt {
+    use quoth_attestation::receipt::{Credential, TlsPeer, Upstream};
+    let opening = opening();
+    Receipt {
+        execution: Some(Execution::Upstream(Upstream {
+            provider: "openai".into(),
+            host: "api.openai.com".into(),
+            port: 443,
+            tls: Some(TlsPeer {
+                version: 0x0304,
+                suite: 0x1301,
+                leaf_spki: Digest([0x77; 32]),
+                chain: Digest([0x88; 32]),
+            }),
+            head: opening.commit(Label::UpstreamHead, b"POST /v1/chat/completions HTTP/1.1"),
+            sent: opening.commit(Label::UpstreamRequest, REQUEST),
+            received: opening.commit(Label::UpstreamResponse, &body()),
+            model_asked: "gpt-4o".into(),
+            model_answered: Some("gpt-4o-2024-08-06".into()),
+            request_id: Some("req_1".into()),
+            credential: Credential::Operator,
+        })),
+        parent: Some(Digest([0x99; 32])),
+        ..receipt()
+    }
+}
+
+pub(crate) fn stream() -> String {
+    let checkpoint = record::encode(record::Kind::Checkpoint, sign(checkpoint()).bytes());
+    let receipt = record::encode(record::Kind::Receipt, sign(receipt()).bytes());
+    checkpoint + core::str::from_utf8(FIRST).unwrap() + &receipt + core::str::from_utf8(DONE).unwrap()
+}
+
+pub(crate) fn transcript() -> Transcript {
+    Transcript {
+        request: Request { method: "POST".into(), target: "/v1/chat/completions".into(), body: REQUEST.to_vec() },
+        response: Response { status: 200, body: body() },
+        receipt: Some(sign(receipt()).bytes().to_vec()),
+        checkpoints: vec![sign(checkpoint()).bytes().to_vec()],
+        opening: opening(),
+        nonce: Some(nonce()),
+        evidence: evidence().encode(),
+        details: Some(details()),
+    }
+}
