@@ -160,9 +160,7 @@ impl Reader<'_> {
                 }
                 self.at += 2;
                 match self.hex4()? {
-                    second @ 0xDC00..=0xDFFF => {
-                        0x10000 + ((first - 0xD800) << 10) + (second - 0xDC00)
-                    }
+                    second @ 0xDC00..=0xDFFF => 0x10000 + ((first - 0xD800) << 10) + (second - 0xDC00),
                     _ => return Err(lone),
                 }
             }

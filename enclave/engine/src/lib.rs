@@ -1,1 +1,37 @@
 //! GGUF in, tokens out.
+//!
+//! The engine owns the *meaning* of a request: how an OpenAI-style body becomes messages and a
+//! sampler, how messages become a prompt, and how tokens are chosen, so that a replay later maps
+//! it the same way. It knows nothing of HTTP, receipts or hardware.
+//!
+//! ```text
+//! bytes -> json::parse -> request::Chat::from_json -> Engine::chat -> Generation { events }
+//! model bytes -> ModelWriter::write.. -> finish -> SealedModel -> Engine::load
+//! ```
+//!
+//! Everything a caller, a host or a file gives is hostile: bounded by [`limits`], refused by a
+//! typed error, never a panic, and never llama.cpp's own assertions, which would abort.
+
+#![deny(unsafe_code)]
+
+mod engine;
+mod error;
+mod identity;
+pub mod json;
+pub mod limits;
+mod model;
+mod prepare;
+pub mod request;
+pub mod sampling;
+mod scheduler;
+mod schema;
+mod template;
+
+pub use engine::{Engine, EngineOptions, Event, Finish, Generation, ModelInfo, TokenInfo};
+pub use error::{EngineError, JsonError};
+pub use identity::PROFILE;
+pub use model::gguf;
+pub use model::sealed::{ModelWriter, SealedModel};
+pub use request::RequestError;
+pub use sampling::Sampling;
+pub use schema::Format;

@@ -25,11 +25,15 @@ pub const MAX_BIAS: f64 = 100.0;
 pub const MAX_TOP_LOGPROBS: u8 = 20;
 /// Largest `logprobs` of a legacy completion.
 pub const MAX_COMPLETION_LOGPROBS: u8 = 5;
+/// Temperatures below this one count as 0: dividing logits by less could overflow.
+pub const MIN_TEMPERATURE: f32 = 0.001;
 /// Largest `temperature`.
 pub const MAX_TEMPERATURE: f64 = 2.0;
 /// Largest magnitude of `presence_penalty` and `frequency_penalty`.
 pub const MAX_PENALTY: f64 = 2.0;
-/// Largest `repeat_penalty`; it must also be above zero.
+/// Smallest `repeat_penalty`.
+pub const MIN_REPEAT_PENALTY: f64 = 0.01;
+/// Largest `repeat_penalty`.
 pub const MAX_REPEAT_PENALTY: f64 = 10.0;
 /// Largest `top_k`.
 pub const MAX_TOP_K: u64 = 1 << 20;
@@ -49,11 +53,11 @@ pub const MAX_SCHEMA_ALTERNATIVES: usize = 256;
 /// Largest `minItems`, `maxItems`, `minLength` and `maxLength`.
 pub const MAX_SCHEMA_REPEAT: u64 = 512;
 /// Rules of a grammar made from a schema.
-pub const MAX_GRAMMAR_RULES: usize = 2048;
+pub const MAX_GRAMMAR_RULES: usize = 8192;
 /// Bytes of a grammar made from a schema.
 pub const MAX_GRAMMAR_BYTES: usize = 256 << 10;
 /// Ways a schema lets one point of the output be read; more would let one request slow all others.
-pub const MAX_GRAMMAR_AMBIGUITY: u64 = 256;
+pub const MAX_GRAMMAR_AMBIGUITY: u64 = 32;
 
 /// Bytes of a rendered prompt.
 pub const MAX_RENDERED_BYTES: usize = 8 << 20;
@@ -83,6 +87,8 @@ pub const MAX_GGUF_HEADER: u64 = 512 << 20;
 
 /// Sequences that run at once.
 pub const MAX_PARALLEL: u32 = 256;
+/// Fewest tokens of one sequence's context.
+pub const MIN_CONTEXT: u32 = 16;
 /// Tokens of one sequence's context.
 pub const MAX_CONTEXT: u32 = 1 << 20;
 /// Tokens of one decode step.

@@ -1,0 +1,43 @@
+//! Writes the engine's identity from the workspace's lock file and the build flags.
+
+use std::path::{Path, PathBuf};
+
+fn main() {
+    let lock = lock_file();
+    println!("cargo:rerun-if-changed={}", lock.display());
+    let text = std::fs::read_to_string(&lock).expect("Cargo.lock"); // safe: a build that fails here should fail
+    let mut parts: Vec<String> = ["llama-cpp-2", "llama-cpp-sys-2"].iter().map(|name| package(&text, name)).collect();
+    for (short, name) in [
+        ("native", "GGML_NATIVE"),
+        ("llamafile", "GGML_LLAMAFILE"),
+        ("blas", "GGML_BLAS"),
+        ("repack", "GGML_CPU_REPACK"),
+    ] {
+        println!("cargo:rerun-if-env-changed={name}");
+        let value = std::env::var(name).unwrap_or_else(|_| "unset".into()).to_lowercase();
+        parts.push(format!("{short}={value}"));
+    }
+    let arch = std::env::var("CARGO_CFG_TARGET_ARCH").unwrap_or_default();
+    parts.push(if arch == "x86_64" { "x86-64-v3".into() } else { arch });
+    parts.push("openmp tiled=0".into());
+    println!("cargo:rustc-env=QUOTH_ENGINE_IDENTITY={}", parts.join(" "));
+}
+
+fn lock_file() -> PathBuf {
+    let start = std::env::var_os("CARGO_MANIFEST_DIR").expect("CARGO_MANIFEST_DIR"); // safe: Cargo sets it
+    let mut folders = Path::new(&start).ancestors().map(|folder| folder.join("Cargo.lock"));
+    folders.find(|path| path.exists()).expect("Cargo.lock") // safe: a build that fails here should fail
+}
+
+/// `name/version#first-16-hex-digits-of-the-checksum` of a package in the lock file.
+fn package(lock: &str, name: &str) -> String {
+    let field = |block: &str, field: &str| {
+        let line = block.lines().find_map(|line| line.strip_prefix(&format!("{field} = \"")));
+        line.map(|rest| rest.trim_end_matches('"').to_owned())
+    };
+    let block = lock.split("[[package]]").find(|block| field(block, "name").as_deref() == Some(name));
+    let block = block.unwrap_or_default();
+    let version = field(block, "version").unwrap_or_else(|| "?".into());
+    let checksum = field(block, "checksum").unwrap_or_else(|| "?".into());
+    format!("{name}/{version}#{}", &checksum[..checksum.len().min(16)])
+}

@@ -1,0 +1,239 @@
+//! The handle: load a model, submit requests, read events.
+
+use std::sync::Arc;
+
+use tokio::sync::mpsc;
+
+use crate::error::EngineError;
+use crate::limits::{MAX_BATCH, MAX_CONTEXT, MAX_PARALLEL, MAX_THREADS, MIN_CONTEXT};
+use crate::model::load::Loaded;
+use crate::model::sealed::SealedModel;
+use crate::prepare;
+use crate::request::{Chat, Completion};
+use crate::sampling::Sampling;
+use crate::scheduler::Scheduler;
+
+/// How to run a model.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EngineOptions {
+    /// The model's name in the API.
+    pub name: String,
+    /// Threads of one decode step.
+    pub threads: u32,
+    /// Tokens of one sequence's context, prompt and output together.
+    pub context: u32,
+    /// Sequences that run at once.
+    pub parallel: u32,
+    /// Tokens of one decode step.
+    pub batch: u32,
+}
+
+impl EngineOptions {
+    /// Options for a model called `name`: 1 thread, 2048 tokens, 4 sequences, 512 tokens a step.
+    pub fn new(name: impl Into<String>) -> Self {
+        Self { name: name.into(), threads: 1, context: 2048, parallel: 4, batch: 512 }
+    }
+
+    fn check(&self) -> Result<(), EngineError> {
+        let bounds = [
+            ("threads", self.threads, 1, MAX_THREADS),
+            ("context", self.context, MIN_CONTEXT, MAX_CONTEXT),
+            ("parallel", self.parallel, 1, MAX_PARALLEL),
+            // Every running sequence needs its place in a step.
+            ("batch", self.batch, self.parallel.max(16), MAX_BATCH),
+        ];
+        match bounds.into_iter().find(|(_, actual, min, max)| !(min..=max).contains(&actual)) {
+            None => Ok(()),
+            Some((option, actual, min, max)) => {
+                Err(EngineError::Option { option, actual: actual.into(), min: min.into(), max: max.into() })
+            }
+        }
+    }
+}
+
+/// What is known of the loaded model.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ModelInfo {
+    /// The model's name in the API.
+    pub name: String,
+    /// SHA-256 of the whole GGUF file.
+    pub sha256: [u8; 32],
+    /// Size of the GGUF file, bytes.
+    pub size: u64,
+    /// Tokens of one sequence's context.
+    pub context: u32,
+    /// Tokens in the vocabulary.
+    pub vocab: u32,
+    /// Whether the model brings a chat template.
+    pub chat: bool,
+    /// The arithmetic profile's name.
+    pub profile: String,
+    /// What computes: crate versions, checksums, build flags; at most 256 ASCII bytes.
+    pub identity: String,
+}
+
+/// A running model. Clones share it; it stops when the last one is dropped.
+#[derive(Clone)]
+pub struct Engine {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    info: ModelInfo,
+    loaded: Arc<Loaded>,
+    scheduler: Scheduler,
+}
+
+impl Engine {
+    /// Checks the file's header, loads the model and starts its thread. Takes seconds: call it
+    /// where blocking is allowed.
+    ///
+    /// # Errors
+    /// [`EngineError::Gguf`], [`EngineError::Load`], [`EngineError::Option`],
+    /// [`EngineError::Processor`], [`EngineError::System`].
+    pub fn load(model: SealedModel, options: EngineOptions) -> Result<Self, EngineError> {
+        options.check()?;
+        let loaded = Arc::new(Loaded::load(model)?);
+        let trained = loaded.model.n_ctx_train();
+        if options.context > trained {
+            let (actual, max) = (options.context.into(), trained.into());
+            return Err(EngineError::Option { option: "context", actual, min: MIN_CONTEXT.into(), max });
+        }
+        let info = ModelInfo {
+            name: options.name.clone(),
+            sha256: *loaded.sealed.sha256(),
+            size: loaded.sealed.size(),
+            context: options.context,
+            vocab: loaded.vocab.len(),
+            chat: loaded.template.is_some(),
+            profile: crate::identity::PROFILE.to_owned(),
+            identity: crate::identity::identity(),
+        };
+        let scheduler = Scheduler::start(Arc::clone(&loaded), &options)?;
+        Ok(Self { inner: Arc::new(Inner { info, loaded, scheduler }) })
+    }
+
+    /// What is known of the model.
+    pub fn info(&self) -> &ModelInfo {
+        &self.inner.info
+    }
+
+    /// Whether the engine still answers; once false, it stays false.
+    pub fn is_alive(&self) -> bool {
+        self.inner.scheduler.is_alive()
+    }
+
+    /// Renders, tokenises and checks a chat, and queues it. Blocks for some milliseconds on long
+    /// prompts: call it where blocking is allowed.
+    ///
+    /// # Errors
+    /// [`EngineError::Request`] for whatever is wrong with it, [`EngineError::Busy`],
+    /// [`EngineError::Stopped`].
+    pub fn chat(&self, chat: &Chat) -> Result<Generation, EngineError> {
+        let prompt = prepare::chat(&self.inner.loaded, self.inner.info.context, chat)?;
+        self.start(prompt, &chat.parameters, chat.logprobs)
+    }
+
+    /// As [`Engine::chat`], for a text to continue.
+    ///
+    /// # Errors
+    /// As [`Engine::chat`].
+    pub fn complete(&self, completion: &Completion) -> Result<Generation, EngineError> {
+        let prompt = prepare::completion(&self.inner.loaded, self.inner.info.context, completion)?;
+        self.start(prompt, &completion.parameters, completion.logprobs)
+    }
+
+    fn start(
+        &self,
+        prompt: prepare::Prompt,
+        parameters: &crate::request::Parameters,
+        logprobs: Option<u8>,
+    ) -> Result<Generation, EngineError> {
+        let sampling = prepare::sampling(&self.inner.loaded, self.inner.info.context, &prompt, parameters)?;
+        let events = self.inner.scheduler.submit(&prompt.tokens, &sampling, logprobs)?;
+        Ok(Generation { prompt: prompt.text, prompt_tokens: prompt.tokens, sampling, events })
+    }
+}
+
+impl std::fmt::Debug for Engine {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Engine").field("info", &self.inner.info).finish_non_exhaustive()
+    }
+}
+
+/// A generation under way. Dropping it cancels: its sequence is freed within one step.
+pub struct Generation {
+    /// The rendered prompt: template and contents as one text, UTF-8.
+    pub prompt: Vec<u8>,
+    /// The prompt's tokens, as decoded.
+    pub prompt_tokens: Vec<u32>,
+    /// Sampling as used.
+    pub sampling: Sampling,
+    /// What happens: any number of [`Event::Text`], then one [`Event::Finished`] or
+    /// [`Event::Failed`], then nothing. A reader that lags pauses its own generation only.
+    pub events: mpsc::Receiver<Event>,
+}
+
+impl std::fmt::Debug for Generation {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Generation").field("prompt_tokens", &self.prompt_tokens.len()).finish_non_exhaustive()
+    }
+}
+
+/// What happens in a generation.
+#[derive(Clone, PartialEq)]
+#[non_exhaustive]
+pub enum Event {
+    /// More output. Texts joined are the output; tokens joined are `output_tokens`, except for
+    /// the token that ended the output, which only [`Event::Finished`] names.
+    Text {
+        /// Whole characters; may be empty while a character or a possible stop string is open.
+        text: String,
+        /// The tokens produced since the last event.
+        tokens: Vec<TokenInfo>,
+    },
+    /// The output is complete.
+    Finished {
+        /// Why it ended.
+        reason: Finish,
+        /// Every token chosen, the one that ended the output included.
+        output_tokens: Vec<u32>,
+    },
+    /// The generation cannot go on; what was sent so far stands.
+    Failed(EngineError),
+}
+
+impl std::fmt::Debug for Event {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Text { tokens, .. } => f.debug_struct("Text").field("tokens", &tokens.len()).finish_non_exhaustive(),
+            Self::Finished { reason, output_tokens } => {
+                f.debug_struct("Finished").field("reason", reason).field("output_tokens", &output_tokens.len()).finish()
+            }
+            Self::Failed(error) => f.debug_tuple("Failed").field(error).finish(),
+        }
+    }
+}
+
+/// Why an output ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Finish {
+    /// The model ended it, or a stop string appeared.
+    Stop,
+    /// `max_tokens` or the context's end was reached.
+    Length,
+}
+
+/// One token of the output.
+#[derive(Clone, PartialEq)]
+pub struct TokenInfo {
+    /// Its id.
+    pub id: u32,
+    /// Its bytes, which may be part of a character. Filled only when log-probabilities are wanted.
+    pub bytes: Vec<u8>,
+    /// Natural logarithm of its probability before any sampling step; 0 when not wanted.
+    pub logprob: f32,
+    /// The likeliest tokens with bytes and log-probability, likeliest first.
+    pub top: Vec<(u32, Vec<u8>, f32)>,
+}

@@ -1,0 +1,334 @@
+//! Reads a GGUF header (versions 2 and 3) under bounds of our own, before llama.cpp sees the file.
+//!
+//! Format: <https://github.com/ggml-org/ggml/blob/master/docs/gguf.md>. Everything is little-endian.
+
+use std::collections::BTreeSet;
+use std::io::{BufReader, Read};
+
+use crate::limits::{
+    MAX_GGUF_ARRAY, MAX_GGUF_ENTRIES, MAX_GGUF_HEADER, MAX_GGUF_NAME, MAX_GGUF_STRING, MAX_GGUF_TENSORS,
+};
+
+/// Why a file is no GGUF that this engine reads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum GgufError {
+    /// The first four bytes are not `GGUF`.
+    #[error("no GGUF magic")]
+    Magic,
+    /// A version other than 2 and 3.
+    #[error("version {actual}, expected 2 or 3")]
+    Version {
+        /// The file's.
+        actual: u32,
+    },
+    /// The header ends early.
+    #[error("the header is cut")]
+    Truncated,
+    /// A count or a length is beyond its bound.
+    #[error("{what} is {actual}, at most {limit} accepted")]
+    Limit {
+        /// Of what.
+        what: &'static str,
+        /// The file's.
+        actual: u64,
+        /// The bound.
+        limit: u64,
+    },
+    /// A key or a tensor name appears twice.
+    #[error("a {what} appears twice")]
+    Duplicate {
+        /// Of what.
+        what: &'static str,
+    },
+    /// A value has an unknown type, or one that its key does not allow.
+    #[error("a value has a wrong type ({actual})")]
+    Type {
+        /// The file's type number.
+        actual: u32,
+    },
+    /// A key, a tensor name or a string that must be text is not UTF-8.
+    #[error("a name is not UTF-8")]
+    Utf8,
+    /// A tensor has an unknown type, an impossible shape, or lies outside the file.
+    #[error("tensor {index}: {what}")]
+    Tensor {
+        /// Its position in the header.
+        index: u64,
+        /// What is wrong.
+        what: &'static str,
+    },
+    /// The alignment is no power of two from 8 to 4096.
+    #[error("alignment {actual}")]
+    Alignment {
+        /// The file's.
+        actual: u64,
+    },
+    /// One part of a split model: only whole files are hashed, so only whole files are loaded.
+    #[error("this is one part of a model split into {count}; merge it first")]
+    Split {
+        /// Parts.
+        count: u64,
+    },
+    /// A projector of a multi-modal model (`clip`, `mmproj`), which is no language model.
+    #[error("this is a projector file (mmproj), not a language model")]
+    Projector,
+    /// The header names no architecture.
+    #[error("no general.architecture")]
+    Architecture,
+}
+
+/// What the engine wants to know from a header.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Header {
+    /// `general.architecture`.
+    pub architecture: String,
+    /// `tokenizer.chat_template`, the default one.
+    pub chat_template: Option<String>,
+    /// Where the tensor data begins, bytes.
+    pub data_offset: u64,
+    /// Tensors.
+    pub tensors: u64,
+}
+
+/// Reads the header of a file of `size` bytes.
+///
+/// # Errors
+/// The first fault found, as a [`GgufError`].
+pub fn read(file: impl Read, size: u64) -> Result<Header, GgufError> {
+    let mut reader = Reader { inner: BufReader::with_capacity(1 << 18, file), at: 0, end: size.min(MAX_GGUF_HEADER) };
+    if reader.bytes::<4>()? != *b"GGUF" {
+        return Err(GgufError::Magic);
+    }
+    let version = reader.u32()?;
+    if !matches!(version, 2 | 3) {
+        return Err(GgufError::Version { actual: version });
+    }
+    let tensors = limited("the number of tensors", reader.u64()?, MAX_GGUF_TENSORS)?;
+    let entries = limited("the number of entries", reader.u64()?, MAX_GGUF_ENTRIES)?;
+    let mut header = Header { tensors, ..Header::default() };
+    let alignment = metadata(&mut reader, entries, &mut header)?;
+    tensor_infos(&mut reader, &mut header, alignment, size)?;
+    Ok(header)
+}
+
+/// Reads all entries and returns the alignment.
+fn metadata(reader: &mut Reader<impl Read>, entries: u64, header: &mut Header) -> Result<u64, GgufError> {
+    let mut alignment = 32;
+    let mut keys = BTreeSet::new();
+    for _ in 0..entries {
+        let key = reader.text("a key's length", MAX_GGUF_NAME)?;
+        let kind = reader.u32()?;
+        match key.as_str() {
+            "general.architecture" => header.architecture = reader.text_value(kind)?,
+            "general.type" if reader.text_value(kind)? == "mmproj" => return Err(GgufError::Projector),
+            "general.type" => {}
+            "tokenizer.chat_template" => header.chat_template = Some(reader.text_value(kind)?),
+            "general.alignment" => alignment = reader.unsigned_value(kind)?,
+            "split.count" => match reader.unsigned_value(kind)? {
+                0 | 1 => {}
+                count => return Err(GgufError::Split { count }),
+            },
+            _ => reader.skip_value(kind, 0)?,
+        }
+        if !keys.insert(key) {
+            return Err(GgufError::Duplicate { what: "key" });
+        }
+    }
+    match header.architecture.as_str() {
+        "" => Err(GgufError::Architecture),
+        "clip" | "mmproj" => Err(GgufError::Projector),
+        _ if !alignment.is_power_of_two() || !(8..=4096).contains(&alignment) => {
+            Err(GgufError::Alignment { actual: alignment })
+        }
+        _ => Ok(alignment),
+    }
+}
+
+/// Checks that every tensor lies inside the file.
+fn tensor_infos(
+    reader: &mut Reader<impl Read>,
+    header: &mut Header,
+    alignment: u64,
+    size: u64,
+) -> Result<(), GgufError> {
+    let mut names = BTreeSet::new();
+    let mut needed = 0u64;
+    for index in 0..header.tensors {
+        let wrong = |what| GgufError::Tensor { index, what };
+        let name = reader.text("a tensor name's length", MAX_GGUF_NAME)?;
+        if !names.insert(name) {
+            return Err(GgufError::Duplicate { what: "tensor name" });
+        }
+        let dimensions = reader.u32()?;
+        if !(1..=4).contains(&dimensions) {
+            return Err(wrong("not 1 to 4 dimensions"));
+        }
+        let mut row = 0u64;
+        let mut elements = 1u64;
+        for dimension in 0..dimensions {
+            let length = reader.u64()?;
+            if dimension == 0 {
+                row = length;
+            }
+            elements = elements.checked_mul(length).ok_or(wrong("too many elements"))?;
+        }
+        if elements == 0 || elements > i64::MAX as u64 {
+            return Err(wrong("no elements, or too many"));
+        }
+        let (block, block_bytes) = block_size(reader.u32()?).ok_or(wrong("unknown type"))?;
+        if row % block != 0 {
+            return Err(wrong("rows are not whole blocks"));
+        }
+        let offset = reader.u64()?;
+        if offset % alignment != 0 {
+            return Err(wrong("not aligned"));
+        }
+        let end = (elements / block).checked_mul(block_bytes).and_then(|bytes| offset.checked_add(bytes));
+        needed = needed.max(end.ok_or(wrong("too large"))?);
+    }
+    header.data_offset = reader.at.next_multiple_of(alignment);
+    match header.data_offset.checked_add(needed) {
+        Some(end) if end <= size => Ok(()),
+        _ => Err(GgufError::Tensor { index: header.tensors, what: "tensor data ends outside the file" }),
+    }
+}
+
+/// Elements and bytes of one block of a ggml type (`ggml.h`, `enum ggml_type`).
+fn block_size(kind: u32) -> Option<(u64, u64)> {
+    Some(match kind {
+        0 => (1, 4),       // F32
+        1 | 30 => (1, 2),  // F16, BF16
+        2 => (32, 18),     // Q4_0
+        3 => (32, 20),     // Q4_1
+        6 => (32, 22),     // Q5_0
+        7 => (32, 24),     // Q5_1
+        8 => (32, 34),     // Q8_0
+        9 => (32, 36),     // Q8_1
+        10 => (256, 84),   // Q2_K
+        11 => (256, 110),  // Q3_K
+        12 => (256, 144),  // Q4_K
+        13 => (256, 176),  // Q5_K
+        14 => (256, 210),  // Q6_K
+        15 => (256, 292),  // Q8_K
+        16 => (256, 66),   // IQ2_XXS
+        17 => (256, 74),   // IQ2_XS
+        18 => (256, 98),   // IQ3_XXS
+        19 => (256, 50),   // IQ1_S
+        20 => (32, 18),    // IQ4_NL
+        21 => (256, 110),  // IQ3_S
+        22 => (256, 82),   // IQ2_S
+        23 => (256, 136),  // IQ4_XS
+        24 => (1, 1),      // I8
+        25 => (1, 2),      // I16
+        26 => (1, 4),      // I32
+        27 | 28 => (1, 8), // I64, F64
+        29 => (256, 56),   // IQ1_M
+        34 => (256, 54),   // TQ1_0
+        35 => (256, 66),   // TQ2_0
+        39 => (32, 17),    // MXFP4
+        _ => return None,
+    })
+}
+
+struct Reader<R> {
+    inner: BufReader<R>,
+    at: u64,
+    end: u64,
+}
+
+impl<R: Read> Reader<R> {
+    fn fill(&mut self, out: &mut [u8]) -> Result<(), GgufError> {
+        self.claim(out.len() as u64)?;
+        self.inner.read_exact(out).map_err(|_| GgufError::Truncated)
+    }
+
+    fn claim(&mut self, length: u64) -> Result<(), GgufError> {
+        if length > self.end - self.at {
+            return Err(GgufError::Truncated);
+        }
+        self.at += length;
+        Ok(())
+    }
+
+    fn skip(&mut self, length: u64) -> Result<(), GgufError> {
+        self.claim(length)?;
+        let skipped = std::io::copy(&mut self.inner.by_ref().take(length), &mut std::io::sink());
+        if skipped.ok() == Some(length) { Ok(()) } else { Err(GgufError::Truncated) }
+    }
+
+    fn bytes<const N: usize>(&mut self) -> Result<[u8; N], GgufError> {
+        let mut bytes = [0; N];
+        self.fill(&mut bytes)?;
+        Ok(bytes)
+    }
+
+    fn u32(&mut self) -> Result<u32, GgufError> {
+        self.bytes().map(u32::from_le_bytes)
+    }
+
+    fn u64(&mut self) -> Result<u64, GgufError> {
+        self.bytes().map(u64::from_le_bytes)
+    }
+
+    fn text(&mut self, what: &'static str, limit: u64) -> Result<String, GgufError> {
+        let length = limited(what, self.u64()?, limit)?;
+        if length > self.end - self.at {
+            return Err(GgufError::Truncated);
+        }
+        let mut bytes = vec![0; usize::try_from(length).map_err(|_| GgufError::Truncated)?];
+        self.fill(&mut bytes)?;
+        String::from_utf8(bytes).map_err(|_| GgufError::Utf8)
+    }
+
+    fn text_value(&mut self, kind: u32) -> Result<String, GgufError> {
+        match kind {
+            8 => self.text("a string's length", MAX_GGUF_STRING),
+            actual => Err(GgufError::Type { actual }),
+        }
+    }
+
+    fn unsigned_value(&mut self, kind: u32) -> Result<u64, GgufError> {
+        match kind {
+            0 => Ok(self.bytes::<1>()?[0].into()),
+            2 => Ok(u16::from_le_bytes(self.bytes()?).into()),
+            4 => Ok(self.u32()?.into()),
+            10 => self.u64(),
+            actual => Err(GgufError::Type { actual }),
+        }
+    }
+
+    fn skip_value(&mut self, kind: u32, depth: u32) -> Result<(), GgufError> {
+        match kind {
+            8 => {
+                let length = limited("a string's length", self.u64()?, MAX_GGUF_STRING)?;
+                self.skip(length)
+            }
+            // Arrays of arrays exist in the format and in no model.
+            9 if depth == 0 => {
+                let element = self.u32()?;
+                let count = limited("an array's length", self.u64()?, MAX_GGUF_ARRAY)?;
+                match scalar_size(element) {
+                    Some(size) => self.skip(count * size),
+                    None => (0..count).try_for_each(|_| self.skip_value(element, 1)),
+                }
+            }
+            kind => self.skip(scalar_size(kind).ok_or(GgufError::Type { actual: kind })?),
+        }
+    }
+}
+
+fn scalar_size(kind: u32) -> Option<u64> {
+    Some(match kind {
+        0 | 1 | 7 => 1,
+        2 | 3 => 2,
+        4..=6 => 4,
+        10..=12 => 8,
+        _ => return None,
+    })
+}
+
+fn limited(what: &'static str, actual: u64, limit: u64) -> Result<u64, GgufError> {
+    if actual <= limit { Ok(actual) } else { Err(GgufError::Limit { what, actual, limit }) }
+}

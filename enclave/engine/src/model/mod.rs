@@ -1,0 +1,7 @@
+//! A GGUF file on its way from hostile bytes to a loaded model.
+
+pub mod gguf;
+pub(crate) mod load;
+mod process;
+pub(crate) mod sealed;
+pub(crate) mod vocab;
