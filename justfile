@@ -1,0 +1,56 @@
+# Every action a person takes here. `./just RECIPE` installs what is missing first.
+
+set shell := ["bash", "-euo", "pipefail", "-c"]
+
+export QUOTH_CACHE := env("QUOTH_CACHE", home_directory() / ".cache/quoth")
+python := QUOTH_CACHE / "python/bin/python"
+
+# The simulated platform is a feature that release images never enable; tests and the demo need it.
+everything := "--workspace --features quoth-enclave/simulated"
+
+# List the recipes
+_list:
+    @just --list --unsorted
+
+# A real model answers in a simulated enclave, the answer is proven, four forgeries are refused
+demo: _build
+    @model="$({{ python }} tests/demo/model.py)" && cargo run --quiet -p quoth-tests --bin quoth-demo -- "$model"
+
+# The node stays up until Ctrl-C, with lines to paste for curl and the openai Python client
+serve *options: _build
+    @model="$({{ python }} tests/demo/model.py)" && tests/demo/serve "$model" {{ options }}
+
+# Every check: format, lints, dependencies, unit, end-to-end and documentation tests, documentation
+test: lint _build
+    @tests/tools/install cargo-nextest
+    export QUOTH_OPENAI_PYTHON="$({{ python }} tests/tools/openai.py)"; cargo nextest run {{ everything }}
+    cargo test --quiet {{ everything }} --doc
+    RUSTDOCFLAGS="-D warnings" cargo doc --quiet {{ everything }} --no-deps
+
+# Format, clippy, licences and sources of dependencies
+lint:
+    cargo fmt --all --check
+    cargo clippy --quiet {{ everything }} --all-targets -- -D warnings
+    @tests/tools/install cargo-deny
+    {{ QUOTH_CACHE }}/tools/bin/cargo-deny --workspace --log-level error check bans licenses sources
+
+# Known advisories against the dependencies (reads the RustSec database, so it needs the network)
+audit:
+    @tests/tools/install cargo-deny
+    {{ QUOTH_CACHE }}/tools/bin/cargo-deny --workspace check advisories
+
+# Fuzz every decoder, or one: `just fuzz 60 receipt` (needs a nightly toolchain)
+fuzz seconds="60" *targets:
+    @tests/tools/install cargo-fuzz
+    tests/fuzz/run {{ seconds }} {{ targets }}
+
+# The documentation of all crates
+docs:
+    cargo doc {{ everything }} --no-deps --open
+
+# Format the code
+fmt:
+    cargo fmt --all
+
+_build:
+    cargo build --quiet {{ everything }} --bins
