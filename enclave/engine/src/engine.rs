@@ -4,12 +4,13 @@ use std::sync::Arc;
 
 use tokio::sync::mpsc;
 
+use crate::embed::Embedder;
 use crate::error::EngineError;
 use crate::limits::{MAX_BATCH, MAX_CONTEXT, MAX_PARALLEL, MAX_THREADS, MIN_CONTEXT};
 use crate::model::load::Loaded;
 use crate::model::sealed::SealedModel;
 use crate::prepare;
-use crate::request::{Chat, Completion};
+use crate::request::{Chat, Completion, Embedding};
 use crate::sampling::Sampling;
 use crate::scheduler::Scheduler;
 
@@ -83,6 +84,7 @@ struct Inner {
     info: ModelInfo,
     loaded: Arc<Loaded>,
     scheduler: Scheduler,
+    embedder: Embedder,
 }
 
 impl Engine {
@@ -110,8 +112,10 @@ impl Engine {
             profile: crate::identity::PROFILE.to_owned(),
             identity: crate::identity::identity(),
         };
+        // One after the other: making a context touches the model.
         let scheduler = Scheduler::start(Arc::clone(&loaded), &options)?;
-        Ok(Self { inner: Arc::new(Inner { info, loaded, scheduler }) })
+        let embedder = Embedder::start(Arc::clone(&loaded), &options)?;
+        Ok(Self { inner: Arc::new(Inner { info, loaded, scheduler, embedder }) })
     }
 
     /// What is known of the model.
@@ -144,6 +148,22 @@ impl Engine {
         self.start(prompt, &completion.parameters, completion.logprobs)
     }
 
+    /// Embeds every text: the mean of the last layer's states over its tokens, scaled to unit
+    /// length. Blocks until it is done; texts of one request are computed one by one. One text has at
+    /// most [`crate::limits::MAX_EMBEDDING_TOKENS`] tokens, less one.
+    ///
+    /// # Errors
+    /// [`EngineError::Request`] for a text too long, [`EngineError::Busy`],
+    /// [`EngineError::Stopped`], [`EngineError::Decode`].
+    pub fn embed(&self, embedding: &Embedding) -> Result<Embeddings, EngineError> {
+        let embedder = &self.inner.embedder;
+        let prepare = |text: &String| prepare::embedding(&self.inner.loaded, embedder.context, text);
+        let tokens: Vec<Vec<u32>> =
+            embedding.inputs.iter().map(|text| Ok(prepare(text)?.tokens)).collect::<Result<_, EngineError>>()?;
+        let vectors = tokens.iter().map(|tokens| embedder.embed(tokens.clone())).collect::<Result<_, _>>()?;
+        Ok(Embeddings { vectors, tokens })
+    }
+
     fn start(
         &self,
         prompt: prepare::Prompt,
@@ -159,6 +179,21 @@ impl Engine {
 impl std::fmt::Debug for Engine {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Engine").field("info", &self.inner.info).finish_non_exhaustive()
+    }
+}
+
+/// What [`Engine::embed`] gives, in the order of the inputs.
+#[derive(Clone, PartialEq)]
+pub struct Embeddings {
+    /// One vector a text, of the model's width and of length 1.
+    pub vectors: Vec<Vec<f32>>,
+    /// The tokens of each text.
+    pub tokens: Vec<Vec<u32>>,
+}
+
+impl std::fmt::Debug for Embeddings {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Embeddings").field("texts", &self.vectors.len()).finish_non_exhaustive()
     }
 }
 

@@ -14,6 +14,7 @@
 
 #![deny(unsafe_code)]
 
+mod embed;
 mod engine;
 mod error;
 mod identity;
@@ -27,7 +28,7 @@ mod scheduler;
 mod schema;
 mod template;
 
-pub use engine::{Engine, EngineOptions, Event, Finish, Generation, ModelInfo, TokenInfo};
+pub use engine::{Embeddings, Engine, EngineOptions, Event, Finish, Generation, ModelInfo, TokenInfo};
 pub use error::{EngineError, JsonError};
 pub use identity::PROFILE;
 pub use model::gguf;

@@ -42,6 +42,11 @@ pub const MAX_MAX_TOKENS: u64 = 1 << 20;
 /// Inputs of one embeddings request.
 pub const MAX_EMBEDDING_INPUTS: usize = 256;
 
+/// Tokens of one text to embed: it is computed in one piece.
+pub const MAX_EMBEDDING_TOKENS: u32 = 512;
+/// Texts that wait to be embedded; one more is refused with `Busy`.
+pub const EMBEDDING_QUEUE: usize = 64;
+
 /// Bytes of a JSON schema, written compactly.
 pub const MAX_SCHEMA_BYTES: usize = 64 << 10;
 /// Deepest nesting of a JSON schema, in schemas.

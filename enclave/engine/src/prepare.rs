@@ -41,6 +41,10 @@ pub(crate) fn completion(loaded: &Loaded, context: u32, completion: &Completion)
     tokenise(loaded, context, &[(&completion.prompt, false)], "prompt")
 }
 
+pub(crate) fn embedding(loaded: &Loaded, context: u32, text: &str) -> Result<Prompt, EngineError> {
+    tokenise(loaded, context, &[(text, false)], "input")
+}
+
 /// Tokenises spans one by one; only a span marked `true` may become control tokens.
 fn tokenise(loaded: &Loaded, context: u32, spans: &[(&str, bool)], param: &str) -> Result<Prompt, EngineError> {
     let length: usize = spans.iter().map(|(text, _)| text.len()).sum();

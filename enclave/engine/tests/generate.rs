@@ -269,6 +269,68 @@ fn grammars_give_json_that_obeys_the_schema() {
 }
 
 #[test]
+fn grammars_of_every_construct_are_accepted_and_obeyed() {
+    let engine = engine(4);
+    let check = |schema: Value, valid: &dyn Fn(&Value) -> bool| {
+        let format = json!({ "type": "json_schema", "json_schema": { "name": "x", "schema": schema } });
+        for seed in 0..4 {
+            let answer = ask(&engine, json!({ "seed": seed, "max_tokens": 600, "response_format": format }));
+            if answer.finish == Finish::Stop {
+                let value = quoth_engine::json::parse(answer.text.as_bytes()).unwrap();
+                assert!(valid(&value), "{value} for {schema}");
+            }
+        }
+    };
+    check(json!({}), &|_| true);
+    check(json!({ "type": ["string", "null"] }), &|value| value.is_string() || value.is_null());
+    check(json!({ "type": "integer" }), &|value| value.is_i64() || value.is_u64());
+    check(json!({ "type": "integer", "exclusiveMinimum": -5, "maximum": 5 }), &|value| {
+        (-4..=5).contains(&value.as_i64().unwrap())
+    });
+    check(json!({ "type": "number" }), &Value::is_number);
+    check(json!({ "type": "string", "format": "date" }), &|value| value.as_str().unwrap().len() == 10);
+    check(json!({ "type": "string", "format": "time" }), &|value| value.as_str().unwrap().len() >= 6);
+    check(json!({ "type": "string", "format": "date-time" }), &|value| value.as_str().unwrap().contains('T'));
+    check(json!({ "type": "string", "format": "uuid" }), &|value| value.as_str().unwrap().len() == 36);
+    check(json!({ "type": "string", "minLength": 3, "maxLength": 4 }), &|value| {
+        (3..=4).contains(&value.as_str().unwrap().chars().count())
+    });
+    check(json!({ "type": "array", "items": { "type": "null" }, "minItems": 2, "maxItems": 2 }), &|value| {
+        value.as_array().unwrap().len() == 2
+    });
+    check(json!({ "type": "array", "maxItems": 0 }), &|value| value == &json!([]));
+    check(json!({ "type": "array", "items": { "type": "boolean" } }), &Value::is_array);
+    check(json!({ "type": "object", "additionalProperties": false }), &|value| value == &json!({}));
+    check(json!({ "type": "object", "additionalProperties": { "type": "null" } }), &|value| {
+        value.as_object().unwrap().values().all(Value::is_null)
+    });
+    let optional = json!({ "properties": { "a": { "const": 1 }, "b": { "const": 2 }, "c": { "const": 3 } } });
+    check(optional.clone(), &|value| {
+        value.as_object().unwrap().iter().all(|(key, value)| json!({ "a": 1, "b": 2, "c": 3 })[key] == *value)
+    });
+    let mut required = optional;
+    required["required"] = json!(["c"]);
+    check(required, &|value| value["c"] == 3);
+    let list = json!({ "$ref": "#/$defs/n", "$defs": { "n": { "type": "object", "required": ["n"], "properties": {
+        "n": { "anyOf": [{ "type": "null" }, { "$ref": "#/$defs/n" }] } } } } });
+    check(list, &|value| value.as_object().unwrap().contains_key("n"));
+    check(json!({ "anyOf": [{ "enum": [1, "a", null] }, { "type": "boolean" }] }), &|value| !value.is_object());
+}
+
+#[test]
+fn weights_that_are_no_numbers_end_the_generation_only() {
+    let mut bytes = quoth_tiny_model::gguf(quoth_tiny_model::Kind::F32);
+    let norm = bytes.len() - 64 * 4;
+    bytes[norm..].chunks_exact_mut(4).for_each(|weight| weight.copy_from_slice(&f32::NAN.to_le_bytes()));
+    let engine = Engine::load(common::seal(&bytes), common::options(1)).unwrap();
+    for extra in [json!({}), json!({ "temperature": 0 }), json!({ "response_format": { "type": "json_object" } })] {
+        let generation = engine.chat(&chat(extra).unwrap()).unwrap();
+        assert_eq!(read(generation).err(), Some(EngineError::Logits));
+    }
+    assert!(engine.is_alive());
+}
+
+#[test]
 fn sixty_four_at_once_are_answered_as_if_alone() {
     let engine = engine(8);
     let asked = |seed: usize| {

@@ -178,11 +178,11 @@ fn tensor_infos(
             return Err(wrong("no elements, or too many"));
         }
         let (block, block_bytes) = block_size(reader.u32()?).ok_or(wrong("unknown type"))?;
-        if row % block != 0 {
+        if !row.is_multiple_of(block) {
             return Err(wrong("rows are not whole blocks"));
         }
         let offset = reader.u64()?;
-        if offset % alignment != 0 {
+        if !offset.is_multiple_of(alignment) {
             return Err(wrong("not aligned"));
         }
         let end = (elements / block).checked_mul(block_bytes).and_then(|bytes| offset.checked_add(bytes));

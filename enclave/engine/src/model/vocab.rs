@@ -10,6 +10,8 @@ pub(crate) struct Vocab {
     eog: Vec<bool>,
     /// Has a meaning beyond its text, so no caller's text may contain it.
     control: Vec<bool>,
+    /// Is text of whole characters.
+    whole: Vec<bool>,
     longest: usize,
     /// The token that begins a text, where the model wants one.
     pub(crate) bos: Option<u32>,
@@ -33,6 +35,7 @@ impl Vocab {
             longest: tokens().map(|token| vocab.token_to_piece(token, true, None).len()).max().unwrap_or(1).max(1),
             eog: tokens().map(|token| vocab.is_eog(token)).collect(),
             control: tokens().map(|token| vocab.is_control(token)).collect(),
+            whole: pieces.iter().map(|piece| std::str::from_utf8(piece).is_ok()).collect(),
             pieces,
             bos,
             bos_text: text(vocab.bos()),
@@ -56,6 +59,17 @@ impl Vocab {
 
     pub(crate) fn is_control(&self, id: u32) -> bool {
         self.control.get(id as usize).copied().unwrap_or(true)
+    }
+
+    /// Whether the token, after the bytes `partial` of an incomplete character, is or can become
+    /// UTF-8.
+    pub(crate) fn continues(&self, partial: &[u8], id: u32) -> bool {
+        if partial.is_empty() && self.whole.get(id as usize).copied().unwrap_or(false) {
+            return true;
+        }
+        let bytes = [partial, self.piece(id)].concat();
+        // Nothing may end, or stand still, inside a character.
+        bytes.len() > partial.len() && std::str::from_utf8(&bytes).map_or_else(|e| e.error_len().is_none(), |_| true)
     }
 
     /// Bytes of the longest token: `n` bytes of text make at least `n / longest` tokens.

@@ -164,9 +164,8 @@ fn message(value: &Value, at: &str) -> Result<Message, RequestError> {
         let supported = match key.as_str() {
             "role" | "content" => true,
             // What clients send back when they echo an answer of ours: present, but empty.
-            "refusal" | "name" | "audio" | "function_call" | "annotations" | "tool_calls" | "tool_call_id" => {
-                value.is_null() || value.as_array().is_some_and(Vec::is_empty)
-            }
+            "annotations" | "tool_calls" => value.is_null() || value.as_array().is_some_and(Vec::is_empty),
+            "audio" | "function_call" | "name" | "refusal" | "tool_call_id" => value.is_null(),
             _ => {
                 return Err(RequestError::new(
                     Code::UnknownParameter,

@@ -7,8 +7,6 @@ mod chat;
 mod completion;
 mod embedding;
 mod fields;
-#[cfg(test)]
-mod tests;
 
 pub use chat::{Chat, Message, Role};
 pub use completion::Completion;

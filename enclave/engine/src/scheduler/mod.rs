@@ -43,7 +43,7 @@ const CONTEXT_STEP: u32 = 256;
 /// The engine's thread, and the way to it.
 pub(crate) struct Scheduler {
     loaded: Arc<Loaded>,
-    queue: Option<SyncSender<Job>>,
+    queue: Option<SyncSender<Box<Job>>>,
     shared: Arc<Shared>,
     thread: Option<JoinHandle<()>>,
 }
@@ -88,14 +88,14 @@ impl Scheduler {
         logprobs: Option<u8>,
     ) -> Result<mpsc::Receiver<Event>, EngineError> {
         let (events, receiver) = mpsc::channel(EVENTS);
-        let job = Job {
+        let job = Box::new(Job {
             prompt: prompt.to_vec(),
             stop: sampling.stop.clone(),
             max_tokens: sampling.max_tokens,
             logprobs,
             sampler: Sampler::new(&self.loaded, sampling)?,
             events,
-        };
+        });
         match self.queue.as_ref().filter(|_| self.is_alive()).map(|queue| queue.try_send(job)) {
             Some(Ok(())) => Ok(receiver),
             Some(Err(TrySendError::Full(_))) => Err(EngineError::Busy { limit: QUEUE }),
@@ -115,32 +115,43 @@ impl Drop for Scheduler {
 }
 
 fn context<'a>(loaded: &'a Loaded, options: &EngineOptions) -> Result<LlamaContext<'a>, EngineError> {
-    let share = options.context.next_multiple_of(CONTEXT_STEP);
-    let threads = options.threads as i32;
-    let parameters = LlamaContextParams::default()
-        .with_n_ctx(std::num::NonZeroU32::new(share.saturating_mul(options.parallel)))
-        .with_n_seq_max(options.parallel)
-        .with_n_batch(options.batch)
-        .with_n_ubatch(options.batch.min(MICRO_BATCH))
-        .with_n_threads(threads)
-        .with_n_threads_batch(threads)
-        .with_flash_attention_policy(llama_cpp_sys_2::LLAMA_FLASH_ATTN_TYPE_DISABLED)
-        .with_kv_unified(false)
-        .with_type_k(KvCacheType::F16)
-        .with_type_v(KvCacheType::F16)
-        .with_offload_kqv(false)
-        .with_op_offload(false)
-        .with_no_perf(true);
+    let micro_batch = options.batch.min(MICRO_BATCH);
+    let parameters = parameters(options.context, options.parallel, options.batch, micro_batch, options.threads);
     loaded
         .model
         .new_context(loaded.backend, parameters)
         .map_err(|_| EngineError::Load { what: "make a context for this model" })
 }
 
+/// Every context computes by the same arithmetic profile, [`crate::PROFILE`].
+pub(crate) fn parameters(
+    context: u32,
+    sequences: u32,
+    batch: u32,
+    micro_batch: u32,
+    threads: u32,
+) -> LlamaContextParams {
+    let share = context.next_multiple_of(CONTEXT_STEP);
+    LlamaContextParams::default()
+        .with_n_ctx(std::num::NonZeroU32::new(share.saturating_mul(sequences)))
+        .with_n_seq_max(sequences)
+        .with_n_batch(batch)
+        .with_n_ubatch(micro_batch)
+        .with_n_threads(threads as i32)
+        .with_n_threads_batch(threads as i32)
+        .with_flash_attention_policy(llama_cpp_sys_2::LLAMA_FLASH_ATTN_TYPE_DISABLED)
+        .with_kv_unified(false)
+        .with_type_k(KvCacheType::F16)
+        .with_type_v(KvCacheType::F16)
+        .with_offload_kqv(false)
+        .with_op_offload(false)
+        .with_no_perf(true)
+}
+
 struct Worker<'a> {
     loaded: &'a Loaded,
     context: LlamaContext<'a>,
-    jobs: Receiver<Job>,
+    jobs: Receiver<Box<Job>>,
     shared: &'a Shared,
     /// By sequence.
     slots: Vec<Option<Slot>>,
@@ -163,7 +174,7 @@ impl<'a> Worker<'a> {
         loaded: &'a Loaded,
         context: LlamaContext<'a>,
         options: &EngineOptions,
-        jobs: Receiver<Job>,
+        jobs: Receiver<Box<Job>>,
         shared: &'a Shared,
     ) -> Self {
         let places = options.batch.min(context.n_batch()) as usize;
@@ -317,7 +328,7 @@ fn add(batch: &mut LlamaBatch<'_>, slot: &mut Slot, id: u32, output: bool) -> Re
     Ok(())
 }
 
-fn status(error: &DecodeError) -> i32 {
+pub(crate) fn status(error: &DecodeError) -> i32 {
     match error {
         DecodeError::NoKvCacheSlot => 1,
         DecodeError::NTokensZero => -1,

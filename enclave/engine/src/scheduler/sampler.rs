@@ -8,7 +8,7 @@ use llama_cpp_2::token::logit_bias::LlamaLogitBias;
 
 use crate::error::EngineError;
 use crate::model::load::Loaded;
-use crate::model::vocab::token;
+use crate::model::vocab::{Vocab, token};
 use crate::prepare;
 use crate::sampling::{DEFAULT_MIN_P, DEFAULT_TOP_K, DEFAULT_TOP_P, Sampling};
 
@@ -17,6 +17,9 @@ pub(super) struct Sampler {
     bias: Option<LlamaSampler>,
     penalties: Option<LlamaSampler>,
     grammar: Option<LlamaSampler>,
+    /// Bytes of an incomplete character, kept beside a grammar: llama.cpp's takes any bytes for
+    /// the rest of a character, a closing quote too.
+    partial: Vec<u8>,
     /// Cuts and the draw; `None` takes the likeliest token.
     draw: Option<Vec<LlamaSampler>>,
 }
@@ -56,6 +59,7 @@ impl Sampler {
                 )
             }),
             grammar: grammar.transpose()?,
+            partial: Vec::new(),
             draw: (sampling.temperature > 0.0).then(|| draw(sampling)),
         })
     }
@@ -64,7 +68,12 @@ impl Sampler {
     ///
     /// # Errors
     /// [`EngineError::Logits`] and [`EngineError::Grammar`] end this generation only.
-    pub(super) fn choose(&mut self, logits: &[f32], candidates: &mut Candidates) -> Result<u32, EngineError> {
+    pub(super) fn choose(
+        &mut self,
+        logits: &[f32],
+        vocab: &Vocab,
+        candidates: &mut Candidates,
+    ) -> Result<u32, EngineError> {
         if logits.iter().any(|logit| logit.is_nan() || *logit == f32::INFINITY) {
             return Err(EngineError::Logits);
         }
@@ -76,6 +85,15 @@ impl Sampler {
         let array = &mut candidates.0;
         for sampler in [&mut self.bias, &mut self.penalties, &mut self.grammar].into_iter().flatten() {
             sampler.apply(array);
+        }
+        if self.grammar.is_some() {
+            for (id, candidate) in (0..).zip(&mut array.data) {
+                // A control token matches by its name, which is never shown.
+                let hidden = vocab.is_control(id) && !vocab.ends(id);
+                if candidate.logit() > f32::NEG_INFINITY && (hidden || !vocab.continues(&self.partial, id)) {
+                    candidate.set_logit(f32::NEG_INFINITY);
+                }
+            }
         }
         let Some(draw) = &mut self.draw else {
             let shaped = array.data.iter().map(|candidate| (candidate.id().0, candidate.logit()));
@@ -96,12 +114,18 @@ impl Sampler {
 
     /// Tells the chain which token was taken. Never called with a token that ends the
     /// generation: a grammar aborts on one it does not allow.
-    pub(super) fn accept(&mut self, id: u32) -> Result<(), EngineError> {
+    pub(super) fn accept(&mut self, id: u32, vocab: &Vocab) -> Result<(), EngineError> {
         if let Some(penalties) = &mut self.penalties {
             penalties.try_accept(token(id)).map_err(|_| EngineError::Logits)?;
         }
         if let Some(grammar) = &mut self.grammar {
             grammar.try_accept(token(id)).map_err(|_| EngineError::Grammar)?;
+            self.partial.extend_from_slice(vocab.piece(id));
+            let whole = match std::str::from_utf8(&self.partial) {
+                Ok(_) => self.partial.len(),
+                Err(error) => error.valid_up_to(),
+            };
+            self.partial.drain(..whole);
         }
         Ok(())
     }

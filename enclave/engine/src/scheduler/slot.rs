@@ -28,7 +28,7 @@ pub(super) struct Slot {
     pub(super) sequence: i32,
     /// Tokens of this sequence that have been decoded.
     pub(super) decoded: usize,
-    job: Job,
+    job: Box<Job>,
     text: Text,
     output: Vec<u32>,
 }
@@ -44,7 +44,7 @@ pub(super) enum Wants {
 }
 
 impl Slot {
-    pub(super) fn new(sequence: i32, mut job: Job) -> Self {
+    pub(super) fn new(sequence: i32, mut job: Box<Job>) -> Self {
         let text = Text::new(std::mem::take(&mut job.stop));
         Self { sequence, decoded: 0, job, text, output: Vec::new() }
     }
@@ -70,7 +70,7 @@ impl Slot {
 
     /// Takes the logits of this sequence's newest position; false when the generation is over.
     pub(super) fn advance(&mut self, logits: &[f32], vocab: &Vocab, candidates: &mut Candidates) -> bool {
-        let id = match self.job.sampler.choose(logits, candidates) {
+        let id = match self.job.sampler.choose(logits, vocab, candidates) {
             Ok(id) => id,
             Err(error) => return self.fail(error),
         };
@@ -80,7 +80,7 @@ impl Slot {
             return (text.is_empty() || self.send(Event::Text { text, tokens: Vec::new() }))
                 && self.finish(Finish::Stop);
         }
-        if let Err(error) = self.job.sampler.accept(id) {
+        if let Err(error) = self.job.sampler.accept(id, vocab) {
             return self.fail(error);
         }
         let step = self.text.push(vocab.piece(id));

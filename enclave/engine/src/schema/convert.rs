@@ -143,7 +143,7 @@ impl<'a> Converter<'a> {
             Some(Value::Array(kinds)) => {
                 let kinds = kinds.iter().map(|kind| kind.as_str().ok_or_else(|| refuse("a type must be a string")));
                 let kinds = kinds.collect::<Result<BTreeSet<_>, _>>()?;
-                for key in map.keys().filter(|key| !belongs_to_any(key, &kinds)) {
+                if let Some(key) = map.keys().find(|key| !belongs_to_any(key, &kinds)) {
                     return Err(unknown(key));
                 }
                 let nodes = kinds.into_iter().map(|kind| self.kind_of_list(kind, map, depth));

@@ -29,6 +29,16 @@ pub enum Format {
     Grammar(String),
 }
 
+impl std::fmt::Debug for Format {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // A schema can be as private as the prompt.
+        f.write_str(match self {
+            Self::Text => "Text",
+            Self::Grammar(_) => "Grammar",
+        })
+    }
+}
+
 impl Format {
     /// Reads `response_format`.
     pub(crate) fn from_json(value: &Value) -> Result<Self, RequestError> {
