@@ -1,0 +1,6 @@
+//! One module a command.
+
+pub(crate) mod ask;
+pub(crate) mod node;
+pub(crate) mod receipt;
+pub(crate) mod transcript;

@@ -1,0 +1,17 @@
+use quoth_client::Client;
+
+use crate::args::Node;
+use crate::error::CliError;
+use crate::facts;
+use crate::files;
+use crate::report::Report;
+
+/// Opens a connection, and shows what its evidence proves.
+pub(crate) async fn run(args: Node) -> Result<Report, CliError> {
+    let client = Client::new(files::policy(args.common.policy.as_ref())?);
+    let connection = client.connect(&args.url).await?;
+    let mut report = Report::new(format!("this connection ends in an accepted node ({})", args.url));
+    facts::node(&mut report, connection.node(), true);
+    facts::limits_of_node(&mut report, connection.node());
+    Ok(report)
+}

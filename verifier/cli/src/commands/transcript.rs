@@ -1,0 +1,21 @@
+use quoth_attestation::transcript;
+
+use crate::args::Transcript;
+use crate::error::CliError;
+use crate::facts;
+use crate::files;
+use crate::report::Report;
+
+/// Checks a saved exchange, offline.
+pub(crate) fn run(args: &Transcript) -> Result<Report, CliError> {
+    let text = files::read(&args.file, transcript::MAX_BYTES)?;
+    let verified = files::verifier(args.common.policy.as_ref())?.transcript(&text)?;
+    let mut report = Report::new("this saved exchange is what the node signed");
+    facts::node(&mut report, verified.node(), false);
+    facts::exchange(&mut report, verified.transcript(), verified.exchange());
+    if let Some(details) = &verified.transcript().details {
+        facts::details(&mut report, details);
+    }
+    facts::limits_of_exchange(&mut report, verified.node(), verified.exchange().receipt().claims());
+    Ok(report)
+}

@@ -1,0 +1,83 @@
+use std::path::PathBuf;
+
+use quoth_client::ClientError;
+use quoth_verifier::{PolicyError, Refusal};
+
+/// Why a command did not end in `proven`.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub(crate) enum CliError {
+    /// Connecting, asking or judging failed.
+    #[error(transparent)]
+    Client(#[from] ClientError),
+    /// Saved evidence, a receipt or a transcript was judged, and refused.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    /// The policy file is no policy.
+    #[error("{}: {source}", file.display())]
+    Policy {
+        /// The file.
+        file: PathBuf,
+        /// What is wrong with it.
+        source: PolicyError,
+    },
+    /// A file could not be read or written.
+    #[error("{}: {source}", file.display())]
+    File {
+        /// The file.
+        file: PathBuf,
+        /// The cause.
+        source: std::io::Error,
+    },
+    /// A file is longer than anything of its kind.
+    #[error("{}: more than {limit} bytes", file.display())]
+    FileTooLong {
+        /// The file.
+        file: PathBuf,
+        /// The named limit.
+        limit: usize,
+    },
+    /// The answer could not be shown.
+    #[error("writing the answer: {0}")]
+    Output(std::io::Error),
+    /// A receipt alone proves nothing: its key is known from the node's evidence.
+    #[error("the signature was not checked: the key is in the node's evidence. Give --evidence FILE")]
+    NoEvidence,
+    /// The request was answered by a proven error.
+    #[error("the node proved that it answered {status}: {message}")]
+    Answered {
+        /// HTTP status.
+        status: u16,
+        /// The node's words.
+        message: String,
+    },
+    /// The person pressed Ctrl-C.
+    #[error("interrupted")]
+    Interrupted,
+}
+
+impl CliError {
+    /// Stable code, for programs.
+    pub(crate) fn code(&self) -> &str {
+        match self {
+            Self::Client(error) => error.code(),
+            Self::Refused(refusal) => refusal.code(),
+            Self::Policy { .. } => "policy.invalid",
+            Self::File { .. } => "file.io",
+            Self::FileTooLong { .. } => "file.too_long",
+            Self::Output(_) => "output.io",
+            Self::NoEvidence => "receipt.no_evidence",
+            Self::Answered { .. } => "node.answered_error",
+            Self::Interrupted => "interrupted",
+        }
+    }
+
+    /// Whether something was judged and found not proven.
+    pub(crate) fn is_refusal(&self) -> bool {
+        match self {
+            Self::Client(error) => error.is_refusal(),
+            Self::Refused(_) => true,
+            _ => false,
+        }
+    }
+}

@@ -1,0 +1,193 @@
+//! What verdicts say, in words: the one place where a proof becomes sentences.
+
+use quoth_attestation::receipt::{Execution, Receipt};
+use quoth_attestation::statement::{Clock, Platform};
+use quoth_attestation::transcript::{Details, Transcript};
+use quoth_verifier::{VerifiedExchange, VerifiedNode};
+use serde_json::json;
+
+use crate::report::Report;
+
+/// Who answers: platform, image, keys, models. `live`: on a connection that is open now.
+pub(crate) fn node(report: &mut Report, node: &VerifiedNode, live: bool) {
+    let statement = node.statement();
+    report.row("platform", platform_words(node.platform()));
+    if let Some(image) = node.image() {
+        report.row("image", format!("{image}: the measured code and configuration are the ones the policy lists"));
+    }
+    report.row("software", format!("{} {}", statement.software.name, statement.software.version));
+    let instance = hex::encode(statement.instance);
+    report.row("node", format!("{} (instance {})", node.digest(), &instance[..8]));
+    if live {
+        report.row("connection", format!("TLS ends inside it: key {}", node.tls_key()));
+    }
+    for model in &statement.models {
+        report.row("model", format!("{}: GGUF sha256 {}", model.name, model.sha256));
+    }
+    report.row("time", node.time_basis());
+    let models: Vec<_> = statement
+        .models
+        .iter()
+        .map(|model| json!({ "name": model.name, "sha256": model.sha256.to_string() }))
+        .collect();
+    let checks: Vec<_> = node
+        .checks()
+        .iter()
+        .map(
+            |check| json!({ "code": check.code, "what": check.what, "expected": check.expected, "found": check.found }),
+        )
+        .collect();
+    report.member(
+        "node",
+        json!({
+            "platform": node.platform().name(),
+            "image": node.image(),
+            "digest": node.digest().to_string(),
+            "instance": instance,
+            "tls_key": node.tls_key().to_string(),
+            "receipt_key": hex::encode(statement.keys.receipt),
+            "config": statement.config.to_string(),
+            "software": format!("{} {} {}", statement.software.name, statement.software.version, statement.software.commit),
+            "models": models,
+            "issued": statement.issued,
+            "not_after": statement.not_after,
+            "clock": statement.clock.name(),
+            "time_basis": node.time_basis(),
+            "checks": checks,
+        }),
+    );
+}
+
+/// What was asked and answered, and where each byte came from.
+pub(crate) fn exchange(report: &mut Report, transcript: &Transcript, exchange: &VerifiedExchange) {
+    let (request, response) = (&transcript.request.body, &transcript.response.body);
+    report.row("question", format!("all {} bytes are the ones the receipt commits to", request.len()));
+    report.row("answer", format!("all {} bytes are the ones the receipt commits to", response.len()));
+    if !transcript.checkpoints.is_empty() {
+        report.row("stream", format!("{} signed checkpoints, none missing or moved", transcript.checkpoints.len()));
+    }
+    receipt(report, exchange.receipt().claims());
+    report.member("request_bytes", request.len());
+    report.member("response_bytes", response.len());
+    report.member("checkpoints", transcript.checkpoints.len());
+}
+
+/// What a receipt says.
+pub(crate) fn receipt(report: &mut Report, claims: &Receipt) {
+    let exchange = &claims.exchange;
+    match &claims.execution {
+        Some(Execution::Local(local)) => {
+            report.row(
+                "words from",
+                format!("the model {} (sha256 {}) inside the node", local.model, local.model_sha256),
+            );
+            report.row("all the rest", "JSON and framing, written by the measured program itself");
+            report.row("arithmetic", format!("{}; engine {}", local.arithmetic, local.engine));
+        }
+        Some(Execution::Upstream(upstream)) => report.row(
+            "words from",
+            format!(
+                "a TLS peer that authenticated as {}:{}, asked for {}",
+                upstream.host, upstream.port, upstream.model_asked
+            ),
+        ),
+        None => report.row("words from", "the node itself: nothing was executed"),
+    }
+    if let Some(usage) = claims.usage {
+        report.row("tokens", format!("{} read, {} written", usage.prompt, usage.completion));
+    }
+    report.row(
+        "receipt",
+        format!("no. {} of this instance, {}, {}", claims.seq, claims.level.name(), exchange.outcome.name()),
+    );
+    let execution = match &claims.execution {
+        Some(Execution::Local(local)) => json!({
+            "kind": "local", "model": local.model, "model_sha256": local.model_sha256.to_string(),
+            "arithmetic": local.arithmetic, "engine": local.engine,
+        }),
+        Some(Execution::Upstream(upstream)) => json!({
+            "kind": "upstream", "provider": upstream.provider, "host": upstream.host, "port": upstream.port,
+            "model_asked": upstream.model_asked, "model_answered": upstream.model_answered,
+        }),
+        None => serde_json::Value::Null,
+    };
+    report.member(
+        "receipt",
+        json!({
+            "seq": claims.seq,
+            "cti": hex::encode(claims.cti),
+            "iat": claims.iat,
+            "prev": claims.prev.to_string(),
+            "level": claims.level.name(),
+            "method": exchange.method,
+            "target": exchange.target,
+            "status": exchange.status,
+            "outcome": exchange.outcome.name(),
+            "streamed": exchange.streamed,
+            "request_commitment": exchange.request.0.to_string(),
+            "response_commitment": exchange.response.0.to_string(),
+            "response_length": exchange.response_length,
+            "usage": claims.usage.map(|usage| json!({ "prompt": usage.prompt, "completion": usage.completion })),
+            "execution": execution,
+        }),
+    );
+}
+
+/// What only the enclave knew, now opened.
+pub(crate) fn details(report: &mut Report, details: &Details) {
+    let (prompt, output) = (details.prompt_tokens.len(), details.output_tokens.len());
+    report.row(
+        "details",
+        format!(
+            "rendered prompt of {} bytes, {prompt} + {output} token ids and sampling as committed",
+            details.prompt.len()
+        ),
+    );
+    report.member("details", json!({ "prompt_tokens": prompt, "output_tokens": output }));
+}
+
+/// What no verdict about a node says.
+pub(crate) fn limits_of_node(report: &mut Report, node: &VerifiedNode) {
+    match node.platform() {
+        Platform::Simulated => {
+            report.not_proven(
+                "hardware: this node is simulated, whoever runs it could read along and forge everything above",
+            );
+        }
+        Platform::None => report.not_proven("hardware: only a key you already knew vouches for this node"),
+        _ => report.not_proven("that the hardware vendor's root is uncompromised, or that there are no side channels"),
+    }
+    if node.statement().clock == Clock::Host {
+        report.not_proven("the time: the node's clock is set by its host");
+    }
+}
+
+/// What no verdict about a receipt says.
+pub(crate) fn limits_of_receipt(report: &mut Report, node: &VerifiedNode, claims: &Receipt) {
+    limits_of_node(report, node);
+    report.not_proven("what was asked and answered: the receipt only commits to it. A transcript shows it");
+    limits_of_execution(report, claims);
+}
+
+/// What no verdict about an exchange says.
+pub(crate) fn limits_of_exchange(report: &mut Report, node: &VerifiedNode, claims: &Receipt) {
+    limits_of_node(report, node);
+    limits_of_execution(report, claims);
+}
+
+fn limits_of_execution(report: &mut Report, claims: &Receipt) {
+    match &claims.execution {
+        Some(Execution::Upstream(_)) => report.not_proven("that the provider ran the model it names"),
+        Some(Execution::Local(_)) => report.not_proven("that what the model says is true"),
+        None => {}
+    }
+}
+
+fn platform_words(platform: Platform) -> String {
+    match platform {
+        Platform::Nitro => "AWS Nitro Enclaves".into(),
+        Platform::SevSnp => "AMD SEV-SNP".into(),
+        Platform::Simulated => "simulated: for development, no hardware".into(),
+        Platform::None => "none: a pinned key, no hardware".into(),
+    }
+}

@@ -1,0 +1,60 @@
+//! `quoth-verify`: the verifier for people. Appraises nodes, asks them, and checks what they signed.
+#![forbid(unsafe_code)]
+
+mod answer;
+mod args;
+mod commands;
+mod error;
+mod facts;
+mod files;
+mod meaning;
+mod report;
+mod screen;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use args::{Arguments, Command};
+use error::CliError;
+use report::Report;
+
+/// The verdict is `proven`.
+const PROVEN: u8 = 0;
+/// Something was judged and refused.
+const REFUSED: u8 = 1;
+/// It never came to a judgement: usage (as clap has it too), network, files.
+const FAILED: u8 = 2;
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let command = Arguments::parse().command;
+    let as_json = match &command {
+        Command::Node(args) => args.common.json,
+        Command::Ask(args) => args.common.json,
+        Command::Receipt(args) => args.common.json,
+        Command::Transcript(args) => args.common.json,
+    };
+    let result = tokio::select! {
+        result = run(command) => result,
+        _ = tokio::signal::ctrl_c() => Err(CliError::Interrupted),
+    };
+    let (printed, code) = match result {
+        Ok(report) => (report.print(as_json), PROVEN),
+        Err(error) => {
+            let code = if error.is_refusal() { REFUSED } else { FAILED };
+            (report::print_error(&error, as_json), code)
+        }
+    };
+    // A verdict that nobody could read is not one.
+    ExitCode::from(if printed.is_ok() { code } else { FAILED })
+}
+
+async fn run(command: Command) -> Result<Report, CliError> {
+    match command {
+        Command::Node(args) => commands::node::run(args).await,
+        Command::Ask(args) => commands::ask::run(args).await,
+        Command::Receipt(args) => commands::receipt::run(&args),
+        Command::Transcript(args) => commands::transcript::run(&args),
+    }
+}

@@ -1,0 +1,68 @@
+//! One sentence for each kind of refusal: what it means for the person who asked.
+
+/// What a refusal with this code means.
+pub(crate) fn meaning(code: &str) -> &'static str {
+    EXACT
+        .iter()
+        .chain(FAMILIES)
+        .find(|(known, _)| code == *known || known.strip_suffix('*').is_some_and(|family| code.starts_with(family)))
+        .map_or("What was shown does not prove what the policy asks for.", |(_, meaning)| meaning)
+}
+
+const EXACT: &[(&str, &str)] = &[
+    (
+        "platform.not_allowed",
+        "The node may be honest, but the policy does not name its kind of platform. A simulated node proves nothing about \
+         hardware; to accept one on purpose, give the policy that `quoth up` wrote: --policy run/policy.toml",
+    ),
+    ("platform.unsupported", "This version cannot yet judge that platform's evidence, so it does not accept it."),
+    (
+        "tls.key_mismatch",
+        "Somebody else answers on this connection than the node that the evidence describes. Nothing was sent to them.",
+    ),
+    ("measurement.unknown", "The node runs code or configuration that the policy does not list."),
+    ("model.not_accepted", "The node would answer with a model file that the policy does not list."),
+    ("receipt.model_not_in_statement", "The receipt names a model that this node does not have."),
+    ("receipt.request_mismatch", "The receipt is about another question than the one that was asked."),
+    ("receipt.response_mismatch", "The answer is not the one that the node signed: somebody has changed it."),
+    ("receipt.signature", "The receipt was not signed by this node's key, or was changed since."),
+    ("receipt.node", "The receipt was signed for another node, or for an earlier start of this one."),
+    ("receipt.nonce", "The receipt is not for this request: it may be an old one, shown again."),
+    ("stream.cut", "The answer stops before its end. What came until the last checkpoint is what the node said."),
+    (
+        "response.header_missing",
+        "The answer came without what a proof needs; it may not come from a Quoth node at all.",
+    ),
+    ("response.node", "The answer says that it comes from another node than the one that was checked."),
+];
+
+const FAMILIES: &[(&str, &str)] = &[
+    (
+        "evidence.*",
+        "The evidence does not belong to this node, this moment or this question, so it vouches for nothing.",
+    ),
+    ("nitro.*", "The platform's attestation document is not genuine, not valid now, or not well formed."),
+    ("statement.*", "The node's description of itself does not hold."),
+    ("receipt.*", "The receipt does not prove this exchange."),
+    ("stream.*", "The stream was changed on its way, or its proofs are out of order."),
+    ("transcript.*", "The saved exchange is not whole, or was changed since."),
+    ("format.*", "The bytes are not well formed; nothing in them was believed."),
+    ("chain.*", "The receipts do not follow each other as one node's receipts do."),
+    ("response.*", "The answer came with a malformed proof."),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn exact_codes_come_before_their_family() {
+        assert!(meaning("receipt.request_mismatch").contains("another question"));
+        assert!(meaning("receipt.something_new").contains("does not prove this exchange"));
+        assert!(meaning("unheard.of").contains("policy"));
+        for (code, _) in EXACT {
+            assert!(!code.ends_with('*'));
+        }
+        assert!(FAMILIES.iter().all(|(family, _)| family.ends_with(".*")));
+    }
+}

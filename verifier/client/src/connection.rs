@@ -1,0 +1,89 @@
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body_util::combinators::BoxBody;
+use http_body_util::{BodyExt, Empty};
+use hyper::body::Incoming;
+use hyper::client::conn::http1::SendRequest;
+use quoth_verifier::VerifiedNode;
+use tokio::task::JoinHandle;
+
+use crate::connector::{AttestedStream, get, http1_builder, read_body, refuse_status, within};
+use crate::{ClientError, Endpoint, Step, limits};
+
+pub(crate) type RequestBody = BoxBody<Bytes, std::convert::Infallible>;
+
+/// An open HTTP/1.1 connection to a node that satisfied the policy. Requests on it reach that instance and no other.
+pub struct Connection {
+    sender: SendRequest<RequestBody>,
+    driver: JoinHandle<()>,
+    endpoint: Endpoint,
+    node: VerifiedNode,
+    evidence: Arc<[u8]>,
+}
+
+impl Connection {
+    pub(crate) async fn new(stream: AttestedStream, endpoint: Endpoint) -> Result<Self, ClientError> {
+        let (node, evidence) = (stream.node().clone(), stream.evidence().into());
+        let (sender, connection) = http1_builder()
+            .handshake::<_, RequestBody>(stream)
+            .await
+            .map_err(|source| ClientError::Http { step: Step::Request, source })?;
+        // A failure of the connection reaches the request that suffers from it.
+        let driver = tokio::spawn(async move { drop(connection.await) });
+        Ok(Self { sender, driver, endpoint, node, evidence })
+    }
+
+    /// The node at the other end.
+    pub fn node(&self) -> &VerifiedNode {
+        &self.node
+    }
+
+    /// The evidence it was appraised by.
+    pub fn evidence(&self) -> &[u8] {
+        &self.evidence
+    }
+
+    pub(crate) fn endpoint(&self) -> &Endpoint {
+        &self.endpoint
+    }
+
+    /// Sends a request and waits for the response head.
+    pub(crate) async fn send(&mut self, request: Request<RequestBody>) -> Result<Response<Incoming>, ClientError> {
+        let step = Step::Request;
+        let sender = &mut self.sender;
+        let work = async {
+            sender.ready().await.map_err(|source| ClientError::Http { step, source })?;
+            sender.send_request(request).await.map_err(|source| ClientError::Http { step, source })
+        };
+        within(limits::HEAD, step, work).await
+    }
+
+    /// A bounded GET with an `authorization` field.
+    pub(crate) async fn get(
+        &mut self,
+        target: &str,
+        authorization: &str,
+        limit: usize,
+        step: Step,
+    ) -> Result<Vec<u8>, ClientError> {
+        let (mut head, _) = get(&self.endpoint, target, step)?.into_parts();
+        let mut value = http::HeaderValue::from_str(authorization).map_err(|_| ClientError::Protocol { step })?;
+        value.set_sensitive(true);
+        head.headers.insert(http::header::AUTHORIZATION, value);
+        let request = Request::from_parts(head, Empty::new().boxed());
+        let work = async {
+            let response = self.send(request).await?;
+            refuse_status(&response, 200)?;
+            read_body(response.into_body(), limit, step).await
+        };
+        within(limits::FETCH, step, work).await
+    }
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        self.driver.abort();
+    }
+}

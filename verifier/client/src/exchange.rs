@@ -1,0 +1,353 @@
+use base64ct::{Base64UrlUnpadded, Encoding};
+use bytes::Bytes;
+use http::{HeaderMap, Request as HttpRequest, header};
+use http_body_util::{BodyExt, Full};
+use hyper::body::Incoming;
+use quoth_attestation::Digest;
+use quoth_attestation::binding::Nonce;
+use quoth_attestation::commit::Opening;
+use quoth_attestation::record::{Kind, Piece, Splitter};
+use quoth_attestation::transcript::{Details, Request, Response, Transcript};
+use quoth_verifier::{Refusal, StreamVerifier, VerifiedDetails, VerifiedExchange, VerifiedNode};
+
+use crate::connector::{fresh_nonce, read_body, retry_after, within};
+use crate::{ClientError, Connection, Step, limits};
+
+const CTI: &str = "quoth-cti";
+const NODE: &str = "quoth-node";
+const OPENING: &str = "quoth-opening";
+const RECEIPT: &str = "quoth-receipt";
+
+/// What a request asks for beside its answer.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// Have the node keep what only it knows (rendered prompt, token ids, sampling as used) for one reading, and read it.
+    pub details: bool,
+    /// Digest of an earlier receipt's payload that this request continues.
+    pub parent: Option<Digest>,
+}
+
+/// An answer on its way. Its bytes are handed over as they come; they are proven when [`Exchange::finish`] says so.
+pub struct Exchange {
+    connection: Connection,
+    incoming: Incoming,
+    request: Request,
+    nonce: Nonce,
+    head: Head,
+    details: bool,
+    state: State,
+    record: Record,
+}
+
+/// An exchange whose every byte is accounted for.
+pub struct Proven {
+    /// The verdict.
+    pub exchange: VerifiedExchange,
+    /// The opened commitments, when [`Options::details`] asked for them.
+    pub details: Option<VerifiedDetails>,
+    /// The exchange in one file, for an auditor.
+    pub transcript: Transcript,
+    /// The connection, for the next request.
+    pub connection: Connection,
+}
+
+enum State {
+    /// An event stream, checked as it passes.
+    Stream(Box<StreamVerifier>),
+    /// An answer in one piece, with its receipt in the head.
+    Whole { receipt: Vec<u8> },
+    /// Checked to its end.
+    Proven(Box<VerifiedExchange>),
+    /// Refused or failed, and reported so.
+    Failed,
+}
+
+/// The parts of a response head that a proof needs.
+struct Head {
+    status: u16,
+    cti: [u8; 16],
+    opening: Opening,
+}
+
+/// What a transcript will need.
+#[derive(Default)]
+struct Record {
+    splitter: Splitter,
+    received: usize,
+    body: Vec<u8>,
+    checkpoints: Vec<Vec<u8>>,
+    receipt: Option<Vec<u8>>,
+}
+
+impl Connection {
+    /// Sends `body` under a fresh nonce and waits for the response head.
+    ///
+    /// # Errors
+    /// [`ClientError::Status`] for an error answer without a receipt; a refusal when the head lacks what a proof needs.
+    pub async fn post(
+        mut self,
+        target: &str,
+        body: impl Into<Vec<u8>>,
+        options: Options,
+    ) -> Result<Exchange, ClientError> {
+        let nonce = fresh_nonce()?;
+        let request = Request { method: "POST".into(), target: target.into(), body: body.into() };
+        let response = self.send(self.http_request(&request, &nonce, &options)?).await?;
+        let (parts, incoming) = response.into_parts();
+        let status = parts.status.as_u16();
+        if status >= 400 && !parts.headers.contains_key(OPENING) {
+            return Err(unproven_error(status, &parts.headers, incoming).await);
+        }
+        let head = Head::read(status, &parts.headers, self.node())?;
+        let state = match optional(&parts.headers, RECEIPT)? {
+            Some(receipt) => State::Whole { receipt: base64(receipt, RECEIPT)? },
+            None if is_event_stream(&parts.headers) => {
+                let opening = head.opening.clone();
+                State::Stream(Box::new(self.node().stream(&request, Some(&nonce), opening, Some(head.cti), status)))
+            }
+            None => return Err(ClientError::HeaderMissing { name: RECEIPT }),
+        };
+        let (details, record) = (options.details, Record::default());
+        Ok(Exchange { connection: self, incoming, request, nonce, head, details, state, record })
+    }
+
+    fn http_request(
+        &self,
+        request: &Request,
+        nonce: &Nonce,
+        options: &Options,
+    ) -> Result<HttpRequest<crate::connection::RequestBody>, ClientError> {
+        let mut builder = HttpRequest::post(&request.target)
+            .header(header::HOST, self.endpoint().authority())
+            .header(header::CONTENT_TYPE, "application/json")
+            .header("quoth-nonce", hex::encode(nonce.as_bytes()));
+        if options.details {
+            builder = builder.header("quoth-details", "1");
+        }
+        if let Some(parent) = options.parent {
+            builder = builder.header("quoth-parent", parent.to_string());
+        }
+        builder
+            .body(Full::new(Bytes::copy_from_slice(&request.body)).boxed())
+            .map_err(|_| ClientError::Protocol { step: Step::Request })
+    }
+}
+
+impl Exchange {
+    /// The node that is answering.
+    pub fn node(&self) -> &VerifiedNode {
+        self.connection.node()
+    }
+
+    /// HTTP status of the answer.
+    pub fn status(&self) -> u16 {
+        self.head.status
+    }
+
+    /// Whether the answer is an event stream.
+    pub fn is_stream(&self) -> bool {
+        matches!(self.state, State::Stream(_))
+    }
+
+    /// The next bytes of the body, Quoth's records removed; `None` when the whole exchange is proven.
+    ///
+    /// # Errors
+    /// [`ClientError::Refused`] as soon as a byte, a checkpoint or the receipt is not what was signed; `stream.cut` when
+    /// the stream ends, breaks or stalls without a receipt.
+    pub async fn next(&mut self) -> Result<Option<Bytes>, ClientError> {
+        match std::mem::replace(&mut self.state, State::Failed) {
+            State::Stream(verifier) => self.next_of_stream(verifier).await,
+            State::Whole { receipt } => self.whole(receipt).await.map(Some),
+            State::Proven(exchange) => {
+                self.state = State::Proven(exchange);
+                Ok(None)
+            }
+            State::Failed => Err(ClientError::Protocol { step: Step::Response }),
+        }
+    }
+
+    /// Reads what is left of the body, and the details when they were asked for.
+    ///
+    /// # Errors
+    /// As [`Exchange::next`]; and a refusal when the details are not what the receipt commits to.
+    pub async fn finish(mut self) -> Result<Proven, ClientError> {
+        while self.next().await?.is_some() {}
+        let State::Proven(exchange) = std::mem::replace(&mut self.state, State::Failed) else {
+            return Err(ClientError::Protocol { step: Step::Response });
+        };
+        let details = match self.details && exchange.receipt().claims().execution.is_some() {
+            true => Some(self.fetch_details().await?),
+            false => None,
+        };
+        let verified = details.as_ref().map(|details| exchange.details(details)).transpose()?;
+        let transcript = Transcript { details, ..self.transcript() };
+        Ok(Proven { exchange: *exchange, details: verified, transcript, connection: self.connection })
+    }
+
+    /// The exchange as far as it has come; without a receipt it proves no more than its last checkpoint.
+    pub fn transcript(&self) -> Transcript {
+        Transcript {
+            request: self.request.clone(),
+            response: Response { status: self.head.status, body: self.record.body.clone() },
+            receipt: self.record.receipt.clone(),
+            checkpoints: self.record.checkpoints.clone(),
+            opening: self.head.opening.clone(),
+            nonce: Some(self.nonce.clone()),
+            evidence: self.connection.evidence().to_vec(),
+            details: None,
+        }
+    }
+
+    async fn next_of_stream(&mut self, mut verifier: Box<StreamVerifier>) -> Result<Option<Bytes>, ClientError> {
+        loop {
+            // A stream that ends, breaks or stalls is judged by what it has proven so far.
+            let Ok(Some(Ok(frame))) = tokio::time::timeout(limits::IDLE, self.incoming.frame()).await else {
+                self.state = State::Proven(Box::new(verifier.finish()?));
+                return Ok(None);
+            };
+            let Ok(data) = frame.into_data() else {
+                continue;
+            };
+            let body = verifier.push(&data)?;
+            self.record.push(&data)?;
+            if !body.is_empty() {
+                self.state = State::Stream(verifier);
+                return Ok(Some(body.into()));
+            }
+        }
+    }
+
+    async fn whole(&mut self, receipt: Vec<u8>) -> Result<Bytes, ClientError> {
+        let step = Step::Response;
+        let work = read_body(&mut self.incoming, limits::RESPONSE_BYTES, step);
+        let body = within(limits::HEAD, step, work).await?;
+        let verified = self.connection.node().receipt(&receipt)?;
+        let response = Response { status: self.head.status, body };
+        let exchange = verified.exchange(&self.request, &response, &self.head.opening, Some(&self.nonce))?;
+        let claims = exchange.receipt().claims();
+        if claims.cti != self.head.cti {
+            return Err(ClientError::HeaderInvalid { name: CTI, expected: "the id in the receipt" });
+        }
+        self.state = State::Proven(Box::new(exchange));
+        self.record.receipt = Some(receipt);
+        self.record.body = response.body;
+        Ok(Bytes::copy_from_slice(&self.record.body))
+    }
+
+    async fn fetch_details(&mut self) -> Result<Details, ClientError> {
+        let target = format!("/v1/exchanges/{}", hex::encode(self.head.cti));
+        let credential = format!("Quoth {}", hex::encode(self.head.opening.details_credential()));
+        let text = self.connection.get(&target, &credential, limits::DETAILS_BYTES, Step::Details).await?;
+        Ok(Details::decode(&text).map_err(Refusal::from)?)
+    }
+}
+
+impl Head {
+    fn read(status: u16, headers: &HeaderMap, node: &VerifiedNode) -> Result<Self, ClientError> {
+        let cti = hex_field(required(headers, CTI)?, CTI, "16 bytes in hex")?;
+        let actual = Digest(hex_field(required(headers, NODE)?, NODE, "32 bytes in hex")?);
+        let expected = node.digest();
+        if actual != expected {
+            return Err(ClientError::NodeChanged { expected, actual });
+        }
+        let opening = base64(required(headers, OPENING)?, OPENING)?;
+        let opening = <[u8; 32]>::try_from(opening)
+            .map_err(|_| ClientError::HeaderInvalid { name: OPENING, expected: "32 bytes in base64url" })?;
+        Ok(Self { status, cti, opening: Opening::new(opening) })
+    }
+}
+
+impl Record {
+    /// Keeps what passed; the verifier has already accepted it.
+    fn push(&mut self, data: &[u8]) -> Result<(), ClientError> {
+        self.received = self.received.saturating_add(data.len());
+        if self.received > limits::RESPONSE_BYTES {
+            return Err(ClientError::TooLong { step: Step::Response, limit: limits::RESPONSE_BYTES });
+        }
+        let mut pieces = Vec::new();
+        self.splitter.push(data, &mut pieces).map_err(Refusal::from)?;
+        for piece in pieces {
+            match piece {
+                Piece::Body(bytes) => self.body.extend(bytes),
+                Piece::Record { kind: Kind::Checkpoint, bytes, .. } => self.checkpoints.push(bytes),
+                Piece::Record { kind: Kind::Receipt, bytes, .. } => self.receipt = Some(bytes),
+            }
+        }
+        Ok(())
+    }
+}
+
+/// An error answer of a node that admitted nothing, and so signed nothing.
+async fn unproven_error(status: u16, headers: &HeaderMap, incoming: Incoming) -> ClientError {
+    let body = read_body(incoming, limits::ERROR_BYTES, Step::Response);
+    let body = within(limits::FETCH, Step::Response, body).await.unwrap_or_default();
+    ClientError::Status { status, code: error_code(&body), retry_after: retry_after(headers) }
+}
+
+/// The `code` of an OpenAI-shaped error, when it is a plain word: nobody has proven these bytes.
+fn error_code(body: &[u8]) -> Option<String> {
+    let text = std::str::from_utf8(body).ok()?;
+    let (_, after) = text.split_once("\"code\":")?;
+    let (word, _) = after.trim_start().strip_prefix('"')?.split_once('"')?;
+    let plain = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '.' || c == '-';
+    (word.len() <= 64 && !word.is_empty() && word.chars().all(plain)).then(|| word.to_owned())
+}
+
+fn is_event_stream(headers: &HeaderMap) -> bool {
+    let value = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    value.split(';').next().is_some_and(|kind| kind.trim().eq_ignore_ascii_case("text/event-stream"))
+}
+
+fn required<'a>(headers: &'a HeaderMap, name: &'static str) -> Result<&'a str, ClientError> {
+    optional(headers, name)?.ok_or(ClientError::HeaderMissing { name })
+}
+
+fn optional<'a>(headers: &'a HeaderMap, name: &'static str) -> Result<Option<&'a str>, ClientError> {
+    let invalid = |expected| ClientError::HeaderInvalid { name, expected };
+    let mut values = headers.get_all(name).iter();
+    let first = values.next().map(|value| value.to_str().map_err(|_| invalid("plain text"))).transpose()?;
+    match values.next() {
+        None => Ok(first),
+        Some(_) => Err(invalid("given once")),
+    }
+}
+
+fn hex_field<const N: usize>(text: &str, name: &'static str, expected: &'static str) -> Result<[u8; N], ClientError> {
+    let mut bytes = [0; N];
+    match hex::decode_to_slice(text, &mut bytes) {
+        Ok(()) => Ok(bytes),
+        Err(_) => Err(ClientError::HeaderInvalid { name, expected }),
+    }
+}
+
+fn base64(text: &str, name: &'static str) -> Result<Vec<u8>, ClientError> {
+    Base64UrlUnpadded::decode_vec(text).map_err(|_| ClientError::HeaderInvalid { name, expected: "base64url" })
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn only_a_plain_error_code_is_repeated() {
+        let body = |code: &str| format!(r#"{{"error":{{"message":"m","type":"t","param":null,"code": "{code}"}}}}"#);
+        assert_eq!(error_code(body("journal_unavailable").as_bytes()), Some("journal_unavailable".into()));
+        assert_eq!(error_code(body(&"a".repeat(64)).as_bytes()), Some("a".repeat(64)));
+        for hostile in ["\u{1b}[31m", "a b", &"a".repeat(65), ""] {
+            assert_eq!(error_code(body(hostile).as_bytes()), None);
+        }
+        assert_eq!(error_code(b"\xff"), None);
+    }
+
+    #[test]
+    fn a_field_of_the_proof_stands_once() {
+        let mut headers = HeaderMap::new();
+        assert!(matches!(required(&headers, CTI), Err(ClientError::HeaderMissing { name: CTI })));
+        headers.append(CTI, "aa".parse().unwrap());
+        assert_eq!(required(&headers, CTI).unwrap(), "aa");
+        assert!(matches!(hex_field::<16>("aa", CTI, "x"), Err(ClientError::HeaderInvalid { .. })));
+        headers.append(CTI, "aa".parse().unwrap());
+        assert!(matches!(required(&headers, CTI), Err(ClientError::HeaderInvalid { name: CTI, .. })));
+    }
+}
