@@ -39,6 +39,9 @@ pub(crate) struct Common {
 pub(crate) struct Node {
     /// https://host:port
     pub(crate) url: String,
+    /// Write the evidence to FILE, for checking receipts later
+    #[arg(long, value_name = "FILE")]
+    pub(crate) save: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) common: Common,
 }
@@ -81,9 +84,12 @@ pub(crate) struct Ask {
 pub(crate) struct Receipt {
     /// The receipt: COSE bytes, or base64url of them
     pub(crate) file: PathBuf,
-    /// The evidence of the node that signed it
-    #[arg(long, value_name = "FILE")]
+    /// The evidence of the node that signed it, as `node --save` writes it
+    #[arg(long, value_name = "FILE", conflicts_with = "transcript")]
     pub(crate) evidence: Option<PathBuf>,
+    /// A saved exchange with the same node, whose evidence to use
+    #[arg(long, value_name = "FILE")]
+    pub(crate) transcript: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) common: Common,
 }

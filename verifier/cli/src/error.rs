@@ -41,7 +41,9 @@ pub(crate) enum CliError {
     #[error("writing the answer: {0}")]
     Output(std::io::Error),
     /// A receipt alone proves nothing: its key is known from the node's evidence.
-    #[error("the signature was not checked: the key is in the node's evidence. Give --evidence FILE")]
+    #[error(
+        "the signature was not checked: the key is in the node's evidence. Give --evidence FILE or --transcript FILE"
+    )]
     NoEvidence,
     /// The request was answered by a proven error.
     #[error("the node proved that it answered {status}: {message}")]

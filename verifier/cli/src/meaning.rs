@@ -21,6 +21,17 @@ const EXACT: &[(&str, &str)] = &[
         "Somebody else answers on this connection than the node that the evidence describes. Nothing was sent to them.",
     ),
     ("measurement.unknown", "The node runs code or configuration that the policy does not list."),
+    ("measurement.debug", "The enclave runs in debug mode, in which its operator can read everything."),
+    ("config.not_accepted", "The node runs with a configuration that the policy does not list."),
+    (
+        "nitro.chain.root",
+        "The evidence hangs from a root that the policy does not accept. A simulated node makes a new root at every start, so \
+         the policy may be of an earlier one.",
+    ),
+    ("evidence.age", "The evidence is too old to say anything about the node as it is now."),
+    ("evidence.nonce", "The evidence was not made for this question; it may be an old one, shown again."),
+    ("evidence.receipt_key", "The node signs with a key that the policy does not pin."),
+    ("upstream.not_accepted", "A provider outside the node gave the answer, and the policy accepts none."),
     ("model.not_accepted", "The node would answer with a model file that the policy does not list."),
     ("receipt.model_not_in_statement", "The receipt names a model that this node does not have."),
     ("receipt.request_mismatch", "The receipt is about another question than the one that was asked."),
@@ -47,6 +58,7 @@ const FAMILIES: &[(&str, &str)] = &[
     ("stream.*", "The stream was changed on its way, or its proofs are out of order."),
     ("transcript.*", "The saved exchange is not whole, or was changed since."),
     ("format.*", "The bytes are not well formed; nothing in them was believed."),
+    ("upstream.*", "The provider's part in the answer is not proven."),
     ("chain.*", "The receipts do not follow each other as one node's receipts do."),
     ("response.*", "The answer came with a malformed proof."),
 ];

@@ -192,9 +192,9 @@ async fn receipts_need_the_evidence_of_their_node() {
     let receipt = saved.receipt.unwrap();
     std::fs::write(bench.path("raw"), &receipt).unwrap();
     std::fs::write(bench.path("text"), format!("{}\n", Base64UrlUnpadded::encode_string(&receipt))).unwrap();
-    std::fs::write(bench.path("evidence"), &saved.evidence).unwrap();
-    for file in ["raw", "text"] {
-        let (exit, object) = bench.json(&["receipt", file, "--evidence", "evidence"]).await;
+    assert_eq!(bench.json(&["node", "URL", "--save", "evidence"]).await.0, 0);
+    for (file, proof) in [("raw", ["--evidence", "evidence"]), ("text", ["--transcript", "demo.transcript.json"])] {
+        let (exit, object) = bench.json(&[&["receipt", file], &proof[..]].concat()).await;
         assert_eq!((exit, object["receipt"]["seq"].as_u64()), (0, Some(0)), "{object}");
     }
     let alone = bench.run(&["receipt", "raw"]).await;

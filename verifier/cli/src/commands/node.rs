@@ -13,5 +13,9 @@ pub(crate) async fn run(args: Node) -> Result<Report, CliError> {
     let mut report = Report::new(format!("this connection ends in an accepted node ({})", args.url));
     facts::node(&mut report, connection.node(), true);
     facts::limits_of_node(&mut report, connection.node());
+    if let Some(file) = &args.save {
+        files::write_new(file, connection.evidence())?;
+        report.row("saved", format!("evidence in {}", file.display()));
+    }
     Ok(report)
 }

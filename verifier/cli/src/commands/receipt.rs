@@ -1,8 +1,9 @@
 use base64ct::{Base64UrlUnpadded, Encoding};
 use quoth_attestation::cose::{Payload, Signed};
-use quoth_attestation::evidence;
+use quoth_attestation::evidence::{self, Evidence};
 use quoth_attestation::receipt::Receipt as Claims;
-use quoth_verifier::Refusal;
+use quoth_attestation::transcript::{self, Transcript};
+use quoth_verifier::{Refusal, Time};
 
 use crate::args::Receipt;
 use crate::error::CliError;
@@ -17,18 +18,28 @@ const MAX_FILE: usize = 2 * Claims::MAX_BYTES;
 pub(crate) fn run(args: &Receipt) -> Result<Report, CliError> {
     let cose = decode(files::read(&args.file, MAX_FILE)?);
     let claims = Signed::<Claims>::decode(&cose).map_err(Refusal::from)?;
-    let Some(evidence) = &args.evidence else {
-        return Err(CliError::NoEvidence);
-    };
-    let evidence = files::read(evidence, evidence::MAX_BYTES)?;
+    let evidence = evidence(args)?;
     let verifier = files::verifier(args.common.policy.as_ref())?;
-    let node = verifier.node_archived(&evidence, claims.claims().iat)?;
+    // Whoever asked for this quote chose its nonce; the archive's word for it is enough, since nothing live rests on it.
+    let nonce = Evidence::decode(&evidence).map_err(Refusal::from)?.nonce;
+    let node = verifier.node(&evidence, nonce.as_ref(), Time::Archived { at: claims.claims().iat })?;
     let receipt = node.receipt(&cose)?;
     let mut report = Report::new("this node signed this receipt");
     facts::node(&mut report, &node, false);
     facts::receipt(&mut report, receipt.claims());
     facts::limits_of_receipt(&mut report, &node, receipt.claims());
     Ok(report)
+}
+
+fn evidence(args: &Receipt) -> Result<Vec<u8>, CliError> {
+    match (&args.evidence, &args.transcript) {
+        (Some(file), _) => files::read(file, evidence::MAX_BYTES),
+        (None, Some(file)) => {
+            let text = files::read(file, transcript::MAX_BYTES)?;
+            Ok(Transcript::decode(&text).map_err(Refusal::from)?.evidence)
+        }
+        (None, None) => Err(CliError::NoEvidence),
+    }
 }
 
 /// The COSE bytes themselves, or base64url of them.

@@ -1,4 +1,5 @@
 use quoth_attestation::transcript;
+use quoth_verifier::TimeChoice;
 
 use crate::args::Transcript;
 use crate::error::CliError;
@@ -9,7 +10,7 @@ use crate::report::Report;
 /// Checks a saved exchange, offline.
 pub(crate) fn run(args: &Transcript) -> Result<Report, CliError> {
     let text = files::read(&args.file, transcript::MAX_BYTES)?;
-    let verified = files::verifier(args.common.policy.as_ref())?.transcript(&text)?;
+    let verified = files::verifier(args.common.policy.as_ref())?.transcript(&text, TimeChoice::Archived)?;
     let mut report = Report::new("this saved exchange is what the node signed");
     facts::node(&mut report, verified.node(), false);
     facts::exchange(&mut report, verified.transcript(), verified.exchange());
