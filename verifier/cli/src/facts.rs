@@ -1,5 +1,6 @@
 //! What verdicts say, in words: the one place where a proof becomes sentences.
 
+use quoth_attestation::Digest;
 use quoth_attestation::receipt::{Execution, Receipt};
 use quoth_attestation::statement::{Clock, Platform};
 use quoth_attestation::transcript::{Details, Transcript};
@@ -8,21 +9,39 @@ use serde_json::json;
 
 use crate::report::Report;
 
-/// Who answers: platform, image, keys, models. `live`: on a connection that is open now.
-pub(crate) fn node(report: &mut Report, node: &VerifiedNode, live: bool) {
+/// How a node is looked at.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum View {
+    /// For its own sake, on an open connection.
+    Node,
+    /// As the one who answered, on an open connection.
+    Exchange,
+    /// From saved proofs.
+    Archive,
+}
+
+/// Who answers: platform, image, keys, models.
+pub(crate) fn node(report: &mut Report, node: &VerifiedNode, view: View) {
     let statement = node.statement();
+    let digest = |digest: Digest| match view {
+        View::Node => digest.to_string(),
+        _ => format!("{}…", &digest.to_string()[..16]),
+    };
     report.row("platform", platform_words(node.platform()));
     if let Some(image) = node.image() {
-        report.row("image", format!("{image}: the measured code and configuration are the ones the policy lists"));
+        report.row("image", format!("{image}: measured code and configuration are as the policy lists"));
     }
-    report.row("software", format!("{} {}", statement.software.name, statement.software.version));
     let instance = hex::encode(statement.instance);
-    report.row("node", format!("{} (instance {})", node.digest(), &instance[..8]));
-    if live {
-        report.row("connection", format!("TLS ends inside it: key {}", node.tls_key()));
+    report.row("node", digest(node.digest()));
+    if view == View::Node {
+        report.row("instance", instance.as_str());
+        report.row("software", format!("{} {}", statement.software.name, statement.software.version));
+    }
+    if view != View::Archive {
+        report.row("connection", format!("TLS ends inside it, key {}", digest(node.tls_key())));
     }
     for model in &statement.models {
-        report.row("model", format!("{}: GGUF sha256 {}", model.name, model.sha256));
+        report.row("model", format!("{}, GGUF sha256 {}", model.name, model.sha256));
     }
     report.row("time", node.time_basis());
     let models: Vec<_> = statement
@@ -77,10 +96,7 @@ pub(crate) fn receipt(report: &mut Report, claims: &Receipt) {
     let exchange = &claims.exchange;
     match &claims.execution {
         Some(Execution::Local(local)) => {
-            report.row(
-                "words from",
-                format!("the model {} (sha256 {}) inside the node", local.model, local.model_sha256),
-            );
+            report.row("words from", format!("the model {}, inside the node", local.model));
             report.row("all the rest", "JSON and framing, written by the measured program itself");
             report.row("arithmetic", format!("{}; engine {}", local.arithmetic, local.engine));
         }

@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use crate::answer::{EventText, error_message, whole_text};
 use crate::args::Ask;
 use crate::error::CliError;
-use crate::facts;
+use crate::facts::{self, View};
 use crate::files;
 use crate::report::Report;
 use crate::screen::safe;
@@ -100,7 +100,7 @@ fn print(text: &str) -> io::Result<()> {
 fn report(proven: &Proven, words: String, saved: Option<&Path>) -> Report {
     let mut report = Report::new("this answer, to this question, from this node");
     let node = proven.connection.node();
-    facts::node(&mut report, node, true);
+    facts::node(&mut report, node, View::Exchange);
     facts::exchange(&mut report, &proven.transcript, &proven.exchange);
     if let Some(details) = &proven.transcript.details {
         facts::details(&mut report, details);

@@ -7,7 +7,7 @@ use quoth_verifier::{Refusal, Time};
 
 use crate::args::Receipt;
 use crate::error::CliError;
-use crate::facts;
+use crate::facts::{self, View};
 use crate::files;
 use crate::report::Report;
 
@@ -25,7 +25,7 @@ pub(crate) fn run(args: &Receipt) -> Result<Report, CliError> {
     let node = verifier.node(&evidence, nonce.as_ref(), Time::Archived { at: claims.claims().iat })?;
     let receipt = node.receipt(&cose)?;
     let mut report = Report::new("this node signed this receipt");
-    facts::node(&mut report, &node, false);
+    facts::node(&mut report, &node, View::Archive);
     facts::receipt(&mut report, receipt.claims());
     facts::limits_of_receipt(&mut report, &node, receipt.claims());
     Ok(report)
