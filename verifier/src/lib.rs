@@ -1,1 +1,28 @@
-//! Appraises Quoth evidence and receipts: bytes, policy and time in, typed verdict out.
+#![doc = include_str!("../README.md")]
+#![no_std]
+#![forbid(unsafe_code)]
+
+extern crate alloc;
+
+mod chain;
+mod ed25519;
+mod exchange;
+mod nitro;
+mod node;
+pub mod policy;
+mod receipt;
+mod refusal;
+mod stream;
+mod transcript;
+mod verifier;
+
+pub use chain::{ChainReport, Gap, verify_chain};
+pub use exchange::{VerifiedDetails, VerifiedExchange};
+pub use node::{Check, VerifiedNode};
+pub use policy::{Accept, Image, Policy, PolicyBuilder, PolicyError};
+pub use quoth_attestation::transcript::{Details, Request, Response};
+pub use receipt::VerifiedReceipt;
+pub use refusal::Refusal;
+pub use stream::StreamVerifier;
+pub use transcript::VerifiedTranscript;
+pub use verifier::{CLOCK_SKEW, Time, TimeChoice, Verifier};

@@ -1,0 +1,154 @@
+//! Is this receipt about this request and this response?
+
+use alloc::string::{String, ToString};
+
+use quoth_attestation::Digest;
+use quoth_attestation::binding::Nonce;
+use quoth_attestation::commit::{Label, Opening, token_bytes};
+use quoth_attestation::receipt::Execution;
+use quoth_attestation::transcript::{Details, Request, Response};
+
+use crate::receipt::nonce_text;
+use crate::{Refusal, VerifiedReceipt};
+
+/// A request and a response that a verified receipt is about.
+#[derive(Clone, Debug)]
+pub struct VerifiedExchange {
+    receipt: VerifiedReceipt,
+    opening: Opening,
+}
+
+/// Details that a verified receipt commits to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct VerifiedDetails {
+    details: Details,
+}
+
+impl VerifiedExchange {
+    /// The receipt.
+    pub fn receipt(&self) -> &VerifiedReceipt {
+        &self.receipt
+    }
+
+    /// Verifies what only the enclave knew: rendered prompt, token ids, sampling parameters as used.
+    ///
+    /// # Errors
+    /// A [`Refusal`] that says which part the receipt does not commit to.
+    pub fn details(&self, details: &Details) -> Result<VerifiedDetails, Refusal> {
+        let claims = self.receipt.claims();
+        let Some(Execution::Local(local)) = &claims.execution else {
+            return Err(Refusal::ReceiptDetailsUnexpected);
+        };
+        let commitments = [
+            ("prompt", local.prompt, self.opening.commit(Label::Prompt, &details.prompt)),
+            (
+                "prompt tokens",
+                local.prompt_tokens,
+                self.opening.commit(Label::PromptTokens, &token_bytes(&details.prompt_tokens)),
+            ),
+            (
+                "output tokens",
+                local.output_tokens,
+                self.opening.commit(Label::OutputTokens, &token_bytes(&details.output_tokens)),
+            ),
+            ("sampling", local.sampling, self.opening.commit(Label::Sampling, &details.sampling)),
+        ];
+        for (part, expected, actual) in commitments {
+            same(part, &expected.0, &actual.0, details_mismatch)?;
+        }
+        if let Some(usage) = claims.usage {
+            same("prompt token count", &usage.prompt, &(details.prompt_tokens.len() as u64), details_mismatch)?;
+            same("completion token count", &usage.completion, &(details.output_tokens.len() as u64), details_mismatch)?;
+        }
+        Ok(VerifiedDetails { details: details.clone() })
+    }
+}
+
+impl VerifiedDetails {
+    /// The details.
+    pub fn details(&self) -> &Details {
+        &self.details
+    }
+}
+
+/// What was received of a response: its body may have been hashed as it passed.
+pub(crate) struct Received {
+    pub(crate) status: u16,
+    pub(crate) length: u64,
+    pub(crate) digest: Digest,
+}
+
+pub(crate) fn verify(
+    receipt: VerifiedReceipt,
+    request: &Request,
+    response: &Response,
+    opening: &Opening,
+    nonce: Option<&Nonce>,
+) -> Result<VerifiedExchange, Refusal> {
+    check_request(&receipt, &request.method, &request.target, &Digest::of(&request.body), opening)?;
+    check_nonce(&receipt, nonce)?;
+    let received =
+        Received { status: response.status, length: response.body.len() as u64, digest: Digest::of(&response.body) };
+    finish(receipt, &received, opening.clone())
+}
+
+pub(crate) fn check_request(
+    receipt: &VerifiedReceipt,
+    method: &str,
+    target: &str,
+    body: &Digest,
+    opening: &Opening,
+) -> Result<(), Refusal> {
+    let exchange = &receipt.claims().exchange;
+    same("method", &exchange.method.as_str(), &method, request_mismatch)?;
+    same("target", &exchange.target.as_str(), &target, request_mismatch)?;
+    same("body", &exchange.request.0, &opening.commit_digest(Label::Request, body).0, request_mismatch)
+}
+
+pub(crate) fn check_nonce(receipt: &VerifiedReceipt, expected: Option<&Nonce>) -> Result<(), Refusal> {
+    let actual = receipt.claims().nonce.as_ref();
+    match actual == expected {
+        true => Ok(()),
+        false => Err(Refusal::ReceiptNonce { expected: nonce_text(expected), actual: nonce_text(actual) }),
+    }
+}
+
+/// The last step: the response. Request and nonce have been checked.
+pub(crate) fn finish(
+    receipt: VerifiedReceipt,
+    received: &Received,
+    opening: Opening,
+) -> Result<VerifiedExchange, Refusal> {
+    let exchange = &receipt.claims().exchange;
+    same("status", &exchange.status, &received.status, response_mismatch)?;
+    same("length", &exchange.response_length, &received.length, response_mismatch)?;
+    let found = opening.commit_digest(Label::Response, &received.digest);
+    same("body", &exchange.response.0, &found.0, response_mismatch)?;
+    Ok(VerifiedExchange { receipt, opening })
+}
+
+type Mismatch = fn(&'static str, String, String) -> Refusal;
+
+fn same<T: PartialEq + ToString>(
+    field: &'static str,
+    expected: &T,
+    actual: &T,
+    mismatch: Mismatch,
+) -> Result<(), Refusal> {
+    match expected == actual {
+        true => Ok(()),
+        false => Err(mismatch(field, expected.to_string(), actual.to_string())),
+    }
+}
+
+fn request_mismatch(field: &'static str, expected: String, actual: String) -> Refusal {
+    Refusal::ReceiptRequestMismatch { field, expected, actual }
+}
+
+fn response_mismatch(field: &'static str, expected: String, actual: String) -> Refusal {
+    Refusal::ReceiptResponseMismatch { field, expected, actual }
+}
+
+fn details_mismatch(part: &'static str, expected: String, actual: String) -> Refusal {
+    Refusal::ReceiptDetailsMismatch { part, expected, actual }
+}

@@ -1,0 +1,130 @@
+//! Is this a node that the policy accepts?
+
+mod appraise;
+
+use alloc::string::String;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::fmt;
+
+pub(crate) use appraise::appraise;
+use quoth_attestation::Digest;
+use quoth_attestation::binding::Nonce;
+use quoth_attestation::commit::Opening;
+use quoth_attestation::statement::{Platform, Statement};
+use quoth_attestation::transcript::Request;
+
+use crate::ed25519::ReceiptKey;
+use crate::policy::Accept;
+use crate::{Refusal, StreamVerifier, VerifiedReceipt, receipt};
+
+/// A node whose evidence satisfied the policy. Only a [`Verifier`](crate::Verifier) makes one; cloning is cheap.
+#[derive(Clone)]
+pub struct VerifiedNode {
+    node: Arc<Node>,
+}
+
+pub(crate) struct Node {
+    pub(crate) statement: Statement,
+    pub(crate) digest: Digest,
+    pub(crate) receipt_key: ReceiptKey,
+    pub(crate) image: Option<String>,
+    pub(crate) time_basis: &'static str,
+    pub(crate) checks: Vec<Check>,
+    pub(crate) models: Accept,
+}
+
+/// One thing that was checked and held.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Check {
+    /// The code that its refusal would have had.
+    pub code: &'static str,
+    /// What was checked, in words.
+    pub what: &'static str,
+    /// What would have been accepted.
+    pub expected: String,
+    /// What was found.
+    pub found: String,
+}
+
+impl VerifiedNode {
+    pub(crate) fn new(node: Node) -> Self {
+        Self { node: Arc::new(node) }
+    }
+
+    /// Who the node is.
+    pub fn statement(&self) -> &Statement {
+        &self.node.statement
+    }
+
+    /// SHA-256 of the statement: the node's identity in receipts.
+    pub fn digest(&self) -> Digest {
+        self.node.digest
+    }
+
+    /// What vouches for it.
+    pub fn platform(&self) -> Platform {
+        self.node.statement.platform
+    }
+
+    /// The name of the policy's image that its registers match; `None` on platform `none`, which measures nothing.
+    pub fn image(&self) -> Option<&str> {
+        self.node.image.as_deref()
+    }
+
+    /// Whose time the verdict rests on, in words.
+    pub fn time_basis(&self) -> &str {
+        self.node.time_basis
+    }
+
+    /// Everything that was checked, in order.
+    pub fn checks(&self) -> &[Check] {
+        &self.node.checks
+    }
+
+    /// SHA-256 of the SubjectPublicKeyInfo that its TLS certificate must have.
+    pub fn tls_key(&self) -> Digest {
+        self.node.statement.keys.tls
+    }
+
+    /// Verifies a receipt of this node.
+    ///
+    /// # Errors
+    /// A [`Refusal`]: among others when another key signed it, or a model answered that the policy does not accept.
+    pub fn receipt(&self, cose: &[u8]) -> Result<VerifiedReceipt, Refusal> {
+        receipt::verify(self, cose)
+    }
+
+    /// Begins to check an event stream as it passes.
+    ///
+    /// `nonce` is the one sent with the request; `opening`, `cti` and `status` come from the response's head.
+    pub fn stream(
+        &self,
+        request: &Request,
+        nonce: Option<&Nonce>,
+        opening: Opening,
+        cti: Option<[u8; 16]>,
+        status: u16,
+    ) -> StreamVerifier {
+        StreamVerifier::new(self.clone(), request, nonce, opening, cti, status)
+    }
+
+    pub(crate) fn receipt_key(&self) -> &ReceiptKey {
+        &self.node.receipt_key
+    }
+
+    /// The models that the policy accepts.
+    pub(crate) fn accepted_models(&self) -> &Accept {
+        &self.node.models
+    }
+}
+
+impl fmt::Debug for VerifiedNode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("VerifiedNode")
+            .field("platform", &self.platform().name())
+            .field("digest", &self.digest())
+            .field("image", &self.image())
+            .finish_non_exhaustive()
+    }
+}

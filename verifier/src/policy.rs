@@ -1,0 +1,145 @@
+//! What a relying party accepts: reference values (RFC 9334 §8.3) and rules.
+
+mod build;
+mod file;
+#[cfg(test)]
+mod tests;
+
+use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::string::String;
+
+pub use build::{PolicyBuilder, PolicyError};
+use quoth_attestation::Digest;
+use quoth_attestation::measurement::Pcr;
+use quoth_attestation::statement::Platform;
+
+/// A policy file, bytes, at most.
+pub const MAX_FILE: usize = 256 * 1024;
+/// Entries in one list of a policy, at most.
+pub const MAX_ENTRIES: usize = 1024;
+/// An image's name, bytes, at most.
+pub const MAX_NAME: usize = 128;
+/// Age that evidence may have, seconds, when the policy does not say (2 hours).
+pub const DEFAULT_MAX_EVIDENCE_AGE: u64 = 2 * 60 * 60;
+/// The greatest age that a policy may allow, seconds (a statement's longest life).
+pub const GREATEST_EVIDENCE_AGE: u64 = 30 * 24 * 60 * 60;
+
+/// What is accepted; made by [`Policy::from_toml`] or a [`PolicyBuilder`], never incomplete.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Policy {
+    platforms: BTreeSet<Platform>,
+    roots: BTreeSet<Digest>,
+    receipt_keys: BTreeSet<[u8; 32]>,
+    images: BTreeMap<String, Registers>,
+    models: Accept,
+    config: Option<Accept>,
+    max_evidence_age: u64,
+}
+
+/// Reference values for registers 0 to 2 of one image (see [`quoth_attestation::measurement`]).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Image {
+    /// What to call it.
+    pub name: String,
+    /// The whole image.
+    pub pcr0: Pcr,
+    /// Kernel and first ramdisk; of a simulated node the program.
+    pub pcr1: Pcr,
+    /// The other ramdisks; of a simulated node the configuration.
+    pub pcr2: Pcr,
+}
+
+/// Which SHA-256 digests are accepted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Accept {
+    /// Every one; said explicitly, since silence is an error.
+    Any,
+    /// These and no other.
+    Only(BTreeSet<Digest>),
+}
+
+pub(crate) type Registers = [Pcr; 3];
+
+impl Policy {
+    /// Reads a policy file.
+    ///
+    /// # Errors
+    /// [`PolicyError`] for text that is no policy, for unknown keys, for a missing reference value, for contradictions.
+    pub fn from_toml(text: &str) -> Result<Self, PolicyError> {
+        file::parse(text)
+    }
+
+    /// Begins a policy that accepts nothing yet.
+    pub fn builder() -> PolicyBuilder {
+        PolicyBuilder::default()
+    }
+
+    /// The policy of somebody who has not given one: no development platform, no image, no model. It refuses every node,
+    /// each with the code that says what a policy of theirs would have to accept.
+    pub fn hardware_only() -> Self {
+        Self {
+            platforms: [Platform::Nitro, Platform::SevSnp].into(),
+            roots: BTreeSet::new(),
+            receipt_keys: BTreeSet::new(),
+            images: BTreeMap::new(),
+            models: Accept::Only(BTreeSet::new()),
+            config: None,
+            max_evidence_age: DEFAULT_MAX_EVIDENCE_AGE,
+        }
+    }
+
+    /// The platforms that are accepted.
+    pub fn platforms(&self) -> impl Iterator<Item = Platform> + '_ {
+        self.platforms.iter().copied()
+    }
+
+    /// SHA-256 digests of the roots that simulated nodes may have.
+    pub(crate) fn roots(&self) -> &BTreeSet<Digest> {
+        &self.roots
+    }
+
+    /// Receipt keys that nodes on platform `none` may have.
+    pub(crate) fn receipt_keys(&self) -> &BTreeSet<[u8; 32]> {
+        &self.receipt_keys
+    }
+
+    /// How many images are listed.
+    pub(crate) fn image_count(&self) -> usize {
+        self.images.len()
+    }
+
+    /// The name of the image with these registers, all three of them.
+    pub(crate) fn image(&self, found: &Registers) -> Option<&str> {
+        self.images.iter().find(|(_, registers)| *registers == found).map(|(name, _)| name.as_str())
+    }
+
+    /// Which models may answer.
+    pub fn models(&self) -> &Accept {
+        &self.models
+    }
+
+    /// Which configurations are accepted; `None` where the registers cover them.
+    pub fn config(&self) -> Option<&Accept> {
+        self.config.as_ref()
+    }
+
+    /// Age that evidence may have in live checks, seconds.
+    pub fn max_evidence_age(&self) -> u64 {
+        self.max_evidence_age
+    }
+}
+
+impl Accept {
+    /// These digests and no other.
+    pub fn only(digests: impl IntoIterator<Item = Digest>) -> Self {
+        Self::Only(digests.into_iter().collect())
+    }
+
+    /// Whether `digest` is accepted.
+    pub fn accepts(&self, digest: &Digest) -> bool {
+        match self {
+            Self::Any => true,
+            Self::Only(digests) => digests.contains(digest),
+        }
+    }
+}

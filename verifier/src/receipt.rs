@@ -1,0 +1,130 @@
+//! Did this node sign this receipt, and may it say what it says?
+
+use alloc::string::{String, ToString};
+
+use quoth_attestation::Digest;
+use quoth_attestation::binding::Nonce;
+use quoth_attestation::commit::Opening;
+use quoth_attestation::cose::Signed;
+use quoth_attestation::receipt::{Execution, Level, Outcome, Receipt};
+use quoth_attestation::statement::{Platform, Statement};
+use quoth_attestation::transcript::{Request, Response};
+
+use crate::{CLOCK_SKEW, Refusal, VerifiedExchange, VerifiedNode, exchange};
+
+/// A receipt that a verified node signed, for a model that the policy accepts.
+#[derive(Clone, Debug)]
+pub struct VerifiedReceipt {
+    signed: Signed<Receipt>,
+    node: VerifiedNode,
+}
+
+impl VerifiedReceipt {
+    /// What it says.
+    pub fn claims(&self) -> &Receipt {
+        self.signed.claims()
+    }
+
+    /// SHA-256 of its payload: what the next receipt of the chain points to, and what `quoth-parent` takes.
+    pub fn digest(&self) -> Digest {
+        self.signed.digest()
+    }
+
+    /// The signed bytes.
+    pub fn bytes(&self) -> &[u8] {
+        self.signed.bytes()
+    }
+
+    /// The node that signed it.
+    pub fn node(&self) -> &VerifiedNode {
+        &self.node
+    }
+
+    /// Verifies that the receipt is for this request, this response and this nonce; none must be given if and only if
+    /// none was sent.
+    ///
+    /// # Errors
+    /// A [`Refusal`] that says which part differs.
+    pub fn exchange(
+        &self,
+        request: &Request,
+        response: &Response,
+        opening: &Opening,
+        nonce: Option<&Nonce>,
+    ) -> Result<VerifiedExchange, Refusal> {
+        exchange::verify(self.clone(), request, response, opening, nonce)
+    }
+}
+
+pub(crate) fn verify(node: &VerifiedNode, cose: &[u8]) -> Result<VerifiedReceipt, Refusal> {
+    let signed = Signed::<Receipt>::decode(cose)?;
+    if !node.receipt_key().signed(&signed) {
+        return Err(Refusal::ReceiptSignature);
+    }
+    let claims = signed.claims();
+    if claims.node != node.digest() {
+        return Err(Refusal::ReceiptNode { expected: node.digest(), actual: claims.node });
+    }
+    check_times(node.statement(), claims)?;
+    check_level(node.platform(), claims.level)?;
+    if claims.seq == 0 && claims.prev != node.digest() {
+        return Err(Refusal::ReceiptPrev { expected: node.digest(), actual: claims.prev });
+    }
+    check_execution(node, claims)?;
+    Ok(VerifiedReceipt { signed, node: node.clone() })
+}
+
+/// A nonce, or the word for none.
+pub(crate) fn nonce_text(nonce: Option<&Nonce>) -> String {
+    nonce.map_or_else(|| "none".to_string(), |nonce| hex::encode(nonce.as_bytes()))
+}
+
+fn check_times(statement: &Statement, claims: &Receipt) -> Result<(), Refusal> {
+    let (issued, not_after, iat) = (statement.issued, statement.not_after, claims.iat);
+    if !(issued..=not_after).contains(&iat) {
+        return Err(Refusal::ReceiptTimeWindow { issued, not_after, actual: iat });
+    }
+    // One clock, which its host may have corrected meanwhile: the exchange ends when the receipt is issued, and cannot
+    // have begun before the node did.
+    let times = claims.times;
+    let (received, last_byte) = (times.received / 1000, times.last_byte / 1000);
+    let begins = received.saturating_add(CLOCK_SKEW) >= issued;
+    match begins && last_byte.abs_diff(iat) <= CLOCK_SKEW {
+        true => Ok(()),
+        false => Err(Refusal::ReceiptTimes { iat, received: times.received, last_byte: times.last_byte }),
+    }
+}
+
+fn check_level(platform: Platform, actual: Level) -> Result<(), Refusal> {
+    let expected = match platform {
+        Platform::None => Level::Vanilla,
+        _ => Level::Tee,
+    };
+    match actual == expected {
+        true => Ok(()),
+        false => Err(Refusal::ReceiptLevel { expected: expected.name(), actual: actual.name() }),
+    }
+}
+
+fn check_execution(node: &VerifiedNode, claims: &Receipt) -> Result<(), Refusal> {
+    let outcome = claims.exchange.outcome;
+    let contradiction = |found| Err(Refusal::ReceiptExecution { outcome: outcome.name(), found });
+    match (&claims.execution, outcome) {
+        (None, Outcome::Complete | Outcome::Length) => contradiction("no execution"),
+        (Some(_), Outcome::Refused) => contradiction("an execution"),
+        (None, _) => Ok(()),
+        (Some(Execution::Upstream(upstream)), _) => {
+            Err(Refusal::UpstreamNotAccepted { name: upstream.provider.clone() })
+        }
+        (Some(Execution::Local(local)), _) => {
+            let (name, sha256) = (&local.model, local.model_sha256);
+            if !node.statement().models.iter().any(|model| model.name == *name && model.sha256 == sha256) {
+                return Err(Refusal::ReceiptModelNotInStatement { name: name.clone(), actual: sha256 });
+            }
+            match node.accepted_models().accepts(&sha256) {
+                true => Ok(()),
+                false => Err(Refusal::ModelNotAccepted { name: name.clone(), actual: sha256 }),
+            }
+        }
+    }
+}

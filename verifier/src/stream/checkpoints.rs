@@ -1,0 +1,97 @@
+use alloc::string::{String, ToString};
+
+use quoth_attestation::Digest;
+use quoth_attestation::binding::Nonce;
+use quoth_attestation::checkpoint::Checkpoint;
+use quoth_attestation::commit::Commitment;
+use quoth_attestation::cose::Signed;
+
+use crate::receipt::nonce_text;
+use crate::{Refusal, VerifiedNode};
+
+/// The checkpoints of one stream, verified one after the other.
+pub(crate) struct Checkpoints {
+    node: VerifiedNode,
+    cti: Option<[u8; 16]>,
+    nonce: Option<Nonce>,
+    request: Commitment,
+    status: u16,
+    count: u64,
+    prev: Option<Digest>,
+    proven: u64,
+}
+
+impl Checkpoints {
+    pub(crate) fn new(
+        node: VerifiedNode,
+        cti: Option<[u8; 16]>,
+        nonce: Option<Nonce>,
+        request: Commitment,
+        status: u16,
+    ) -> Self {
+        Self { node, cti, nonce, request, status, count: 0, prev: None, proven: 0 }
+    }
+
+    /// Whether there was none yet.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.count == 0
+    }
+
+    /// Body bytes before the last one.
+    pub(crate) fn proven(&self) -> u64 {
+        self.proven
+    }
+
+    /// The request's id: as it was given, else as the first checkpoint says.
+    pub(crate) fn cti(&self) -> Option<[u8; 16]> {
+        self.cti
+    }
+
+    /// Verifies the next one. `found` is the number of body bytes before it, where that is known; `prefix` gives the
+    /// commitment to that many bytes of the body, if it has so many.
+    pub(crate) fn next(
+        &mut self,
+        cose: &[u8],
+        found: Option<u64>,
+        prefix: impl FnOnce(u64) -> Option<Commitment>,
+    ) -> Result<(), Refusal> {
+        let signed = Signed::<Checkpoint>::decode(cose)?;
+        let number = self.count;
+        if !self.node.receipt_key().signed(&signed) {
+            return Err(Refusal::StreamSignature { number });
+        }
+        let checkpoint = signed.claims();
+        self.check_claims(number, checkpoint)?;
+        if checkpoint.number != number {
+            return Err(Refusal::StreamCheckpointNumber { expected: number, actual: checkpoint.number });
+        }
+        if checkpoint.prev != self.prev {
+            return Err(Refusal::StreamCheckpointPrev { number });
+        }
+        let offset = checkpoint.offset;
+        let actual = found.unwrap_or(if number == 0 { 0 } else { offset.max(self.proven) });
+        if offset != actual {
+            return Err(Refusal::StreamCheckpointOffset { number, expected: offset, actual });
+        }
+        if prefix(offset) != Some(checkpoint.prefix) {
+            return Err(Refusal::StreamPrefix { number, offset });
+        }
+        self.cti = Some(checkpoint.cti);
+        self.count += 1;
+        self.prev = Some(signed.digest());
+        self.proven = offset;
+        Ok(())
+    }
+
+    fn check_claims(&self, number: u64, checkpoint: &Checkpoint) -> Result<(), Refusal> {
+        let same = |field, expected: String, actual: String| match expected == actual {
+            true => Ok(()),
+            false => Err(Refusal::StreamCheckpoint { number, field, expected, actual }),
+        };
+        same("node", self.node.digest().to_string(), checkpoint.node.to_string())?;
+        same("cti", hex::encode(self.cti.unwrap_or(checkpoint.cti)), hex::encode(checkpoint.cti))?;
+        same("nonce", nonce_text(self.nonce.as_ref()), nonce_text(checkpoint.nonce.as_ref()))?;
+        same("request", self.request.0.to_string(), checkpoint.request.0.to_string())?;
+        same("status", self.status.to_string(), checkpoint.status.to_string())
+    }
+}

@@ -1,0 +1,109 @@
+//! Is this saved exchange what a node signed?
+
+use quoth_attestation::commit::Label;
+use quoth_attestation::cose::Signed;
+use quoth_attestation::evidence::Evidence;
+use quoth_attestation::receipt::Receipt;
+use quoth_attestation::statement::Statement;
+use quoth_attestation::transcript::Transcript;
+
+use crate::stream::{Checkpoints, check_streamed};
+use crate::{Refusal, Time, TimeChoice, VerifiedDetails, VerifiedExchange, VerifiedNode, VerifiedReceipt, Verifier};
+
+/// A saved exchange of which every byte is proven.
+#[derive(Clone, Debug)]
+pub struct VerifiedTranscript {
+    transcript: Transcript,
+    node: VerifiedNode,
+    exchange: VerifiedExchange,
+    details: Option<VerifiedDetails>,
+}
+
+impl VerifiedTranscript {
+    /// The file's content.
+    pub fn transcript(&self) -> &Transcript {
+        &self.transcript
+    }
+
+    /// The node that answered.
+    pub fn node(&self) -> &VerifiedNode {
+        &self.node
+    }
+
+    /// The exchange, with its receipt.
+    pub fn exchange(&self) -> &VerifiedExchange {
+        &self.exchange
+    }
+
+    /// What only the enclave knew, when the transcript has it.
+    pub fn details(&self) -> Option<&VerifiedDetails> {
+        self.details.as_ref()
+    }
+}
+
+pub(crate) fn verify(verifier: &Verifier, text: &[u8], time: TimeChoice) -> Result<VerifiedTranscript, Refusal> {
+    let transcript = Transcript::decode(text)?;
+    let node = verifier.node(&transcript.evidence, None, moment(&transcript, time)?)?;
+    let Some(receipt) = &transcript.receipt else {
+        return Err(cut(&node, &transcript));
+    };
+    let receipt = node.receipt(receipt)?;
+    let exchange =
+        receipt.exchange(&transcript.request, &transcript.response, &transcript.opening, transcript.nonce.as_ref())?;
+    check_checkpoints(&node, &transcript, &receipt)?;
+    let details = transcript.details.as_ref().map(|details| exchange.details(details)).transpose()?;
+    Ok(VerifiedTranscript { transcript, node, exchange, details })
+}
+
+/// When the node is judged. The receipt's `iat` is read before its signature is verified, which is harmless: the statement
+/// must be valid then, and a receipt that the node did not sign is refused.
+fn moment(transcript: &Transcript, time: TimeChoice) -> Result<Time, Refusal> {
+    match (time, &transcript.receipt) {
+        (TimeChoice::Live { now }, _) => Ok(Time::Live { now }),
+        (TimeChoice::Archived, Some(receipt)) => {
+            Ok(Time::Archived { at: Signed::<Receipt>::decode(receipt)?.claims().iat })
+        }
+        (TimeChoice::Archived, None) => {
+            let evidence = Evidence::decode(&transcript.evidence)?;
+            Ok(Time::Archived { at: Statement::decode(&evidence.statement)?.issued })
+        }
+    }
+}
+
+/// Without a receipt: how far do the checkpoints prove the answer?
+fn cut(node: &VerifiedNode, transcript: &Transcript) -> Refusal {
+    match (&transcript.details, transcript.checkpoints.is_empty()) {
+        (Some(_), _) => Refusal::TranscriptDetails,
+        (None, true) => Refusal::TranscriptEmpty,
+        (None, false) => match verify_checkpoints(node, transcript) {
+            Ok(checkpoints) => Refusal::StreamCut { proven: checkpoints.proven() },
+            Err(refusal) => refusal,
+        },
+    }
+}
+
+fn check_checkpoints(node: &VerifiedNode, transcript: &Transcript, receipt: &VerifiedReceipt) -> Result<(), Refusal> {
+    match (receipt.claims().exchange.streamed, transcript.checkpoints.is_empty()) {
+        (false, true) => Ok(()),
+        (false, false) => Err(Refusal::ReceiptStreamed { expected: true, actual: false }),
+        (true, true) => Err(Refusal::StreamCheckpointMissing),
+        (true, false) => {
+            let checkpoints = verify_checkpoints(node, transcript)?;
+            check_streamed(receipt, checkpoints.cti().unwrap_or_default())
+        }
+    }
+}
+
+fn verify_checkpoints(node: &VerifiedNode, transcript: &Transcript) -> Result<Checkpoints, Refusal> {
+    let (opening, body) = (&transcript.opening, &transcript.response.body[..]);
+    let request = opening.commit(Label::Request, &transcript.request.body);
+    let (nonce, status) = (transcript.nonce.clone(), transcript.response.status);
+    let mut checkpoints = Checkpoints::new(node.clone(), None, nonce, request, status);
+    for cose in &transcript.checkpoints {
+        checkpoints.next(cose, None, |offset| {
+            let prefix = body.get(..usize::try_from(offset).ok()?)?;
+            Some(opening.commit(Label::Prefix, prefix))
+        })?;
+    }
+    Ok(checkpoints)
+}

@@ -1,0 +1,73 @@
+use quoth_attestation::binding::Nonce;
+
+use crate::transcript::{self, VerifiedTranscript};
+use crate::{Policy, Refusal, VerifiedNode, node};
+
+/// How far two clocks may be apart, seconds.
+pub const CLOCK_SKEW: u64 = 300;
+
+/// Judges evidence under one policy.
+#[derive(Clone, Debug)]
+pub struct Verifier {
+    policy: Policy,
+}
+
+/// The time that evidence is judged at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Time {
+    /// Now, by the relying party's own clock: certificates, age of the evidence and the statement's window are held
+    /// against it, with [`CLOCK_SKEW`] of grace.
+    Live {
+        /// Unix seconds.
+        now: u64,
+    },
+    /// A moment in the past: that of a receipt. Certificates are held against the time that the platform signed into its
+    /// document, the statement's window against `at`.
+    Archived {
+        /// Unix seconds: the receipt's `iat`.
+        at: u64,
+    },
+}
+
+/// The time that a transcript is judged at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TimeChoice {
+    /// [`Time::Archived`], at the `iat` of the transcript's own receipt.
+    Archived,
+    /// [`Time::Live`]: the evidence must be fresh, too.
+    Live {
+        /// Unix seconds.
+        now: u64,
+    },
+}
+
+impl Verifier {
+    /// A verifier under `policy`.
+    pub fn new(policy: Policy) -> Self {
+        Self { policy }
+    }
+
+    /// The policy.
+    pub fn policy(&self) -> &Policy {
+        &self.policy
+    }
+
+    /// Appraises an encoded [`Evidence`](quoth_attestation::evidence::Evidence).
+    ///
+    /// `nonce` is the one that the quote was asked for with: the quote must be over it. Without one, freshness rests on
+    /// the age of the evidence alone.
+    ///
+    /// # Errors
+    /// A [`Refusal`] that says what was expected and what was found.
+    pub fn node(&self, evidence: &[u8], nonce: Option<&Nonce>, time: Time) -> Result<VerifiedNode, Refusal> {
+        node::appraise(&self.policy, evidence, nonce, time)
+    }
+
+    /// Judges an encoded [`Transcript`](quoth_attestation::transcript::Transcript) with nothing else at hand.
+    ///
+    /// # Errors
+    /// A [`Refusal`]; for a stream without a receipt `stream.cut`, with the number of bytes that its checkpoints prove.
+    pub fn transcript(&self, text: &[u8], time: TimeChoice) -> Result<VerifiedTranscript, Refusal> {
+        transcript::verify(self, text, time)
+    }
+}
