@@ -1,6 +1,6 @@
 use base64ct::{Base64UrlUnpadded, Encoding};
 use quoth_attestation::cose::{Payload, Signed};
-use quoth_attestation::evidence::{self, Evidence};
+use quoth_attestation::evidence;
 use quoth_attestation::receipt::Receipt as Claims;
 use quoth_attestation::transcript::{self, Transcript};
 use quoth_verifier::{Refusal, Time};
@@ -20,9 +20,8 @@ pub(crate) fn run(args: &Receipt) -> Result<Report, CliError> {
     let claims = Signed::<Claims>::decode(&cose).map_err(Refusal::from)?;
     let evidence = evidence(args)?;
     let verifier = files::verifier(args.common.policy.as_ref())?;
-    // Whoever asked for this quote chose its nonce; the archive's word for it is enough, since nothing live rests on it.
-    let nonce = Evidence::decode(&evidence).map_err(Refusal::from)?.nonce;
-    let node = verifier.node(&evidence, nonce.as_ref(), Time::Archived { at: claims.claims().iat })?;
+    // The quote's nonce was somebody's at that time; nothing live rests on it now.
+    let node = verifier.node(&evidence, None, Time::Archived { at: claims.claims().iat })?;
     let receipt = node.receipt(&cose)?;
     let mut report = Report::new("this node signed this receipt");
     facts::node(&mut report, &node, View::Archive);
