@@ -1,39 +1,55 @@
 use std::io;
 
-/// Why the link could not be used, or what the other side sent could not be understood.
+/// Why the other side of a link was not understood or not reached.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum LinkError {
-    /// The transport failed.
+    /// The socket failed.
     #[error("link: {0}")]
     Io(#[from] io::Error),
-    /// The address is not one of the known forms.
-    #[error("not a link address: expected unix:DIR")]
+    /// No connection came about in time.
+    #[error("link: no connection to {port} in time")]
+    ConnectTimeout {
+        /// The port, by name.
+        port: super::Port,
+    },
+    /// Not an address.
+    #[error("not a link address: expected unix:DIRECTORY")]
     Address,
-    /// Nothing answered in time.
-    #[error("no answer on port {port} in time")]
-    Timeout {
-        /// The port.
-        port: u32,
-    },
-    /// A line or frame is longer than its limit.
-    #[error("{what} is longer than {limit} bytes")]
-    TooLong {
-        /// What was read.
+    /// The stream ended inside a message.
+    #[error("link: the stream ended inside a message")]
+    Truncated,
+    /// A message is longer than its kind may be.
+    #[error("link: {what} of {actual} bytes, expected {expected}")]
+    Length {
+        /// What is too long or too short.
         what: &'static str,
-        /// Its limit, bytes.
-        limit: usize,
+        /// The length that is allowed, in words.
+        expected: &'static str,
+        /// The length that was claimed or reached.
+        actual: u64,
     },
-    /// The other side closed the stream inside a line or frame.
-    #[error("the other side closed inside {what}")]
-    Closed {
-        /// What was read.
-        what: &'static str,
+    /// A frame of a kind that this side does not take.
+    #[error("link: unknown frame kind {actual:#04x}")]
+    Kind {
+        /// The kind.
+        actual: u8,
     },
-    /// A line or frame is malformed.
-    #[error("malformed {what}")]
+    /// Another version of the protocol.
+    #[error("link: protocol version {actual}, expected {expected}")]
+    Version {
+        /// What this side speaks.
+        expected: u8,
+        /// What the other side speaks.
+        actual: u8,
+    },
+    /// A line that is not in its one accepted form.
+    #[error("link: malformed {what}")]
     Malformed {
-        /// What was read.
+        /// What it should have been.
         what: &'static str,
     },
+    /// The host has no model with this digest.
+    #[error("link: the host does not have this model")]
+    UnknownModel,
 }

@@ -1,159 +1,150 @@
-//! Journal: receipts in order, from the enclave to the host, acknowledged once they are safe.
+//! The journal: receipts from the enclave in order, acknowledged once they are safe on disk.
 //!
-//! A frame is one byte kind, four bytes length of the body (most significant first), body.
+//! A frame is kind (u8), length of the body (u32, big-endian), body. The enclave begins with [`ToHost::Hello`], the
+//! host answers [`ToEnclave::Welcome`]; the enclave then sends every receipt from `max(next, first)` on. After
+//! [`ToEnclave::Failed`] nothing counts until another `Welcome`, upon which the enclave sends again from there.
 
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use bytes::{Buf, Bytes, BytesMut};
 
-use crate::LinkError;
+use crate::{Frame, LinkError};
 
-/// The version that [`Hello`] carries.
+/// The version of this protocol.
 pub const VERSION: u8 = 1;
-/// A frame's body, bytes, at most.
-pub const MAX_BODY: usize = 32 * 1024;
+/// An encoded node statement, bytes, at most.
+pub const MAX_STATEMENT: usize = 16 * 1024;
+/// An encoded receipt, bytes, at most.
+pub const MAX_RECEIPT: usize = 9 * 1024;
+/// Receipts that may be unacknowledged before an enclave admits no more requests.
+pub const MAX_UNACKNOWLEDGED: usize = 1024;
 
-const HELLO: u8 = 1;
-const RECEIPT: u8 = 2;
-const WELCOME: u8 = 3;
-const ACK: u8 = 4;
-const FAILED: u8 = 5;
+const HEAD: usize = 5;
+const HELLO: u8 = 0x01;
+const RECEIPT: u8 = 0x02;
+const WELCOME: u8 = 0x81;
+const ACK: u8 = 0x82;
+const FAILED: u8 = 0x83;
+/// Version, instance, first.
+const HELLO_FIXED: usize = 1 + 16 + 8;
 
-/// What the enclave says first.
+/// What an enclave says.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Hello {
-    /// The enclave's instance.
-    pub instance: [u8; 16],
-    /// The lowest position that the enclave still holds.
-    pub first: u64,
-    /// The encoded node statement.
-    pub statement: Vec<u8>,
-}
-
-/// From enclave to host.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum FromEnclave {
-    /// Who speaks.
-    Hello(Hello),
+pub enum ToHost {
+    /// Who it is; first on every connection.
+    Hello {
+        /// The instance.
+        instance: [u8; 16],
+        /// The lowest sequence number that it still holds; the next one it will issue when it holds none.
+        first: u64,
+        /// The encoded node statement.
+        statement: Bytes,
+    },
     /// A receipt.
     Receipt {
-        /// Position in the instance's chain.
+        /// Its place in the instance's chain.
         seq: u64,
-        /// The signed bytes.
-        bytes: Vec<u8>,
+        /// The COSE_Sign1.
+        bytes: Bytes,
     },
 }
 
-/// From host to enclave.
+/// What a host says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum FromHost {
-    /// The next position that the host wants of this instance.
+pub enum ToEnclave {
+    /// The journal is ready for this instance.
     Welcome {
-        /// That position.
+        /// The next sequence number it wants.
         next: u64,
     },
-    /// Everything up to and including this position is safe.
+    /// Everything up to and including `seq` is on disk.
     Ack {
-        /// That position.
+        /// The highest sequence number that is safe.
         seq: u64,
     },
-    /// Storage failed: nothing is safe until a new welcome.
+    /// Storage failed: what is unacknowledged is not safe, and no request should be admitted.
     Failed,
 }
 
-impl FromEnclave {
-    /// Kind, length, body.
-    pub fn encode(&self) -> Vec<u8> {
+impl Frame for ToHost {
+    fn take(buffer: &mut BytesMut) -> Result<Option<Self>, LinkError> {
+        let Some((kind, mut body)) = take(buffer, |kind| match kind {
+            HELLO => Some((HELLO_FIXED + 1, HELLO_FIXED + MAX_STATEMENT)),
+            RECEIPT => Some((8 + 1, 8 + MAX_RECEIPT)),
+            _ => None,
+        })?
+        else {
+            return Ok(None);
+        };
+        if kind == RECEIPT {
+            return Ok(Some(Self::Receipt { seq: body.get_u64(), bytes: body.freeze() }));
+        }
+        let version = body.get_u8();
+        if version != VERSION {
+            return Err(LinkError::Version { expected: VERSION, actual: version });
+        }
+        let mut instance = [0; 16];
+        body.copy_to_slice(&mut instance);
+        Ok(Some(Self::Hello { instance, first: body.get_u64(), statement: body.freeze() }))
+    }
+
+    fn put(&self, buffer: &mut Vec<u8>) {
         match self {
-            Self::Hello(hello) => {
-                frame(HELLO, &[&[VERSION], &hello.instance, &hello.first.to_be_bytes(), &hello.statement])
+            Self::Hello { instance, first, statement } => {
+                put(buffer, HELLO, &[&[VERSION], instance, &first.to_be_bytes(), statement]);
             }
-            Self::Receipt { seq, bytes } => frame(RECEIPT, &[&seq.to_be_bytes(), bytes]),
+            Self::Receipt { seq, bytes } => put(buffer, RECEIPT, &[&seq.to_be_bytes(), bytes]),
         }
-    }
-
-    /// Reads a frame's kind and body.
-    pub fn decode(kind: u8, body: &[u8]) -> Result<Self, LinkError> {
-        let malformed = LinkError::Malformed { what: "journal frame" };
-        match (kind, body) {
-            (HELLO, [VERSION, rest @ ..]) => {
-                let (instance, rest) = rest.split_first_chunk().ok_or(malformed)?;
-                let (first, statement) =
-                    rest.split_first_chunk().ok_or(LinkError::Malformed { what: "journal frame" })?;
-                let (instance, first) = (*instance, u64::from_be_bytes(*first));
-                Ok(Self::Hello(Hello { instance, first, statement: statement.to_vec() }))
-            }
-            (RECEIPT, body) => {
-                let (seq, bytes) = body.split_first_chunk().ok_or(malformed)?;
-                Ok(Self::Receipt { seq: u64::from_be_bytes(*seq), bytes: bytes.to_vec() })
-            }
-            _ => Err(malformed),
-        }
-    }
-
-    /// Receives one; `None` when the stream ended between frames.
-    pub async fn receive(stream: &mut (impl AsyncRead + Unpin)) -> Result<Option<Self>, LinkError> {
-        receive(stream).await?.map(|(kind, body)| Self::decode(kind, &body)).transpose()
-    }
-
-    /// Sends it.
-    pub async fn send(&self, stream: &mut (impl AsyncWrite + Unpin)) -> Result<(), LinkError> {
-        stream.write_all(&self.encode()).await?;
-        Ok(stream.flush().await?)
     }
 }
 
-impl FromHost {
-    /// Kind, length, body.
-    pub fn encode(&self) -> Vec<u8> {
+impl Frame for ToEnclave {
+    fn take(buffer: &mut BytesMut) -> Result<Option<Self>, LinkError> {
+        let frame = take(buffer, |kind| match kind {
+            WELCOME | ACK => Some((8, 8)),
+            FAILED => Some((0, 0)),
+            _ => None,
+        })?;
+        Ok(frame.map(|(kind, mut body)| match kind {
+            WELCOME => Self::Welcome { next: body.get_u64() },
+            ACK => Self::Ack { seq: body.get_u64() },
+            _ => Self::Failed,
+        }))
+    }
+
+    fn put(&self, buffer: &mut Vec<u8>) {
         match self {
-            Self::Welcome { next } => frame(WELCOME, &[&next.to_be_bytes()]),
-            Self::Ack { seq } => frame(ACK, &[&seq.to_be_bytes()]),
-            Self::Failed => frame(FAILED, &[]),
+            Self::Welcome { next } => put(buffer, WELCOME, &[&next.to_be_bytes()]),
+            Self::Ack { seq } => put(buffer, ACK, &[&seq.to_be_bytes()]),
+            Self::Failed => put(buffer, FAILED, &[]),
         }
-    }
-
-    /// Reads a frame's kind and body.
-    pub fn decode(kind: u8, body: &[u8]) -> Result<Self, LinkError> {
-        match (kind, <[u8; 8]>::try_from(body)) {
-            (WELCOME, Ok(next)) => Ok(Self::Welcome { next: u64::from_be_bytes(next) }),
-            (ACK, Ok(seq)) => Ok(Self::Ack { seq: u64::from_be_bytes(seq) }),
-            (FAILED, _) if body.is_empty() => Ok(Self::Failed),
-            _ => Err(LinkError::Malformed { what: "journal frame" }),
-        }
-    }
-
-    /// Receives one; `None` when the stream ended between frames.
-    pub async fn receive(stream: &mut (impl AsyncRead + Unpin)) -> Result<Option<Self>, LinkError> {
-        receive(stream).await?.map(|(kind, body)| Self::decode(kind, &body)).transpose()
-    }
-
-    /// Sends it.
-    pub async fn send(&self, stream: &mut (impl AsyncWrite + Unpin)) -> Result<(), LinkError> {
-        stream.write_all(&self.encode()).await?;
-        Ok(stream.flush().await?)
     }
 }
 
-fn frame(kind: u8, parts: &[&[u8]]) -> Vec<u8> {
+/// Takes one frame off the buffer; `bounds` knows the kinds and how long each may be.
+fn take(
+    buffer: &mut BytesMut,
+    bounds: impl FnOnce(u8) -> Option<(usize, usize)>,
+) -> Result<Option<(u8, BytesMut)>, LinkError> {
+    let Some(&kind) = buffer.first() else { return Ok(None) };
+    let (least, most) = bounds(kind).ok_or(LinkError::Kind { actual: kind })?;
+    let Some(length) = buffer.get(1..HEAD) else { return Ok(None) };
+    // safe: the slice above has four bytes
+    let length = u32::from_be_bytes(length.try_into().expect("four bytes"));
+    let body = length as usize;
+    if !(least..=most).contains(&body) {
+        return Err(LinkError::Length { what: "frame", expected: "what its kind allows", actual: length.into() });
+    }
+    if buffer.len() < HEAD + body {
+        return Ok(None);
+    }
+    buffer.advance(HEAD);
+    Ok(Some((kind, buffer.split_to(body))))
+}
+
+fn put(buffer: &mut Vec<u8>, kind: u8, parts: &[&[u8]]) {
     let length: usize = parts.iter().map(|part| part.len()).sum();
-    let mut bytes = Vec::with_capacity(5 + length);
-    bytes.push(kind);
-    bytes.extend(u32::try_from(length).unwrap_or(u32::MAX).to_be_bytes());
-    parts.iter().for_each(|part| bytes.extend_from_slice(part));
-    bytes
-}
-
-async fn receive(stream: &mut (impl AsyncRead + Unpin)) -> Result<Option<(u8, Vec<u8>)>, LinkError> {
-    let what = "journal frame";
-    let kind = match stream.read_u8().await {
-        Ok(kind) => kind,
-        Err(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => return Ok(None),
-        Err(error) => return Err(error.into()),
-    };
-    let length = stream.read_u32().await.map_err(|_| LinkError::Closed { what })? as usize;
-    if length > MAX_BODY {
-        return Err(LinkError::TooLong { what, limit: MAX_BODY });
-    }
-    let mut body = vec![0; length];
-    stream.read_exact(&mut body).await.map_err(|_| LinkError::Closed { what })?;
-    Ok(Some((kind, body)))
+    buffer.reserve(HEAD + length);
+    buffer.push(kind);
+    // safe: bodies are bounded far below 4 GiB by the limits above, and a longer one the reader refuses
+    buffer.extend((length as u32).to_be_bytes());
+    parts.iter().for_each(|part| buffer.extend_from_slice(part));
 }

@@ -1,34 +1,34 @@
-//! The frames between enclave and host: one definition for both sides.
+//! The frames between enclave and host, one definition for both. Neither side trusts the other: everything here is
+//! bounded and strict, and what breaks the protocol is a [`LinkError`], never a panic.
 //!
-//! One stream a connection, one purpose a port. Nothing is framed by half-closing, every frame and line has a limit,
-//! and neither side trusts what the other sends.
-//!
-//! | port | opened by | carries |
+//! | port | opened by | module |
 //! |---|---|---|
-//! | [`port::CLIENTS`] | host | raw client TLS bytes |
-//! | [`port::MODEL`] | enclave | [`model`]: digest and size, then bytes |
-//! | [`port::JOURNAL`] | enclave | [`journal`]: receipts in order, acknowledged after they are safe |
-//! | [`port::EVENTS`] | enclave | [`events`]: boot, status, the command to drain |
-//! | [`port::METRICS`] | host | [`metrics`]: one answer, Prometheus text |
+//! | [`Port::CLIENTS`] | host | raw TLS bytes of a client, relayed blind |
+//! | [`Port::MODEL`] | enclave | [`feed`]: a model by its digest |
+//! | [`Port::JOURNAL`] | enclave | [`journal`]: receipts, acknowledged once they are on disk |
+//! | [`Port::EVENTS`] | enclave | [`event`]: boot steps, status, commands |
+//! | [`Port::METRICS`] | host | [`metrics`]: Prometheus text |
 #![forbid(unsafe_code)]
 
 mod address;
 mod error;
-pub mod events;
+pub mod event;
+pub mod feed;
+mod frame;
 pub mod journal;
-mod line;
 pub mod metrics;
-pub mod model;
-pub mod port;
+mod name;
 
 use std::time::Duration;
 
-pub use address::{Address, Listener, Stream};
+pub use address::{Address, Listener, Port, Stream};
 pub use error::LinkError;
+pub use frame::{Frame, Frames};
+pub use name::Name;
 
-/// How long an enclave lives on without its host, before it drains and ends.
+/// How long an enclave waits for a host to come back before it drains and stops.
 pub const HOST_ABSENCE: Duration = Duration::from_secs(60);
-/// How long a connection may take.
-pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-/// How often a lost connection is tried again.
+/// How long an enclave waits before it tries again to reach a host.
 pub const RETRY: Duration = Duration::from_millis(100);
+/// How long either side waits for a connection to the other.
+pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
