@@ -1,0 +1,77 @@
+//! The envelope of an attestation document: an untagged COSE_Sign1 (RFC 9052 §4.2) under ES384 (RFC 9053 §2.1).
+
+use alloc::vec::Vec;
+
+use p384::ecdsa::signature::Verifier as _;
+use p384::ecdsa::{Signature, VerifyingKey};
+
+use super::cbor::Reader;
+use crate::Refusal;
+
+/// {1: -35}: algorithm ES384, and nothing else.
+const PROTECTED: &[u8] = &[0xa1, 0x01, 0x38, 0x22];
+const PROTECTED_HEX: &str = "a1013822";
+/// Of a header that is not the prescribed one, so many bytes are shown.
+const SHOWN: usize = 32;
+
+pub(super) struct Sign1<'a> {
+    pub(super) payload: &'a [u8],
+    signature: Signature,
+}
+
+impl<'a> Sign1<'a> {
+    pub(super) fn parse(bytes: &'a [u8]) -> Result<Self, Refusal> {
+        let mut reader = Reader::new(bytes);
+        if reader.is_tag() {
+            return Err(Refusal::NitroCoseTag);
+        }
+        reader.array_of(4)?;
+        let protected = reader.bytes()?;
+        if protected != PROTECTED {
+            let actual = hex::encode(&protected[..protected.len().min(SHOWN)]);
+            return Err(Refusal::NitroCoseHeader { header: "protected", expected: PROTECTED_HEX, actual });
+        }
+        reader.map(0, |_| Ok(())).map_err(|_| Refusal::NitroCoseHeader {
+            header: "unprotected",
+            expected: "an empty map",
+            actual: "another item".into(),
+        })?;
+        let payload = reader.bytes()?;
+        let signature = reader.bytes()?;
+        reader.finish()?;
+        // Refuses every length but 96, and r or s outside 1 to n - 1.
+        let signature = Signature::from_slice(signature).map_err(|_| Refusal::NitroCoseSignature)?;
+        Ok(Self { payload, signature })
+    }
+
+    /// Verifies the signature over the bytes as they were received.
+    pub(super) fn verify(&self, key: &VerifyingKey) -> Result<(), Refusal> {
+        key.verify(&to_be_signed(self.payload), &self.signature).map_err(|_| Refusal::NitroCoseSignature)
+    }
+}
+
+/// The Sig_structure (RFC 9052 §4.4) with empty external data.
+fn to_be_signed(payload: &[u8]) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(payload.len() + 32);
+    bytes.push(0x84);
+    bytes.push(0x60 | 10);
+    bytes.extend(b"Signature1");
+    byte_string(&mut bytes, PROTECTED);
+    byte_string(&mut bytes, &[]);
+    byte_string(&mut bytes, payload);
+    bytes
+}
+
+fn byte_string(out: &mut Vec<u8>, bytes: &[u8]) {
+    const MAJOR: u8 = 0x40;
+    // The evidence format bounds a whole quote far below 64 KiB; a longer one would only fail to verify.
+    match bytes.len() {
+        short @ 0..24 => out.push(MAJOR | short as u8),
+        one @ 24..0x100 => out.extend([MAJOR | 24, one as u8]),
+        two => {
+            out.push(MAJOR | 25);
+            out.extend((two as u16).to_be_bytes());
+        }
+    }
+    out.extend(bytes);
+}

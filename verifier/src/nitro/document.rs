@@ -1,0 +1,206 @@
+use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use quoth_attestation::Digest;
+use quoth_attestation::measurement::Pcr;
+
+use super::cbor::Reader;
+use super::chain::{self, MAX_BUNDLE, Naming, Validity};
+use super::cose::Sign1;
+use crate::Refusal;
+
+/// Keys that a document may have.
+const MAX_FIELDS: usize = 9;
+/// Registers, at most; their indices lie below.
+const MAX_PCRS: usize = 32;
+/// `module_id`, bytes, at most.
+const MAX_MODULE: usize = 256;
+/// One certificate, bytes, at most.
+const MAX_CERTIFICATE: usize = 1024;
+/// `public_key`, `user_data` or `nonce`, bytes, at most.
+const MAX_USER: usize = 1024;
+
+/// A document, read and **not yet verified**.
+pub(crate) struct Document<'a> {
+    sign1: Sign1<'a>,
+    module_id: String,
+    timestamp: u64,
+    pcrs: BTreeMap<u64, Pcr>,
+    certificate: &'a [u8],
+    cabundle: Vec<&'a [u8]>,
+    public_key: Option<&'a [u8]>,
+    user_data: Option<&'a [u8]>,
+    nonce: Option<&'a [u8]>,
+}
+
+/// What a verified document says.
+pub(crate) struct Attested<'a> {
+    /// When it was signed, Unix milliseconds.
+    pub(crate) timestamp: u64,
+    /// Registers 0 to 2.
+    pub(crate) registers: [Pcr; 3],
+    /// The enclave's public key.
+    pub(crate) public_key: Option<&'a [u8]>,
+    /// What the enclave had signed.
+    pub(crate) user_data: Option<&'a [u8]>,
+    /// The nonce it was asked for with.
+    pub(crate) nonce: Option<&'a [u8]>,
+}
+
+impl<'a> Document<'a> {
+    /// Reads a document strictly; verifies no signature.
+    pub(crate) fn parse(bytes: &'a [u8]) -> Result<Self, Refusal> {
+        let sign1 = Sign1::parse(bytes)?;
+        let mut fields = Fields::default();
+        let mut reader = Reader::new(sign1.payload);
+        reader.map(MAX_FIELDS, |reader| fields.read(reader))?;
+        reader.finish()?;
+        fields.finish(sign1)
+    }
+
+    /// When it was signed, Unix seconds, by its own account.
+    pub(crate) fn signed_at(&self) -> u64 {
+        self.timestamp / 1000
+    }
+
+    /// Verifies chain and signature.
+    pub(crate) fn verify(
+        self,
+        roots: &BTreeSet<Digest>,
+        naming: Naming,
+        validity: Validity,
+    ) -> Result<Attested<'a>, Refusal> {
+        let key = chain::verify(&self.cabundle, self.certificate, &self.module_id, roots, naming, validity)?;
+        self.sign1.verify(&key)?;
+        let register = |index, field| self.pcrs.get(&index).copied().ok_or(Refusal::NitroFieldMissing { field });
+        Ok(Attested {
+            registers: [register(0, "pcr0")?, register(1, "pcr1")?, register(2, "pcr2")?],
+            timestamp: self.timestamp,
+            public_key: self.public_key,
+            user_data: self.user_data,
+            nonce: self.nonce,
+        })
+    }
+}
+
+/// The payload's fields as they come.
+#[derive(Default)]
+struct Fields<'a> {
+    module_id: Option<String>,
+    digest: Option<()>,
+    timestamp: Option<u64>,
+    pcrs: Option<BTreeMap<u64, Pcr>>,
+    certificate: Option<&'a [u8]>,
+    cabundle: Option<Vec<&'a [u8]>>,
+    public_key: Option<Option<&'a [u8]>>,
+    user_data: Option<Option<&'a [u8]>>,
+    nonce: Option<Option<&'a [u8]>>,
+}
+
+impl<'a> Fields<'a> {
+    /// Reads one key and its value.
+    fn read(&mut self, reader: &mut Reader<'a>) -> Result<(), Refusal> {
+        match reader.text()? {
+            "module_id" => once(&mut self.module_id, "module_id", module_id(reader)?),
+            "digest" => once(&mut self.digest, "digest", digest(reader)?),
+            "timestamp" => once(&mut self.timestamp, "timestamp", timestamp(reader)?),
+            "pcrs" => once(&mut self.pcrs, "pcrs", pcrs(reader)?),
+            "certificate" => once(&mut self.certificate, "certificate", certificate(reader)?),
+            "cabundle" => once(&mut self.cabundle, "cabundle", cabundle(reader)?),
+            "public_key" => once(&mut self.public_key, "public_key", user(reader, "public_key")?),
+            "user_data" => once(&mut self.user_data, "user_data", user(reader, "user_data")?),
+            "nonce" => once(&mut self.nonce, "nonce", user(reader, "nonce")?),
+            _ => Err(Refusal::NitroFieldUnknown),
+        }
+    }
+
+    fn finish(self, sign1: Sign1<'a>) -> Result<Document<'a>, Refusal> {
+        mandatory(self.digest, "digest")?;
+        Ok(Document {
+            sign1,
+            module_id: mandatory(self.module_id, "module_id")?,
+            timestamp: mandatory(self.timestamp, "timestamp")?,
+            pcrs: mandatory(self.pcrs, "pcrs")?,
+            certificate: mandatory(self.certificate, "certificate")?,
+            cabundle: mandatory(self.cabundle, "cabundle")?,
+            public_key: self.public_key.flatten(),
+            user_data: self.user_data.flatten(),
+            nonce: self.nonce.flatten(),
+        })
+    }
+}
+
+fn module_id(reader: &mut Reader<'_>) -> Result<String, Refusal> {
+    match reader.text()? {
+        text if (1..=MAX_MODULE).contains(&text.len()) => Ok(text.into()),
+        _ => wrong("module_id", "1 to 256 bytes long"),
+    }
+}
+
+fn digest(reader: &mut Reader<'_>) -> Result<(), Refusal> {
+    match reader.text()? {
+        "SHA384" => Ok(()),
+        _ => wrong("digest", "SHA384"),
+    }
+}
+
+fn timestamp(reader: &mut Reader<'_>) -> Result<u64, Refusal> {
+    match reader.uint()? {
+        0 => wrong("timestamp", "above zero"),
+        milliseconds => Ok(milliseconds),
+    }
+}
+
+fn pcrs(reader: &mut Reader<'_>) -> Result<BTreeMap<u64, Pcr>, Refusal> {
+    let mut pcrs = BTreeMap::new();
+    reader.map(MAX_PCRS, |reader| {
+        let index = reader.uint()?;
+        if index >= MAX_PCRS as u64 {
+            return wrong("pcrs", "indexed from 0 to 31");
+        }
+        let Ok(value) = Pcr::try_from(reader.bytes()?) else {
+            return wrong("pcrs", "of 48 bytes each");
+        };
+        match pcrs.insert(index, value) {
+            None => Ok(()),
+            Some(_) => Err(Refusal::NitroFieldDuplicate { field: "pcrs" }),
+        }
+    })?;
+    Ok(pcrs)
+}
+
+fn cabundle<'a>(reader: &mut Reader<'a>) -> Result<Vec<&'a [u8]>, Refusal> {
+    let mut bundle = Vec::new();
+    reader.array(MAX_BUNDLE, |reader| certificate(reader).map(|der| bundle.push(der)))?;
+    Ok(bundle)
+}
+
+fn certificate<'a>(reader: &mut Reader<'a>) -> Result<&'a [u8], Refusal> {
+    match reader.bytes()? {
+        der if (1..=MAX_CERTIFICATE).contains(&der.len()) => Ok(der),
+        _ => wrong("certificate", "1 to 1024 bytes long"),
+    }
+}
+
+fn user<'a>(reader: &mut Reader<'a>, field: &'static str) -> Result<Option<&'a [u8]>, Refusal> {
+    match reader.optional_bytes()? {
+        Some(bytes) if bytes.len() > MAX_USER => wrong(field, "at most 1024 bytes long"),
+        value => Ok(value),
+    }
+}
+
+fn once<T>(slot: &mut Option<T>, field: &'static str, value: T) -> Result<(), Refusal> {
+    match slot.replace(value) {
+        None => Ok(()),
+        Some(_) => Err(Refusal::NitroFieldDuplicate { field }),
+    }
+}
+
+fn mandatory<T>(slot: Option<T>, field: &'static str) -> Result<T, Refusal> {
+    slot.ok_or(Refusal::NitroFieldMissing { field })
+}
+
+fn wrong<T>(field: &'static str, expected: &'static str) -> Result<T, Refusal> {
+    Err(Refusal::NitroFieldValue { field, expected })
+}
