@@ -344,3 +344,35 @@ async fn a_pinned_configuration_takes_one_key() {
         assert_eq!(tls.connect(name, tcp).await.is_ok(), accepted);
     }
 }
+
+/// Time stands still here and jumps whenever nothing else can happen.
+#[tokio::test(start_paused = true)]
+async fn silence_has_an_end() {
+    let node = Arc::new(Node::new(Platform::Simulated));
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let client = Client::new(Policy::from_toml(&node.policy()).unwrap());
+    let url = format!("https://{}", silent.local_addr().unwrap());
+    let error = client.connect(&url).await.err().unwrap();
+    assert!(matches!(error, ClientError::Timeout { step: Step::Handshake, limit: limits::HANDSHAKE }), "{error}");
+}
+
+#[tokio::test]
+async fn a_stream_that_stalls_is_cut() {
+    let node = Arc::new(Node::new(Platform::Simulated));
+    let honest = Arc::clone(&node);
+    let script: Script = Box::new(move |request| {
+        let stalls = |headers: &[(&str, String)], body: &[u8]| {
+            let bytes = chunked(headers, body);
+            bytes[..bytes.len() - 5].to_vec()
+        };
+        let half = |wire: Vec<u8>| wire[..wire.len() / 2].to_vec();
+        (request.method() == "POST").then(|| stream(&honest, request, stalls, half))
+    });
+    let server = serve(&node, script).await;
+    let client = Client::new(Policy::from_toml(&node.policy()).unwrap());
+    let mut exchange = client.chat(&server.url(), streamed(), Options::default()).await.unwrap();
+    assert!(exchange.next().await.unwrap().is_some());
+    // From here on time jumps whenever nothing else can happen.
+    tokio::time::pause();
+    assert_eq!(code(exchange.finish().await), "stream.cut");
+}
