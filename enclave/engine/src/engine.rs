@@ -206,7 +206,8 @@ pub struct Generation {
     /// Sampling as used.
     pub sampling: Sampling,
     /// What happens: any number of [`Event::Text`], then one [`Event::Finished`] or
-    /// [`Event::Failed`], then nothing. A reader that lags pauses its own generation only.
+    /// [`Event::Failed`], then nothing. A reader that lags pauses its own generation only. A
+    /// channel that closes without a last event means that the engine stopped.
     pub events: mpsc::Receiver<Event>,
 }
 

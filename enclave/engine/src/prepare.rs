@@ -15,11 +15,11 @@ pub(crate) struct Prompt {
     pub(crate) tokens: Vec<u32>,
 }
 
-/// Stack of the thread that tokenises: some of llama.cpp's word splitters recurse once for every
-/// character of a long word. Pages are used only when touched.
-const TOKENISER_STACK: usize = 1 << 30;
+/// Stack for each byte of text in the thread that tokenises: some of llama.cpp's word splitters
+/// recurse for every character of a long word. Pages are used only when touched.
+const STACK_A_BYTE: usize = 1024;
 /// Below this length no splitter can come near the end of an ordinary stack.
-const SHORT_TEXT: usize = 4096;
+const SHORT_TEXT: usize = 512;
 
 pub(crate) fn chat(loaded: &Loaded, context: u32, chat: &Chat) -> Result<Prompt, EngineError> {
     let template = loaded
@@ -53,7 +53,7 @@ fn tokenise(loaded: &Loaded, context: u32, spans: &[(&str, bool)], param: &str) 
         return Err(too_long(param, context).into());
     }
     let work = || spans.iter().map(|(text, markup)| span(loaded, text, *markup)).collect::<Vec<_>>();
-    let spanned = if length <= SHORT_TEXT { work() } else { with_stack(work)? };
+    let spanned = if length <= SHORT_TEXT { work() } else { with_stack(length, work)? };
     let mut tokens: Vec<u32> = Vec::new();
     for (ids, (_, markup)) in spanned.iter().zip(spans) {
         if !markup && ids.iter().any(|id| loaded.vocab.is_control(*id)) {
@@ -85,9 +85,9 @@ fn span(loaded: &Loaded, text: &str, markup: bool) -> Vec<u32> {
     tokens.into_iter().map(|token| u32::try_from(token.0).unwrap_or(u32::MAX)).collect()
 }
 
-fn with_stack<T: Send>(work: impl FnOnce() -> T + Send) -> Result<T, EngineError> {
+fn with_stack<T: Send>(length: usize, work: impl FnOnce() -> T + Send) -> Result<T, EngineError> {
     std::thread::scope(|scope| {
-        let thread = std::thread::Builder::new().name("tokenise".into()).stack_size(TOKENISER_STACK);
+        let thread = std::thread::Builder::new().name("tokenise".into()).stack_size((4 << 20) + length * STACK_A_BYTE);
         let thread = thread.spawn_scoped(scope, work).map_err(|error| EngineError::io("spawn", &error))?;
         thread.join().map_err(|_| EngineError::Load { what: "tokenise this text" })
     })
