@@ -94,7 +94,7 @@ impl Node {
             models: vec![Model { name: MODEL.into(), sha256: Digest::of(MODEL.as_bytes()), size: 4 }],
             upstreams: vec![],
             operator: None,
-            issued: now() - 60,
+            issued: now() - 4 * 3600,
             not_after: now() + 3600,
             clock: Clock::Host,
         };
