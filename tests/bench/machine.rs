@@ -1,0 +1,78 @@
+//! The machine: what it is, whether it is quiet, and what a process has used of it.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::time::{Duration, Instant};
+
+use rustix::process::Pid;
+
+/// The machine counts as quiet while others use less than this share of it.
+const QUIET: f64 = 0.10;
+/// How long to look.
+const LOOK: Duration = Duration::from_millis(500);
+/// How long to wait for quiet before going on anyway.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Waits until nothing else keeps the machine busy; says so, and goes on, when that does not come.
+pub(crate) fn wait_until_quiet() {
+    let start = Instant::now();
+    loop {
+        let before = cpu_times();
+        std::thread::sleep(LOOK);
+        let after = cpu_times();
+        let busy = (after.0 - before.0) as f64 / (after.1 - before.1).max(1) as f64;
+        if busy < QUIET {
+            return;
+        }
+        if start.elapsed() > PATIENCE {
+            eprintln!("other work uses {:.0} % of this machine: what follows is noisy", busy * 100.0);
+            return;
+        }
+    }
+}
+
+/// Processor model, cores and memory, in one line.
+pub(crate) fn describe() -> String {
+    let processor = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let model = field(&processor, "model name").unwrap_or_else(|| "unknown processor".into());
+    let memory = fs::read_to_string("/proc/meminfo").unwrap_or_default();
+    let memory = field(&memory, "MemTotal").and_then(|text| text.split(' ').next()?.parse::<f64>().ok());
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    format!("{model}, {cores} cores, {:.0} GiB of memory, Linux", memory.unwrap_or_default() / 1048576.0)
+}
+
+/// Nanoseconds that each thread of a process has run.
+pub(crate) struct Usage(BTreeMap<String, u64>);
+
+impl Usage {
+    pub(crate) fn of(process: Pid) -> Self {
+        let tasks = fs::read_dir(format!("/proc/{}/task", process.as_raw_nonzero())).unwrap();
+        let run = tasks.flatten().filter_map(|task| {
+            let text = fs::read_to_string(task.path().join("schedstat")).ok()?;
+            Some((task.file_name().into_string().ok()?, text.split(' ').next()?.parse().ok()?))
+        });
+        Self(run.collect())
+    }
+
+    /// Time run since `earlier`; none when a thread has ended meanwhile and took its count along.
+    pub(crate) fn since(&self, earlier: &Self) -> Option<Duration> {
+        let all_live = earlier.0.keys().all(|task| self.0.contains_key(task));
+        let total = |usage: &Self| usage.0.values().sum::<u64>();
+        all_live.then(|| Duration::from_nanos(total(self) - total(earlier)))
+    }
+}
+
+/// Busy and all ticks of the processors.
+fn cpu_times() -> (u64, u64) {
+    let text = fs::read_to_string("/proc/stat").unwrap();
+    let ticks: Vec<u64> =
+        text.lines().next().unwrap().split_whitespace().skip(1).take(8).map(|tick| tick.parse().unwrap()).collect();
+    let all: u64 = ticks.iter().sum();
+    // Idle, and waiting for a disk.
+    (all - ticks[3] - ticks[4], all)
+}
+
+fn field(text: &str, name: &str) -> Option<String> {
+    let line = text.lines().find(|line| line.starts_with(name))?;
+    Some(line.split_once(':')?.1.trim().to_owned())
+}

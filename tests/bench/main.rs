@@ -1,0 +1,109 @@
+//! `just bench`: Quoth beside its peers on this machine, as ratios, written to `BENCHMARKS.md`.
+//!
+//! Every comparison takes turns: one measurement of Quoth, one of the peer, again and again, so that whatever else the
+//! machine does meets both. What is reported is the median of the ratios of neighbours, and the range they span.
+
+#![forbid(unsafe_code)]
+// A bench stops at the first thing that is not as it should be.
+#![allow(clippy::unwrap_used)]
+
+mod chats;
+mod client;
+mod load;
+mod machine;
+mod page;
+mod receipts;
+mod relay;
+mod statistics;
+
+use std::path::PathBuf;
+
+use page::Row;
+use quoth_tests::{Node, Options};
+
+const USAGE: &str = "\
+Usage: quoth-bench --model FILE.gguf --peers DIR --without-receipts PROGRAM [--only PART,...] [--rounds N] [--out FILE]
+
+Parts: chats, receipts, relay, load. `just bench` builds everything and calls this.";
+
+/// What to measure, and with what.
+struct Plan {
+    /// The model of `chats` and `load`.
+    model: PathBuf,
+    /// Folder of llama-bench and batched-bench.
+    peers: PathBuf,
+    /// The enclave built with `bench-without-receipts`.
+    without_receipts: PathBuf,
+    /// Turns a comparison takes.
+    rounds: usize,
+    parts: Vec<String>,
+    out: Option<PathBuf>,
+}
+
+fn main() {
+    let plan = Plan::from_arguments().unwrap_or_else(|problem| {
+        eprintln!("{problem}\n{USAGE}");
+        std::process::exit(2);
+    });
+    let mut rows: Vec<Row> = Vec::new();
+    for part in &plan.parts {
+        let start = rows.len();
+        rows.extend(match part.as_str() {
+            "chats" => chats::measure(&plan),
+            "receipts" => receipts::measure(&plan),
+            "relay" => relay::measure(&plan),
+            "load" => load::measure(&plan),
+            other => panic!("no part is called {other}"),
+        });
+        println!("{}", page::table(&rows[start..]));
+    }
+    if let Some(out) = &plan.out {
+        std::fs::write(out, page::page(&rows, plan.rounds)).unwrap();
+        eprintln!("written to {}", out.display());
+    }
+    if rows.iter().any(|row| !row.met()) {
+        eprintln!("not every goal is met");
+    }
+}
+
+/// A node of real processes, ready to answer.
+fn start(options: Options) -> Node {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(Node::with(options))
+}
+
+impl Plan {
+    fn from_arguments() -> Result<Self, String> {
+        let mut plan = Self {
+            model: PathBuf::new(),
+            peers: PathBuf::new(),
+            without_receipts: PathBuf::new(),
+            rounds: 7,
+            parts: ["chats", "receipts", "relay", "load"].map(str::to_owned).to_vec(),
+            out: None,
+        };
+        let mut arguments = std::env::args().skip(1);
+        while let Some(name) = arguments.next() {
+            let value = arguments.next().ok_or_else(|| format!("{name} needs a value"))?;
+            match name.as_str() {
+                "--model" => plan.model = value.into(),
+                "--peers" => plan.peers = value.into(),
+                "--without-receipts" => plan.without_receipts = value.into(),
+                "--rounds" => plan.rounds = value.parse().ok().filter(|n| *n > 0).ok_or("--rounds needs a number")?,
+                "--only" => plan.parts = value.split(',').map(str::to_owned).collect(),
+                "--out" => plan.out = Some(value.into()),
+                _ => return Err(format!("unknown option {name}")),
+            }
+        }
+        for (name, path) in
+            [("--model", &plan.model), ("--peers", &plan.peers), ("--without-receipts", &plan.without_receipts)]
+        {
+            if !path.exists() {
+                return Err(format!("{name} must name something that exists"));
+            }
+        }
+        match plan.parts.iter().find(|part| !["chats", "receipts", "relay", "load"].contains(&part.as_str())) {
+            Some(part) => Err(format!("no part is called {part}")),
+            None => Ok(plan),
+        }
+    }
+}

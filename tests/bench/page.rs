@@ -1,0 +1,93 @@
+//! The table, and the page around it.
+
+use std::fmt::Write;
+
+use crate::machine;
+use crate::statistics::Series;
+
+/// One comparison.
+pub(crate) struct Row {
+    pub(crate) what: String,
+    pub(crate) ours: String,
+    pub(crate) peer: String,
+    /// What the goal speaks of, turn by turn.
+    pub(crate) value: Series,
+    pub(crate) goal: Goal,
+}
+
+/// What a row's median should reach.
+#[derive(Clone, Copy)]
+pub(crate) enum Goal {
+    /// A ratio.
+    AtLeast(f64),
+    /// A ratio of times.
+    AtMost(f64),
+    /// Microseconds.
+    MicrosAtMost(f64),
+    /// Microseconds, shown beside a row that has a goal.
+    Micros,
+}
+
+impl Row {
+    pub(crate) fn met(&self) -> bool {
+        let median = self.value.median();
+        match self.goal {
+            Goal::AtLeast(least) => median >= least,
+            Goal::AtMost(most) | Goal::MicrosAtMost(most) => median <= most,
+            Goal::Micros => true,
+        }
+    }
+
+    fn cells(&self) -> [String; 6] {
+        let (least, most) = self.value.range();
+        let number = |value: f64| match self.goal {
+            Goal::AtLeast(_) | Goal::AtMost(_) => format!("{value:.3}"),
+            Goal::MicrosAtMost(_) | Goal::Micros => format!("{value:.1} µs"),
+        };
+        let goal = match self.goal {
+            Goal::AtLeast(goal) => format!("≥ {goal:.2}"),
+            Goal::AtMost(goal) => format!("≤ {goal:.2}"),
+            Goal::MicrosAtMost(goal) => format!("≤ {goal:.0} µs"),
+            Goal::Micros => String::new(),
+        };
+        let verdict = match (self.goal, self.met()) {
+            (Goal::Micros, _) => "",
+            (_, true) => ", met",
+            (_, false) => ", **not met**",
+        };
+        [
+            number(self.value.median()),
+            format!("{} to {}", number(least), number(most)),
+            format!("{goal}{verdict}"),
+            self.what.clone(),
+            self.ours.clone(),
+            self.peer.clone(),
+        ]
+    }
+}
+
+/// The rows as Markdown, columns aligned so that it reads well as text too.
+pub(crate) fn table(rows: &[Row]) -> String {
+    let head = ["median", "range", "goal", "what", "Quoth", "peer"].map(str::to_owned);
+    let lines: Vec<[String; 6]> = std::iter::once(head).chain(rows.iter().map(Row::cells)).collect();
+    let width = |column: usize| lines.iter().map(|line| line[column].chars().count()).max().unwrap_or(0);
+    let widths: Vec<usize> = (0..6).map(width).collect();
+    let mut text = String::new();
+    for (number, line) in lines.iter().enumerate() {
+        let cells: Vec<String> = line.iter().zip(&widths).map(|(cell, width)| format!("{cell:width$}")).collect();
+        writeln!(text, "| {} |", cells.join(" | ")).unwrap();
+        if number == 0 {
+            let rules: Vec<String> = widths.iter().map(|width| "-".repeat(width + 2)).collect();
+            writeln!(text, "|{}|", rules.join("|")).unwrap();
+        }
+    }
+    text
+}
+
+/// `BENCHMARKS.md`.
+pub(crate) fn page(rows: &[Row], rounds: usize) -> String {
+    include_str!("page.md")
+        .replace("{table}", table(rows).trim_end())
+        .replace("{machine}", &machine::describe())
+        .replace("{rounds}", &rounds.to_string())
+}

@@ -1,0 +1,38 @@
+//! Medians and ranges.
+
+/// Measurements of one thing.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Series(Vec<f64>);
+
+impl Series {
+    pub(crate) fn push(&mut self, value: f64) {
+        assert!(value.is_finite(), "a measurement that is no number");
+        self.0.push(value);
+    }
+
+    pub(crate) fn median(&self) -> f64 {
+        let mut sorted = self.0.clone();
+        sorted.sort_by(f64::total_cmp);
+        let middle = sorted.len() / 2;
+        match sorted.len() % 2 {
+            0 => (sorted[middle - 1] + sorted[middle]) / 2.0,
+            _ => sorted[middle],
+        }
+    }
+
+    pub(crate) fn range(&self) -> (f64, f64) {
+        self.0
+            .iter()
+            .fold((f64::INFINITY, f64::NEG_INFINITY), |(least, most), value| (least.min(*value), most.max(*value)))
+    }
+
+    /// Neighbour by neighbour.
+    pub(crate) fn with(&self, other: &Self, combine: impl Fn(f64, f64) -> f64) -> Self {
+        assert_eq!(self.0.len(), other.0.len());
+        Self(self.0.iter().zip(&other.0).map(|(a, b)| combine(*a, *b)).collect())
+    }
+
+    pub(crate) fn over(&self, other: &Self) -> Self {
+        self.with(other, |a, b| a / b)
+    }
+}
