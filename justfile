@@ -4,6 +4,7 @@ set shell := ["bash", "-euo", "pipefail", "-c"]
 
 export QUOTH_CACHE := env("QUOTH_CACHE", home_directory() / ".cache/quoth")
 python := QUOTH_CACHE / "python/bin/python"
+programs := env("CARGO_TARGET_DIR", "target") / "debug"
 
 # The simulated platform is a feature that release images never enable; tests and the demo need it.
 everything := "--workspace --features quoth-enclave/simulated"
@@ -14,11 +15,11 @@ _list:
 
 # A real model answers in a simulated enclave, the answer is proven, four forgeries are refused
 demo: _build
-    @model="$({{ python }} tests/demo/model.py)" && cargo run --quiet -p quoth-tests --bin quoth-demo -- "$model"
+    @model="$({{ python }} tests/demo/model.py)" && {{ programs }}/quoth-demo "$model"
 
 # The node stays up until Ctrl-C, with lines to paste for curl and the openai Python client
 serve *options: _build
-    @model="$({{ python }} tests/demo/model.py)" && tests/demo/serve "$model" {{ options }}
+    @model="$({{ python }} tests/demo/model.py)" && tests/demo/serve {{ programs }}/quoth "$model" {{ options }}
 
 # Every check: format, lints, dependencies, unit, end-to-end and documentation tests, documentation
 test: lint _build
@@ -43,6 +44,10 @@ audit:
 fuzz seconds="60" *targets:
     @tests/tools/install cargo-fuzz
     tests/fuzz/run {{ seconds }} {{ targets }}
+
+# Ratios against llama.cpp's own benches, socat and a build without receipts, written to BENCHMARKS.md
+bench *options:
+    @tests/bench/run {{ options }}
 
 # The documentation of all crates
 docs:

@@ -1,1 +1,21 @@
-//! End-to-end tests and benches.
+//! End to end: real processes, real sockets, real models.
+//!
+//! [`Node`] starts `quoth up` with a tiny model on a free loopback port and ends what it started. [`Wire`] is a TLS
+//! connection on which a test may say anything, however wrong. [`Relay`] stands between client and node and mistreats
+//! what passes. The tests are under `tests/`, by what they are about; the demo is the binary `quoth-demo`.
+
+#![forbid(unsafe_code)]
+// Tests stop at the first thing that is not as it should be.
+#![allow(clippy::unwrap_used)]
+
+mod chat;
+mod journal;
+mod node;
+mod relay;
+mod wire;
+
+pub use chat::{ask, chat_body, proven_chat};
+pub use journal::{Journal, journal};
+pub use node::{Node, Options, command};
+pub use relay::{Mischief, Relay};
+pub use wire::{Answer, Wire};

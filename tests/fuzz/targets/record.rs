@@ -31,7 +31,7 @@ libfuzzer_sys::fuzz_target!(|input: (u8, &[u8])| {
     let whole = split([stream].into_iter());
     assert_eq!(whole, split(stream.chunks(usize::from(size).max(1))));
     if let Ok((body, records)) = whole {
-        let (mut again, mut at) = (Vec::new(), 0);
+        let (mut again, mut at) = (Vec::<u8>::new(), 0);
         for (kind, bytes, offset) in records {
             again.extend(&body[at..offset as usize]);
             again.extend(encode(kind, &bytes).as_bytes());

@@ -1,7 +1,19 @@
-//! What decodes as a transcript, or as details, is its only encoding.
+//! What decodes as a transcript, or as details, is its only encoding; and judging one ends in a verdict.
 #![no_main]
 
+use std::sync::LazyLock;
+
 use quoth_attestation::transcript::{Details, Transcript};
+use quoth_verifier::{Policy, TimeChoice, Verifier};
+
+static VERIFIER: LazyLock<Verifier> = LazyLock::new(|| {
+    let policy = format!(
+        "version = 1\nplatforms = [\"none\"]\n[none]\nreceipt_keys = [\"58{}\"]\n\
+         [models]\naccept = \"any\"\n[config]\naccept = \"any\"\n",
+        "66".repeat(31),
+    );
+    Verifier::new(Policy::from_toml(&policy).unwrap())
+});
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
     if let Ok(transcript) = Transcript::decode(bytes) {
@@ -10,4 +22,6 @@ libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
     if let Ok(details) = Details::decode(bytes) {
         assert_eq!(details.encode().as_bytes(), bytes);
     }
+    // Nobody has the private half of that key.
+    assert!(VERIFIER.transcript(bytes, TimeChoice::Archived).is_err());
 });

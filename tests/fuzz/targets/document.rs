@@ -1,0 +1,39 @@
+//! An attestation document in Nitro's layout, as evidence of a node. The policy pins a root that nobody has, so that
+//! whatever is read is refused in the end.
+#![no_main]
+
+use std::sync::LazyLock;
+
+use quoth_attestation::evidence::Evidence;
+use quoth_attestation::statement::{Platform, Statement};
+use quoth_verifier::{Policy, Time, Verifier};
+
+/// The specification's example, made a simulated node.
+const STATEMENT: &[u8] = include_bytes!("../corpus/statement/spec");
+
+static STATEMENT_BYTES: LazyLock<(Vec<u8>, u64)> = LazyLock::new(|| {
+    let mut statement = Statement::decode(STATEMENT).unwrap();
+    statement.platform = Platform::Simulated;
+    // The base point of Ed25519: a valid key that nobody would use.
+    statement.keys.receipt = [0x66; 32];
+    statement.keys.receipt[0] = 0x58;
+    (statement.encode(), statement.issued)
+});
+
+static VERIFIER: LazyLock<Verifier> = LazyLock::new(|| {
+    let register = "11".repeat(48);
+    let policy = format!(
+        "version = 1\nplatforms = [\"simulated\"]\n[simulated]\nroots = [\"{}\"]\n[[image]]\nname = \"x\"\n\
+         pcr0 = \"{register}\"\npcr1 = \"{register}\"\npcr2 = \"{register}\"\n[models]\naccept = \"any\"\n",
+        "00".repeat(32),
+    );
+    Verifier::new(Policy::from_toml(&policy).unwrap())
+});
+
+libfuzzer_sys::fuzz_target!(|quote: &[u8]| {
+    let (statement, issued) = STATEMENT_BYTES.clone();
+    let evidence = Evidence { statement, quote: quote.to_vec(), nonce: None, certificates: vec![], crls: vec![] };
+    let evidence = evidence.encode();
+    assert!(VERIFIER.node(&evidence, None, Time::Live { now: issued + 1 }).is_err());
+    assert!(VERIFIER.node(&evidence, None, Time::Archived { at: issued + 1 }).is_err());
+});

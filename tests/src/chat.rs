@@ -1,0 +1,27 @@
+use quoth_client::{Client, ClientError, Options, Proven};
+use quoth_verifier::Policy;
+use serde_json::{Value, json};
+
+use crate::Node;
+
+/// A chat request for the tiny model, which answers gibberish, and the same gibberish for the same seed.
+pub fn chat_body(question: &str, max_tokens: u32, stream: bool) -> Value {
+    json!({
+        "model": Node::MODEL, "messages": [{ "role": "user", "content": question }],
+        "max_tokens": max_tokens, "seed": 1, "stream": stream,
+    })
+}
+
+/// Asks under a policy and reads the answer to its proven end.
+///
+/// # Errors
+/// As the client's.
+pub async fn ask(url: &str, policy: Policy, body: &Value) -> Result<Proven, ClientError> {
+    let options = Options { details: true, parent: None };
+    Client::new(policy).chat(url, body.to_string(), options).await?.finish().await
+}
+
+/// Asks a node; the answer must be proven.
+pub async fn proven_chat(node: &Node, question: &str, max_tokens: u32, stream: bool) -> Proven {
+    ask(&node.url(), node.policy(), &chat_body(question, max_tokens, stream)).await.unwrap()
+}

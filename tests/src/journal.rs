@@ -1,0 +1,46 @@
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::Node;
+
+/// A receipt is acknowledged a moment after its answer has left.
+const SETTLE: Duration = Duration::from_millis(500);
+
+/// What `quoth receipts --json` says about the only instance of a node's journal.
+#[derive(Debug)]
+pub struct Journal {
+    /// The receipts in order.
+    pub receipts: Vec<Value>,
+    /// No gap and no broken link.
+    pub whole: bool,
+    /// All of it.
+    pub raw: String,
+}
+
+impl Journal {
+    /// Request ids.
+    pub fn ids(&self) -> Vec<String> {
+        self.texts("cti")
+    }
+
+    /// How the exchanges ended.
+    pub fn outcomes(&self) -> Vec<String> {
+        self.texts("outcome")
+    }
+
+    fn texts(&self, field: &str) -> Vec<String> {
+        self.receipts.iter().map(|receipt| receipt[field].as_str().unwrap().to_owned()).collect()
+    }
+}
+
+/// A node's journal, a moment after the last answer.
+pub async fn journal(node: &Node) -> Journal {
+    tokio::time::sleep(SETTLE).await;
+    let raw = node.quoth(&["receipts", "--json"]);
+    let value: Value = serde_json::from_str(&raw).unwrap();
+    let instances = value.as_array().or_else(|| value["instances"].as_array()).unwrap();
+    assert_eq!(instances.len(), 1, "one instance ran here");
+    let receipts = instances[0]["receipts"].as_array().unwrap().clone();
+    Journal { receipts, whole: instances[0]["chain"]["whole"].as_bool().unwrap(), raw }
+}

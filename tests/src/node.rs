@@ -1,0 +1,246 @@
+use std::fs::{self, File};
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+
+use quoth_verifier::Policy;
+use rustix::process::{Pid, Signal, kill_process};
+use tempfile::TempDir;
+
+use crate::Wire;
+
+/// A start with a tiny model takes about a second; more on a machine that is busy compiling.
+const START: Duration = Duration::from_secs(60);
+const STOP: Duration = Duration::from_secs(40);
+
+/// How a node is started.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Sequences that run at once.
+    pub parallel: u32,
+    /// Threads that compute.
+    pub threads: u32,
+    /// Tokens of context a sequence has.
+    pub context: u32,
+    /// A model file; a tiny model when absent.
+    pub model: Option<PathBuf>,
+    /// Further arguments of `quoth up`.
+    pub more: Vec<String>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { parallel: 4, threads: 1, context: quoth_tiny_model::CONTEXT, model: None, more: Vec::new() }
+    }
+}
+
+/// A running node: the host process, and the enclave process that it started. Both end with this value.
+pub struct Node {
+    folder: TempDir,
+    model: PathBuf,
+    options: Options,
+    port: u16,
+    host: Option<Child>,
+}
+
+impl Node {
+    /// The name under which the tiny model answers.
+    pub const MODEL: &str = "tiny";
+
+    /// A node with a tiny model, ready to answer.
+    pub async fn start() -> Self {
+        Self::with(Options::default()).await
+    }
+
+    /// A node started in another way, ready to answer.
+    pub async fn with(options: Options) -> Self {
+        let folder = tempfile::Builder::new().prefix("quoth-").tempdir().unwrap();
+        let model = options.model.clone().unwrap_or_else(|| {
+            let model = folder.path().join("tiny.gguf");
+            fs::write(&model, quoth_tiny_model::gguf(quoth_tiny_model::Kind::F32)).unwrap();
+            model
+        });
+        let mut node = Self { folder, model, options, port: free_port(), host: None };
+        node.start_host(true);
+        node.ready().await;
+        node
+    }
+
+    /// `https://127.0.0.1:PORT`.
+    pub fn url(&self) -> String {
+        url(self.port)
+    }
+
+    /// The TCP port on loopback.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// The folder of the host's files.
+    pub fn run_dir(&self) -> PathBuf {
+        self.folder.path().join("run")
+    }
+
+    /// Everything the host process has printed.
+    pub fn host_output(&self) -> String {
+        fs::read_to_string(self.output_file()).unwrap()
+    }
+
+    /// The policy file that accepts exactly this node.
+    pub fn policy_file(&self) -> PathBuf {
+        self.run_dir().join("policy.toml")
+    }
+
+    /// The policy that accepts exactly this node.
+    pub fn policy(&self) -> Policy {
+        Policy::from_toml(&fs::read_to_string(self.policy_file()).unwrap()).unwrap()
+    }
+
+    /// A TLS connection to the node.
+    pub async fn wire(&self) -> Wire {
+        Wire::open(self.port, &self.run_dir().join("ca.pem")).await.unwrap()
+    }
+
+    /// Runs `quoth` with this node's run folder and returns what it prints; it must succeed.
+    pub fn quoth(&self, arguments: &[&str]) -> String {
+        let output = command("quoth").args(arguments).arg("--run-dir").arg(self.run_dir()).output().unwrap();
+        assert!(output.status.success(), "quoth {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    /// The enclave's process id.
+    pub fn enclave(&self) -> Pid {
+        self.find_enclave().expect("an enclave process")
+    }
+
+    /// Whether the enclave's process is there.
+    pub fn enclave_lives(&self) -> bool {
+        self.find_enclave().is_some()
+    }
+
+    /// The host's process id.
+    pub fn host(&self) -> Pid {
+        Pid::from_child(self.host.as_ref().expect("a host process"))
+    }
+
+    /// Ends the host as `kill -9` does.
+    pub fn kill_host(&mut self) {
+        let mut host = self.host.take().expect("a host process");
+        host.kill().unwrap();
+        host.wait().unwrap();
+    }
+
+    /// Starts the host again on the same folder; the enclave is still there.
+    pub async fn restart_host(&mut self) {
+        self.start_host(false);
+        self.ready().await;
+    }
+
+    /// Asks the host to stop, as Ctrl-C does, and waits.
+    pub fn stop(&mut self) -> ExitStatus {
+        kill_process(self.host(), Signal::INT).unwrap();
+        self.wait_for_host(STOP)
+    }
+
+    /// Waits until the host has ended by itself.
+    pub fn wait_for_host(&mut self, limit: Duration) -> ExitStatus {
+        let start = Instant::now();
+        let host = self.host.as_mut().expect("a host process");
+        loop {
+            if let Some(status) = host.try_wait().unwrap() {
+                self.host = None;
+                return status;
+            }
+            assert!(start.elapsed() < limit, "the host still runs after {limit:?}");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    fn start_host(&mut self, with_model: bool) {
+        let output = File::options().create(true).append(true).open(self.output_file()).unwrap();
+        let mut command = command("quoth");
+        command.arg("up").arg("--listen").arg(format!("127.0.0.1:{}", self.port)).arg("--run-dir").arg(self.run_dir());
+        if with_model {
+            command.arg("--model").arg(&self.model);
+            command.arg("--threads").arg(self.options.threads.to_string());
+            command.arg("--parallel").arg(self.options.parallel.to_string());
+            command.arg("--context").arg(self.options.context.to_string());
+            command.args(&self.options.more);
+        }
+        command.stdin(Stdio::null()).stdout(output.try_clone().unwrap()).stderr(output);
+        self.host = Some(command.spawn().unwrap());
+    }
+
+    async fn ready(&mut self) {
+        let start = Instant::now();
+        loop {
+            if let Some(status) = self.host.as_mut().unwrap().try_wait().unwrap() {
+                panic!("the host ended with {status}:\n{}\n{}", self.host_output(), self.enclave_log());
+            }
+            if let Ok(mut wire) = Wire::open(self.port, &self.run_dir().join("ca.pem")).await
+                && self.policy_file().exists()
+                && wire.get("/healthz").await.is_ok_and(|answer| answer.status == 200)
+            {
+                return;
+            }
+            if start.elapsed() > START {
+                panic!("not ready after {START:?}:\n{}\n{}", self.host_output(), self.enclave_log());
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+
+    /// What the enclave has written to its log.
+    pub fn enclave_log(&self) -> String {
+        fs::read_to_string(self.run_dir().join("enclave.log")).unwrap_or_default()
+    }
+
+    fn output_file(&self) -> PathBuf {
+        self.folder.path().join("host.log")
+    }
+
+    /// The process that was started as `quoth-enclave` with files of this node's folder.
+    fn find_enclave(&self) -> Option<Pid> {
+        let folder = self.folder.path().to_str().unwrap();
+        fs::read_dir("/proc").unwrap().flatten().find_map(|entry| {
+            let id: i32 = entry.file_name().to_str()?.parse().ok()?;
+            let line = String::from_utf8(fs::read(entry.path().join("cmdline")).ok()?).ok()?;
+            let program = Path::new(line.split('\0').next()?).file_name()?.to_owned();
+            (program == "quoth-enclave" && line.contains(folder)).then(|| Pid::from_raw(id))?
+        })
+    }
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("--- host\n{}\n--- enclave\n{}", self.host_output(), self.enclave_log());
+        }
+        if let Some(mut host) = self.host.take() {
+            // It may just have ended.
+            let _ = host.kill();
+            let _ = host.wait();
+        }
+        if let Some(enclave) = self.find_enclave() {
+            let _ = kill_process(enclave, Signal::KILL);
+        }
+    }
+}
+
+/// One of Quoth's programs, as built beside this one.
+pub fn command(name: &str) -> Command {
+    let here = std::env::current_exe().unwrap();
+    let folder = here.ancestors().skip(1).find(|folder| folder.join(name).is_file());
+    let program = folder.map(|folder| folder.join(name));
+    Command::new(program.unwrap_or_else(|| panic!("{name} is not built: ./just test builds it first")))
+}
+
+fn url(port: u16) -> String {
+    format!("https://127.0.0.1:{port}")
+}
+
+/// A port that nobody listens on now.
+fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}

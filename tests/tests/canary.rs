@@ -1,0 +1,149 @@
+//! A prompt, and what was answered, appear nowhere but on the caller's own connection.
+#![allow(clippy::unwrap_used)]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use base64ct::{Base64, Base64Url, Encoding};
+use quoth_client::Client;
+use quoth_tests::{Node, ask, chat_body, proven_chat};
+use rustix::process::{Signal, kill_process};
+use serde_json::json;
+
+const CANARY: &str = "xylophone-canary-4471-zugzwang";
+
+/// The canary as it is, in hex, and in base64 at each of its three alignments, without the characters at the edges
+/// that depend on what stands beside it.
+fn forms() -> Vec<Vec<u8>> {
+    let mut forms = vec![CANARY.into(), hex::encode(CANARY).into(), hex::encode_upper(CANARY).into()];
+    for skipped in 0..3 {
+        let inner = &CANARY.as_bytes()[skipped..];
+        let inner = &inner[..inner.len() / 3 * 3];
+        forms.push(Base64::encode_string(inner).into_bytes());
+        forms.push(Base64Url::encode_string(inner).into_bytes());
+    }
+    let letters: Vec<String> = CANARY.bytes().map(|byte| byte.to_string()).collect();
+    forms.push(letters.join(", ").into_bytes());
+    forms.push(letters.join(",").into_bytes());
+    forms
+}
+
+fn contains(bytes: &[u8], form: &[u8]) -> bool {
+    let first = form[0];
+    let mut rest = bytes;
+    while let Some(at) = rest.iter().position(|byte| *byte == first) {
+        if rest[at..].starts_with(form) {
+            return true;
+        }
+        rest = &rest[at + 1..];
+    }
+    false
+}
+
+fn files(folder: &Path, found: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(folder).unwrap().flatten() {
+        match entry.file_type().unwrap() {
+            kind if kind.is_dir() => files(&entry.path(), found),
+            kind if kind.is_file() => found.push(entry.path()),
+            _ => {}
+        }
+    }
+}
+
+#[test]
+fn the_search_finds_every_form() {
+    for form in forms() {
+        let hidden = [b"before ".to_vec(), form.clone(), b" after".to_vec()].concat();
+        assert!(contains(&hidden, &form));
+    }
+    for before in ["", "a", "ab"] {
+        let encoded = Base64::encode_string(format!("{before}{CANARY}c").as_bytes());
+        assert!(forms().iter().any(|form| contains(encoded.as_bytes(), form)), "shifted by {}", before.len());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_canary_is_in_no_log_metric_journal_error_or_core() {
+    let mut node = Node::start().await;
+    let mut seen: Vec<(String, Vec<u8>)> = Vec::new();
+
+    // Through every way an exchange can end.
+    for stream in [false, true] {
+        proven_chat(&node, CANARY, 8, stream).await;
+    }
+    let mut answers = Vec::new();
+    for (field, value) in [
+        ("model", json!(CANARY)),
+        ("temperature", json!(CANARY)),
+        ("seed", json!(CANARY)),
+        ("stop", json!([CANARY, 7])),
+        (CANARY, json!(1)),
+        ("response_format", json!({ "type": CANARY })),
+        (
+            "response_format",
+            json!({ "type": "json_schema", "json_schema": { "name": "x", "schema": { CANARY: 1, "type": CANARY } } }),
+        ),
+        ("logit_bias", json!({ CANARY: 1 })),
+        ("messages", json!([{ "role": CANARY, "content": CANARY }])),
+        ("messages", json!([{ "role": "user", "content": CANARY.repeat(200) }])),
+    ] {
+        let mut body = chat_body(CANARY, 4, false);
+        body[field] = value;
+        answers.push(ask(&node.url(), node.policy(), &body).await.unwrap().transcript.response.body);
+    }
+    for body in [CANARY.to_owned(), format!("{{\"{CANARY}\":1,\"{CANARY}\":2}}"), format!("[\"{CANARY}\" {CANARY}")] {
+        answers.push(node.wire().await.post(Client::CHAT, &[], body.as_bytes()).await.unwrap().body);
+    }
+    for header in ["quoth-nonce", "quoth-parent", "quoth-x", "content-encoding", "authorization", "cookie", "x-other"] {
+        let line = format!("{header}: {CANARY}");
+        let body = chat_body("hello", 2, false).to_string();
+        answers.push(node.wire().await.post(Client::CHAT, &[&line], body.as_bytes()).await.unwrap().body);
+    }
+    answers.push(node.wire().await.get(&format!("/{CANARY}?{CANARY}={CANARY}")).await.unwrap().body);
+    answers.push(node.wire().await.get(&format!("/v1/receipts/{CANARY}")).await.unwrap().body);
+    for (number, answer) in answers.into_iter().enumerate() {
+        seen.push((format!("error {number}"), answer));
+    }
+    // A client that leaves in mid-stream.
+    let body = chat_body(CANARY, 900, true).to_string();
+    let mut left = Client::new(node.policy()).chat(&node.url(), body.clone(), Default::default()).await.unwrap();
+    left.next().await.unwrap();
+    drop(left);
+    tokio::time::sleep(Duration::from_millis(1500)).await;
+
+    seen.push(("metrics".into(), node.quoth(&["metrics"]).into()));
+    seen.push(("status".into(), node.quoth(&["status", "--json"]).into()));
+    seen.push(("receipts".into(), node.quoth(&["receipts", "--json"]).into()));
+
+    // And one whose enclave crashes under it: what does that leave behind?
+    let mut lost = Client::new(node.policy()).chat(&node.url(), body, Default::default()).await.unwrap();
+    lost.next().await.unwrap();
+    kill_process(node.enclave(), Signal::ABORT).unwrap();
+    node.wait_for_host(Duration::from_secs(20));
+
+    let folder = node.run_dir();
+    let mut left_behind = Vec::new();
+    files(folder.parent().unwrap(), &mut left_behind);
+    assert!(left_behind.iter().any(|file| file.ends_with("journal.sqlite")));
+    assert!(left_behind.iter().any(|file| file.ends_with("enclave.log")));
+    for file in left_behind {
+        let name = file.display().to_string();
+        assert!(!name.contains("/core"), "{name}");
+        seen.push((name, fs::read(&file).unwrap()));
+    }
+    assert!(seen.iter().all(|(_, bytes)| bytes.len() < 64 << 20), "a core file is long");
+    for (place, bytes) in &seen {
+        for form in forms() {
+            assert!(!contains(bytes, &form), "the canary is in {place}");
+        }
+    }
+    // Where the kernel would have put a core file.
+    let pattern = fs::read_to_string("/proc/sys/kernel/core_pattern").unwrap();
+    if !pattern.starts_with('|') {
+        let here = std::env::current_dir().unwrap();
+        assert!(
+            !fs::read_dir(here).unwrap().flatten().any(|entry| entry.file_name().to_string_lossy().starts_with("core"))
+        );
+    }
+}
