@@ -1,1 +1,33 @@
-//! The trusted program.
+//! The trusted program. TLS ends here and nowhere else; prompts never leave except as answers to their callers.
+//!
+//! | module | what it does |
+//! |---|---|
+//! | [`boot`] | the steps from an empty process to a node that answers |
+//! | [`config`] | the measured configuration |
+//! | [`platform`] | what vouches for the node |
+//! | [`node`] | statement, evidence, keys: who the node is |
+//! | [`exchange`] | one request and its answer, ending in one receipt |
+//! | [`api`] | what the HTTP paths mean |
+//! | [`server`] | connections, TLS, limits |
+//! | [`journal`], [`events`], [`feed`] | the link to the host |
+#![forbid(unsafe_code)]
+
+pub mod api;
+pub mod boot;
+pub mod clock;
+pub mod config;
+mod error;
+pub mod events;
+pub mod exchange;
+pub mod feed;
+pub mod journal;
+pub mod keys;
+pub mod limits;
+pub mod metrics;
+pub mod node;
+pub mod platform;
+pub mod process;
+pub mod server;
+pub mod tls;
+
+pub use error::EnclaveError;

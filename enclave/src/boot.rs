@@ -1,0 +1,144 @@
+//! From an empty process to a node that answers. Each step is one function with one line in the log; a step that
+//! fails says which, and ends the process.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::Instant;
+
+use quoth_engine::Engine;
+use quoth_link::event::{Event, Pem, Ready, Status};
+use quoth_link::{Address, Name, Port, metrics};
+use tokio::runtime::Builder;
+use tokio::sync::watch;
+use tokio::task::spawn_blocking;
+use tokio::time::timeout;
+
+use crate::config::Config;
+use crate::events::{End, Events, step};
+use crate::node::Node;
+use crate::tls::{self, Tls};
+use crate::{EnclaveError, feed, limits, server};
+
+/// Threads for connections; the engines have their own.
+const WORKERS: usize = 2;
+
+/// Runs the enclave until the host asks it to end, or is away for too long.
+pub fn run(config: &Path, link: Address) -> Result<(), EnclaveError> {
+    let runtime = Builder::new_multi_thread()
+        .worker_threads(WORKERS)
+        .enable_all()
+        .build()
+        .map_err(EnclaveError::io("start the runtime"))?;
+    let outcome = runtime.block_on(live(config, link));
+    // Threads that still compute for nobody must not hold the process.
+    runtime.shutdown_background();
+    outcome
+}
+
+async fn live(config: &Path, link: Address) -> Result<(), EnclaveError> {
+    let events = Arc::new(Events::default());
+    let (status, booted) = watch::channel(None::<Arc<Node>>);
+    tokio::spawn({
+        let (events, link) = (Arc::clone(&events), link.clone());
+        async move { events.run(link, || count(&events, booted.borrow().as_deref())).await }
+    });
+    let (node, tls) = match boot(config, &link, &events).await {
+        Ok(booted) => booted,
+        Err((step, error)) => {
+            let code = Name::of("failed");
+            eprintln!("fatal step={step} {error}");
+            events.tell_last(Event::Fatal { step: Name::of(step), code }).await;
+            return Err(error);
+        }
+    };
+    status.send_replace(Some(Arc::clone(&node)));
+    answer(node, &tls, link, &events).await
+}
+
+/// The steps, in order.
+async fn boot(path: &Path, link: &Address, events: &Events) -> Result<(Arc<Node>, Tls), (&'static str, EnclaveError)> {
+    let at = |name| move |error| (name, error);
+
+    let since = Instant::now();
+    let config = Config::read(path).map_err(at("config"))?;
+    events.tell(step("config", since));
+
+    let since = Instant::now();
+    let engines = models(link, &config).await.map_err(at("model"))?;
+    events.tell(step("model", since));
+
+    let since = Instant::now();
+    let tls = tls::make(&config.settings.tls_names).map_err(at("tls"))?;
+    events.tell(step("tls", since));
+
+    let since = Instant::now();
+    let node = Node::make(&config, engines, &tls).map_err(at("statement"))?;
+    events.tell(step("statement", since));
+
+    Ok((Arc::new(node), tls))
+}
+
+async fn models(link: &Address, config: &Config) -> Result<Vec<Engine>, EnclaveError> {
+    let mut engines = Vec::new();
+    for (index, model) in config.settings.models.iter().enumerate() {
+        let sealed = feed::fetch(link, index, model).await?;
+        let model = model.clone();
+        let engine = spawn_blocking(move || feed::load(sealed, index, &model)).await;
+        engines.push(engine.map_err(EnclaveError::make("engine"))??);
+    }
+    Ok(engines)
+}
+
+async fn answer(node: Arc<Node>, tls: &Tls, link: Address, events: &Events) -> Result<(), EnclaveError> {
+    let listener = link.listen(Port::CLIENTS)?;
+    let metrics_listener = link.listen(Port::METRICS)?;
+    let (drain, draining) = watch::channel(false);
+    tokio::spawn({
+        let (journal, link) = (Arc::clone(&node.journal), link.clone());
+        async move { journal.run(link).await }
+    });
+    tokio::spawn({
+        let node = Arc::clone(&node);
+        async move {
+            while let Ok(mut stream) = metrics_listener.accept().await {
+                let text = node.metrics.text(node.journal.running(), node.journal.unacknowledged());
+                let _ = timeout(limits::HANDSHAKE, metrics::write(&mut stream, &text)).await;
+            }
+        }
+    });
+    let serving = tokio::spawn(server::serve(Arc::clone(&node), listener, Arc::clone(&tls.config), draining));
+    events.tell(Event::Ready(ready(&node, tls)?));
+
+    let end = events.end().await;
+    eprintln!("ending host_absent={}", end == End::HostAbsent);
+    drain.send_replace(true);
+    let drained = timeout(limits::DRAIN, serving).await.is_ok();
+    let journaled = timeout(limits::JOURNAL_DRAIN, node.journal.emptied()).await.is_ok();
+    events.tell_last(Event::Stopped {}).await;
+    eprintln!("ended drained={drained} journaled={journaled}");
+    Ok(())
+}
+
+fn ready(node: &Node, tls: &Tls) -> Result<Ready, EnclaveError> {
+    Ok(Ready {
+        instance: node.statement().instance,
+        node: node.digest().0,
+        ca: Pem::try_from(tls.ca_pem.clone()).map_err(EnclaveError::make("authority certificate"))?,
+        simulated_root: node.simulated_root().map(|root| root.0),
+        receipt_key: node.ledger.public_key(),
+    })
+}
+
+fn count(events: &Events, node: Option<&Node>) -> Status {
+    let uptime_ms = events.uptime_ms();
+    node.map_or(Status { uptime_ms, ..Status::default() }, |node| Status {
+        uptime_ms,
+        connections: node.metrics.connections.value(),
+        running: node.journal.running() as u64,
+        receipts: node.metrics.ended(),
+        unacknowledged: node.journal.unacknowledged() as u64,
+        prompt_tokens: node.metrics.prompt_tokens.load(Relaxed),
+        completion_tokens: node.metrics.completion_tokens.load(Relaxed),
+    })
+}

@@ -1,0 +1,165 @@
+//! The measured configuration: TOML, unknown keys refused, no environment variables, nothing that could log content.
+
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
+
+use quoth_attestation::statement::{MAX_MODELS, MAX_TEXT};
+use quoth_attestation::Digest;
+use serde::Deserialize;
+
+use crate::{EnclaveError, limits};
+
+/// The only version of the file.
+pub const VERSION: u32 = 1;
+/// Names in the TLS certificate, at most.
+pub const MAX_TLS_NAMES: usize = 32;
+
+/// The configuration, and the bytes it was read from.
+#[derive(Debug)]
+pub struct Config {
+    /// The parsed file.
+    pub settings: Settings,
+    /// The file, byte for byte: what is measured.
+    pub bytes: Vec<u8>,
+}
+
+/// The file's content.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Settings {
+    /// [`VERSION`].
+    pub version: u32,
+    /// What vouches for the node.
+    pub platform: PlatformName,
+    /// DNS names and addresses of the TLS certificate.
+    pub tls_names: Vec<String>,
+    /// Bounds that an operator may set.
+    #[serde(default)]
+    pub limits: Limits,
+    /// Local models.
+    #[serde(default, rename = "model")]
+    pub models: Vec<Model>,
+}
+
+/// Platforms that a configuration can name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum PlatformName {
+    /// A root made for the run; only in builds with the feature `simulated`.
+    Simulated,
+    /// No evidence but the receipt key.
+    None,
+}
+
+/// Bounds that an operator may set.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Limits {
+    /// A request body, bytes.
+    pub body_bytes: usize,
+    /// Client connections.
+    pub connections: usize,
+    /// Exchanges in progress.
+    pub exchanges: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { body_bytes: limits::BODY_BYTES, connections: limits::CONNECTIONS, exchanges: limits::EXCHANGES }
+    }
+}
+
+/// A local model.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Model {
+    /// The name that requests use.
+    pub name: String,
+    /// SHA-256 of the whole GGUF file, hex.
+    pub sha256: Hash,
+    /// Its size, bytes.
+    pub size: u64,
+    /// Tokens of one sequence.
+    pub context: u32,
+    /// Sequences that run at once.
+    pub parallel: u32,
+    /// Threads that compute.
+    pub threads: u32,
+    /// Tokens of one step.
+    #[serde(default = "batch")]
+    pub batch: u32,
+}
+
+/// 32 bytes, 64 hex digits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub struct Hash(pub [u8; 32]);
+
+impl TryFrom<String> for Hash {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        let mut bytes = [0; 32];
+        hex::decode_to_slice(text, &mut bytes).map_err(|_| "expected 64 hex digits")?;
+        Ok(Self(bytes))
+    }
+}
+
+fn batch() -> u32 {
+    512
+}
+
+impl Config {
+    /// Reads and checks a file.
+    pub fn read(path: &Path) -> Result<Self, EnclaveError> {
+        let mut bytes = Vec::new();
+        let file = File::open(path).map_err(EnclaveError::io("open the configuration"))?;
+        file.take(limits::CONFIG_BYTES + 1)
+            .read_to_end(&mut bytes)
+            .map_err(EnclaveError::io("read the configuration"))?;
+        Self::parse(bytes)
+    }
+
+    /// Checks a file's bytes.
+    pub fn parse(bytes: Vec<u8>) -> Result<Self, EnclaveError> {
+        let refuse = |reason: &str| Err(EnclaveError::Config(reason.into()));
+        if bytes.len() as u64 > limits::CONFIG_BYTES {
+            return refuse("longer than 64 KiB");
+        }
+        let Ok(text) = std::str::from_utf8(&bytes) else {
+            return refuse("not UTF-8");
+        };
+        let settings: Settings =
+            toml::from_str(text).map_err(|error| EnclaveError::Config(error.message().to_owned()))?;
+        let names: Vec<_> = settings.models.iter().map(|model| model.name.as_str()).collect();
+        if settings.version != VERSION {
+            return refuse("version is not 1");
+        }
+        if settings.models.is_empty() || settings.models.len() > MAX_MODELS {
+            return refuse("between 1 and 32 models are needed");
+        }
+        if names.iter().any(|name| name.is_empty() || name.len() > MAX_TEXT) {
+            return refuse("a model's name has between 1 and 256 bytes");
+        }
+        if (1..names.len()).any(|index| names[..index].contains(&names[index])) {
+            return refuse("two models have one name");
+        }
+        if settings.tls_names.is_empty() || settings.tls_names.len() > MAX_TLS_NAMES {
+            return refuse("between 1 and 32 tls_names are needed");
+        }
+        let Limits { body_bytes, connections, exchanges } = settings.limits;
+        if !(1..=1 << 30).contains(&body_bytes) || !(1..=1 << 20).contains(&connections) || !(1..=1 << 16).contains(&exchanges) {
+            return refuse("a limit is out of range");
+        }
+        Ok(Self { settings, bytes })
+    }
+
+    /// SHA-256 of the file.
+    pub fn digest(&self) -> Digest {
+        Digest::of(&self.bytes)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,45 @@
+#![allow(clippy::unwrap_used)]
+
+use super::Config;
+use crate::limits::CONFIG_BYTES;
+
+fn file() -> String {
+    format!(
+        "version = 1\nplatform = \"none\"\ntls_names = [\"localhost\"]\n\n[[model]]\nname = \"m\"\nsha256 = \"{}\"\n\
+         size = 100\ncontext = 512\nparallel = 2\nthreads = 1\n",
+        "ab".repeat(32)
+    )
+}
+
+fn refused(text: &str) -> String {
+    Config::parse(text.as_bytes().to_vec()).unwrap_err().to_string()
+}
+
+#[test]
+fn a_good_file_is_read_and_measured_byte_for_byte() {
+    let config = Config::parse(file().into_bytes()).unwrap();
+    assert_eq!(config.settings.models[0].sha256.0, [0xab; 32]);
+    assert_ne!(config.digest(), Config::parse((file() + "\n").into_bytes()).unwrap().digest());
+}
+
+#[test]
+fn what_nobody_defined_is_refused() {
+    assert!(refused(&(file() + "log_prompts = true\n")).contains("unknown field"));
+    assert!(refused(&file().replace("version = 1", "version = 2")).contains("version"));
+    assert!(refused(&file().replace("none", "magic")).contains("unknown variant"));
+    assert!(refused(&file().replace("abab", "ab")).contains("64 hex digits"));
+    let model = file().split_once("[[model]]").unwrap().1.to_owned();
+    assert!(refused(&format!("{}[[model]]{model}", file())).contains("one name"));
+}
+
+#[test]
+fn a_file_has_a_limit() {
+    let padded = |length: usize| {
+        let mut text = file();
+        text.push('#');
+        text.extend(std::iter::repeat_n('x', length - text.len()));
+        Config::parse(text.into_bytes())
+    };
+    assert!(padded(CONFIG_BYTES as usize).is_ok());
+    assert!(padded(CONFIG_BYTES as usize + 1).is_err());
+}

@@ -1,0 +1,70 @@
+use std::io;
+
+use quoth_engine::EngineError;
+use quoth_link::LinkError;
+
+/// Why the enclave could not start or go on. Texts name steps, fields and numbers, never what a caller said.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum EnclaveError {
+    /// A system call or a file failed.
+    #[error("{what}: {source}")]
+    Io {
+        /// What was attempted.
+        what: &'static str,
+        /// Why it failed.
+        source: io::Error,
+    },
+    /// The measured configuration is refused.
+    #[error("configuration: {0}")]
+    Config(String),
+    /// The configuration names a platform that this build does not have.
+    #[error("configuration: platform {0} is not in this build")]
+    Platform(&'static str),
+    /// The link to the host failed.
+    #[error(transparent)]
+    Link(#[from] LinkError),
+    /// A model could not be fetched or loaded.
+    #[error("model {index}: {source}")]
+    Model {
+        /// Position in the configuration, from 0.
+        index: usize,
+        /// Why.
+        source: EngineError,
+    },
+    /// The host has no file of a configured model.
+    #[error("model {index}: the host does not have it")]
+    ModelUnknown {
+        /// Position in the configuration, from 0.
+        index: usize,
+    },
+    /// The host stopped feeding a model.
+    #[error("model {index}: the feed stalled or ended after {bytes} bytes")]
+    ModelFeed {
+        /// Position in the configuration, from 0.
+        index: usize,
+        /// Bytes received.
+        bytes: u64,
+    },
+    /// Keys, certificates or quotes could not be made.
+    #[error("{what} could not be made")]
+    Make {
+        /// What.
+        what: &'static str,
+    },
+    /// The host was away for too long.
+    #[error("no host for {0} seconds")]
+    HostAbsent(u64),
+}
+
+impl EnclaveError {
+    /// An [`EnclaveError::Io`] from what failed.
+    pub fn io(what: &'static str) -> impl FnOnce(io::Error) -> Self {
+        move |source| Self::Io { what, source }
+    }
+
+    /// An [`EnclaveError::Make`], whatever the reason.
+    pub fn make<E>(what: &'static str) -> impl FnOnce(E) -> Self {
+        move |_| Self::Make { what }
+    }
+}

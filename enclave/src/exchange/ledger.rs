@@ -1,0 +1,68 @@
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use bytes::Bytes;
+use quoth_attestation::Digest;
+use quoth_attestation::checkpoint::Checkpoint;
+use quoth_attestation::cose::Signed;
+use quoth_attestation::receipt::Receipt;
+
+use crate::journal::{Journal, Reservation};
+use crate::keys::ReceiptKey;
+use crate::limits;
+
+/// The receipt chain of this boot: positions without gaps, each receipt pointing to the one before.
+pub struct Ledger {
+    key: Arc<ReceiptKey>,
+    journal: Arc<Journal>,
+    chain: Mutex<Chain>,
+}
+
+struct Chain {
+    seq: u64,
+    prev: Digest,
+    recent: HashMap<[u8; 16], Bytes>,
+    order: VecDeque<[u8; 16]>,
+}
+
+impl Ledger {
+    /// An empty chain that begins at the statement.
+    pub fn new(key: Arc<ReceiptKey>, statement: Digest, journal: Arc<Journal>) -> Self {
+        let chain = Chain { seq: 0, prev: statement, recent: HashMap::new(), order: VecDeque::new() };
+        Self { key, journal, chain: Mutex::new(chain) }
+    }
+
+    /// The raw public key.
+    pub fn public_key(&self) -> [u8; 32] {
+        self.key.public()
+    }
+
+    /// Signs a checkpoint; checkpoints are no links of the chain.
+    pub fn sign(&self, checkpoint: Checkpoint) -> Signed<Checkpoint> {
+        self.key.sign(checkpoint)
+    }
+
+    /// Signs the next receipt and hands it to the journal. Position, signature and hand-over are one step, so that
+    /// the journal sees the chain in order.
+    pub fn issue(&self, place: Reservation, cti: [u8; 16], receipt: impl FnOnce(u64, Digest) -> Receipt) -> Bytes {
+        let mut chain = self.chain.lock().unwrap_or_else(PoisonError::into_inner);
+        let signed = self.key.sign(receipt(chain.seq, chain.prev));
+        let bytes = Bytes::copy_from_slice(signed.bytes());
+        chain.seq += 1;
+        chain.prev = signed.digest();
+        if chain.order.len() == limits::RECENT_RECEIPTS
+            && let Some(oldest) = chain.order.pop_front()
+        {
+            chain.recent.remove(&oldest);
+        }
+        chain.recent.insert(cti, bytes.clone());
+        chain.order.push_back(cti);
+        self.journal.append(place, bytes.clone());
+        bytes
+    }
+
+    /// A recent receipt.
+    pub fn recent(&self, cti: &[u8; 16]) -> Option<Bytes> {
+        self.chain.lock().unwrap_or_else(PoisonError::into_inner).recent.get(cti).cloned()
+    }
+}

@@ -1,0 +1,83 @@
+use bytes::{Bytes, BytesMut};
+use quoth_attestation::receipt::Outcome;
+use tokio::time::{Instant, sleep_until};
+
+use super::Exchange;
+use crate::limits;
+
+/// An answer as it is made.
+pub trait Events: Send {
+    /// Waits for the next events and appends their bytes, whole events only; `None` while there are more, then how it
+    /// ended. Must be safe to cancel while it waits.
+    fn next(
+        &mut self,
+        exchange: &mut Exchange,
+        out: &mut BytesMut,
+    ) -> impl Future<Output = Option<End>> + Send;
+}
+
+/// How an answer ended.
+pub struct End {
+    /// The receipt's outcome.
+    pub outcome: Outcome,
+    /// The terminal event; held back until the receipt, which covers it, has gone before. Empty when there is none.
+    pub terminal: Bytes,
+}
+
+/// An event stream with its proofs: checkpoint 0 at once, another within a second of any byte, the receipt before the
+/// terminal event.
+pub struct Streamed<E> {
+    /// Gone when the receipt is out.
+    exchange: Option<Exchange>,
+    events: E,
+    begun: bool,
+    checkpoint_at: Instant,
+    /// Bytes left since the last checkpoint.
+    unproven: bool,
+}
+
+impl<E: Events> Streamed<E> {
+    /// A stream that has not begun.
+    pub fn new(mut exchange: Exchange, events: E) -> Self {
+        exchange.streams();
+        Self { exchange: Some(exchange), events, begun: false, checkpoint_at: Instant::now(), unproven: false }
+    }
+
+    /// The next bytes of the body, or the end.
+    pub async fn next(&mut self) -> Option<Bytes> {
+        let exchange = self.exchange.as_mut()?;
+        if !self.begun {
+            self.begun = true;
+            self.checkpoint_at = Instant::now() + limits::CHECKPOINT;
+            return Some(exchange.checkpoint().into());
+        }
+        let mut out = BytesMut::new();
+        let end = tokio::select! {
+            biased;
+            () = sleep_until(self.checkpoint_at), if self.unproven => {
+                self.unproven = false;
+                self.checkpoint_at = Instant::now() + limits::CHECKPOINT;
+                return Some(exchange.checkpoint().into());
+            }
+            end = self.events.next(exchange, &mut out) => end,
+        };
+        exchange.wrote(&out);
+        match end {
+            None => {
+                let now = Instant::now();
+                if !self.unproven && self.checkpoint_at < now {
+                    // After a pause the second counts from its first byte.
+                    self.checkpoint_at = now + limits::CHECKPOINT;
+                }
+                self.unproven = true;
+            }
+            Some(End { outcome, terminal }) => {
+                exchange.wrote(&terminal);
+                let exchange = self.exchange.take()?;
+                out.extend_from_slice(exchange.end_stream(outcome).as_bytes());
+                out.extend_from_slice(&terminal);
+            }
+        }
+        Some(out.freeze())
+    }
+}

@@ -1,0 +1,210 @@
+//! Receipts on their way to the host's disk: in order, each kept until it is acknowledged, never lost for want of room.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use bytes::Bytes;
+use quoth_link::journal::{ToEnclave, ToHost};
+use quoth_link::{Address, CONNECT_TIMEOUT, Frame, Frames, LinkError, Port, RETRY, Stream};
+use tokio::io::AsyncWriteExt;
+use tokio::sync::Notify;
+
+use crate::limits;
+
+/// The buffer between the receipt chain and the host.
+pub struct Journal {
+    instance: [u8; 16],
+    statement: Bytes,
+    state: Mutex<State>,
+    exchanges: usize,
+    /// A receipt was added.
+    added: Notify,
+    /// The last receipt was acknowledged.
+    empty: Notify,
+}
+
+#[derive(Default)]
+struct State {
+    /// The host stores what it is sent.
+    attached: bool,
+    /// Places kept for running exchanges.
+    reserved: usize,
+    /// Receipts that are not acknowledged.
+    held: VecDeque<Bytes>,
+    /// Sequence number of the first one held; of the next one issued when none is.
+    first: u64,
+}
+
+/// The place of one receipt to come.
+pub struct Reservation {
+    journal: Arc<Journal>,
+}
+
+/// Why a request is not admitted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NoRoom {
+    /// The host does not store receipts, or lags behind.
+    Journal,
+    /// Too many exchanges run.
+    Exchanges,
+}
+
+impl Journal {
+    /// A journal of this instance for at most `exchanges` running exchanges; not attached.
+    pub fn new(instance: [u8; 16], statement: Vec<u8>, exchanges: usize) -> Self {
+        let (added, empty) = (Notify::new(), Notify::new());
+        Self { instance, statement: statement.into(), state: Mutex::default(), exchanges, added, empty }
+    }
+
+    /// Keeps a place for one receipt; whoever has it may issue one, whatever the host does meanwhile.
+    pub fn reserve(self: &Arc<Self>) -> Result<Reservation, NoRoom> {
+        let mut state = self.lock();
+        if !state.attached || state.held.len() + state.reserved >= limits::UNACKNOWLEDGED {
+            return Err(NoRoom::Journal);
+        }
+        if state.reserved >= self.exchanges {
+            return Err(NoRoom::Exchanges);
+        }
+        state.reserved += 1;
+        Ok(Reservation { journal: Arc::clone(self) })
+    }
+
+    /// Appends the next receipt. The caller keeps the order: it holds the chain's lock.
+    pub fn append(&self, reservation: Reservation, receipt: Bytes) {
+        self.lock().held.push_back(receipt);
+        drop(reservation);
+        self.added.notify_one();
+    }
+
+    /// Receipts that are not acknowledged.
+    pub fn unacknowledged(&self) -> usize {
+        self.lock().held.len()
+    }
+
+    /// Exchanges that run.
+    pub fn running(&self) -> usize {
+        self.lock().reserved
+    }
+
+    /// Returns once every receipt is acknowledged.
+    pub async fn emptied(&self) {
+        loop {
+            let empty = self.empty.notified();
+            if self.unacknowledged() == 0 {
+                return;
+            }
+            empty.await;
+        }
+    }
+
+    /// Keeps a connection to the host's journal for as long as the node lives.
+    pub async fn run(&self, address: Address) {
+        loop {
+            if let Ok(stream) = address.connect(Port::JOURNAL, CONNECT_TIMEOUT).await {
+                let ended = self.session(stream).await;
+                eprintln!("journal_detached orderly={}", u8::from(ended.is_ok()));
+            }
+            self.lock().attached = false;
+            tokio::time::sleep(RETRY).await;
+        }
+    }
+
+    async fn session(&self, stream: Stream) -> Result<(), LinkError> {
+        let (reader, mut writer) = tokio::io::split(stream);
+        let mut frames = Frames::<ToEnclave, _>::new(reader);
+        let first = self.lock().first;
+        let hello = ToHost::Hello { instance: self.instance, first, statement: self.statement.clone() };
+        write(&mut writer, &hello.to_bytes()).await?;
+        // The next one to send, once the host has said where to begin.
+        let mut next: Option<u64> = None;
+        let mut batch = Vec::new();
+        loop {
+            if let Some(next) = &mut next {
+                loop {
+                    batch.clear();
+                    self.fill(next, &mut batch);
+                    if batch.is_empty() {
+                        break;
+                    }
+                    write(&mut writer, &batch).await?;
+                }
+            }
+            let frame = tokio::select! {
+                frame = frames.next() => frame?,
+                () = self.added.notified() => continue,
+            };
+            match frame {
+                None => return Ok(()),
+                Some(ToEnclave::Welcome { next: wanted }) => next = Some(self.welcome(wanted)?),
+                Some(ToEnclave::Ack { seq }) => self.acknowledge(seq, next)?,
+                Some(ToEnclave::Failed) => {
+                    next = None;
+                    self.lock().attached = false;
+                    eprintln!("journal_failed");
+                }
+            }
+        }
+    }
+
+    /// The host has everything below `wanted`; returns where to send from.
+    fn welcome(&self, wanted: u64) -> Result<u64, LinkError> {
+        let mut state = self.lock();
+        if wanted > state.first + state.held.len() as u64 {
+            return Err(LinkError::Malformed { what: "welcome" });
+        }
+        self.drop_below(&mut state, wanted);
+        state.attached = true;
+        eprintln!("journal_attached next={wanted} held={}", state.held.len());
+        Ok(state.first.max(wanted))
+    }
+
+    /// Everything up to `seq`, which must have been sent, is on the host's disk.
+    fn acknowledge(&self, seq: u64, next: Option<u64>) -> Result<(), LinkError> {
+        if next.is_none_or(|next| seq >= next) {
+            return Err(LinkError::Malformed { what: "acknowledgement" });
+        }
+        self.drop_below(&mut self.lock(), seq + 1);
+        Ok(())
+    }
+
+    fn drop_below(&self, state: &mut State, seq: u64) {
+        while state.first < seq && state.held.pop_front().is_some() {
+            state.first += 1;
+        }
+        if state.held.is_empty() {
+            self.empty.notify_waiters();
+        }
+    }
+
+    /// Adds receipts from `next` on to `batch` until it is large enough.
+    fn fill(&self, next: &mut u64, batch: &mut Vec<u8>) {
+        let state = self.lock();
+        let skip = usize::try_from(next.saturating_sub(state.first)).unwrap_or(usize::MAX);
+        for bytes in state.held.iter().skip(skip) {
+            ToHost::Receipt { seq: *next, bytes: bytes.clone() }.put(batch);
+            *next += 1;
+            if batch.len() >= limits::JOURNAL_BATCH {
+                return;
+            }
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Reservation {
+    fn drop(&mut self) {
+        self.journal.lock().reserved -= 1;
+    }
+}
+
+async fn write<W: tokio::io::AsyncWrite + Unpin>(writer: &mut W, bytes: &[u8]) -> Result<(), LinkError> {
+    let stalled = || LinkError::Io(std::io::ErrorKind::TimedOut.into());
+    tokio::time::timeout(limits::JOURNAL_STALL, writer.write_all(bytes)).await.map_err(|_| stalled())??;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,33 @@
+//! `quoth-enclave --config FILE --link unix:DIR`: everything else is in the measured configuration.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Parser;
+use quoth_enclave::{boot, process};
+use quoth_link::Address;
+
+#[derive(Parser)]
+#[command(version, about = "The trusted program of a Quoth node")]
+struct Arguments {
+    /// Measured configuration file
+    #[arg(long)]
+    config: PathBuf,
+    /// Link to the host: unix:DIR
+    #[arg(long)]
+    link: String,
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let outcome = process::harden()
+        .and_then(|()| Ok(Address::parse(&arguments.link)?))
+        .and_then(|link| boot::run(&arguments.config, link));
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("fatal {error}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,169 @@
+//! Who the node is: one statement and one set of keys a boot; only the evidence is renewed.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
+
+use bytes::Bytes;
+use quoth_attestation::Digest;
+use quoth_attestation::binding::{Nonce, node_binding};
+use quoth_attestation::evidence::Evidence;
+use quoth_attestation::receipt::Level;
+use quoth_attestation::statement::{Keys, Model, Software, Statement};
+use quoth_engine::Engine;
+use tokio::sync::Semaphore;
+
+use crate::config::{Config, Limits};
+use crate::exchange::{Ledger, Shelf};
+use crate::journal::Journal;
+use crate::keys::{ReceiptKey, random};
+use crate::metrics::Metrics;
+use crate::platform::{self, Platform};
+use crate::tls::Tls;
+use crate::{EnclaveError, clock, limits};
+
+/// A node that can answer.
+pub struct Node {
+    /// Local models, in configuration order.
+    pub engines: Vec<Engine>,
+    /// The receipt chain.
+    pub ledger: Ledger,
+    /// Details that callers asked to be kept.
+    pub shelf: Shelf,
+    /// Receipts on their way to the host.
+    pub journal: Arc<Journal>,
+    /// Counters.
+    pub metrics: Metrics,
+    /// Bounds of the configuration.
+    pub limits: Limits,
+    statement: Statement,
+    encoded: Vec<u8>,
+    digest: Digest,
+    platform: Arc<dyn Platform>,
+    newest: Mutex<Option<(Instant, Bytes)>>,
+    quotes: Semaphore,
+}
+
+/// Why there is no quote now.
+#[derive(Debug)]
+pub enum NoQuote {
+    /// Too many are under way: try again later.
+    Busy,
+    /// The platform failed.
+    Failed,
+}
+
+impl Node {
+    /// Makes keys and statement and takes the first quote.
+    pub fn make(config: &Config, engines: Vec<Engine>, tls: &Tls) -> Result<Self, EnclaveError> {
+        let instance = random()?;
+        let key = Arc::new(ReceiptKey::generate()?);
+        let platform = platform::open(config, instance, &key)?;
+        let issued = clock::seconds();
+        let statement = Statement {
+            instance,
+            platform: platform.name(),
+            keys: Keys { receipt: key.public(), tls: tls.spki, seal: None, other: Default::default() },
+            config: config.digest(),
+            software: Software {
+                name: "quoth-enclave".into(),
+                version: env!("CARGO_PKG_VERSION").into(),
+                commit: env!("QUOTH_COMMIT").into(),
+                engine: engines.first().map(|engine| engine.info().identity.clone()),
+            },
+            models: engines.iter().map(model).collect(),
+            upstreams: Vec::new(),
+            operator: None,
+            issued,
+            not_after: issued + limits::STATEMENT_LIFE.as_secs(),
+            clock: platform.clock(),
+        };
+        let encoded = statement.encode();
+        let digest = Digest::of(&encoded);
+        let limits = config.settings.limits;
+        let journal = Arc::new(Journal::new(instance, encoded.clone(), limits.exchanges));
+        let node = Self {
+            engines,
+            ledger: Ledger::new(key, digest, Arc::clone(&journal)),
+            shelf: Shelf::default(),
+            journal,
+            metrics: Metrics::default(),
+            limits,
+            statement,
+            encoded,
+            digest,
+            platform,
+            newest: Mutex::new(None),
+            quotes: Semaphore::new(limits::QUOTES),
+        };
+        node.renew()?;
+        Ok(node)
+    }
+
+    /// The statement.
+    pub fn statement(&self) -> &Statement {
+        &self.statement
+    }
+
+    /// Its digest.
+    pub fn digest(&self) -> Digest {
+        self.digest
+    }
+
+    /// How strongly receipts are proven.
+    pub fn level(&self) -> Level {
+        self.platform.level()
+    }
+
+    /// SHA-256 of the platform's root certificate, when it was made for this run.
+    pub fn simulated_root(&self) -> Option<Digest> {
+        self.platform.simulated_root()
+    }
+
+    /// The local model that requests call `name`.
+    pub fn engine(&self, name: &str) -> Option<&Engine> {
+        self.engines.iter().find(|engine| engine.info().name == name)
+    }
+
+    /// The newest evidence bundle; one that is old is made anew.
+    pub async fn evidence(self: &Arc<Self>) -> Result<Bytes, NoQuote> {
+        let newest = self.newest.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        match newest {
+            Some((made, bytes)) if made.elapsed() < limits::EVIDENCE_LIFE => Ok(bytes),
+            _ => self.blocking(|node| node.renew()).await,
+        }
+    }
+
+    /// An evidence bundle over a nonce.
+    pub async fn fresh_evidence(self: &Arc<Self>, nonce: Nonce) -> Result<Bytes, NoQuote> {
+        self.blocking(move |node| node.quote(Some(nonce))).await
+    }
+
+    async fn blocking(
+        self: &Arc<Self>,
+        work: impl FnOnce(&Self) -> Result<Bytes, EnclaveError> + Send + 'static,
+    ) -> Result<Bytes, NoQuote> {
+        let _permit = self.quotes.try_acquire().map_err(|_| NoQuote::Busy)?;
+        let node = Arc::clone(self);
+        let outcome = tokio::task::spawn_blocking(move || work(&node)).await;
+        outcome.ok().and_then(Result::ok).ok_or(NoQuote::Failed)
+    }
+
+    fn renew(&self) -> Result<Bytes, EnclaveError> {
+        let bytes = self.quote(None)?;
+        *self.newest.lock().unwrap_or_else(PoisonError::into_inner) = Some((Instant::now(), bytes.clone()));
+        Ok(bytes)
+    }
+
+    fn quote(&self, nonce: Option<Nonce>) -> Result<Bytes, EnclaveError> {
+        let binding = node_binding(&self.digest, nonce.as_ref());
+        let quote = self.platform.quote(&binding, nonce.as_ref())?;
+        let evidence =
+            Evidence { statement: self.encoded.clone(), quote, nonce, certificates: Vec::new(), crls: Vec::new() };
+        Ok(evidence.encode().into())
+    }
+}
+
+fn model(engine: &Engine) -> Model {
+    let info = engine.info();
+    Model { name: info.name.clone(), sha256: Digest(info.sha256), size: info.size }
+}

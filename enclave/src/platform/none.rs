@@ -1,0 +1,39 @@
+use std::sync::Arc;
+
+use quoth_attestation::binding::Nonce;
+use quoth_attestation::cose::Possession;
+use quoth_attestation::receipt::Level;
+use quoth_attestation::statement::{Clock, Platform as Name};
+
+use super::Platform;
+use crate::EnclaveError;
+use crate::keys::ReceiptKey;
+
+/// No hardware: the receipt key, which verifiers must know, signs the binding itself.
+pub(super) struct Vanilla {
+    key: Arc<ReceiptKey>,
+}
+
+impl Vanilla {
+    pub(super) fn new(key: Arc<ReceiptKey>) -> Self {
+        Self { key }
+    }
+}
+
+impl Platform for Vanilla {
+    fn name(&self) -> Name {
+        Name::None
+    }
+
+    fn clock(&self) -> Clock {
+        Clock::Host
+    }
+
+    fn level(&self) -> Level {
+        Level::Vanilla
+    }
+
+    fn quote(&self, binding: &[u8; 64], _nonce: Option<&Nonce>) -> Result<Vec<u8>, EnclaveError> {
+        Ok(self.key.sign(Possession { binding: *binding }).bytes().to_vec())
+    }
+}

@@ -1,0 +1,82 @@
+//! Client connections: TLS, HTTP/1.1 and h2, each within its limits.
+
+use std::convert::Infallible;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto::Builder;
+use quoth_link::{Listener, Stream};
+use rustls::ServerConfig;
+use tokio::sync::watch;
+use tokio::time::{sleep, timeout};
+use tokio_io_timeout::TimeoutStream;
+use tokio_rustls::TlsAcceptor;
+
+use crate::node::Node;
+use crate::{api, limits};
+
+/// How long to wait when the system has no more descriptors.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// Serves clients until `drain` becomes true; then lets running requests end and returns.
+pub async fn serve(node: Arc<Node>, listener: Listener, tls: Arc<ServerConfig>, mut drain: watch::Receiver<bool>) {
+    let acceptor = TlsAcceptor::from(tls);
+    loop {
+        let stream = tokio::select! {
+            _ = drain.wait_for(|drain| *drain) => break,
+            stream = listener.accept() => stream,
+        };
+        let Ok(stream) = stream else {
+            sleep(ACCEPT_PAUSE).await;
+            continue;
+        };
+        let Some(counted) = node.metrics.connections.enter_below(node.limits.connections as u64) else {
+            continue;
+        };
+        let (node, acceptor, drain) = (Arc::clone(&node), acceptor.clone(), drain.clone());
+        tokio::spawn(async move {
+            connection(node, acceptor, stream, drain).await;
+            drop(counted);
+        });
+    }
+    drop(listener);
+    while node.journal.running() > 0 {
+        sleep(ACCEPT_PAUSE).await;
+    }
+}
+
+async fn connection(node: Arc<Node>, acceptor: TlsAcceptor, stream: Stream, mut drain: watch::Receiver<bool>) {
+    let mut stream = TimeoutStream::new(stream);
+    stream.set_write_timeout(Some(limits::WRITE_STALL));
+    let Ok(Ok(stream)) = timeout(limits::HANDSHAKE, acceptor.accept(Box::pin(stream))).await else {
+        return;
+    };
+    let service = service_fn(|request| {
+        let node = Arc::clone(&node);
+        async move { Ok::<_, Infallible>(api::handle(node, request).await) }
+    });
+    let mut builder = Builder::new(TokioExecutor::new());
+    builder
+        .http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(limits::HEAD)
+        .max_buf_size(limits::HEAD_BYTES)
+        .max_headers(limits::HEADERS);
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(limits::H2_STREAMS)
+        .max_header_list_size(limits::HEAD_BYTES as u32)
+        .keep_alive_interval(limits::HEAD)
+        .keep_alive_timeout(limits::HEAD);
+    let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
+    tokio::select! {
+        _ = connection.as_mut() => return,
+        _ = drain.wait_for(|drain| *drain) => connection.as_mut().graceful_shutdown(),
+    }
+    // However it ends, its exchanges end in receipts.
+    let _ = connection.await;
+}
