@@ -146,22 +146,22 @@ impl Appraisal<'_> {
 
     /// `signed_at`: Unix seconds, as the platform says.
     fn age(&mut self, signed_at: u64) -> Result<(), Refusal> {
+        if let Time::Live { now } = self.time {
+            if signed_at > now.saturating_add(CLOCK_SKEW) {
+                return Err(Refusal::EvidenceFuture { now, actual: signed_at });
+            }
+            let (limit, actual) = (self.policy.max_evidence_age(), now.saturating_sub(signed_at));
+            if actual > limit.saturating_add(CLOCK_SKEW) {
+                return Err(Refusal::EvidenceAge { limit, actual });
+            }
+            let (limit, actual) = (limit.to_string() + " s", actual.to_string() + " s");
+            self.held("evidence.age", "the evidence is fresh", limit, actual);
+        }
+        // Nobody can quote a statement before it is made, nor needs to after it has ended.
         let Statement { issued, not_after, .. } = *self.statement;
         if signed_at.saturating_add(CLOCK_SKEW) < issued || signed_at > not_after.saturating_add(CLOCK_SKEW) {
             return Err(Refusal::StatementTimeWindow { issued, not_after, at: signed_at });
         }
-        let Time::Live { now } = self.time else {
-            return Ok(());
-        };
-        if signed_at > now.saturating_add(CLOCK_SKEW) {
-            return Err(Refusal::EvidenceFuture { now, actual: signed_at });
-        }
-        let (limit, actual) = (self.policy.max_evidence_age(), now.saturating_sub(signed_at));
-        if actual > limit.saturating_add(CLOCK_SKEW) {
-            return Err(Refusal::EvidenceAge { limit, actual });
-        }
-        let (limit, actual) = (limit.to_string() + " s", actual.to_string() + " s");
-        self.held("evidence.age", "the evidence is fresh", limit, actual);
         Ok(())
     }
 
