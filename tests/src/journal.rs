@@ -1,5 +1,7 @@
 use std::time::Duration;
 
+use quoth_verifier::{ChainReport, Refusal, VerifiedNode, verify_chain};
+use rusqlite::Connection;
 use serde_json::Value;
 
 use crate::Node;
@@ -43,4 +45,15 @@ pub async fn journal(node: &Node) -> Journal {
     assert_eq!(instances.len(), 1, "one instance ran here");
     let receipts = instances[0]["receipts"].as_array().unwrap().clone();
     Journal { receipts, whole: instances[0]["chain"]["whole"].as_bool().unwrap(), raw }
+}
+
+/// Verifies the receipts that lie in a node's journal, as an auditor would who has the file.
+///
+/// # Errors
+/// As [`verify_chain`].
+pub fn verify_journal(node: &Node, identity: &VerifiedNode) -> Result<ChainReport, Refusal> {
+    let database = Connection::open(node.journal_file()).unwrap();
+    let mut rows = database.prepare("SELECT cose FROM receipts ORDER BY id, seq").unwrap();
+    let receipts: Vec<Vec<u8>> = rows.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect();
+    verify_chain(identity, receipts.iter().map(Vec::as_slice))
 }

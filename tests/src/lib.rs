@@ -15,7 +15,7 @@ mod relay;
 mod wire;
 
 pub use chat::{ask, chat_body, proven_chat};
-pub use journal::{Journal, journal};
+pub use journal::{Journal, journal, verify_journal};
 pub use node::{Node, Options, command};
 pub use relay::{Mischief, Relay};
 pub use wire::{Answer, Wire};

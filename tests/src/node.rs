@@ -87,6 +87,11 @@ impl Node {
         fs::read_to_string(self.output_file()).unwrap()
     }
 
+    /// The journal's database.
+    pub fn journal_file(&self) -> PathBuf {
+        self.run_dir().join("journal.sqlite")
+    }
+
     /// The policy file that accepts exactly this node.
     pub fn policy_file(&self) -> PathBuf {
         self.run_dir().join("policy.toml")

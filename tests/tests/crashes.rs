@@ -4,7 +4,8 @@
 use std::time::{Duration, Instant};
 
 use quoth_client::Client;
-use quoth_tests::{Node, Wire, ask, chat_body, journal, proven_chat};
+use quoth_tests::{Node, Wire, ask, chat_body, journal, proven_chat, verify_journal};
+use quoth_verifier::Gap;
 use rusqlite::Connection;
 use rustix::process::{Signal, kill_process};
 
@@ -45,24 +46,34 @@ async fn a_host_killed_in_mid_stream_comes_back_to_the_living_enclave() {
     }
     assert_eq!(after.receipts.len(), 7, "five, the cut one, and the last");
     assert!(after.whole, "{}", after.raw);
+    let chain = verify_journal(&node, proven.exchange.receipt().node()).unwrap();
+    assert!(chain.is_whole() && chain.receipts == 7, "{chain:?}");
     assert_eq!(after.outcomes().iter().filter(|outcome| **outcome == "client_closed").count(), 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_missing_receipt_is_visible() {
     let mut node = Node::start().await;
-    for number in 0..4 {
+    for number in 0..3 {
         proven_chat(&node, &format!("number {number}"), 2, false).await;
     }
+    let last = proven_chat(&node, "number 3", 2, false).await;
     assert!(journal(&node).await.whole);
     node.stop();
-    let database = Connection::open(node.run_dir().join("journal.sqlite")).unwrap();
+    let database = Connection::open(node.journal_file()).unwrap();
     let gone = database.execute("DELETE FROM receipts WHERE seq = 2", []).unwrap();
     assert_eq!(gone, 1);
     drop(database);
     let journal = journal(&node).await;
     assert_eq!(journal.receipts.len(), 3);
     assert!(!journal.whole, "{}", journal.raw);
+    let chain = verify_journal(&node, last.exchange.receipt().node()).unwrap();
+    assert_eq!((chain.receipts, chain.gaps), (3, vec![Gap { first: 2, count: 1 }]));
+    // A journal whose receipts were put in each other's places is no chain at all.
+    let database = Connection::open(node.journal_file()).unwrap();
+    let swap = "UPDATE receipts SET cose = (SELECT cose FROM receipts WHERE seq = 0) WHERE seq = 1";
+    assert_eq!(database.execute(swap, []).unwrap(), 1);
+    assert_eq!(verify_journal(&node, last.exchange.receipt().node()).unwrap_err().code(), "chain.order");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -70,7 +81,7 @@ async fn without_a_journal_the_node_answers_503_and_recovers() {
     let node = Node::start().await;
     proven_chat(&node, "before", 2, false).await;
     // Another process takes the write lock and keeps it: the host can no longer store anything.
-    let database = Connection::open(node.run_dir().join("journal.sqlite")).unwrap();
+    let database = Connection::open(node.journal_file()).unwrap();
     database.execute_batch("BEGIN IMMEDIATE").unwrap();
     let began = Instant::now();
     let refused = loop {
