@@ -1,0 +1,251 @@
+//! Streams as they pass, honest and attacked, however the network cuts them.
+#![allow(clippy::unwrap_used)]
+
+mod support;
+
+use std::sync::LazyLock;
+
+use proptest::prelude::*;
+use quoth_attestation::Digest;
+use quoth_attestation::binding::Nonce;
+use quoth_attestation::checkpoint::Checkpoint;
+use quoth_attestation::commit::{Label, Opening};
+use quoth_attestation::cose::Payload;
+use quoth_attestation::record::{self, Kind};
+use quoth_attestation::statement::Platform;
+use quoth_verifier::{Refusal, StreamVerifier, VerifiedExchange, VerifiedNode};
+use support::{CTI, DONE, Node, Stream, code, event, nonce, opening, request};
+
+fn node() -> &'static (Node, VerifiedNode) {
+    static NODE: LazyLock<(Node, VerifiedNode)> = LazyLock::new(|| {
+        let node = Node::new(Platform::None);
+        let verified = node.verified();
+        (node, verified)
+    });
+    &NODE
+}
+
+fn verifier() -> StreamVerifier {
+    node().1.stream(&request(), Some(&nonce()), opening(), Some(CTI), 200)
+}
+
+fn honest() -> Stream {
+    node().0.stream(&[event("hel"), event("lo"), event("!")])
+}
+
+/// Judges a stream that comes in the given pieces; returns the body that was handed on.
+fn judge<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> (Vec<u8>, Result<VerifiedExchange, Refusal>) {
+    let (mut verifier, mut body) = (verifier(), Vec::new());
+    for piece in pieces {
+        match verifier.push(piece) {
+            Ok(bytes) => body.extend(bytes),
+            Err(refusal) => return (body, Err(refusal)),
+        }
+    }
+    (body, verifier.finish())
+}
+
+fn verdict(wire: &str) -> &'static str {
+    code(judge([wire.as_bytes()]).1)
+}
+
+/// The body so far, a receipt for the whole of `body`, and `rest`, all after one checkpoint.
+fn ended(before: &str, body: &str, rest: &str) -> String {
+    let node = &node().0;
+    let mut stream = Stream::default();
+    stream.record(Kind::Checkpoint, node.sign(node.checkpoint(0, b"", None)));
+    stream.text(before);
+    stream.record(Kind::Receipt, node.sign(node.claims(body.as_bytes(), true)));
+    stream.text(rest);
+    stream.wire
+}
+
+#[test]
+fn an_honest_stream_is_proven() {
+    let stream = honest();
+    let (body, exchange) = judge([stream.wire.as_bytes()]);
+    assert_eq!(String::from_utf8(body).unwrap(), stream.body);
+    assert_eq!(exchange.unwrap().receipt().bytes(), stream.receipt);
+    // The id may come from the first checkpoint alone.
+    let mut verifier = node().1.stream(&request(), Some(&nonce()), opening(), None, 200);
+    verifier.push(stream.wire.as_bytes()).unwrap();
+    assert_eq!(verifier.proven(), (stream.body.len() - DONE.len() - event("!").len()) as u64);
+    assert_eq!(code(verifier.finish()), "proven");
+}
+
+#[test]
+fn every_kind_of_terminal_event_ends_a_stream() {
+    let before = event("hello");
+    for end in
+        ["data: [DONE]\n\n", "event: message_stop\ndata: {}\n\n", "event: response.completed\r\ndata: {}\r\n\r\n"]
+    {
+        let body = format!("{before}{end}");
+        assert_eq!(verdict(&ended(&before, &body, end)), "proven", "{end:?}");
+        assert_eq!(verdict(&format!("{}\n", ended(&before, &body, end))), "stream.after_end", "{end:?}");
+        let late = record::encode(Kind::Checkpoint, &node().0.sign(node().0.checkpoint(1, body.as_bytes(), None)));
+        assert_eq!(verdict(&(ended(&before, &body, end) + &late)), code::<()>(Err(first_error(&late))), "{end:?}");
+        assert_eq!(verdict(&ended(&body, &body, "")), "stream.receipt_late", "{end:?}");
+    }
+    // Without a terminal event the receipt stands at the end.
+    assert_eq!(verdict(&ended(&before, &before, "")), "proven");
+    assert_eq!(verdict(&ended(&before, &format!("{before}data: x\n\n"), "data: x\n\n")), "stream.after_end");
+    assert_eq!(verdict(&ended(&before, &format!("{before}\n"), "\n")), "stream.after_end");
+}
+
+/// What any record after the end is refused with.
+fn first_error(_: &str) -> Refusal {
+    Refusal::StreamAfterEnd { offset: 0 }
+}
+
+#[test]
+fn cut_streams_say_how_far_they_are_proven() {
+    let stream = honest();
+    for end in 0..stream.wire.len() {
+        let mut verifier = verifier();
+        let refusal = match verifier.push(&stream.wire.as_bytes()[..end]) {
+            Ok(_) => {
+                let proven = verifier.proven();
+                let refusal = verifier.finish().unwrap_err();
+                assert_eq!(refusal, Refusal::StreamCut { proven }, "cut at {end}");
+                refusal
+            }
+            Err(refusal) => refusal,
+        };
+        assert_eq!(refusal.code(), "stream.cut", "cut at {end}");
+    }
+    let cut = stream.wire.find(": quoth receipt").unwrap();
+    let proven = (event("hel").len() + event("lo").len()) as u64;
+    assert_eq!(judge([&stream.wire.as_bytes()[..cut]]).1.unwrap_err(), Refusal::StreamCut { proven });
+}
+
+#[test]
+fn any_changed_byte_is_refused() {
+    let stream = honest();
+    for index in 0..stream.wire.len() {
+        for bit in [1, 0x20, 0x80] {
+            let mut wire = stream.wire.clone().into_bytes();
+            wire[index] ^= bit;
+            assert!(judge([&wire[..]]).1.is_err(), "byte {index} bit {bit:#x}");
+        }
+    }
+}
+
+#[test]
+fn checkpoints_stand_where_they_were_signed_for() {
+    let (node, stream) = (&node().0, honest());
+    let records: Vec<String> = stream.checkpoints.iter().map(|bytes| record::encode(Kind::Checkpoint, bytes)).collect();
+    assert_eq!(verdict(&stream.wire.replace(&records[0], "")), "stream.checkpoint_missing");
+    assert_eq!(verdict(&stream.wire.replace(&records[1], "")), "stream.checkpoint_number");
+    // The last one may be missing: the receipt covers what it would have proven.
+    assert_eq!(verdict(&stream.wire.replace(&records[2], "")), "proven");
+    assert_eq!(verdict(&stream.wire.replace(&records[1], &records[1].repeat(2))), "stream.checkpoint_number");
+    let moved = stream.wire.replace(&records[1], "").replace(&records[2], &(records[1].clone() + &records[2]));
+    assert_eq!(verdict(&moved), "stream.checkpoint_offset");
+    assert_eq!(verdict(&stream.wire.replace("hel", "HEL")), "stream.prefix");
+    assert_eq!(verdict(&stream.wire.replace('!', "?")), "receipt.response_mismatch");
+    let second = |bend: &dyn Fn(&mut Checkpoint)| {
+        let first = event("hel");
+        let prev = Digest::of(&node.checkpoint(0, b"", None).encode());
+        let mut checkpoint = node.checkpoint(1, first.as_bytes(), Some(prev));
+        bend(&mut checkpoint);
+        verdict(&stream.wire.replace(&records[1], &record::encode(Kind::Checkpoint, &node.sign(checkpoint))))
+    };
+    assert_eq!(second(&|_| {}), "proven");
+    assert_eq!(second(&|checkpoint| checkpoint.node = Digest([0; 32])), "stream.checkpoint");
+    assert_eq!(second(&|checkpoint| checkpoint.cti = [6; 16]), "stream.checkpoint");
+    assert_eq!(second(&|checkpoint| checkpoint.nonce = None), "stream.checkpoint");
+    assert_eq!(second(&|checkpoint| checkpoint.nonce = Some(Nonce::new([1; 16]).unwrap())), "stream.checkpoint");
+    assert_eq!(second(&|checkpoint| checkpoint.request.0.0[0] ^= 1), "stream.checkpoint");
+    assert_eq!(second(&|checkpoint| checkpoint.status = 201), "stream.checkpoint");
+    assert_eq!(second(&|checkpoint| checkpoint.number = 2), "stream.checkpoint_number");
+    assert_eq!(second(&|checkpoint| checkpoint.prev = Some(Digest([0; 32]))), "stream.checkpoint_prev");
+    assert_eq!(second(&|checkpoint| checkpoint.offset += 1), "stream.checkpoint_offset");
+    assert_eq!(second(&|checkpoint| checkpoint.prefix.0.0[0] ^= 1), "stream.prefix");
+    let mut forged = stream.checkpoints[1].clone();
+    *forged.last_mut().unwrap() ^= 1;
+    let forged = stream.wire.replace(&records[1], &record::encode(Kind::Checkpoint, &forged));
+    assert_eq!(verdict(&forged), "stream.signature");
+}
+
+#[test]
+fn the_receipt_is_of_this_stream() {
+    let (node, stream) = (&node().0, honest());
+    let honest_record = record::encode(Kind::Receipt, &stream.receipt);
+    let receipt = |bend: &dyn Fn(&mut quoth_attestation::receipt::Receipt)| {
+        let mut claims = node.claims(stream.body.as_bytes(), true);
+        bend(&mut claims);
+        verdict(&stream.wire.replace(&honest_record, &record::encode(Kind::Receipt, &node.sign(claims))))
+    };
+    assert_eq!(receipt(&|_| {}), "proven");
+    assert_eq!(receipt(&|claims| claims.exchange.streamed = false), "receipt.streamed");
+    assert_eq!(receipt(&|claims| claims.cti = [6; 16]), "receipt.cti");
+    assert_eq!(receipt(&|claims| claims.nonce = None), "receipt.nonce");
+    assert_eq!(receipt(&|claims| claims.exchange.status = 500), "receipt.response_mismatch");
+    assert_eq!(receipt(&|claims| claims.exchange.target = "/v1/completions".into()), "receipt.request_mismatch");
+    assert_eq!(receipt(&|claims| claims.exchange.response_length -= 1), "receipt.response_mismatch");
+    assert_eq!(receipt(&|claims| claims.exchange.response_length += 1), "stream.cut");
+    assert_eq!(receipt(&|claims| claims.exchange.response.0.0[0] ^= 1), "receipt.response_mismatch");
+    assert_eq!(verdict(&stream.wire.replace(&honest_record, &honest_record.repeat(2))), "stream.after_end");
+    assert_eq!(verdict(&honest_record), "stream.checkpoint_missing");
+    let other = record::encode(Kind::Receipt, &node.sign(node.claims(b"other", true)));
+    let other_question = {
+        let mut claims = node.claims(stream.body.as_bytes(), true);
+        claims.exchange.request = Opening::new([7; 32]).commit(Label::Request, b"another question");
+        record::encode(Kind::Receipt, &node.sign(claims))
+    };
+    assert_eq!(verdict(&stream.wire.replace(&honest_record, &other)), "receipt.response_mismatch");
+    assert_eq!(verdict(&stream.wire.replace(&honest_record, &other_question)), "receipt.request_mismatch");
+}
+
+#[test]
+fn a_refusal_is_final() {
+    let stream = honest();
+    let mut verifier = verifier();
+    let refusal = verifier.push(b"data: x\n\n").unwrap_err();
+    assert_eq!(refusal, Refusal::StreamCheckpointMissing);
+    assert_eq!(verifier.push(stream.wire.as_bytes()).unwrap_err(), refusal);
+    assert_eq!(verifier.finish().unwrap_err(), refusal);
+}
+
+#[test]
+fn lines_that_look_like_records_are_refused() {
+    let stream = honest();
+    for line in [": quoth receipt x\n\n", ":quoth\n\n", ": quoth checkpoint !\n\n", "data: a\n: quoth receipt AA\n\n"] {
+        let at = stream.wire.find(": quoth receipt").unwrap();
+        let wire = format!("{}{line}{}", &stream.wire[..at], &stream.wire[at..]);
+        assert!(verdict(&wire).starts_with("format."), "{line:?}: {}", verdict(&wire));
+    }
+}
+
+proptest! {
+    #[test]
+    fn a_stream_is_judged_alike_however_it_is_cut(
+        cuts in proptest::collection::vec(any::<prop::sample::Index>(), 0..40),
+        edit in proptest::option::of((any::<prop::sample::Index>(), 1u8..)),
+    ) {
+        let mut wire = honest().wire.into_bytes();
+        if let Some((at, bits)) = edit {
+            let at = at.index(wire.len());
+            wire[at] ^= bits;
+        }
+        let mut cuts: Vec<usize> = cuts.iter().map(|cut| cut.index(wire.len())).collect();
+        cuts.extend([0, wire.len()]);
+        cuts.sort_unstable();
+        let pieces = cuts.windows(2).map(|pair| &wire[pair[0]..pair[1]]);
+        let (body, cut) = judge(pieces);
+        let (whole_body, whole) = judge([&wire[..]]);
+        match (whole, cut) {
+            (Ok(_), Ok(_)) => {
+                prop_assert!(edit.is_none());
+                prop_assert_eq!(body, whole_body);
+            }
+            (Err(whole), Err(cut)) => prop_assert_eq!(whole.code(), cut.code()),
+            (whole, cut) => prop_assert!(false, "whole {:?}, cut {:?}", whole.map(drop), cut.map(drop)),
+        }
+    }
+
+    #[test]
+    fn no_bytes_make_it_panic(bytes in proptest::collection::vec(any::<u8>(), 0..400)) {
+        prop_assert!(judge([&bytes[..]]).1.is_err());
+    }
+}
