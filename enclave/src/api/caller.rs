@@ -1,0 +1,73 @@
+use http::HeaderMap;
+use quoth_attestation::Digest;
+use quoth_attestation::binding::Nonce;
+
+use super::ApiError;
+use crate::exchange::Caller;
+
+/// Reads the `quoth-` headers. One that this node does not know cannot be honoured, so it is refused.
+pub(super) fn read(headers: &HeaderMap) -> Result<Caller, ApiError> {
+    let mut caller = Caller::default();
+    for name in headers.keys().filter(|name| name.as_str().starts_with("quoth-")) {
+        let mut values = headers.get_all(name).iter();
+        let value = match (values.next(), values.next()) {
+            (Some(value), None) => value.to_str().ok(),
+            _ => None,
+        };
+        let read = match (name.as_str(), value) {
+            ("quoth-nonce", Some(value)) => Nonce::from_hex(value).ok().map(|nonce| caller.nonce = Some(nonce)),
+            ("quoth-parent", Some(value)) => digest(value).map(|digest| caller.parent = Some(digest)),
+            ("quoth-details", Some("1")) => {
+                caller.details = true;
+                Some(())
+            }
+            _ => None,
+        };
+        read.ok_or_else(|| ApiError::bad("invalid_header", "a quoth- header is unknown, repeated or malformed"))?;
+    }
+    Ok(caller)
+}
+
+fn digest(text: &str) -> Option<Digest> {
+    let mut bytes = [0; 32];
+    hex::decode_to_slice(text, &mut bytes).ok()?;
+    Some(Digest(bytes))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use http::HeaderValue;
+
+    use super::*;
+
+    fn headers(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        for (name, value) in pairs {
+            headers.append(*name, HeaderValue::from_static(value));
+        }
+        headers
+    }
+
+    #[test]
+    fn known_headers_are_read() {
+        let pairs = [("quoth-nonce", "0011223344556677"), ("quoth-details", "1"), ("cookie", "x")];
+        let caller = read(&headers(&pairs)).unwrap();
+        assert_eq!(caller.nonce.unwrap().as_bytes(), [0, 0x11, 0x22, 0x33, 0x44, 0x55, 0x66, 0x77]);
+        assert!(caller.details && caller.parent.is_none());
+    }
+
+    #[test]
+    fn others_are_refused() {
+        for pairs in [
+            &[("quoth-attest", "quote")][..],
+            &[("quoth-nonce", "00112233445566")],
+            &[("quoth-nonce", "0011223344556677"), ("quoth-nonce", "0011223344556677")],
+            &[("quoth-details", "true")],
+            &[("quoth-parent", "00")],
+        ] {
+            assert!(read(&headers(pairs)).is_err(), "{pairs:?}");
+        }
+    }
+}

@@ -1,0 +1,102 @@
+//! `POST /v1/chat/completions`.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use quoth_engine::TokenInfo;
+use quoth_engine::request::Chat;
+use serde::Serialize;
+
+use super::answer::Answer;
+use super::generate::{self, Counts, Head, Shape, Sse};
+use super::tokens::ChatLogprobs;
+use super::{ApiError, parse};
+use crate::exchange::{Asked, Exchange};
+use crate::node::Node;
+
+pub(super) async fn answer(node: &Arc<Node>, asked: &Asked, exchange: &mut Exchange) -> Result<Answer, ApiError> {
+    let chat = Chat::from_json(&parse(asked)?)?;
+    let engine = node.engine(&chat.model).ok_or_else(ApiError::no_model)?;
+    let head = generate::head("chatcmpl-", exchange, &chat.model, chat.include_usage);
+    let shape = ChatShape { logprobs: chat.logprobs.is_some() };
+    generate::answer(engine, exchange, chat.stream, head, shape, move |engine| engine.chat(&chat)).await
+}
+
+struct ChatShape {
+    logprobs: bool,
+}
+
+#[derive(Serialize)]
+struct Chunk<'a> {
+    id: &'a str,
+    object: &'static str,
+    created: u64,
+    model: &'a str,
+    choices: Vec<Choice<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    usage: Option<Option<Counts>>,
+}
+
+#[derive(Serialize)]
+struct Choice<'a> {
+    index: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    delta: Option<Message<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    message: Option<Message<'a>>,
+    logprobs: Option<ChatLogprobs>,
+    finish_reason: Option<&'static str>,
+}
+
+#[derive(Default, Serialize)]
+struct Message<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    role: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    content: Option<&'a str>,
+}
+
+impl<'a> Chunk<'a> {
+    fn new(head: &'a Head, choices: Vec<Choice<'a>>) -> Self {
+        let Head { id, created, model, include_usage } = head;
+        let usage = include_usage.then_some(None);
+        Self { id, object: "chat.completion.chunk", created: *created, model, choices, usage }
+    }
+}
+
+fn delta<'a>(delta: Message<'a>, logprobs: Option<ChatLogprobs>, reason: Option<&'static str>) -> Vec<Choice<'a>> {
+    vec![Choice { index: 0, delta: Some(delta), message: None, logprobs, finish_reason: reason }]
+}
+
+impl Shape for ChatShape {
+    fn begin(&self, head: &Head, out: &mut Sse<'_>) {
+        let first = Message { role: Some("assistant"), content: Some("") };
+        out.event(&Chunk::new(head, delta(first, None, None)));
+    }
+
+    fn delta(&mut self, head: &Head, text: &str, tokens: &[TokenInfo], out: &mut Sse<'_>) {
+        // Text may be held back for a moment; without log-probabilities there is then nothing to say.
+        if text.is_empty() && !self.logprobs {
+            return;
+        }
+        let logprobs = self.logprobs.then(|| ChatLogprobs::new(tokens));
+        out.event(&Chunk::new(head, delta(Message { role: None, content: Some(text) }, logprobs, None)));
+    }
+
+    fn finish(&self, head: &Head, reason: &'static str, out: &mut Sse<'_>) {
+        out.event(&Chunk::new(head, delta(Message::default(), None, Some(reason))));
+    }
+
+    fn usage(&self, head: &Head, usage: Counts, out: &mut Sse<'_>) {
+        out.event(&Chunk { usage: Some(Some(usage)), ..Chunk::new(head, Vec::new()) });
+    }
+
+    fn whole(&mut self, head: &Head, text: &str, tokens: &[TokenInfo], reason: &'static str, usage: Counts) -> Bytes {
+        let message = Message { role: Some("assistant"), content: Some(text) };
+        let logprobs = self.logprobs.then(|| ChatLogprobs::new(tokens));
+        let choice = Choice { index: 0, delta: None, message: Some(message), logprobs, finish_reason: Some(reason) };
+        let chunk = Chunk { object: "chat.completion", usage: Some(Some(usage)), ..Chunk::new(head, vec![choice]) };
+        // safe: plain structures serialize
+        serde_json::to_vec(&chunk).expect("plain structures serialize").into()
+    }
+}

@@ -1,0 +1,42 @@
+//! `POST /v1/embeddings`.
+
+use std::sync::Arc;
+
+use base64ct::{Base64, Encoding as _};
+use quoth_attestation::receipt::Outcome;
+use quoth_engine::request::{Embedding, Encoding};
+use serde_json::{Value, json};
+use tokio::task::spawn_blocking;
+
+use super::answer::Answer;
+use super::{ApiError, parse};
+use crate::exchange::{Asked, Exchange};
+use crate::node::Node;
+
+pub(super) async fn answer(node: &Arc<Node>, asked: &Asked, exchange: &mut Exchange) -> Result<Answer, ApiError> {
+    let embedding = Embedding::from_json(&parse(asked)?)?;
+    let engine = node.engine(&embedding.model).ok_or_else(ApiError::no_model)?.clone();
+    let (info, encoding, model) = (engine.info().clone(), embedding.encoding, embedding.model.clone());
+    let prompt = embedding.inputs.concat().into_bytes();
+    let embeddings = spawn_blocking(move || engine.embed(&embedding)).await.map_err(|_| ApiError::internal())??;
+    // No token is drawn: there are no output tokens and no sampling parameters to commit to.
+    exchange.runs(&info, prompt, embeddings.tokens.concat(), Vec::new());
+    let item = |(index, vector): (u32, &Vec<f32>)| {
+        json!({ "object": "embedding", "index": index, "embedding": encode(vector, encoding) })
+    };
+    let data: Vec<Value> = (0..).zip(&embeddings.vectors).map(item).collect();
+    let tokens = exchange.usage().prompt;
+    let usage = json!({ "prompt_tokens": tokens, "total_tokens": tokens });
+    let body = json!({ "object": "list", "data": data, "model": model, "usage": usage }).to_string();
+    Ok(Answer::Whole { body: body.into(), outcome: Outcome::Complete })
+}
+
+fn encode(vector: &[f32], encoding: Encoding) -> Value {
+    match encoding {
+        Encoding::Base64 => {
+            let bytes: Vec<u8> = vector.iter().flat_map(|value| value.to_le_bytes()).collect();
+            Base64::encode_string(&bytes).into()
+        }
+        Encoding::Float => json!(vector),
+    }
+}

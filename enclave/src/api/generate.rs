@@ -1,0 +1,185 @@
+//! What chat and completions share: a generation becomes a stream of events, or one answer.
+
+use std::fmt::Write;
+
+use bytes::{Bytes, BytesMut};
+use quoth_attestation::receipt::{Outcome, Usage};
+use quoth_engine::{Engine, EngineError, Event, Finish, Generation, TokenInfo};
+use serde::Serialize;
+use tokio::sync::mpsc::Receiver;
+use tokio::task::spawn_blocking;
+
+use super::ApiError;
+use super::answer::Answer;
+use crate::clock;
+use crate::exchange::{End, Events, Exchange};
+
+/// Engine events that one piece of the stream takes together, at most.
+const TOGETHER: usize = 32;
+
+/// How an API writes what a generation produces.
+pub(super) trait Shape: Send + 'static {
+    /// Writes the events before the first token.
+    fn begin(&self, _head: &Head, _out: &mut Sse<'_>) {}
+    /// Writes an event for new text and its tokens.
+    fn delta(&mut self, head: &Head, text: &str, tokens: &[TokenInfo], out: &mut Sse<'_>);
+    /// Writes the event that says why the output ended.
+    fn finish(&self, head: &Head, reason: &'static str, out: &mut Sse<'_>);
+    /// Writes the event with the token counts.
+    fn usage(&self, head: &Head, usage: Counts, out: &mut Sse<'_>);
+    /// The answer in one piece.
+    fn whole(&mut self, head: &Head, text: &str, tokens: &[TokenInfo], reason: &'static str, usage: Counts) -> Bytes;
+}
+
+/// What every event repeats.
+pub(super) struct Head {
+    /// The answer's id.
+    pub(super) id: String,
+    /// When it began, Unix seconds.
+    pub(super) created: u64,
+    /// The model's name.
+    pub(super) model: String,
+    /// Whether events name token counts.
+    pub(super) include_usage: bool,
+}
+
+/// Token counts in OpenAI's words.
+#[derive(Clone, Copy, Serialize)]
+pub(super) struct Counts {
+    prompt_tokens: u64,
+    completion_tokens: u64,
+    total_tokens: u64,
+}
+
+impl From<Usage> for Counts {
+    fn from(usage: Usage) -> Self {
+        let (prompt_tokens, completion_tokens) = (usage.prompt, usage.completion);
+        Self { prompt_tokens, completion_tokens, total_tokens: prompt_tokens + completion_tokens }
+    }
+}
+
+/// Writes server-sent events.
+pub(super) struct Sse<'a>(&'a mut BytesMut);
+
+impl Sse<'_> {
+    /// One event.
+    pub(super) fn event(&mut self, data: &impl Serialize) {
+        // safe: JSON of plain structures, which has no line ends, into memory
+        let data = serde_json::to_string(data).expect("plain structures serialize");
+        write!(self.0, "data: {data}\n\n").expect("memory takes every byte"); // safe: as above
+    }
+}
+
+/// A head for an answer that begins now.
+pub(super) fn head(prefix: &str, exchange: &Exchange, model: &str, include_usage: bool) -> Head {
+    Head { id: format!("{prefix}{}", exchange.id()), created: clock::seconds(), model: model.into(), include_usage }
+}
+
+/// Starts a generation and answers with it, streamed or whole.
+pub(super) async fn answer(
+    engine: &Engine,
+    exchange: &mut Exchange,
+    stream: bool,
+    head: Head,
+    shape: impl Shape,
+    start: impl FnOnce(&Engine) -> Result<Generation, EngineError> + Send + 'static,
+) -> Result<Answer, ApiError> {
+    let handle = engine.clone();
+    let generation = spawn_blocking(move || start(&handle)).await.map_err(|_| ApiError::internal())??;
+    exchange.generates(engine.info(), &generation);
+    match stream {
+        true => Ok(Answer::Stream(Stream { events: generation.events, head, shape: Box::new(shape), begun: false })),
+        false => whole(generation.events, exchange, &head, shape).await,
+    }
+}
+
+async fn whole(
+    mut events: Receiver<Event>,
+    exchange: &mut Exchange,
+    head: &Head,
+    mut shape: impl Shape,
+) -> Result<Answer, ApiError> {
+    let mut answer = String::new();
+    let mut infos = Vec::new();
+    loop {
+        match events.recv().await {
+            Some(Event::Text { text, tokens }) => {
+                answer.push_str(&text);
+                tokens.iter().for_each(|token| exchange.produced(token.id));
+                infos.extend(tokens);
+            }
+            Some(Event::Finished { reason, output_tokens }) => {
+                exchange.produced_all(output_tokens);
+                let (reason, outcome) = ending(reason);
+                let body = shape.whole(head, &answer, &infos, reason, exchange.usage().into());
+                return Ok(Answer::Whole { body, outcome });
+            }
+            // A channel that closes without a last event belongs to an engine that stopped.
+            _ => return Err(ApiError::engine()),
+        }
+    }
+}
+
+fn ending(reason: Finish) -> (&'static str, Outcome) {
+    match reason {
+        Finish::Stop => ("stop", Outcome::Complete),
+        Finish::Length => ("length", Outcome::Length),
+    }
+}
+
+/// A generation as an event stream. Dropping it cancels the generation.
+pub(super) struct Stream {
+    events: Receiver<Event>,
+    head: Head,
+    shape: Box<dyn Shape>,
+    begun: bool,
+}
+
+impl Events for Stream {
+    async fn next(&mut self, exchange: &mut Exchange, out: &mut BytesMut) -> Option<End> {
+        if !self.begun {
+            self.begun = true;
+            self.shape.begin(&self.head, &mut Sse(out));
+            if !out.is_empty() {
+                return None;
+            }
+        }
+        // The only wait, and one that loses nothing when it is given up.
+        let mut event = self.events.recv().await;
+        for left in (0..TOGETHER).rev() {
+            match event {
+                Some(Event::Text { text, tokens }) => {
+                    tokens.iter().for_each(|token| exchange.produced(token.id));
+                    self.shape.delta(&self.head, &text, &tokens, &mut Sse(out));
+                }
+                Some(Event::Finished { reason, output_tokens }) => {
+                    exchange.produced_all(output_tokens);
+                    return Some(self.end(reason, exchange, out));
+                }
+                _ => {
+                    out.extend_from_slice(&[b"data: ", &ApiError::engine().body()[..], b"\n\n"].concat());
+                    return Some(End { outcome: Outcome::EngineFailed, terminal: Bytes::new() });
+                }
+            }
+            if left == 0 {
+                break;
+            }
+            match self.events.try_recv() {
+                Ok(next) => event = Some(next),
+                Err(_) => break,
+            }
+        }
+        None
+    }
+}
+
+impl Stream {
+    fn end(&mut self, reason: Finish, exchange: &Exchange, out: &mut BytesMut) -> End {
+        let (reason, outcome) = ending(reason);
+        self.shape.finish(&self.head, reason, &mut Sse(out));
+        if self.head.include_usage {
+            self.shape.usage(&self.head, exchange.usage().into(), &mut Sse(out));
+        }
+        End { outcome, terminal: Bytes::from_static(b"data: [DONE]\n\n") }
+    }
+}
