@@ -1,11 +1,13 @@
 //! Is this saved exchange what a node signed?
 
+use quoth_attestation::Digest;
 use quoth_attestation::commit::Label;
 use quoth_attestation::cose::Signed;
 use quoth_attestation::evidence::Evidence;
 use quoth_attestation::receipt::Receipt;
 use quoth_attestation::statement::Statement;
 use quoth_attestation::transcript::Transcript;
+use sha2::{Digest as _, Sha256};
 
 use crate::stream::{Checkpoints, check_streamed};
 use crate::{Refusal, Time, TimeChoice, VerifiedDetails, VerifiedExchange, VerifiedNode, VerifiedReceipt, Verifier};
@@ -99,10 +101,14 @@ fn verify_checkpoints(node: &VerifiedNode, transcript: &Transcript) -> Result<Ch
     let request = opening.commit(Label::Request, &transcript.request.body);
     let (nonce, status) = (transcript.nonce.clone(), transcript.response.status);
     let mut checkpoints = Checkpoints::new(node.clone(), None, nonce, request, status);
+    // Offsets never go back, so the body is hashed once, however many checkpoints there are.
+    let (mut hasher, mut hashed) = (Sha256::new(), 0);
     for cose in &transcript.checkpoints {
         checkpoints.next(cose, None, |offset| {
-            let prefix = body.get(..usize::try_from(offset).ok()?)?;
-            Some(opening.commit(Label::Prefix, prefix))
+            let end = usize::try_from(offset).ok()?;
+            hasher.update(body.get(hashed..end)?);
+            hashed = end;
+            Some(opening.commit_digest(Label::Prefix, &Digest(hasher.clone().finalize().into())))
         })?;
     }
     Ok(checkpoints)

@@ -1,1 +1,94 @@
+//! Genuine documents, captured from AWS Nitro hardware by others, at the times they were signed.
+#![allow(clippy::unwrap_used)]
+extern crate std;
 
+use alloc::collections::BTreeSet;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+use std::path::PathBuf;
+use std::{env, fs};
+
+use quoth_attestation::Digest;
+
+use super::cbor::Reader;
+use super::{Document, Naming, Validity};
+
+/// SHA-256 of the root's DER (AWS Nitro Enclaves root G1), which Amazon publishes beside it.
+const AWS_ROOT: &str = "641a0321a3e244efe456463195d606317ed7cdcc3c1756e09893f3c68f79bb5b";
+
+/// Where the captured documents lie; the tests fail without them.
+fn folder() -> PathBuf {
+    let fallback = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../shared/vectors");
+    env::var_os("QUOTH_VECTORS").map_or(fallback, PathBuf::from).join("nitro")
+}
+
+fn documents() -> Vec<(String, Vec<u8>)> {
+    let mut files: Vec<_> = fs::read_dir(folder())
+        .unwrap_or_else(|error| panic!("{}: {error}; set QUOTH_VECTORS", folder().display()))
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|extension| extension == "cbor"))
+        .collect();
+    files.sort();
+    assert!(files.len() >= 9, "{} documents", files.len());
+    files.into_iter().map(|path| (path.display().to_string(), fs::read(&path).unwrap())).collect()
+}
+
+fn roots() -> BTreeSet<Digest> {
+    let mut root = [0; 32];
+    hex::decode_to_slice(AWS_ROOT, &mut root).unwrap();
+    let file = folder().join("aws-nitro-root-g1.der");
+    assert_eq!(Digest::of(&fs::read(file).unwrap()), Digest(root));
+    BTreeSet::from([Digest(root)])
+}
+
+/// `Ok` or the code of a refusal, at `later` seconds after the document's own time.
+fn judge(bytes: &[u8], roots: &BTreeSet<Digest>, naming: Naming, later: u64) -> Result<[bool; 3], &'static str> {
+    let document = Document::parse(bytes).map_err(|refusal| refusal.code())?;
+    let validity = Validity { at: document.signed_at() + later, skew: 0 };
+    let attested = document.verify(roots, naming, validity).map_err(|refusal| refusal.code())?;
+    Ok(attested.registers.map(|register| register == [0; 48]))
+}
+
+#[test]
+fn genuine_documents_verify_at_their_own_time() {
+    let roots = roots();
+    for (name, bytes) in documents() {
+        let zero = judge(&bytes, &roots, Naming::Aws, 0).unwrap_or_else(|code| panic!("{name}: {code}"));
+        assert_eq!(zero, [name.contains("-debug"); 3], "{name}");
+        assert_eq!(judge(&bytes, &roots, Naming::Aws, 4 * 3600), Err("nitro.chain.validity"), "{name}");
+        assert_eq!(judge(&bytes, &roots, Naming::Plain, 0), Err("nitro.chain.module"), "{name}");
+        assert_eq!(judge(&bytes, &BTreeSet::new(), Naming::Aws, 0), Err("nitro.chain.root"), "{name}");
+    }
+}
+
+#[test]
+fn genuine_documents_changed_anywhere_are_refused() {
+    let (roots, documents) = (roots(), documents());
+    let (name, bytes) = &documents[0];
+    for index in 0..bytes.len() {
+        assert!(Document::parse(&bytes[..index]).is_err(), "{name} cut at {index}");
+        // Every byte is parsed; every ninth goes on through chain and signature.
+        let mut changed = bytes.clone();
+        changed[index] ^= 1 << (index % 8);
+        if Document::parse(&changed).is_ok() && index % 9 == 0 {
+            assert!(judge(&changed, &roots, Naming::Aws, 0).is_err(), "{name}, byte {index}");
+        }
+    }
+}
+
+#[test]
+fn heads_are_read_in_their_shortest_form_only() {
+    let uint = |bytes: &[u8]| Reader::new(bytes).uint().map_err(|refusal| refusal.to_string());
+    assert_eq!(uint(&[23]), Ok(23));
+    assert_eq!(uint(&[24, 24]), Ok(24));
+    assert_eq!(uint(&[25, 1, 0]), Ok(256));
+    assert_eq!(uint(&[26, 0, 1, 0, 0]), Ok(65_536));
+    assert_eq!(uint(&[27, 0, 0, 0, 1, 0, 0, 0, 0]), Ok(1 << 32));
+    let longer: [&[u8]; 4] = [&[24, 23], &[25, 0, 255], &[26, 0, 0, 255, 255], &[27, 0, 0, 0, 0, 255, 255, 255, 255]];
+    for bytes in longer {
+        assert!(uint(bytes).unwrap_err().contains("shortest"), "{bytes:?}");
+    }
+    for bytes in [&[][..], &[24], &[27, 1, 2], &[28], &[29], &[30], &[31], &[0x20], &[0x40], &[0xf6]] {
+        assert!(uint(bytes).is_err(), "{bytes:?}");
+    }
+}

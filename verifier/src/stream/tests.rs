@@ -16,7 +16,7 @@ fn ends(body: &[u8]) -> Vec<(usize, bool)> {
 
 #[test]
 fn events_end_at_blank_lines_of_any_kind() {
-    assert_eq!(ends(b"data: a\n\ndata: b\r\rdata: c\r\n\r\n"), [(9, false), (18, false), (29, false)]);
+    assert_eq!(ends(b"data: a\n\ndata: b\r\rdata: c\r\n\r\n"), [(9, false), (18, false), (28, false)]);
     assert_eq!(ends(b"data: a\ndata: b\n"), []);
     assert_eq!(ends(b"\n"), [(1, false)]);
 }
