@@ -1,1 +1,30 @@
-//! The untrusted shim beside the enclave.
+//! The untrusted shim beside an enclave: it starts one, feeds it models, relays clients to it without seeing what they
+//! say, and keeps its receipts on disk. Nothing here is believed by anybody who verifies; what a dishonest host could do
+//! is refuse service, and see sizes, timing and receipts.
+//!
+//! | module | what it does |
+//! |---|---|
+//! | [`relay`] | TCP to the enclave and back, blind |
+//! | [`journal`] | receipts to SQLite, acknowledged after fsync; what the file says about chains |
+//! | [`models`] | GGUF files by digest, and their feed |
+//! | [`run_dir`] | the folder of one node: lock, state, what is written where |
+//! | [`up`] | the life of one node |
+//! | [`commands`] | `quoth status`, `receipts`, `metrics` |
+#![forbid(unsafe_code)]
+
+pub mod args;
+pub mod commands;
+mod configuration;
+mod control;
+mod error;
+mod events;
+pub mod journal;
+pub mod models;
+mod policy;
+mod process;
+pub mod relay;
+pub mod run_dir;
+mod screen;
+pub mod up;
+
+pub use error::HostError;

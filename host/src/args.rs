@@ -1,0 +1,110 @@
+//! The command line.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Launches an enclave, relays clients to it and keeps its receipts.
+#[derive(Debug, Parser)]
+#[command(name = "quoth", version)]
+pub struct Arguments {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Start a node, or attach again to one whose host was killed
+    Up(Up),
+    /// Show how the node is
+    Status(Status),
+    /// List the receipts in the journal and check their chain, or show or export one
+    Receipts(Receipts),
+    /// Print the enclave's metrics (Prometheus text)
+    Metrics(Metrics),
+}
+
+/// Options of `quoth up`.
+#[derive(Args, Debug)]
+pub struct Up {
+    /// The enclave's configuration; written from the other options when absent
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["name", "platform", "threads", "parallel", "context"])]
+    pub config: Option<PathBuf>,
+    /// A GGUF model to serve; may be repeated
+    #[arg(long = "model", value_name = "FILE")]
+    pub models: Vec<PathBuf>,
+    /// The name under which a single model answers [default: the file's name]
+    #[arg(long)]
+    pub name: Option<String>,
+    /// The platform [default: simulated]
+    #[arg(long)]
+    pub platform: Option<Platform>,
+    /// Where clients connect
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8443")]
+    pub listen: SocketAddr,
+    /// The folder of this node
+    #[arg(long, value_name = "FOLDER", default_value = "run")]
+    pub run_dir: PathBuf,
+    /// The enclave's program [default: quoth-enclave beside this one]
+    #[arg(long, value_name = "FILE")]
+    pub enclave: Option<PathBuf>,
+    /// Threads a model computes with [default: all processors]
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=1024))]
+    pub threads: Option<u32>,
+    /// Chats a model serves at once [default: 8]
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=1024))]
+    pub parallel: Option<u32>,
+    /// Tokens of context of each chat [default: 2048]
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=4194304))]
+    pub context: Option<u32>,
+}
+
+/// Where an enclave may run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Platform {
+    /// A process that plays Nitro under a throw-away root: for development and tests
+    Simulated,
+    /// No hardware and no evidence: receipts are signed, and that is all
+    None,
+}
+
+/// Options of `quoth status`.
+#[derive(Args, Debug)]
+pub struct Status {
+    /// The folder of the node
+    #[arg(long, value_name = "FOLDER", default_value = "run")]
+    pub run_dir: PathBuf,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Options of `quoth receipts`.
+#[derive(Args, Debug)]
+pub struct Receipts {
+    /// One receipt, by its id (32 hex digits); all of them when absent
+    pub cti: Option<String>,
+    /// Write that receipt's bytes (COSE) to a file
+    #[arg(long, value_name = "FILE", requires = "cti")]
+    pub out: Option<PathBuf>,
+    /// Rows of the table, the newest of each instance; JSON has all
+    #[arg(long, value_name = "N", default_value_t = 20)]
+    pub last: usize,
+    /// The folder of the node
+    #[arg(long, value_name = "FOLDER", default_value = "run")]
+    pub run_dir: PathBuf,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Options of `quoth metrics`.
+#[derive(Args, Debug)]
+pub struct Metrics {
+    /// The folder of the node
+    #[arg(long, value_name = "FOLDER", default_value = "run")]
+    pub run_dir: PathBuf,
+}

@@ -1,0 +1,34 @@
+//! `quoth metrics`.
+
+use std::io;
+use std::time::Duration;
+
+use quoth_link::{CONNECT_TIMEOUT, LinkError, Port, metrics};
+
+use crate::HostError;
+use crate::args::Metrics;
+use crate::run_dir::RunDir;
+
+/// How long the enclave may take to answer.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Prints the enclave's metrics.
+///
+/// # Errors
+/// [`HostError::NotRunning`], [`HostError::Link`].
+pub async fn run(options: &Metrics) -> Result<(), HostError> {
+    let run_dir = RunDir::open(&options.run_dir)?;
+    let mut stream = match run_dir.link().connect(Port::METRICS, CONNECT_TIMEOUT).await {
+        Ok(stream) => stream,
+        Err(LinkError::Io(error))
+            if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused) =>
+        {
+            return Err(HostError::NotRunning { path: options.run_dir.clone() });
+        }
+        Err(error) => return Err(error.into()),
+    };
+    match tokio::time::timeout(PATIENCE, metrics::read(&mut stream)).await {
+        Ok(text) => super::print(&text?),
+        Err(_) => Err(LinkError::Io(io::ErrorKind::TimedOut.into()).into()),
+    }
+}

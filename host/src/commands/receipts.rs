@@ -1,0 +1,131 @@
+//! `quoth receipts`.
+
+use std::io;
+
+use comfy_table::{Cell, CellAlignment, Table, presets};
+use serde::Serialize;
+
+use crate::HostError;
+use crate::args::Receipts;
+use crate::journal::{self, Break, Chain, Entry, Instance};
+use crate::run_dir::{self, RunDir};
+use crate::screen::{BAD, DIM, GOOD, duration, time};
+
+/// Breaks that are shown to a person, at most; JSON has more.
+const SHOWN_BREAKS: usize = 5;
+
+#[derive(Serialize)]
+struct Answer<'a> {
+    instances: &'a [Instance],
+}
+
+/// Lists receipts with the state of their chains, or shows one.
+///
+/// # Errors
+/// [`HostError::NoReceipt`], [`HostError::Journal`], [`HostError::File`].
+pub fn run(options: &Receipts) -> Result<(), HostError> {
+    let path = RunDir::open(&options.run_dir)?.journal();
+    if !path.is_file() {
+        return Err(HostError::file(path)(io::ErrorKind::NotFound.into()));
+    }
+    let Some(cti) = &options.cti else {
+        let instances = journal::read(&path, None)?;
+        return match options.json {
+            true => super::print_json(&Answer { instances: &instances }),
+            false => super::print(&list(&instances, options.last)),
+        };
+    };
+    let mut id = [0; 16];
+    if hex::decode_to_slice(cti, &mut id).is_err() {
+        return Err(HostError::Usage("a receipt's id is 32 hex digits".into()));
+    }
+    let mut instances = journal::read(&path, Some(id))?;
+    instances.retain(|instance| !instance.receipts.is_empty());
+    let Some(receipt) = instances.first().and_then(|instance| instance.receipts.first()) else {
+        return Err(HostError::NoReceipt { cti: hex::encode(id) });
+    };
+    match &options.out {
+        Some(out) => run_dir::write(out, &receipt.cose),
+        None if options.json => super::print_json(&Answer { instances: &instances }),
+        None => super::print(&one(receipt)),
+    }
+}
+
+fn list(instances: &[Instance], last: usize) -> String {
+    if instances.is_empty() {
+        return "no instance has run here yet\n".into();
+    }
+    instances.iter().map(|instance| section(instance, last)).collect::<Vec<_>>().join("\n")
+}
+
+fn section(instance: &Instance, last: usize) -> String {
+    let shown = &instance.receipts[instance.receipts.len().saturating_sub(last)..];
+    let mut text = format!(
+        "{DIM}instance{DIM:#} {}  {DIM}chain{DIM:#} {}\n",
+        instance.instance,
+        chain(&instance.chain, instance.receipts.len())
+    );
+    if !shown.is_empty() {
+        let mut table = Table::new();
+        table.load_style(presets::NOTHING);
+        table.set_header(["seq", "id", "time", "model", "status", "outcome", "tokens", "took"]);
+        for receipt in shown {
+            let tokens = match (receipt.prompt_tokens, receipt.completion_tokens) {
+                (Some(prompt), Some(completion)) => format!("{prompt} + {completion}"),
+                _ => "-".into(),
+            };
+            table.add_row([
+                Cell::new(receipt.seq).set_alignment(CellAlignment::Right),
+                Cell::new(&receipt.cti),
+                Cell::new(time(receipt.iat)),
+                Cell::new(receipt.model.as_deref().map_or_else(|| "-".into(), plain)),
+                Cell::new(receipt.status),
+                Cell::new(receipt.outcome),
+                Cell::new(tokens).set_alignment(CellAlignment::Right),
+                Cell::new(duration(receipt.duration_ms)).set_alignment(CellAlignment::Right),
+            ]);
+        }
+        text += &format!("{}\n", table.trim_fmt());
+    }
+    let hidden = instance.receipts.len() - shown.len();
+    if hidden > 0 {
+        text += &format!("{DIM}{hidden} earlier ones not shown (--last){DIM:#}\n");
+    }
+    text
+}
+
+fn chain(chain: &Chain, count: usize) -> String {
+    if chain.whole {
+        return format!("{GOOD}whole{GOOD:#}, {count} receipts");
+    }
+    let found = chain.breaks.iter().take(SHOWN_BREAKS).map(|found| match found {
+        Break::Gap { from, to } if from == to => format!("receipt {from} missing"),
+        Break::Gap { from, to } => format!("receipts {from} to {to} missing"),
+        Break::Link { seq } => format!("receipt {seq} does not follow the one before it"),
+        Break::Unreadable { seq } => format!("receipt {seq} is not one of this instance"),
+    });
+    let found: Vec<_> = found.collect();
+    let more = if chain.breaks.len() > SHOWN_BREAKS { ", and more" } else { "" };
+    format!("{BAD}broken{BAD:#}: {}{more}", found.join(", "))
+}
+
+fn one(receipt: &Entry) -> String {
+    let tokens = |count: Option<u64>| count.map_or_else(|| "-".into(), |count| count.to_string());
+    let rows = [
+        ("id", receipt.cti.clone()),
+        ("seq", receipt.seq.to_string()),
+        ("time", time(receipt.iat)),
+        ("model", receipt.model.as_deref().map_or_else(|| "-".into(), plain)),
+        ("status", receipt.status.to_string()),
+        ("outcome", receipt.outcome.to_owned()),
+        ("tokens", format!("{} + {}", tokens(receipt.prompt_tokens), tokens(receipt.completion_tokens))),
+        ("took", duration(receipt.duration_ms)),
+        ("digest", receipt.digest.clone()),
+    ];
+    rows.iter().map(|(name, value)| format!("{DIM}{name:<9}{DIM:#} {value}\n")).collect()
+}
+
+/// Text of a receipt, harmless on a terminal.
+fn plain(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { '?' } else { c }).collect()
+}

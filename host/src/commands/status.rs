@@ -1,0 +1,78 @@
+//! `quoth status`.
+
+use serde::Serialize;
+
+use crate::HostError;
+use crate::args::Status;
+use crate::control::{self, Snapshot};
+use crate::process::Enclave;
+use crate::run_dir::RunDir;
+use crate::screen::{BAD, DIM, GOOD, WARN, bytes, duration};
+
+#[derive(Serialize)]
+struct Answer<'a> {
+    /// Whether a host runs.
+    running: bool,
+    /// Whether the enclave's process runs.
+    enclave_lives: bool,
+    #[serde(flatten)]
+    snapshot: Option<&'a Snapshot>,
+}
+
+/// Shows how the node is.
+///
+/// # Errors
+/// [`HostError::NotRunning`] when no host runs, after saying whether the enclave does.
+pub async fn run(options: &Status) -> Result<(), HostError> {
+    let run_dir = RunDir::open(&options.run_dir)?;
+    let snapshot = control::ask(&run_dir).await?;
+    let state = run_dir.state()?;
+    let enclave_lives = state.as_ref().is_some_and(Enclave::lives);
+    if options.json {
+        let answer = Answer { running: snapshot.is_some(), enclave_lives, snapshot: snapshot.as_ref() };
+        super::print_json(&answer)?;
+    } else if let Some(snapshot) = &snapshot {
+        super::print(&text(snapshot))?;
+    } else if enclave_lives {
+        super::print(&format!("{WARN}the host is gone, its enclave still runs{WARN:#}: quoth up attaches again\n"))?;
+    }
+    match snapshot {
+        Some(_) => Ok(()),
+        None => Err(HostError::NotRunning { path: options.run_dir.clone() }),
+    }
+}
+
+fn text(snapshot: &Snapshot) -> String {
+    let state = match (snapshot.draining, snapshot.attached, &*snapshot.journal) {
+        (true, ..) => format!("{WARN}stopping{WARN:#}"),
+        (_, false, _) => format!("{WARN}waiting for the enclave{WARN:#}"),
+        (_, _, "attached") if snapshot.node.is_some() => format!("{GOOD}ready{GOOD:#}"),
+        (_, _, "failed") => format!("{BAD}journal failed: requests are refused{BAD:#}"),
+        _ => format!("{WARN}starting{WARN:#}"),
+    };
+    let none = || "-".to_owned();
+    let mut rows = vec![
+        ("state", state),
+        ("url", snapshot.url.clone()),
+        ("platform", snapshot.platform.clone()),
+        ("instance", snapshot.instance.clone().unwrap_or_else(none)),
+        ("node", snapshot.node.clone().unwrap_or_else(none)),
+    ];
+    for model in &snapshot.models {
+        rows.push(("model", format!("{} {DIM}{}{DIM:#}", model.name, bytes(model.size))));
+    }
+    if let Some(status) = &snapshot.enclave {
+        rows.push(("uptime", duration(status.uptime_ms)));
+        rows.push(("running", format!("{} exchanges, {} connections", status.running, status.connections)));
+        rows.push((
+            "receipts",
+            format!("{} signed, {} not yet in the journal", status.receipts, status.unacknowledged),
+        ));
+        rows.push(("tokens", format!("{} read, {} produced", status.prompt_tokens, status.completion_tokens)));
+    }
+    let next = snapshot.journal_next.map_or_else(String::new, |next| format!(", next receipt {next}"));
+    rows.push(("journal", format!("{}{next}", snapshot.journal)));
+    let relay = &snapshot.relay;
+    rows.push(("relay", format!("{} open, {} accepted, {} shed", relay.open, relay.accepted, relay.shed)));
+    rows.iter().map(|(name, value)| format!("{DIM}{name:<9}{DIM:#} {value}\n")).collect()
+}

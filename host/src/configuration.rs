@@ -1,0 +1,151 @@
+//! The measured configuration: written from options, or given and passed on byte for byte.
+
+use std::fs::File;
+use std::io::Read as _;
+use std::path::Path;
+
+use quoth_attestation::Digest;
+use serde::{Deserialize, Serialize};
+
+use crate::args::{Platform, Up};
+use crate::models::{MAX_NAME, Model, Progress};
+use crate::run_dir::ModelState;
+use crate::{HostError, models};
+
+/// A configuration, bytes, at most.
+pub(crate) const MAX_FILE: u64 = 256 * 1024;
+const DEFAULT_CONTEXT: u32 = 2048;
+const DEFAULT_PARALLEL: u32 = 8;
+
+/// What the enclave is started with.
+pub(crate) struct Configuration {
+    pub(crate) bytes: Vec<u8>,
+    pub(crate) platform: String,
+    pub(crate) models: Vec<ModelState>,
+}
+
+/// The part of a configuration that the host needs; the enclave is the one to be strict about the whole.
+#[derive(Deserialize)]
+struct Known {
+    platform: String,
+    #[serde(default)]
+    model: Vec<KnownModel>,
+}
+
+#[derive(Deserialize)]
+struct KnownModel {
+    name: String,
+    sha256: String,
+    size: u64,
+}
+
+#[derive(Serialize)]
+struct Written<'a> {
+    version: u32,
+    platform: &'a str,
+    tls_names: Vec<String>,
+    model: Vec<WrittenModel>,
+}
+
+#[derive(Serialize)]
+struct WrittenModel {
+    name: String,
+    sha256: String,
+    size: u64,
+    context: u32,
+    parallel: u32,
+    threads: u32,
+}
+
+impl Configuration {
+    /// The configuration that the options give or ask for, with a file for each of its models.
+    pub(crate) fn from_options(options: &Up, progress: &dyn Progress) -> Result<Self, HostError> {
+        let files = options.models.iter().map(|path| Model::open(path, progress)).collect::<Result<Vec<_>, _>>()?;
+        match &options.config {
+            Some(path) => Self::given(path, &files),
+            None => Self::written(options, &files),
+        }
+    }
+
+    fn given(path: &Path, files: &[Model]) -> Result<Self, HostError> {
+        let mut bytes = Vec::new();
+        let read = File::open(path).and_then(|file| file.take(MAX_FILE + 1).read_to_end(&mut bytes));
+        read.map_err(HostError::file(path))?;
+        let wrong = || HostError::Content { path: path.to_owned(), what: "configuration" };
+        if bytes.len() as u64 > MAX_FILE {
+            return Err(wrong());
+        }
+        let known: Known = str::from_utf8(&bytes).ok().and_then(|text| toml::from_str(text).ok()).ok_or_else(wrong)?;
+        let find = |model: KnownModel| {
+            let file = files.iter().find(|file| file.sha256.to_string() == model.sha256 && file.size == model.size);
+            match file {
+                Some(file) => Ok(state(model.name, file)),
+                None => Err(HostError::Usage(format!(
+                    "the configuration names model {} with SHA-256 {}: give its file with --model",
+                    model.name.escape_default(),
+                    model.sha256.escape_default()
+                ))),
+            }
+        };
+        let models = known.model.into_iter().map(find).collect::<Result<Vec<_>, _>>()?;
+        Ok(Self { bytes, platform: known.platform, models })
+    }
+
+    fn written(options: &Up, files: &[Model]) -> Result<Self, HostError> {
+        if files.is_empty() {
+            return Err(HostError::Usage("nothing to serve: give a GGUF file with --model".into()));
+        }
+        if options.name.is_some() && files.len() > 1 {
+            return Err(HostError::Usage("--name names a single model; write a --config for several".into()));
+        }
+        let name = |file: &Model| options.name.clone().unwrap_or_else(|| file.default_name());
+        let models: Vec<_> = files.iter().map(|file| state(name(file), file)).collect();
+        for (at, model) in models.iter().enumerate() {
+            let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-' | '/' | ':');
+            if model.name.is_empty() || model.name.len() > MAX_NAME || !model.name.chars().all(fits) {
+                let what = format!("a model's name has 1 to {MAX_NAME} letters, digits or . _ - / :");
+                return Err(HostError::Usage(what));
+            }
+            if models[..at].iter().any(|other| other.name == model.name) {
+                return Err(HostError::Usage(format!("two models would answer as {}", model.name)));
+            }
+        }
+        let platform = match options.platform.unwrap_or(Platform::Simulated) {
+            Platform::Simulated => "simulated",
+            Platform::None => "none",
+        };
+        let threads = options.threads.unwrap_or_else(|| {
+            std::thread::available_parallelism().map_or(1, |count| u32::try_from(count.get()).unwrap_or(u32::MAX))
+        });
+        let mut tls_names = vec!["localhost".to_owned(), "127.0.0.1".to_owned()];
+        let ip = options.listen.ip();
+        if !ip.is_unspecified() && !tls_names.contains(&ip.to_string()) {
+            tls_names.push(ip.to_string());
+        }
+        let model = models.iter().map(|model| WrittenModel {
+            name: model.name.clone(),
+            sha256: model.sha256.clone(),
+            size: model.size,
+            context: options.context.unwrap_or(DEFAULT_CONTEXT),
+            parallel: options.parallel.unwrap_or(DEFAULT_PARALLEL),
+            threads,
+        });
+        let written = Written { version: 1, platform, tls_names, model: model.collect() };
+        let text =
+            toml::to_string(&written).map_err(|_| HostError::Usage("a model is too large to describe".into()))?;
+        Ok(Self { bytes: text.into_bytes(), platform: platform.to_owned(), models })
+    }
+}
+
+fn state(name: String, file: &models::Model) -> ModelState {
+    ModelState { name, sha256: file.sha256.to_string(), size: file.size, path: file.path.clone() }
+}
+
+impl ModelState {
+    /// The file, for the feed.
+    pub(crate) fn file(&self) -> Option<Model> {
+        let mut sha256 = [0; 32];
+        hex::decode_to_slice(&self.sha256, &mut sha256).ok()?;
+        Some(Model { path: self.path.clone(), sha256: Digest(sha256), size: self.size })
+    }
+}

@@ -1,0 +1,224 @@
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use bytes::Bytes;
+use quoth_link::journal::{ToEnclave, ToHost};
+use quoth_link::{Frame as _, Frames, LinkError, Listener, Stream};
+use tokio::io::{AsyncWriteExt as _, ReadHalf, WriteHalf, split};
+use tokio::sync::{mpsc, watch};
+use tokio::time::{Instant, timeout, timeout_at};
+
+use super::store::{JournalError, Store};
+
+/// Receipts committed at once, at most: a commit costs one fsync however many it holds.
+const BATCH: usize = 256;
+/// How long an enclave may take to say who it is.
+const HELLO_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long to wait before storage that failed is tried again.
+const RETRY: Duration = Duration::from_secs(1);
+
+/// Whether an enclave's receipts are being stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Attachment {
+    /// No enclave is connected.
+    Waiting,
+    /// They are; `next` is the next sequence number.
+    Attached {
+        /// The sequence number.
+        next: u64,
+    },
+    /// The enclave is connected, and storage failed.
+    Failed,
+}
+
+/// What a person should hear about.
+#[derive(Debug)]
+pub enum Notice {
+    /// Storage failed.
+    Failed(JournalError),
+    /// It works again.
+    Recovered,
+    /// The enclave no longer has receipts that the journal lacks: a gap stays.
+    Gap {
+        /// The first one missing.
+        from: u64,
+        /// The first one that is there again.
+        to: u64,
+    },
+    /// The enclave broke the protocol.
+    Link(LinkError),
+}
+
+/// Serves the journal port for as long as it is polled, to one enclave at a time: a new connection replaces the old one.
+pub async fn serve(
+    listener: Listener,
+    path: PathBuf,
+    attachment: watch::Sender<Attachment>,
+    notices: mpsc::UnboundedSender<Notice>,
+) {
+    let mut next = listener.accept().await;
+    loop {
+        let connection = match next {
+            Ok(stream) => Connection::serve(stream, &path, &attachment, &notices),
+            Err(error) => {
+                tell(&notices, Notice::Link(error));
+                tokio::time::sleep(RETRY).await;
+                next = listener.accept().await;
+                continue;
+            }
+        };
+        next = tokio::select! {
+            replaced = listener.accept() => replaced,
+            result = connection => {
+                attachment.send_replace(Attachment::Waiting);
+                if let Err(error) = result {
+                    tell(&notices, Notice::Link(error));
+                }
+                listener.accept().await
+            }
+        };
+        attachment.send_replace(Attachment::Waiting);
+    }
+}
+
+fn tell(notices: &mpsc::UnboundedSender<Notice>, notice: Notice) {
+    // Whoever listened may have left already.
+    let _ = notices.send(notice);
+}
+
+struct Connection<'a> {
+    frames: Frames<ToHost, ReadHalf<Stream>>,
+    writer: WriteHalf<Stream>,
+    path: &'a Path,
+    instance: [u8; 16],
+    statement: Bytes,
+    first: u64,
+    attachment: &'a watch::Sender<Attachment>,
+    notices: &'a mpsc::UnboundedSender<Notice>,
+    failed: bool,
+}
+
+impl<'a> Connection<'a> {
+    /// Until the enclave closes or breaks the protocol.
+    async fn serve(
+        stream: Stream,
+        path: &'a Path,
+        attachment: &'a watch::Sender<Attachment>,
+        notices: &'a mpsc::UnboundedSender<Notice>,
+    ) -> Result<(), LinkError> {
+        let (reader, writer) = split(stream);
+        let mut frames = Frames::new(reader);
+        let hello = match timeout(HELLO_TIMEOUT, frames.next()).await {
+            Ok(hello) => hello?,
+            Err(_) => return Err(LinkError::Malformed { what: "journal: no hello in time" }),
+        };
+        let (instance, first, statement) = match hello {
+            Some(ToHost::Hello { instance, first, statement }) => (instance, first, statement),
+            Some(_) => return Err(LinkError::Malformed { what: "journal: expected hello" }),
+            None => return Ok(()),
+        };
+        let failed = false;
+        let mut this = Self { frames, writer, path, instance, statement, first, attachment, notices, failed };
+        loop {
+            let error = match this.open().await {
+                Ok((store, next)) => match this.store(store, next).await? {
+                    Some(error) => error,
+                    None => return Ok(()),
+                },
+                Err(error) => error,
+            };
+            let passing = error.is_passing();
+            if !this.failed {
+                this.failed = true;
+                this.attachment.send_replace(Attachment::Failed);
+                tell(this.notices, Notice::Failed(error));
+                this.say(ToEnclave::Failed).await?;
+            }
+            let again = passing.then(|| Instant::now() + RETRY);
+            if this.discard_until(again).await? {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Opens the storage for this instance.
+    async fn open(&self) -> Result<(Store, u64), JournalError> {
+        let (path, instance, statement) = (self.path.to_owned(), self.instance, self.statement.clone());
+        blocking(move || Store::open(&path, instance, &statement)).await
+    }
+
+    /// Welcomes the enclave and stores what it sends; ends with `None` when it closes, with an error when storage fails.
+    async fn store(&mut self, mut store: Store, next: u64) -> Result<Option<JournalError>, LinkError> {
+        let mut expected = next.max(self.first);
+        if expected > next {
+            tell(self.notices, Notice::Gap { from: next, to: expected });
+        }
+        if self.failed {
+            self.failed = false;
+            tell(self.notices, Notice::Recovered);
+        }
+        self.say(ToEnclave::Welcome { next }).await?;
+        self.attachment.send_replace(Attachment::Attached { next: expected });
+        loop {
+            let Some(mut frame) = self.frames.next().await? else { return Ok(None) };
+            let mut batch = Vec::new();
+            loop {
+                let ToHost::Receipt { seq, bytes } = frame else {
+                    return Err(LinkError::Malformed { what: "journal: second hello" });
+                };
+                // One past the expected was on its way when the enclave was welcomed, and comes again in its turn.
+                if seq <= expected {
+                    expected = expected.max(seq.saturating_add(1));
+                    batch.push((seq, bytes));
+                }
+                match if batch.len() < BATCH { self.frames.buffered()? } else { None } {
+                    Some(another) => frame = another,
+                    None => break,
+                }
+            }
+            if batch.is_empty() {
+                continue;
+            }
+            let result;
+            (store, result) = blocking(move || {
+                let result = store.append(&batch);
+                (store, result)
+            })
+            .await;
+            if let Err(error) = result {
+                return Ok(Some(error));
+            }
+            self.say(ToEnclave::Ack { seq: expected - 1 }).await?;
+            self.attachment.send_replace(Attachment::Attached { next: expected });
+        }
+    }
+
+    /// Reads on while nothing can be stored, for ever without a time; true when the enclave has closed.
+    async fn discard_until(&mut self, time: Option<Instant>) -> Result<bool, LinkError> {
+        loop {
+            let frame = match time {
+                Some(time) => match timeout_at(time, self.frames.next()).await {
+                    Ok(frame) => frame?,
+                    Err(_) => return Ok(false),
+                },
+                None => self.frames.next().await?,
+            };
+            if frame.is_none() {
+                return Ok(true);
+            }
+        }
+    }
+
+    async fn say(&mut self, message: ToEnclave) -> Result<(), LinkError> {
+        self.writer.write_all(&message.to_bytes()).await?;
+        Ok(self.writer.flush().await?)
+    }
+}
+
+/// Runs what waits for a disk on a thread that may wait.
+async fn blocking<R: Send + 'static>(work: impl FnOnce() -> R + Send + 'static) -> R {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(result) => result,
+        Err(error) => std::panic::resume_unwind(error.into_panic()),
+    }
+}

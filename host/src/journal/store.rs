@@ -1,0 +1,162 @@
+use std::fs;
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use bytes::Bytes;
+use quoth_attestation::Digest;
+use quoth_attestation::cose::Signed;
+use quoth_attestation::receipt::Receipt;
+use quoth_attestation::statement::Statement;
+use rusqlite::{Connection, OptionalExtension as _, TransactionBehavior, params};
+
+/// How long a write waits for another process that holds the database.
+const BUSY: Duration = Duration::from_millis(1000);
+/// Pages of write-ahead log after which it is folded into the database (4 MiB).
+const CHECKPOINT_PAGES: u32 = 1000;
+
+const SCHEMA: &str = "
+    CREATE TABLE IF NOT EXISTS instances (
+        id INTEGER PRIMARY KEY,
+        instance BLOB NOT NULL UNIQUE,
+        statement BLOB NOT NULL,
+        attached INTEGER NOT NULL
+    ) STRICT;
+    CREATE TABLE IF NOT EXISTS receipts (
+        id INTEGER NOT NULL REFERENCES instances (id),
+        seq INTEGER NOT NULL,
+        cti BLOB NOT NULL,
+        cose BLOB NOT NULL,
+        PRIMARY KEY (id, seq)
+    ) STRICT, WITHOUT ROWID;
+    CREATE INDEX IF NOT EXISTS receipts_by_cti ON receipts (cti);
+";
+
+/// Why the journal could not take something.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum JournalError {
+    /// The database.
+    #[error("{0}")]
+    Database(#[from] rusqlite::Error),
+    /// The database's file was removed or replaced while it was open: what is written goes nowhere.
+    #[error("its file was removed or replaced")]
+    Replaced,
+    /// The statement is not one, or is another instance's.
+    #[error("the enclave's statement is not valid")]
+    Statement,
+    /// An instance that is known already came with another statement.
+    #[error("instance came with two different statements")]
+    StatementConflict,
+    /// Not a receipt of this instance at this place.
+    #[error("receipt {seq} is malformed or of another instance or place")]
+    Receipt {
+        /// The place it was sent for.
+        seq: u64,
+    },
+    /// Another receipt is already stored at this place.
+    #[error("another receipt is already stored at place {seq}")]
+    Conflict {
+        /// The place.
+        seq: u64,
+    },
+}
+
+impl JournalError {
+    /// Whether trying again later can help.
+    pub fn is_passing(&self) -> bool {
+        matches!(self, Self::Database(_) | Self::Replaced)
+    }
+}
+
+/// The open database, writing for one instance.
+#[derive(Debug)]
+pub struct Store {
+    connection: Connection,
+    path: PathBuf,
+    file: (u64, u64),
+    id: i64,
+    node: Digest,
+}
+
+impl Store {
+    /// Opens the database, made when it is not there, for `instance`, and gives the sequence number to go on with.
+    /// What this writes is on disk when it returns, so that success means that the storage works.
+    ///
+    /// # Errors
+    /// [`JournalError`].
+    pub fn open(path: &Path, instance: [u8; 16], statement: &[u8]) -> Result<(Self, u64), JournalError> {
+        match Statement::decode(statement) {
+            Ok(decoded) if decoded.instance == instance => {}
+            _ => return Err(JournalError::Statement),
+        }
+        // Made by hand only for its mode; SQLite reports whatever goes wrong with it.
+        let _ = fs::File::options().create(true).append(true).mode(0o600).open(path);
+        let mut connection = Connection::open(path)?;
+        connection.busy_timeout(BUSY)?;
+        connection.pragma_update(None, "journal_mode", "WAL")?;
+        connection.pragma_update(None, "synchronous", "FULL")?;
+        connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
+        let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        transaction.execute_batch(SCHEMA)?;
+        transaction.execute(
+            "INSERT INTO instances (instance, statement, attached) VALUES (?1, ?2, 1)
+             ON CONFLICT (instance) DO UPDATE SET attached = attached + 1",
+            params![instance, statement],
+        )?;
+        let (id, known): (i64, Vec<u8>) = transaction.query_row(
+            "SELECT id, statement FROM instances WHERE instance = ?1",
+            params![instance],
+            |row| Ok((row.get(0)?, row.get(1)?)),
+        )?;
+        if known != statement {
+            return Err(JournalError::StatementConflict);
+        }
+        let last: Option<i64> =
+            transaction.query_row("SELECT max(seq) FROM receipts WHERE id = ?1", params![id], |row| row.get(0))?;
+        transaction.commit()?;
+        let file = identity(path).ok_or(JournalError::Replaced)?;
+        let next = last.map_or(0, |last| last.unsigned_abs() + 1);
+        Ok((Self { connection, path: path.to_owned(), file, id, node: Digest::of(statement) }, next))
+    }
+
+    /// Stores receipts; all of them are on disk when this returns. One that is stored already with the same bytes is fine.
+    ///
+    /// # Errors
+    /// [`JournalError`]; then none of them counts as stored.
+    pub fn append(&mut self, receipts: &[(u64, Bytes)]) -> Result<(), JournalError> {
+        if identity(&self.path) != Some(self.file) {
+            return Err(JournalError::Replaced);
+        }
+        let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        {
+            let mut find = transaction.prepare_cached("SELECT cose FROM receipts WHERE id = ?1 AND seq = ?2")?;
+            let mut insert =
+                transaction.prepare_cached("INSERT INTO receipts (id, seq, cti, cose) VALUES (?1, ?2, ?3, ?4)")?;
+            for (seq, bytes) in receipts {
+                let (place, cti) = check(*seq, bytes, self.node)?;
+                let known: Option<Vec<u8>> = find.query_row(params![self.id, place], |row| row.get(0)).optional()?;
+                match known {
+                    Some(known) if known == *bytes => {}
+                    Some(_) => return Err(JournalError::Conflict { seq: *seq }),
+                    None => drop(insert.execute(params![self.id, place, cti, bytes.as_ref()])?),
+                }
+            }
+        }
+        Ok(transaction.commit()?)
+    }
+}
+
+fn check(seq: u64, bytes: &[u8], node: Digest) -> Result<(i64, [u8; 16]), JournalError> {
+    let place = i64::try_from(seq).map_err(|_| JournalError::Receipt { seq })?;
+    match Signed::<Receipt>::decode(bytes) {
+        Ok(receipt) if receipt.claims().seq == seq && receipt.claims().node == node => {
+            Ok((place, receipt.claims().cti))
+        }
+        _ => Err(JournalError::Receipt { seq }),
+    }
+}
+
+fn identity(path: &Path) -> Option<(u64, u64)> {
+    fs::metadata(path).ok().map(|file| (file.dev(), file.ino()))
+}

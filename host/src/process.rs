@@ -1,0 +1,156 @@
+//! The enclave's process: started by this host, or found again by one that came back.
+
+use std::fs::{self, File};
+use std::io;
+use std::net::SocketAddr;
+use std::os::fd::{AsFd as _, OwnedFd};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+
+use quoth_link::Address;
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
+use tokio::sync::watch;
+
+use crate::HostError;
+use crate::run_dir::{RunDir, State};
+
+/// A process that lives, or lived a moment ago.
+pub(crate) struct Enclave {
+    pid: i32,
+    started: u64,
+    handle: OwnedFd,
+    end: watch::Receiver<Option<String>>,
+}
+
+impl Enclave {
+    /// Starts the program in a process group of its own, with no environment, so that neither this host's end nor a
+    /// Ctrl-C at its terminal reaches it.
+    pub(crate) fn start(program: &Path, run_dir: &RunDir) -> Result<Self, HostError> {
+        let path = run_dir.enclave_log();
+        let open = File::options().create(true).append(true).mode(0o600).open(&path);
+        let log = open.map_err(HostError::file(&path))?;
+        let errors = log.try_clone().map_err(HostError::file(&path))?;
+        let link: Address = run_dir.link();
+        let child = Command::new(program)
+            .arg("--config")
+            .arg(run_dir.config())
+            .arg("--link")
+            .arg(link.to_string())
+            .env_clear()
+            .current_dir(run_dir.path())
+            .stdin(Stdio::null())
+            .stdout(log)
+            .stderr(errors)
+            .process_group(0)
+            .spawn()
+            .map_err(HostError::file(program))?;
+        let pid = i32::try_from(child.id()).unwrap_or_default();
+        // It cannot be collected, and its id not be taken by another, before the watch below.
+        let watching = || "watching the enclave's process";
+        let handle = open_handle(pid).map_err(HostError::system(watching()))?;
+        let started = start_time(pid).unwrap_or_default();
+        let end = watch(&handle, Some(child)).map_err(HostError::system(watching()))?;
+        Ok(Self { pid, started, handle, end })
+    }
+
+    /// The process of a state file, if it still lives.
+    pub(crate) fn find(state: &State) -> Option<Self> {
+        let handle = open_handle(state.pid).ok()?;
+        // Asked only once the handle is held, so that no other process can take the id in between.
+        if start_time(state.pid)? != state.started {
+            return None;
+        }
+        let end = watch(&handle, None).ok()?;
+        Some(Self { pid: state.pid, started: state.started, handle, end })
+    }
+
+    /// Whether the process of a state file still lives.
+    pub(crate) fn lives(state: &State) -> bool {
+        start_time(state.pid) == Some(state.started)
+    }
+
+    /// What a later host needs to find it again.
+    pub(crate) fn id(&self) -> (i32, u64) {
+        (self.pid, self.started)
+    }
+
+    /// Waits for its end and says how it ended, as far as that can be known. Cancel safe.
+    pub(crate) async fn ended(&mut self) -> String {
+        match self.end.wait_for(Option::is_some).await {
+            Ok(how) => how.clone().unwrap_or_default(),
+            Err(_) => "in a way that could not be watched".into(),
+        }
+    }
+
+    /// Ends it at once.
+    pub(crate) fn kill(&self) {
+        // It may just have ended.
+        let _ = pidfd_send_signal(&self.handle, Signal::KILL);
+    }
+}
+
+fn open_handle(pid: i32) -> io::Result<OwnedFd> {
+    let pid = Pid::from_raw(pid).filter(|_| pid > 0).ok_or(io::ErrorKind::InvalidInput)?;
+    Ok(pidfd_open(pid, PidfdFlags::empty())?)
+}
+
+/// Waits for the process's end on a thread of its own, which collects it when it is a child.
+fn watch(handle: &OwnedFd, child: Option<Child>) -> io::Result<watch::Receiver<Option<String>>> {
+    let handle = handle.try_clone()?;
+    let (tell, end) = watch::channel(None);
+    let wait = move || {
+        let how = match child.map(|mut child| child.wait()) {
+            Some(Ok(status)) => match (status.code(), status.signal()) {
+                (Some(code), _) => format!("with status {code}"),
+                (_, Some(signal)) => format!("by signal {signal}"),
+                _ => "for an unknown reason".into(),
+            },
+            _ => {
+                // A process handle becomes readable when the process ends (pidfd_open(2)).
+                let mut watched = [PollFd::from_borrowed_fd(handle.as_fd(), PollFlags::IN)];
+                while poll(&mut watched, None) == Err(rustix::io::Errno::INTR) {}
+                "for a reason that only its own parent would know".into()
+            }
+        };
+        tell.send_replace(Some(how));
+    };
+    std::thread::Builder::new().name("enclave-end".into()).spawn(wait)?;
+    Ok(end)
+}
+
+/// When a living process started (`proc_pid_stat(5)`, field 22); `None` for one that ended and was not yet collected.
+fn start_time(pid: i32) -> Option<u64> {
+    let line = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    // The second field is a name in brackets and may contain anything.
+    let mut fields = line.rsplit_once(')')?.1.split_ascii_whitespace();
+    let state = fields.next()?;
+    if matches!(state, "Z" | "X") {
+        return None;
+    }
+    fields.nth(18)?.parse().ok()
+}
+
+/// Lets this process have as many descriptors as it may, and gives how many connections that is good for.
+pub(crate) fn raise_descriptor_limit() -> usize {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let limit = getrlimit(Resource::Nofile);
+    // Best effort: with fewer descriptors there are fewer connections.
+    let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum });
+    let available = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
+    usize::try_from(available.saturating_sub(64) / 2).unwrap_or(usize::MAX)
+}
+
+/// How an address is written in a URL; a wildcard is reached by loopback.
+pub(crate) fn url(listen: SocketAddr) -> String {
+    let mut reached = listen;
+    if listen.ip().is_unspecified() {
+        reached.set_ip(match listen {
+            SocketAddr::V4(_) => std::net::Ipv4Addr::LOCALHOST.into(),
+            SocketAddr::V6(_) => std::net::Ipv6Addr::LOCALHOST.into(),
+        });
+    }
+    format!("https://{reached}")
+}

@@ -1,0 +1,135 @@
+use std::cell::RefCell;
+use std::io;
+use std::os::fd::AsFd;
+use std::sync::{Mutex, PoisonError};
+
+use quoth_link::Stream;
+use rustix::io::Errno;
+use rustix::net::{RecvFlags, SendFlags, Shutdown, recv, send, shutdown};
+use tokio::io::Interest;
+use tokio::net::TcpStream;
+use tokio::time::Instant;
+
+/// Bytes moved at once. A direction holds such a buffer only while it has bytes in flight; an idle one holds none.
+const CHUNK: usize = 128 * 1024;
+/// Buffers that a thread keeps for its next chunks.
+const SPARE: usize = 8;
+
+/// When a connection last carried something.
+pub(super) struct Activity(Mutex<Instant>);
+
+impl Activity {
+    pub(super) fn new() -> Self {
+        Self(Mutex::new(Instant::now()))
+    }
+
+    pub(super) fn last(&self) -> Instant {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn note(&self) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
+    }
+}
+
+/// Moves bytes until `from` ends, then passes the end on.
+pub(super) async fn pump(from: &impl Socket, to: &impl Socket, activity: &Activity) -> io::Result<()> {
+    loop {
+        from.ready(Interest::READABLE).await?;
+        let mut buffer = Buffer::take();
+        let filled = match from.try_io(Interest::READABLE, || receive(from, buffer.bytes())) {
+            Ok(0) => return end(to),
+            Ok(filled) => filled,
+            Err(error) if again(&error) => continue,
+            Err(error) => return Err(error),
+        };
+        activity.note();
+        let mut sent = 0;
+        while sent < filled {
+            let rest = &buffer.bytes()[sent..filled];
+            match to.try_io(Interest::WRITABLE, || Ok(send(to, rest, SendFlags::NOSIGNAL)?)) {
+                Ok(count) => {
+                    sent += count;
+                    activity.note();
+                }
+                Err(error) if again(&error) => to.ready(Interest::WRITABLE).await?,
+                Err(error) => return Err(error),
+            }
+        }
+    }
+}
+
+/// A socket whose readiness can be awaited without holding a buffer.
+pub(super) trait Socket: AsFd + Sync {
+    fn ready(&self, interest: Interest) -> impl Future<Output = io::Result<()>> + Send;
+    fn try_io<R>(&self, interest: Interest, call: impl FnOnce() -> io::Result<R>) -> io::Result<R>;
+}
+
+impl Socket for TcpStream {
+    async fn ready(&self, interest: Interest) -> io::Result<()> {
+        self.ready(interest).await.map(drop)
+    }
+
+    fn try_io<R>(&self, interest: Interest, call: impl FnOnce() -> io::Result<R>) -> io::Result<R> {
+        self.try_io(interest, call)
+    }
+}
+
+impl Socket for Stream {
+    async fn ready(&self, interest: Interest) -> io::Result<()> {
+        self.ready(interest).await
+    }
+
+    fn try_io<R>(&self, interest: Interest, call: impl FnOnce() -> io::Result<R>) -> io::Result<R> {
+        self.try_io(interest, call)
+    }
+}
+
+fn receive(from: &impl Socket, buffer: &mut [u8]) -> io::Result<usize> {
+    Ok(recv(from, buffer, RecvFlags::empty())?.0)
+}
+
+fn again(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted)
+}
+
+/// Closes the write direction.
+fn end(socket: &impl Socket) -> io::Result<()> {
+    match shutdown(socket, Shutdown::Write) {
+        // The peer has closed everything already.
+        Ok(()) | Err(Errno::NOTCONN) => Ok(()),
+        Err(error) => Err(error.into()),
+    }
+}
+
+thread_local! {
+    static SPARES: RefCell<Vec<Box<[u8]>>> = const { RefCell::new(Vec::new()) };
+}
+
+/// A buffer that goes back to its thread's spares.
+struct Buffer(Option<Box<[u8]>>);
+
+impl Buffer {
+    fn take() -> Self {
+        let spare = SPARES.with_borrow_mut(Vec::pop);
+        Self(Some(spare.unwrap_or_else(|| vec![0; CHUNK].into_boxed_slice())))
+    }
+
+    fn bytes(&mut self) -> &mut [u8] {
+        self.0.as_deref_mut().unwrap_or_default()
+    }
+}
+
+impl Drop for Buffer {
+    fn drop(&mut self) {
+        if let Some(bytes) = self.0.take() {
+            // A thread that is ending has no spares any more.
+            let _ = SPARES.try_with(|spares| {
+                let mut spares = spares.borrow_mut();
+                if spares.len() < SPARE {
+                    spares.push(bytes);
+                }
+            });
+        }
+    }
+}

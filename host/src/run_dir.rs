@@ -1,0 +1,208 @@
+//! The folder of one node.
+//!
+//! | file | what it is |
+//! |---|---|
+//! | `enclave.toml` | the measured configuration |
+//! | `policy.toml` | reference values that this host computed itself: accepts this image and these models only |
+//! | `ca.pem` | authority of the node's TLS certificate, for clients that do not verify evidence |
+//! | `journal.sqlite` | receipts of all instances that ran here |
+//! | `state.json` | the running enclave, for a host that comes back |
+//! | `sockets/` | the link |
+//! | `control.sock`, `lock` | the running host |
+//! | `enclave.log` | what the enclave's process wrote |
+
+use std::fs::{self, DirBuilder, File};
+use std::io::{self, Read as _, Write as _};
+use std::net::SocketAddr;
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
+use std::path::{Path, PathBuf};
+
+use quoth_link::Address;
+use rustix::fs::{FlockOperation, flock};
+use serde::{Deserialize, Serialize};
+
+use crate::HostError;
+
+/// A state file, bytes, at most.
+pub const MAX_STATE: u64 = 256 * 1024;
+
+/// The paths of one node's folder.
+#[derive(Clone, Debug)]
+pub struct RunDir(PathBuf);
+
+/// Held by the one host of a folder for as long as it runs.
+#[derive(Debug)]
+pub struct Lock {
+    _file: File,
+}
+
+/// What a host that comes back must know about the enclave that still runs.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct State {
+    /// The enclave's process.
+    pub pid: i32,
+    /// When that process started, in the kernel's ticks; tells it from a later one with the same id.
+    pub started: u64,
+    /// Where clients connect.
+    pub listen: SocketAddr,
+    /// The platform's name.
+    pub platform: String,
+    /// SHA-256 of the configuration, hex.
+    pub config: String,
+    /// Registers 0 to 2 as this host computed them, hex.
+    pub registers: [String; 3],
+    /// The models it was started with.
+    pub models: Vec<ModelState>,
+}
+
+/// A model of a running enclave.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ModelState {
+    /// The name under which it answers.
+    pub name: String,
+    /// SHA-256 of the file, hex.
+    pub sha256: String,
+    /// Size, bytes.
+    pub size: u64,
+    /// Where the file is.
+    pub path: PathBuf,
+}
+
+impl RunDir {
+    /// Opens a folder, made when it is not there, and kept to its owner.
+    ///
+    /// # Errors
+    /// [`HostError::File`].
+    pub fn create(path: &Path) -> Result<Self, HostError> {
+        DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(HostError::file(path))?;
+        let this = Self::open(path)?;
+        fs::set_permissions(&this.0, fs::Permissions::from_mode(0o700)).map_err(HostError::file(path))?;
+        DirBuilder::new().recursive(true).mode(0o700).create(this.sockets()).map_err(HostError::file(path))?;
+        Ok(this)
+    }
+
+    /// Opens a folder that exists.
+    ///
+    /// # Errors
+    /// [`HostError::File`].
+    pub fn open(path: &Path) -> Result<Self, HostError> {
+        Ok(Self(fs::canonicalize(path).map_err(HostError::file(path))?))
+    }
+
+    /// Becomes the one host of this folder.
+    ///
+    /// # Errors
+    /// [`HostError::Busy`] when there is one; [`HostError::File`].
+    pub fn lock(&self) -> Result<Lock, HostError> {
+        let path = self.0.join("lock");
+        let open = File::options().create(true).truncate(false).write(true).mode(0o600).open(&path);
+        let file = open.map_err(HostError::file(&path))?;
+        match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => Ok(Lock { _file: file }),
+            Err(rustix::io::Errno::WOULDBLOCK) => Err(HostError::Busy { path: self.0.clone() }),
+            Err(error) => Err(HostError::file(path)(error.into())),
+        }
+    }
+
+    /// The folder itself.
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+
+    /// The measured configuration.
+    pub fn config(&self) -> PathBuf {
+        self.0.join("enclave.toml")
+    }
+
+    /// The policy that accepts exactly this node's image and models.
+    pub fn policy(&self) -> PathBuf {
+        self.0.join("policy.toml")
+    }
+
+    /// The authority of the TLS certificate.
+    pub fn ca(&self) -> PathBuf {
+        self.0.join("ca.pem")
+    }
+
+    /// The journal.
+    pub fn journal(&self) -> PathBuf {
+        self.0.join("journal.sqlite")
+    }
+
+    /// What the enclave's process wrote.
+    pub fn enclave_log(&self) -> PathBuf {
+        self.0.join("enclave.log")
+    }
+
+    /// Where the host answers `quoth status`.
+    pub fn control(&self) -> PathBuf {
+        self.0.join("control.sock")
+    }
+
+    /// The link to the enclave.
+    pub fn link(&self) -> Address {
+        Address::Unix(self.sockets())
+    }
+
+    fn sockets(&self) -> PathBuf {
+        self.0.join("sockets")
+    }
+
+    fn state_file(&self) -> PathBuf {
+        self.0.join("state.json")
+    }
+
+    /// The enclave that was started here last and has not been seen to end.
+    ///
+    /// # Errors
+    /// [`HostError::File`], [`HostError::Content`].
+    pub fn state(&self) -> Result<Option<State>, HostError> {
+        let path = self.state_file();
+        let file = match File::open(&path) {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(HostError::file(path)(error)),
+        };
+        let mut bytes = Vec::new();
+        file.take(MAX_STATE + 1).read_to_end(&mut bytes).map_err(HostError::file(&path))?;
+        let state = (bytes.len() as u64 <= MAX_STATE).then(|| serde_json::from_slice(&bytes).ok()).flatten();
+        state.map(Some).ok_or(HostError::Content { path, what: "state file" })
+    }
+
+    /// Remembers the running enclave; `None` forgets it.
+    ///
+    /// # Errors
+    /// [`HostError::File`].
+    pub fn set_state(&self, state: Option<&State>) -> Result<(), HostError> {
+        let path = self.state_file();
+        match state {
+            Some(state) => {
+                // safe: a struct of strings and numbers always serialises
+                let text = serde_json::to_vec_pretty(state).expect("plain types serialise");
+                write(&path, &text)
+            }
+            None => remove(&path),
+        }
+    }
+}
+
+/// Replaces a file at once, so that nobody reads half of it.
+pub(crate) fn write(path: &Path, bytes: &[u8]) -> Result<(), HostError> {
+    let draft = path.with_extension("new");
+    let replace = || {
+        let mut file = File::options().create(true).truncate(true).write(true).mode(0o600).open(&draft)?;
+        file.write_all(bytes)?;
+        fs::rename(&draft, path)
+    };
+    replace().map_err(HostError::file(path))
+}
+
+/// Removes a file if it is there.
+pub(crate) fn remove(path: &Path) -> Result<(), HostError> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(HostError::file(path)(error)),
+        _ => Ok(()),
+    }
+}

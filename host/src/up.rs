@@ -1,0 +1,111 @@
+//! The life of one node: start or find its enclave, serve it, see it end.
+
+mod host;
+mod signals;
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use quoth_attestation::Digest;
+use quoth_link::Port;
+use tokio::net::TcpSocket;
+
+use crate::args::Up;
+use crate::configuration::Configuration;
+use crate::process::Enclave;
+use crate::run_dir::{self, RunDir, State};
+use crate::screen::Screen;
+use crate::{HostError, policy};
+
+use host::Host;
+
+/// `quoth up`: returns once the enclave has drained and stopped.
+///
+/// # Errors
+/// [`HostError`]; the kind decides the exit code.
+pub async fn run(options: Up) -> Result<(), HostError> {
+    let screen = Arc::new(Screen::default());
+    let run_dir = RunDir::create(&options.run_dir)?;
+    let _lock = run_dir.lock()?;
+    let socket = bind(options.listen)?;
+    let listen = socket.local_addr().map_err(HostError::system("the listening address"))?;
+    if let Some((mut state, enclave)) = living(&run_dir)? {
+        screen.note(format!("an enclave still runs here (process {}): attaching to it", state.pid));
+        if options.config.is_some() || !options.models.is_empty() {
+            screen.warn("options for a new enclave are ignored; stop this one first to use them");
+        }
+        state.listen = listen;
+        run_dir.set_state(Some(&state))?;
+        return Host::new(screen, run_dir, &options.run_dir, state, true)?.run(enclave, socket).await;
+    }
+    let configuration = Configuration::from_options(&options, &*screen)?;
+    let program = program(options.enclave)?;
+    run_dir::write(&run_dir.config(), &configuration.bytes)?;
+    run_dir::remove(&run_dir.policy())?;
+    run_dir::remove(&run_dir.ca())?;
+    let registers = policy::registers(&program, &configuration.bytes)?;
+    let mut state = State {
+        pid: 0,
+        started: 0,
+        listen,
+        platform: configuration.platform,
+        config: Digest::of(&configuration.bytes).to_string(),
+        registers,
+        models: configuration.models,
+    };
+    // The ports are there before the enclave looks for them.
+    let mut host = Host::new(screen, run_dir.clone(), &options.run_dir, state.clone(), false)?;
+    let enclave = Enclave::start(&program, &run_dir)?;
+    (state.pid, state.started) = enclave.id();
+    if let Err(error) = run_dir.set_state(Some(&state)) {
+        enclave.kill();
+        return Err(error);
+    }
+    host.started(state);
+    host.run(enclave, socket).await
+}
+
+/// The enclave that a killed host left behind.
+fn living(run_dir: &RunDir) -> Result<Option<(State, Enclave)>, HostError> {
+    Ok(run_dir.state()?.and_then(|state| Enclave::find(&state).map(|enclave| (state, enclave))))
+}
+
+/// Takes the address without listening yet, so that clients are refused rather than kept waiting until the node answers.
+fn bind(listen: SocketAddr) -> Result<TcpSocket, HostError> {
+    let bind = || {
+        let socket = if listen.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+        // A host that comes back takes over the address of one whose connections the kernel still remembers.
+        socket.set_reuseaddr(true)?;
+        socket.bind(listen)?;
+        Ok(socket)
+    };
+    bind().map_err(HostError::system(format!("listening on {listen}")))
+}
+
+fn program(given: Option<PathBuf>) -> Result<PathBuf, HostError> {
+    let path = match given {
+        Some(path) => path,
+        None => {
+            let own = std::env::current_exe().map_err(HostError::system("finding this program"))?;
+            own.parent().unwrap_or(Path::new("")).join("quoth-enclave")
+        }
+    };
+    std::fs::canonicalize(&path).map_err(HostError::file(path))
+}
+
+/// The ports on which the enclave calls.
+struct Ports {
+    model: quoth_link::Listener,
+    journal: quoth_link::Listener,
+    events: quoth_link::Listener,
+}
+
+impl Ports {
+    fn listen(run_dir: &RunDir) -> Result<Self, HostError> {
+        let link = run_dir.link();
+        let (model, journal, events) =
+            (link.listen(Port::MODEL)?, link.listen(Port::JOURNAL)?, link.listen(Port::EVENTS)?);
+        Ok(Self { model, journal, events })
+    }
+}

@@ -1,0 +1,324 @@
+use std::path::{Path, PathBuf};
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use quoth_link::Name;
+use quoth_link::event::{Event, Ready};
+use tokio::net::TcpSocket;
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinSet;
+use tokio::time::{Instant, timeout};
+
+use super::Ports;
+use super::signals::Signals;
+use crate::control::{self, ModelLine, RelayLine, Shared, Snapshot};
+use crate::events::{self, Report};
+use crate::journal::{self, Attachment, Notice};
+use crate::process::{Enclave, raise_descriptor_limit, url};
+use crate::relay::{Counters, Limits, Relay};
+use crate::run_dir::{self, RunDir, State};
+use crate::screen::{DIM, Screen, bytes};
+use crate::{HostError, models, policy};
+
+/// How long an enclave may take to drain.
+const DRAIN: Duration = Duration::from_secs(30);
+/// How long to wait for what an enclave said before it ended.
+const LAST_WORDS: Duration = Duration::from_secs(2);
+/// The same once it is no longer connected.
+const SILENCE: Duration = Duration::from_millis(100);
+/// Connections that may wait to be accepted.
+const TCP_BACKLOG: u32 = 1024;
+/// Boot steps that are shown, at most.
+const MAX_STEPS: usize = 64;
+
+/// One node's host while it runs.
+pub(super) struct Host {
+    screen: Arc<Screen>,
+    run_dir: RunDir,
+    /// The folder as the person named it.
+    shown: PathBuf,
+    state: State,
+    found: bool,
+    shared: Shared,
+    counters: Arc<OnceLock<Arc<Counters>>>,
+    tasks: JoinSet<()>,
+    reports: mpsc::Receiver<Report>,
+    notices: mpsc::UnboundedReceiver<Notice>,
+    attachment: watch::Receiver<Attachment>,
+    drain: watch::Sender<bool>,
+    steps: usize,
+    ready: Option<Ready>,
+    fatal: Option<(Name, Name)>,
+    stopped: bool,
+    relay: Option<Relay>,
+    deadline: Option<Instant>,
+}
+
+impl Host {
+    /// Opens the ports and serves them; `found` when the enclave was there before this host.
+    pub(super) fn new(
+        screen: Arc<Screen>,
+        run_dir: RunDir,
+        shown: &Path,
+        state: State,
+        found: bool,
+    ) -> Result<Self, HostError> {
+        let ports = Ports::listen(&run_dir)?;
+        let control = control::listen(&run_dir)?;
+        let (shared, counters) = (Shared::default(), Arc::new(OnceLock::<Arc<Counters>>::new()));
+        let (report, reports) = mpsc::channel(events::BACKLOG);
+        let (notice, notices) = mpsc::unbounded_channel();
+        let (attached, attachment) = watch::channel(Attachment::Waiting);
+        let (drain, drained) = watch::channel(false);
+        let mut tasks = JoinSet::new();
+        let files = state.models.iter().filter_map(|model| model.file()).collect();
+        tasks.spawn(models::serve(ports.model, files, Arc::clone(&screen) as _));
+        tasks.spawn(journal::serve(ports.journal, run_dir.journal(), attached, notice));
+        tasks.spawn(events::serve(ports.events, report, drained));
+        let (watched, relayed) = (attachment.clone(), Arc::clone(&counters));
+        tasks.spawn(control::serve(control, shared.clone(), move |snapshot| refresh(snapshot, &watched, &relayed)));
+        let host = Self {
+            screen,
+            run_dir,
+            shown: shown.to_owned(),
+            state: state.clone(),
+            found,
+            shared,
+            counters,
+            tasks,
+            reports,
+            notices,
+            attachment,
+            drain,
+            steps: 0,
+            ready: None,
+            fatal: None,
+            stopped: false,
+            relay: None,
+            deadline: None,
+        };
+        host.describe();
+        Ok(host)
+    }
+
+    /// The enclave's process is there now.
+    pub(super) fn started(&mut self, state: State) {
+        self.state = state;
+        self.describe();
+    }
+
+    /// Until the enclave ends.
+    pub(super) async fn run(mut self, mut enclave: Enclave, socket: TcpSocket) -> Result<(), HostError> {
+        let result = self.serve(&mut enclave, socket).await;
+        self.tasks.shutdown().await;
+        if result.is_err() && self.relay.is_none() && !self.found {
+            // It was this host's, and never answered anybody.
+            enclave.kill();
+        }
+        run_dir::remove(&self.run_dir.control())?;
+        result
+    }
+
+    async fn serve(&mut self, enclave: &mut Enclave, socket: TcpSocket) -> Result<(), HostError> {
+        let mut signals = Signals::new()?;
+        let mut socket = Some(socket);
+        let mut attachment = self.attachment.clone();
+        loop {
+            let deadline = self.deadline;
+            tokio::select! {
+                how = enclave.ended() => return self.ended(how).await,
+                Some(report) = self.reports.recv() => self.report(report)?,
+                Some(notice) = self.notices.recv() => self.notice(notice),
+                Ok(()) = attachment.changed() => {}
+                () = signals.next() => match deadline {
+                    None => self.drain(),
+                    Some(_) => return self.kill(enclave).await,
+                },
+                () = at(deadline) => return self.kill(enclave).await,
+            }
+            let attached = *attachment.borrow();
+            if let (Some(ready), Attachment::Attached { next }, None, None) =
+                (&self.ready, attached, &self.relay, deadline)
+                && let Some(socket) = socket.take()
+            {
+                self.relay = Some(self.open(socket)?);
+                self.welcome(ready, next);
+            }
+        }
+    }
+
+    /// Lets clients in.
+    fn open(&self, socket: TcpSocket) -> Result<Relay, HostError> {
+        let listen = self.state.listen;
+        let listener = socket.listen(TCP_BACKLOG).map_err(HostError::system(format!("listening on {listen}")))?;
+        let limits = Limits::default();
+        let limits = Limits { connections: limits.connections.min(raise_descriptor_limit()), ..limits };
+        let relay = Relay::start(listener, self.run_dir.link(), limits);
+        self.counters.get_or_init(|| Arc::clone(relay.counters()));
+        Ok(relay)
+    }
+
+    fn report(&mut self, report: Report) -> Result<(), HostError> {
+        match report {
+            Report::Connected => self.shared.change(|snapshot| snapshot.attached = true),
+            Report::Disconnected(error) => {
+                self.shared.change(|snapshot| snapshot.attached = false);
+                if let Some(error) = error {
+                    self.screen.warn(error);
+                }
+            }
+            Report::Event(Event::Boot { step, ms }) => {
+                self.steps += 1;
+                if self.steps <= MAX_STEPS {
+                    self.screen.step(step, ms);
+                }
+            }
+            Report::Event(Event::Ready(ready)) => {
+                run_dir::write(&self.run_dir.ca(), ready.ca.as_str().as_bytes())?;
+                run_dir::write(&self.run_dir.policy(), policy::text(&self.state, &ready).as_bytes())?;
+                self.shared.change(|snapshot| {
+                    snapshot.instance = Some(hex::encode(ready.instance));
+                    snapshot.node = Some(hex::encode(ready.node));
+                });
+                self.ready = Some(ready);
+            }
+            Report::Event(Event::Status(status)) => self.shared.change(|snapshot| snapshot.enclave = Some(status)),
+            Report::Event(Event::Fatal { step, code }) => self.fatal = Some((step, code)),
+            Report::Event(Event::Stopped {}) => self.stopped = true,
+        }
+        Ok(())
+    }
+
+    fn notice(&self, notice: Notice) {
+        match notice {
+            Notice::Failed(error) if error.is_passing() => {
+                self.screen.warn(format!("journal: {error}; the node refuses requests until it works again"));
+            }
+            Notice::Failed(error) => self.screen.warn(format!("journal: {error}; the node refuses requests")),
+            Notice::Recovered => self.screen.note("journal: works again"),
+            Notice::Gap { from, to } => {
+                self.screen.warn(format!("journal: receipts {from} to {} are lost", to.saturating_sub(1)));
+            }
+            Notice::Link(error) => self.screen.warn(format!("journal: {error}")),
+        }
+    }
+
+    fn drain(&mut self) {
+        self.screen.note(format!("stopping: what runs may come to its end {DIM}(Ctrl-C again to kill){DIM:#}"));
+        if let Some(relay) = &self.relay {
+            relay.stop_accepting();
+        }
+        self.drain.send_replace(true);
+        self.shared.change(|snapshot| snapshot.draining = true);
+        self.deadline = Some(Instant::now() + DRAIN);
+    }
+
+    async fn kill(&self, enclave: &mut Enclave) -> Result<(), HostError> {
+        enclave.kill();
+        enclave.ended().await;
+        self.run_dir.set_state(None)?;
+        Err(HostError::Killed)
+    }
+
+    /// The process is gone: hears its last words, lets what it said reach clients and journal, and judges.
+    async fn ended(&mut self, how: String) -> Result<(), HostError> {
+        loop {
+            let patience = if self.is_attached() { LAST_WORDS } else { SILENCE };
+            match timeout(patience, self.reports.recv()).await {
+                Ok(Some(report)) => self.report(report)?,
+                Ok(None) | Err(_) => break,
+            }
+        }
+        self.run_dir.set_state(None)?;
+        if let Some((step, code)) = self.fatal.take() {
+            return Err(HostError::Boot { step, code, log: self.run_dir.enclave_log() });
+        }
+        let stored = async {
+            // An error means that the journal's task is gone already.
+            let _ = self.attachment.wait_for(|attachment| *attachment == Attachment::Waiting).await;
+            if let Some(relay) = &mut self.relay {
+                relay.stop_accepting();
+                relay.finished().await;
+            }
+        };
+        // What could not be handed on in this time has nobody who takes it.
+        let _ = timeout(LAST_WORDS, stored).await;
+        match self.deadline.is_some() && self.stopped {
+            true => {
+                self.screen.note("stopped");
+                Ok(())
+            }
+            false => Err(HostError::EnclaveEnded { how, log: self.run_dir.enclave_log() }),
+        }
+    }
+
+    fn is_attached(&self) -> bool {
+        let mut attached = false;
+        self.shared.change(|snapshot| attached = snapshot.attached);
+        attached
+    }
+
+    fn describe(&self) {
+        let line = |model: &run_dir::ModelState| ModelLine {
+            name: model.name.clone(),
+            sha256: model.sha256.clone(),
+            size: model.size,
+        };
+        self.shared.change(|snapshot| {
+            snapshot.host_pid = std::process::id();
+            snapshot.enclave_pid = self.state.pid;
+            snapshot.platform = self.state.platform.clone();
+            snapshot.url = url(self.state.listen);
+            snapshot.models = self.state.models.iter().map(line).collect();
+        });
+    }
+
+    fn welcome(&self, ready: &Ready, next: u64) {
+        let (url, policy) = (url(self.state.listen), self.shown.join("policy.toml"));
+        let platform = match &*self.state.platform {
+            "simulated" => "simulated: for development, no hardware vouches for it".to_owned(),
+            "none" => "none: receipts are signed, no hardware vouches for the key".to_owned(),
+            other => other.to_owned(),
+        };
+        let mut rows = vec![("url", url.clone()), ("platform", platform)];
+        for model in &self.state.models {
+            let digest = model.sha256.get(..16).unwrap_or(&model.sha256);
+            rows.push(("model", format!("{} {DIM}sha256 {digest}… {}{DIM:#}", model.name, bytes(model.size))));
+        }
+        rows.push(("instance", hex::encode(ready.instance)));
+        rows.push(("policy", policy.display().to_string()));
+        rows.push(("ca", self.shown.join("ca.pem").display().to_string()));
+        let title = match self.found {
+            true => format!("re-attached, chain continues at seq {next}"),
+            false => "ready".to_owned(),
+        };
+        let name = self.state.models.first().map_or("MODEL", |model| &model.name);
+        let paste = format!("quoth-verify ask {url} --policy {} -m {name} \"Say hello.\"", policy.display());
+        self.screen.panel(&title, &rows, &paste);
+    }
+}
+
+/// Fills in what changes by itself.
+fn refresh(snapshot: &mut Snapshot, attachment: &watch::Receiver<Attachment>, relay: &OnceLock<Arc<Counters>>) {
+    (snapshot.journal, snapshot.journal_next) = match *attachment.borrow() {
+        Attachment::Waiting => ("waiting".into(), None),
+        Attachment::Failed => ("failed".into(), None),
+        Attachment::Attached { next } => ("attached".into(), Some(next)),
+    };
+    if let Some(counters) = relay.get() {
+        snapshot.relay = RelayLine {
+            open: counters.open.load(Ordering::Relaxed),
+            accepted: counters.accepted.load(Ordering::Relaxed),
+            shed: counters.shed.load(Ordering::Relaxed),
+            unreachable: counters.unreachable.load(Ordering::Relaxed),
+        };
+    }
+}
+
+async fn at(deadline: Option<Instant>) {
+    match deadline {
+        Some(deadline) => tokio::time::sleep_until(deadline).await,
+        None => std::future::pending().await,
+    }
+}
