@@ -46,7 +46,7 @@ async fn live(config: &Path, link: Address) -> Result<(), EnclaveError> {
     let (node, tls) = match boot(config, &link, &events).await {
         Ok(booted) => booted,
         Err((step, error)) => {
-            let code = Name::of("failed");
+            let code = Name::of(error.code());
             eprintln!("fatal step={step} {error}");
             events.tell_last(Event::Fatal { step: Name::of(step), code }).await;
             return Err(error);
@@ -103,7 +103,7 @@ async fn answer(node: Arc<Node>, tls: &Tls, link: Address, events: &Events) -> R
         async move {
             while let Ok(mut stream) = metrics_listener.accept().await {
                 let text = node.metrics.text(node.journal.running(), node.journal.unacknowledged());
-                let _ = timeout(limits::HANDSHAKE, metrics::write(&mut stream, &text)).await;
+                tokio::spawn(async move { timeout(limits::HANDSHAKE, metrics::write(&mut stream, &text)).await });
             }
         }
     });

@@ -4,8 +4,8 @@ use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
-use quoth_attestation::statement::{MAX_MODELS, MAX_TEXT};
 use quoth_attestation::Digest;
+use quoth_attestation::statement::{MAX_MODELS, MAX_TEXT};
 use serde::Deserialize;
 
 use crate::{EnclaveError, limits};
@@ -139,8 +139,9 @@ impl Config {
         if settings.models.is_empty() || settings.models.len() > MAX_MODELS {
             return refuse("between 1 and 32 models are needed");
         }
-        if names.iter().any(|name| name.is_empty() || name.len() > MAX_TEXT) {
-            return refuse("a model's name has between 1 and 256 bytes");
+        let printable = |name: &&str| name.bytes().all(|byte| byte.is_ascii_graphic());
+        if names.iter().any(|name| name.is_empty() || name.len() > MAX_TEXT || !printable(name)) {
+            return refuse("a model's name has between 1 and 256 printable ASCII characters");
         }
         if (1..names.len()).any(|index| names[..index].contains(&names[index])) {
             return refuse("two models have one name");
@@ -149,7 +150,10 @@ impl Config {
             return refuse("between 1 and 32 tls_names are needed");
         }
         let Limits { body_bytes, connections, exchanges } = settings.limits;
-        if !(1..=1 << 30).contains(&body_bytes) || !(1..=1 << 20).contains(&connections) || !(1..=1 << 16).contains(&exchanges) {
+        if !(1..=1 << 30).contains(&body_bytes)
+            || !(1..=1 << 20).contains(&connections)
+            || !(1..=1 << 16).contains(&exchanges)
+        {
             return refuse("a limit is out of range");
         }
         Ok(Self { settings, bytes })

@@ -52,12 +52,24 @@ pub enum EnclaveError {
         /// What.
         what: &'static str,
     },
-    /// The host was away for too long.
-    #[error("no host for {0} seconds")]
-    HostAbsent(u64),
 }
 
 impl EnclaveError {
+    /// Stable code, for the host.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Io { .. } => "io",
+            Self::Config(_) => "config",
+            Self::Platform(_) => "platform.absent",
+            Self::Link(_) => "link",
+            Self::Model { source: EngineError::ModelHash { .. }, .. } => "model.hash",
+            Self::Model { .. } => "model.refused",
+            Self::ModelUnknown { .. } => "model.unknown",
+            Self::ModelFeed { .. } => "model.feed",
+            Self::Make { .. } => "make",
+        }
+    }
+
     /// An [`EnclaveError::Io`] from what failed.
     pub fn io(what: &'static str) -> impl FnOnce(io::Error) -> Self {
         move |source| Self::Io { what, source }

@@ -12,6 +12,8 @@ pub const HEAD: Duration = Duration::from_secs(10);
 pub const BODY: Duration = Duration::from_secs(30);
 /// A client that takes no byte for so long is gone.
 pub const WRITE_STALL: Duration = Duration::from_secs(60);
+/// Pieces of a stream that wait for a slow client.
+pub const STREAM_PIECES: usize = 8;
 /// The head of a request, bytes.
 pub const HEAD_BYTES: usize = 16 * 1024;
 /// A request-target, bytes: as long as a receipt can name.
@@ -20,12 +22,20 @@ pub const TARGET_BYTES: usize = 2048;
 pub const HEADERS: usize = 64;
 /// The body of a request, bytes, unless configured.
 pub const BODY_BYTES: usize = 4 << 20;
+/// Request bodies held at one time, bytes, all together.
+pub const BODIES_BYTES: usize = 256 << 20;
+/// Of a body that is too long so much more is read, so that its sender hears why, bytes.
+pub const DISCARD_BYTES: usize = 8 << 20;
+/// And for so long.
+pub const DISCARD: Duration = Duration::from_secs(5);
 /// Client connections, unless configured.
 pub const CONNECTIONS: usize = 4096;
 /// Exchanges in progress, unless configured.
 pub const EXCHANGES: usize = 512;
 /// Streams of one HTTP/2 connection.
 pub const H2_STREAMS: u32 = 128;
+/// Streams that a client may open and reset before they are looked at (CVE-2023-44487).
+pub const H2_RESETS: usize = 20;
 /// Quotes under way or waited for at one time; one more gets 429.
 pub const QUOTES: usize = 64;
 /// Receipts that the host has not acknowledged; at so many the node answers 503.
@@ -34,10 +44,12 @@ pub const UNACKNOWLEDGED: usize = quoth_link::journal::MAX_UNACKNOWLEDGED;
 pub const RECENT_RECEIPTS: usize = 4096;
 /// Exchanges whose details are kept.
 pub const DETAILS: usize = 256;
+/// Their bytes, all together.
+pub const DETAILS_BYTES: usize = 64 << 20;
 /// How long details are kept.
 pub const DETAILS_LIFE: Duration = Duration::from_secs(600);
-/// Bytes flow at most so long without a checkpoint after them.
-pub const CHECKPOINT: Duration = Duration::from_secs(1);
+/// Bytes that have left get a checkpoint within this time: at least one a second, with room for a busy moment.
+pub const CHECKPOINT: Duration = Duration::from_millis(900);
 /// Evidence older than this is made anew.
 pub const EVIDENCE_LIFE: Duration = Duration::from_secs(3600);
 /// A statement's life.
@@ -46,6 +58,8 @@ pub const STATEMENT_LIFE: Duration = Duration::from_secs(quoth_attestation::stat
 pub const FEED_STALL: Duration = Duration::from_secs(20);
 /// Running exchanges get so long to finish when the node drains.
 pub const DRAIN: Duration = Duration::from_secs(20);
+/// Clients get so long to close once nothing runs.
+pub const CLOSE: Duration = Duration::from_secs(2);
 /// The journal gets so long to take the last receipts.
 pub const JOURNAL_DRAIN: Duration = Duration::from_secs(5);
 /// Receipts sent to the host in one write, bytes.

@@ -10,7 +10,7 @@ use quoth_attestation::evidence::Evidence;
 use quoth_attestation::receipt::Level;
 use quoth_attestation::statement::{Keys, Model, Software, Statement};
 use quoth_engine::Engine;
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::config::{Config, Limits};
 use crate::exchange::{Ledger, Shelf};
@@ -40,7 +40,8 @@ pub struct Node {
     digest: Digest,
     platform: Arc<dyn Platform>,
     newest: Mutex<Option<(Instant, Bytes)>>,
-    quotes: Semaphore,
+    quotes: Arc<Semaphore>,
+    bodies: Arc<Semaphore>,
 }
 
 /// Why there is no quote now.
@@ -79,21 +80,21 @@ impl Node {
         };
         let encoded = statement.encode();
         let digest = Digest::of(&encoded);
-        let limits = config.settings.limits;
-        let journal = Arc::new(Journal::new(instance, encoded.clone(), limits.exchanges));
+        let journal = Arc::new(Journal::new(instance, encoded.clone(), config.settings.limits.exchanges));
         let node = Self {
             engines,
             ledger: Ledger::new(key, digest, Arc::clone(&journal)),
             shelf: Shelf::default(),
             journal,
             metrics: Metrics::default(),
-            limits,
+            limits: config.settings.limits,
             statement,
             encoded,
             digest,
             platform,
             newest: Mutex::new(None),
-            quotes: Semaphore::new(limits::QUOTES),
+            quotes: Arc::new(Semaphore::new(limits::QUOTES)),
+            bodies: Arc::new(Semaphore::new(limits::BODIES_BYTES)),
         };
         node.renew()?;
         Ok(node)
@@ -124,6 +125,11 @@ impl Node {
         self.engines.iter().find(|engine| engine.info().name == name)
     }
 
+    /// Memory for `bytes` of a request body, if there is any left; given back when the permit is dropped.
+    pub fn memory_for(&self, bytes: usize) -> Option<OwnedSemaphorePermit> {
+        Arc::clone(&self.bodies).try_acquire_many_owned(u32::try_from(bytes).ok()?).ok()
+    }
+
     /// The newest evidence bundle; one that is old is made anew.
     pub async fn evidence(self: &Arc<Self>) -> Result<Bytes, NoQuote> {
         let newest = self.newest.lock().unwrap_or_else(PoisonError::into_inner).clone();
@@ -142,9 +148,14 @@ impl Node {
         self: &Arc<Self>,
         work: impl FnOnce(&Self) -> Result<Bytes, EnclaveError> + Send + 'static,
     ) -> Result<Bytes, NoQuote> {
-        let _permit = self.quotes.try_acquire().map_err(|_| NoQuote::Busy)?;
+        let permit = Arc::clone(&self.quotes).try_acquire_owned().map_err(|_| NoQuote::Busy)?;
         let node = Arc::clone(self);
-        let outcome = tokio::task::spawn_blocking(move || work(&node)).await;
+        let outcome = tokio::task::spawn_blocking(move || {
+            // Kept by the work itself: a caller that leaves does not end it.
+            let _permit = permit;
+            work(&node)
+        })
+        .await;
         outcome.ok().and_then(Result::ok).ok_or(NoQuote::Failed)
     }
 

@@ -46,6 +46,13 @@ pub async fn serve(node: Arc<Node>, listener: Listener, tls: Arc<ServerConfig>, 
     while node.journal.running() > 0 {
         sleep(ACCEPT_PAUSE).await;
     }
+    // The last bytes are still on their way.
+    let closed = async {
+        while node.metrics.connections.value() > 0 {
+            sleep(ACCEPT_PAUSE).await;
+        }
+    };
+    let _ = timeout(limits::CLOSE, closed).await;
 }
 
 async fn connection(node: Arc<Node>, acceptor: TlsAcceptor, stream: Stream, mut drain: watch::Receiver<bool>) {
@@ -69,6 +76,7 @@ async fn connection(node: Arc<Node>, acceptor: TlsAcceptor, stream: Stream, mut 
         .http2()
         .timer(TokioTimer::new())
         .max_concurrent_streams(limits::H2_STREAMS)
+        .max_pending_accept_reset_streams(limits::H2_RESETS)
         .max_header_list_size(limits::HEAD_BYTES as u32)
         .keep_alive_interval(limits::HEAD)
         .keep_alive_timeout(limits::HEAD);

@@ -8,9 +8,13 @@ use http_body_util::{BodyExt, Full, StreamBody};
 use hyper::body::Frame;
 use quoth_attestation::receipt::Outcome;
 
+use tokio::sync::mpsc;
+use tokio::time::timeout;
+
 use super::Body;
 use super::generate::Stream;
 use crate::exchange::{Exchange, Streamed};
+use crate::limits;
 
 /// What an endpoint answers.
 pub(super) enum Answer {
@@ -40,14 +44,31 @@ impl Answer {
                 exchange.headers(&mut headers);
                 headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
                 headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
-                let frames = unfold(Streamed::new(exchange, stream), |mut stream| async {
-                    let bytes = stream.next().await?;
-                    Some((Ok::<_, Infallible>(Frame::data(bytes)), stream))
+                let (sender, receiver) = mpsc::channel(limits::STREAM_PIECES);
+                tokio::spawn(produce(Streamed::new(exchange, stream), sender));
+                let frames = unfold(receiver, |mut pieces| async {
+                    let bytes = pieces.recv().await?;
+                    Some((Ok::<_, Infallible>(Frame::data(bytes)), pieces))
                 });
                 let mut response = Response::new(StreamBody::new(frames).boxed_unsync());
                 *response.headers_mut() = headers;
                 response
             }
+        }
+    }
+}
+
+/// Makes a stream's pieces until it ends or nobody takes them any more.
+async fn produce(mut stream: Streamed<Stream>, pieces: mpsc::Sender<Bytes>) {
+    loop {
+        let piece = tokio::select! {
+            () = pieces.closed() => return,
+            piece = stream.next() => piece,
+        };
+        let Some(piece) = piece else { return };
+        // A window that a client keeps shut must not hold a sequence of the engine.
+        if !matches!(timeout(limits::WRITE_STALL, pieces.send(piece)).await, Ok(Ok(()))) {
+            return;
         }
     }
 }

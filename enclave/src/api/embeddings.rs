@@ -17,13 +17,11 @@ pub(super) async fn answer(node: &Arc<Node>, asked: &Asked, exchange: &mut Excha
     let embedding = Embedding::from_json(&parse(asked)?)?;
     let engine = node.engine(&embedding.model).ok_or_else(ApiError::no_model)?.clone();
     let (info, encoding, model) = (engine.info().clone(), embedding.encoding, embedding.model.clone());
-    let prompt = embedding.inputs.concat().into_bytes();
+    let prompt = json!(embedding.inputs).to_string().into_bytes();
     let embeddings = spawn_blocking(move || engine.embed(&embedding)).await.map_err(|_| ApiError::internal())??;
     // No token is drawn: there are no output tokens and no sampling parameters to commit to.
     exchange.runs(&info, prompt, embeddings.tokens.concat(), Vec::new());
-    let item = |(index, vector): (u32, &Vec<f32>)| {
-        json!({ "object": "embedding", "index": index, "embedding": encode(vector, encoding) })
-    };
+    let item = |(index, vector): (u32, &Vec<f32>)| json!({ "object": "embedding", "index": index, "embedding": encode(vector, encoding) });
     let data: Vec<Value> = (0..).zip(&embeddings.vectors).map(item).collect();
     let tokens = exchange.usage().prompt;
     let usage = json!({ "prompt_tokens": tokens, "total_tokens": tokens });

@@ -1,6 +1,6 @@
 use bytes::Bytes;
-use http::header::{ALLOW, CONTENT_TYPE, RETRY_AFTER};
-use http::{HeaderName, HeaderValue, Response, StatusCode};
+use http::header::CONTENT_TYPE;
+use http::{HeaderValue, Response, StatusCode};
 use http_body_util::{BodyExt, Full};
 use quoth_engine::{EngineError, JsonError, RequestError};
 use serde_json::json;
@@ -15,7 +15,7 @@ pub struct ApiError {
     code: &'static str,
     param: Option<String>,
     message: String,
-    header: Option<(HeaderName, HeaderValue)>,
+    header: Option<(&'static str, &'static str)>,
 }
 
 impl ApiError {
@@ -47,7 +47,7 @@ impl ApiError {
     /// 405.
     pub fn method(allowed: &'static str) -> Self {
         let error = Self::wrong(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "another method is needed");
-        Self { header: Some((ALLOW, HeaderValue::from_static(allowed))), ..error }
+        Self { header: Some(("allow", allowed)), ..error }
     }
 
     /// 429: try again in a second.
@@ -97,13 +97,13 @@ impl ApiError {
         *response.status_mut() = self.status;
         response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         if let Some((name, value)) = &self.header {
-            response.headers_mut().insert(name, value.clone());
+            response.headers_mut().insert(*name, HeaderValue::from_static(value));
         }
         response
     }
 
     fn retry(self) -> Self {
-        Self { header: Some((RETRY_AFTER, HeaderValue::from_static("1"))), ..self }
+        Self { header: Some(("retry-after", "1")), ..self }
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use http::header::AUTHORIZATION;
 use http::{HeaderMap, Method, Request, Response};
 use hyper::body::Incoming;
@@ -75,7 +76,7 @@ fn details(node: &Node, cti: &str, headers: &HeaderMap) -> Result<Response<Body>
     // Whoever lacks the credential does not even learn whether there is something to read.
     credential
         .and_then(|credential| node.shelf.take(&cti, &credential))
-        .map(|details| whole(details.into(), "application/json"))
+        .map(|details| whole(Bytes::copy_from_slice(details.as_bytes()), "application/json"))
         .ok_or_else(|| ApiError::not_found("no such details here, or not for this credential"))
 }
 

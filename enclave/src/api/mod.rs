@@ -24,6 +24,7 @@ use quoth_engine::json;
 
 pub use error::ApiError;
 
+use crate::clock;
 use crate::exchange::{Asked, Exchange};
 use crate::journal::NoRoom;
 use crate::node::Node;
@@ -58,6 +59,9 @@ async fn exchange(node: Arc<Node>, endpoint: Endpoint, request: Request<Incoming
         node.metrics.shed.fetch_add(1, Relaxed);
         error.response()
     };
+    if clock::seconds() >= node.statement().not_after {
+        return shed(ApiError::unavailable("statement_expired", "this node must be restarted"));
+    }
     let place = match node.journal.reserve() {
         Ok(place) => place,
         Err(NoRoom::Journal) => {
@@ -65,7 +69,7 @@ async fn exchange(node: Arc<Node>, endpoint: Endpoint, request: Request<Incoming
         }
         Err(NoRoom::Exchanges) => return shed(ApiError::too_many("too many requests at once")),
     };
-    let asked = match read::whole(request, node.limits.body_bytes).await {
+    let asked = match read::whole(&node, request).await {
         Ok(asked) => asked,
         Err(error) => return shed(error),
     };

@@ -19,6 +19,7 @@ use quoth_attestation::transcript::Details;
 use quoth_attestation::{Digest, record};
 use quoth_engine::{Generation, ModelInfo};
 use sha2::{Digest as _, Sha256};
+use tokio::sync::OwnedSemaphorePermit;
 
 pub use ledger::Ledger;
 pub use shelf::Shelf;
@@ -30,6 +31,9 @@ use crate::{EnclaveError, clock, keys};
 
 /// False in the build that a benchmark compares with: the same server without any receipt work.
 const RECEIPTS: bool = !cfg!(feature = "bench-without-receipts");
+
+/// The status in a receipt when no status was sent, because there was nobody left to send it to.
+const NOBODY: u16 = 499;
 
 /// What a caller asked of the proofs, in request headers.
 #[derive(Clone, Default)]
@@ -54,6 +58,8 @@ pub struct Asked {
     pub caller: Caller,
     /// When the body was read whole, milliseconds.
     pub received: u64,
+    /// The memory that the body takes.
+    pub _memory: Option<OwnedSemaphorePermit>,
 }
 
 /// An exchange in progress. Dropping it unfinished means that the caller went away.
@@ -132,6 +138,11 @@ impl Exchange {
         put(headers, "quoth-cti", hex::encode(open.cti));
         put(headers, "quoth-node", self.node.digest().to_string());
         put(headers, "quoth-opening", Base64UrlUnpadded::encode_string(open.opening.as_bytes()));
+    }
+
+    /// The request's id, hex.
+    pub fn id(&self) -> String {
+        self.open.as_ref().map(|open| hex::encode(open.cti)).unwrap_or_default()
     }
 
     /// Names the generation that answers.
@@ -279,7 +290,13 @@ impl Exchange {
 
 impl Drop for Exchange {
     fn drop(&mut self) {
-        self.finish(Outcome::ClientClosed);
+        if let Some(open) = self.open.as_mut().filter(|open| !open.streamed) {
+            open.status = NOBODY;
+        }
+        self.finish(match std::thread::panicking() {
+            true => Outcome::EngineFailed,
+            false => Outcome::ClientClosed,
+        });
     }
 }
 

@@ -3,6 +3,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
 use quoth_attestation::Digest;
+use zeroize::Zeroizing;
 
 use crate::limits;
 
@@ -12,7 +13,7 @@ pub struct Shelf(Mutex<HashMap<[u8; 16], Kept>>);
 
 struct Kept {
     credential: Digest,
-    details: String,
+    details: Zeroizing<String>,
     since: Instant,
 }
 
@@ -21,16 +22,20 @@ impl Shelf {
     pub fn put(&self, cti: [u8; 16], credential: [u8; 32], details: String) {
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         kept.retain(|_, kept| kept.since.elapsed() < limits::DETAILS_LIFE);
-        while kept.len() >= limits::DETAILS {
+        let held = |kept: &HashMap<_, Kept>| kept.values().map(|kept| kept.details.len()).sum::<usize>();
+        if details.len() > limits::DETAILS_BYTES {
+            return;
+        }
+        while kept.len() >= limits::DETAILS || held(&kept) + details.len() > limits::DETAILS_BYTES {
             let oldest = kept.iter().min_by_key(|(_, kept)| kept.since).map(|(cti, _)| *cti);
             oldest.map(|cti| kept.remove(&cti));
         }
         // Compared by digest, so that time tells nothing of the credential.
-        kept.insert(cti, Kept { credential: Digest::of(&credential), details, since: Instant::now() });
+        kept.insert(cti, Kept { credential: Digest::of(&credential), details: details.into(), since: Instant::now() });
     }
 
     /// Takes the details away, if the credential opens them.
-    pub fn take(&self, cti: &[u8; 16], credential: &[u8]) -> Option<String> {
+    pub fn take(&self, cti: &[u8; 16], credential: &[u8]) -> Option<Zeroizing<String>> {
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let found = kept.get(cti)?;
         if found.since.elapsed() >= limits::DETAILS_LIFE {
@@ -55,7 +60,7 @@ mod tests {
         let shelf = Shelf::default();
         shelf.put([1; 16], [2; 32], "x".into());
         assert_eq!(shelf.take(&[1; 16], &[3; 32]), None);
-        assert_eq!(shelf.take(&[1; 16], &[2; 32]).unwrap(), "x");
+        assert_eq!(shelf.take(&[1; 16], &[2; 32]).unwrap().as_str(), "x");
         assert_eq!(shelf.take(&[1; 16], &[2; 32]), None);
     }
 

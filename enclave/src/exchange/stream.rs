@@ -9,11 +9,7 @@ use crate::limits;
 pub trait Events: Send {
     /// Waits for the next events and appends their bytes, whole events only; `None` while there are more, then how it
     /// ended. Must be safe to cancel while it waits.
-    fn next(
-        &mut self,
-        exchange: &mut Exchange,
-        out: &mut BytesMut,
-    ) -> impl Future<Output = Option<End>> + Send;
+    fn next(&mut self, exchange: &mut Exchange, out: &mut BytesMut) -> impl Future<Output = Option<End>> + Send;
 }
 
 /// How an answer ended.

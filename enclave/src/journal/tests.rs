@@ -67,7 +67,9 @@ async fn what_was_not_acknowledged_is_sent_again() {
         let mut frames = Frames::<ToHost, _>::new(reader);
         let session = journal.session(enclave);
         let host = async {
-            assert!(matches!(frames.next().await.unwrap(), Some(ToHost::Hello { instance, .. }) if instance == [7; 16]));
+            assert!(
+                matches!(frames.next().await.unwrap(), Some(ToHost::Hello { instance, .. }) if instance == [7; 16])
+            );
             writer.write_all(&ToEnclave::Welcome { next: has }.to_bytes()).await.unwrap();
             for wanted in expected {
                 let Some(ToHost::Receipt { seq, bytes }) = frames.next().await.unwrap() else { panic!("no receipt") };

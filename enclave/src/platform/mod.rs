@@ -6,10 +6,10 @@ mod simulated;
 
 use std::sync::Arc;
 
+use quoth_attestation::Digest;
 use quoth_attestation::binding::Nonce;
 use quoth_attestation::receipt::Level;
 use quoth_attestation::statement::{Clock, Platform as Name};
-use quoth_attestation::Digest;
 
 use crate::EnclaveError;
 use crate::config::{Config, PlatformName};
