@@ -1,0 +1,255 @@
+//! The journal port against a scripted enclave, over real sockets and a real file.
+#![allow(clippy::unwrap_used)]
+
+mod support;
+
+use std::path::PathBuf;
+
+use bytes::Bytes;
+use quoth_host::journal::{self, Attachment, Break, JournalError, Notice};
+use quoth_link::journal::{ToEnclave, ToHost};
+use quoth_link::{Address, Port};
+use rusqlite::Connection;
+use support::{Instance, Journal};
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinHandle;
+
+struct Served {
+    folder: tempfile::TempDir,
+    address: Address,
+    attachment: watch::Receiver<Attachment>,
+    notices: mpsc::UnboundedReceiver<Notice>,
+    task: JoinHandle<()>,
+}
+
+impl Served {
+    fn new() -> Self {
+        Self::on(tempfile::tempdir().unwrap())
+    }
+
+    fn on(folder: tempfile::TempDir) -> Self {
+        let address = Address::Unix(folder.path().to_owned());
+        let (attached, attachment) = watch::channel(Attachment::Waiting);
+        let (notice, notices) = mpsc::unbounded_channel();
+        let listener = address.listen(Port::JOURNAL).unwrap();
+        let task = tokio::spawn(journal::serve(listener, folder.path().join("journal.sqlite"), attached, notice));
+        Self { folder, address, attachment, notices, task }
+    }
+
+    fn path(&self) -> PathBuf {
+        self.folder.path().join("journal.sqlite")
+    }
+
+    /// Ends the host's side and begins it anew on the same file.
+    async fn again(self) -> Self {
+        self.task.abort();
+        let _ = self.task.await;
+        Self::on(self.folder)
+    }
+}
+
+#[tokio::test]
+async fn receipts_are_on_disk_once_acknowledged_and_the_chain_goes_on() {
+    let (served, mut instance) = (Served::new(), Instance::new(1));
+    let mut journal = Journal::attach(&served.address, &instance, 0).await;
+    journal.expect(ToEnclave::Welcome { next: 0 }).await;
+    for _ in 0..3 {
+        journal.send(&instance.receipt()).await;
+    }
+    journal.acknowledged(2).await;
+    let other = Connection::open(served.path()).unwrap();
+    let stored: i64 = other.query_row("SELECT count(*) FROM receipts", [], |row| row.get(0)).unwrap();
+    assert_eq!(stored, 3, "another connection sees what was acknowledged");
+    assert_eq!(*served.attachment.borrow(), Attachment::Attached { next: 3 });
+
+    let served = served.again().await;
+    let mut journal = Journal::attach(&served.address, &instance, 3).await;
+    journal.expect(ToEnclave::Welcome { next: 3 }).await;
+    journal.send(&instance.receipt()).await;
+    journal.acknowledged(3).await;
+    let read = journal::read(&served.path(), None).unwrap();
+    assert!(read[0].chain.whole);
+    assert_eq!(read[0].receipts.iter().map(|receipt| receipt.seq).collect::<Vec<_>>(), [0, 1, 2, 3]);
+    assert_eq!(journal::read(&served.path(), Some([0xee; 16])).unwrap()[0].receipts.len(), 0);
+}
+
+#[tokio::test]
+async fn a_burst_larger_than_a_batch_is_taken_whole() {
+    let (served, mut instance) = (Served::new(), Instance::new(1));
+    let mut journal = Journal::attach(&served.address, &instance, 0).await;
+    journal.expect(ToEnclave::Welcome { next: 0 }).await;
+    for _ in 0..1024 {
+        journal.send(&instance.receipt()).await;
+    }
+    journal.acknowledged(1023).await;
+    let read = journal::read(&served.path(), None).unwrap();
+    assert!(read[0].chain.whole);
+    assert_eq!(read[0].receipts.len(), 1024);
+}
+
+#[tokio::test]
+async fn the_same_receipt_may_come_twice_and_another_one_in_its_place_may_not() {
+    let (mut served, mut instance) = (Served::new(), Instance::new(1));
+    let receipt = instance.receipt();
+    let mut journal = Journal::attach(&served.address, &instance, 0).await;
+    journal.expect(ToEnclave::Welcome { next: 0 }).await;
+    for _ in 0..2 {
+        journal.send(&receipt).await;
+        journal.acknowledged(0).await;
+    }
+    let mut tampered = receipt.1.to_vec();
+    *tampered.last_mut().unwrap() ^= 1;
+    journal.send(&(0, Bytes::from(tampered))).await;
+    journal.expect(ToEnclave::Failed).await;
+    let notice = served.notices.recv().await.unwrap();
+    assert!(matches!(notice, Notice::Failed(JournalError::Conflict { seq: 0 })), "{notice:?}");
+    assert_eq!(*served.attachment.borrow(), Attachment::Failed);
+    assert_eq!(journal::read(&served.path(), None).unwrap()[0].receipts[0].cose, receipt.1);
+}
+
+#[tokio::test]
+async fn what_is_no_receipt_of_this_place_and_instance_is_not_stored() {
+    let (mut other, mut later) = (Instance::new(2), Instance::new(1));
+    let late = {
+        later.receipt();
+        (0, later.receipt().1)
+    };
+    for wrong in [(0, Bytes::from_static(b"no receipt")), other.receipt(), late] {
+        let (mut served, instance) = (Served::new(), Instance::new(1));
+        let mut journal = Journal::attach(&served.address, &instance, 0).await;
+        journal.expect(ToEnclave::Welcome { next: 0 }).await;
+        journal.send(&wrong).await;
+        journal.expect(ToEnclave::Failed).await;
+        let notice = served.notices.recv().await.unwrap();
+        assert!(matches!(notice, Notice::Failed(JournalError::Receipt { seq: 0 })), "{notice:?}");
+        assert!(journal::read(&served.path(), None).unwrap()[0].receipts.is_empty());
+    }
+}
+
+#[tokio::test]
+async fn a_statement_of_another_instance_is_refused() {
+    let (mut served, mut instance) = (Served::new(), Instance::new(1));
+    instance.id = [9; 16];
+    let mut journal = Journal::attach(&served.address, &instance, 0).await;
+    journal.expect(ToEnclave::Failed).await;
+    assert!(matches!(served.notices.recv().await, Some(Notice::Failed(JournalError::Statement))));
+}
+
+#[tokio::test]
+async fn a_gap_is_stored_as_it_is_and_shown() {
+    let (mut served, mut instance) = (Served::new(), Instance::new(1));
+    let mut receipts: Vec<_> = (0..6).map(|_| instance.receipt()).collect();
+    let mut journal = Journal::attach(&served.address, &instance, 0).await;
+    journal.expect(ToEnclave::Welcome { next: 0 }).await;
+    journal.send(&receipts[0]).await;
+    journal.acknowledged(0).await;
+    drop(journal);
+    // It holds nothing before 4 any more.
+    let mut journal = Journal::attach(&served.address, &instance, 4).await;
+    journal.expect(ToEnclave::Welcome { next: 1 }).await;
+    for receipt in receipts.drain(4..) {
+        journal.send(&receipt).await;
+    }
+    journal.acknowledged(5).await;
+    assert!(matches!(served.notices.recv().await, Some(Notice::Gap { from: 1, to: 4 })));
+    let chain = journal::read(&served.path(), None).unwrap().remove(0).chain;
+    assert!(!chain.whole);
+    assert_eq!(chain.breaks, [Break::Gap { from: 1, to: 3 }]);
+}
+
+#[tokio::test]
+async fn a_receipt_ahead_of_its_turn_is_not_acknowledged() {
+    let (served, mut instance) = (Served::new(), Instance::new(1));
+    let receipts = [instance.receipt(), instance.receipt()];
+    let mut journal = Journal::attach(&served.address, &instance, 0).await;
+    journal.expect(ToEnclave::Welcome { next: 0 }).await;
+    journal.send(&receipts[1]).await;
+    journal.send(&receipts[0]).await;
+    journal.expect(ToEnclave::Ack { seq: 0 }).await;
+    journal.send(&receipts[1]).await;
+    journal.expect(ToEnclave::Ack { seq: 1 }).await;
+}
+
+#[tokio::test]
+async fn storage_that_fails_says_so_and_recovers() {
+    let (mut served, mut instance) = (Served::new(), Instance::new(1));
+    let receipts = [instance.receipt(), instance.receipt()];
+    let mut journal = Journal::attach(&served.address, &instance, 0).await;
+    journal.expect(ToEnclave::Welcome { next: 0 }).await;
+    journal.send(&receipts[0]).await;
+    journal.acknowledged(0).await;
+    let other = Connection::open(served.path()).unwrap();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    journal.send(&receipts[1]).await;
+    journal.expect(ToEnclave::Failed).await;
+    assert!(matches!(served.notices.recv().await, Some(Notice::Failed(JournalError::Database(_)))));
+    other.execute_batch("ROLLBACK").unwrap();
+    journal.expect(ToEnclave::Welcome { next: 1 }).await;
+    journal.send(&receipts[1]).await;
+    journal.acknowledged(1).await;
+    assert!(matches!(served.notices.recv().await, Some(Notice::Recovered)));
+    assert!(journal::read(&served.path(), None).unwrap()[0].chain.whole);
+}
+
+#[tokio::test]
+async fn a_journal_whose_file_is_gone_acknowledges_nothing_into_the_void() {
+    let (mut served, mut instance) = (Served::new(), Instance::new(1));
+    let receipts = [instance.receipt(), instance.receipt()];
+    let mut journal = Journal::attach(&served.address, &instance, 0).await;
+    journal.expect(ToEnclave::Welcome { next: 0 }).await;
+    journal.send(&receipts[0]).await;
+    journal.acknowledged(0).await;
+    for file in ["journal.sqlite", "journal.sqlite-wal", "journal.sqlite-shm"] {
+        std::fs::remove_file(served.folder.path().join(file)).unwrap();
+    }
+    journal.send(&receipts[1]).await;
+    journal.expect(ToEnclave::Failed).await;
+    assert!(matches!(served.notices.recv().await, Some(Notice::Failed(JournalError::Replaced))));
+    // A new file begins; what is lost shows as a gap once the enclave no longer has it.
+    journal.expect(ToEnclave::Welcome { next: 0 }).await;
+}
+
+#[tokio::test]
+async fn a_stranger_to_the_protocol_is_cut_off_and_the_next_one_served() {
+    let (served, mut instance) = (Served::new(), Instance::new(1));
+    let mut stranger = Journal::connect(&served.address, Port::JOURNAL).await;
+    stranger.say(&ToHost::Receipt { seq: 0, bytes: instance.receipt().1 }).await;
+    assert_eq!(stranger.hear().await.unwrap(), None);
+    let mut journal = Journal::attach(&served.address, &instance, 0).await;
+    journal.expect(ToEnclave::Welcome { next: 0 }).await;
+    let hello = ToHost::Hello { instance: instance.id, first: 0, statement: Bytes::from(instance.statement.clone()) };
+    journal.say(&hello).await;
+    assert_eq!(journal.hear().await.unwrap(), None, "a second hello");
+}
+
+#[tokio::test]
+async fn a_new_connection_replaces_one_that_hangs() {
+    let (served, instance) = (Served::new(), Instance::new(1));
+    let mut hanging = Journal::connect(&served.address, Port::JOURNAL).await;
+    let mut journal = Journal::attach(&served.address, &instance, 0).await;
+    journal.expect(ToEnclave::Welcome { next: 0 }).await;
+    assert_eq!(hanging.hear().await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn damage_in_the_file_is_shown_where_it_is() {
+    let (served, mut instance) = (Served::new(), Instance::new(1));
+    let mut journal = Journal::attach(&served.address, &instance, 0).await;
+    journal.expect(ToEnclave::Welcome { next: 0 }).await;
+    for _ in 0..7 {
+        journal.send(&instance.receipt()).await;
+    }
+    journal.acknowledged(6).await;
+    // Another chain of the same node, of which one receipt is slipped in.
+    let mut forged = Instance::new(1);
+    forged.receipt();
+    let foreign = Instance::new(2).receipt().1;
+    let other = Connection::open(served.path()).unwrap();
+    other.execute("DELETE FROM receipts WHERE seq IN (2, 3)", []).unwrap();
+    other.execute("UPDATE receipts SET cose = ?1 WHERE seq = 5", [foreign.to_vec()]).unwrap();
+    let read = journal::read(&served.path(), None).unwrap().remove(0);
+    assert_eq!(read.chain.breaks, [Break::Gap { from: 2, to: 3 }, Break::Unreadable { seq: 5 }]);
+    assert_eq!(read.receipts.len(), 4);
+    other.execute("UPDATE receipts SET cose = zeroblob(100000) WHERE seq = 5", []).unwrap();
+    assert!(!journal::read(&served.path(), None).unwrap()[0].chain.whole);
+}

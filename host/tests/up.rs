@@ -1,0 +1,275 @@
+//! `quoth` as a process, with a scripted enclave on the other side of its sockets.
+#![allow(clippy::unwrap_used)]
+
+mod support;
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+
+use quoth_attestation::Digest;
+use quoth_attestation::measurement::pcr;
+use quoth_link::event::{Command, Event, Status};
+use quoth_link::journal::ToEnclave;
+use quoth_link::{Address, LinkError, Name, Port, feed::Request, metrics};
+use rustix::process::Signal;
+use support::{Host, Instance, Journal, SOON, Talk};
+use tokio::io::AsyncReadExt;
+
+type Events = Talk<Command>;
+
+/// Plays the enclave up to the point where clients are let in.
+async fn boot(host: &Host, instance: &Instance, first: u64, next: u64) -> (Events, Journal) {
+    let mut events = Events::connect(&host.link(), Port::EVENTS).await;
+    events.say(&Event::Boot { step: Name::of("model"), ms: 12 }).await;
+    events.say(&instance.ready()).await;
+    let mut journal = Journal::attach(&host.link(), instance, first).await;
+    journal.expect(ToEnclave::Welcome { next }).await;
+    host.printed("try it:").await;
+    (events, journal)
+}
+
+async fn fetch(link: &Address, request: Request) -> Result<Vec<u8>, LinkError> {
+    let mut stream = link.connect(Port::MODEL, SOON).await?;
+    request.ask(&mut stream).await?;
+    let mut bytes = Vec::new();
+    stream.read_to_end(&mut bytes).await?;
+    Ok(bytes)
+}
+
+#[tokio::test]
+async fn a_node_is_fed_described_and_drained() {
+    let mut host = Host::new();
+    host.start(true);
+    let (mut instance, link) = (Instance::new(1), host.link());
+    let mut events = Events::connect(&link, Port::EVENTS).await;
+
+    let request = Request { sha256: Digest::of(Host::MODEL).0, size: Host::MODEL.len() as u64 };
+    assert_eq!(fetch(&link, request).await.unwrap(), Host::MODEL);
+    for wrong in [Request { size: request.size + 1, ..request }, Request { sha256: [7; 32], ..request }] {
+        assert!(matches!(fetch(&link, wrong).await, Err(LinkError::UnknownModel)));
+    }
+    // Somebody who leaves in the middle of a request does not keep the next one from being served.
+    drop(link.connect(Port::MODEL, SOON).await.unwrap());
+    assert_eq!(fetch(&link, request).await.unwrap(), Host::MODEL);
+
+    events.say(&Event::Boot { step: Name::of("model"), ms: 1234 }).await;
+    events.say(&instance.ready()).await;
+    host.printed("1.2 s").await;
+    assert!(tokio::net::TcpStream::connect(("127.0.0.1", host.port)).await.is_err(), "not before the journal is there");
+    let mut journal = Journal::attach(&link, &instance, 0).await;
+    journal.expect(ToEnclave::Welcome { next: 0 }).await;
+    host.printed("try it:").await;
+
+    let config = fs::read(host.run_dir().join("enclave.toml")).unwrap();
+    let program = fs::read(host.folder.path().join("quoth-enclave")).unwrap();
+    let written: toml::Table = str::from_utf8(&config).unwrap().parse().unwrap();
+    assert_eq!(written["version"].as_integer(), Some(1));
+    assert_eq!(written["platform"].as_str(), Some("simulated"));
+    assert_eq!(written["model"][0]["name"].as_str(), Some("tiny-model"));
+    assert_eq!(written["model"][0]["sha256"].as_str(), Some(&*Digest::of(Host::MODEL).to_string()));
+    let policy: toml::Table = fs::read_to_string(host.run_dir().join("policy.toml")).unwrap().parse().unwrap();
+    assert_eq!(policy["simulated"]["roots"][0].as_str(), Some(&*"06".repeat(32)));
+    assert_eq!(policy["image"][0]["pcr0"].as_str(), Some(&*hex::encode(pcr(&[&program, &config]))));
+    assert_eq!(policy["image"][0]["pcr1"].as_str(), Some(&*hex::encode(pcr(&[&program]))));
+    assert_eq!(policy["image"][0]["pcr2"].as_str(), Some(&*hex::encode(pcr(&[&config]))));
+    assert_eq!(policy["models"]["accept"][0].as_str(), Some(&*Digest::of(Host::MODEL).to_string()));
+    assert_eq!(policy["config"]["accept"][0].as_str(), Some(&*Digest::of(&config).to_string()));
+    assert!(fs::read_to_string(host.run_dir().join("ca.pem")).unwrap().contains("BEGIN CERTIFICATE"));
+    for file in ["", "policy.toml", "enclave.toml", "journal.sqlite", "state.json", "enclave.log", "sockets"] {
+        let mode = fs::metadata(host.run_dir().join(file)).unwrap().permissions().mode();
+        assert_eq!(mode & 0o077, 0, "{file} is for its owner only");
+    }
+
+    let clients = link.listen(Port::CLIENTS).unwrap();
+    let mut client = tokio::net::TcpStream::connect(("127.0.0.1", host.port)).await.unwrap();
+    drop(clients.accept().await.unwrap());
+    assert_eq!(client.read(&mut [0]).await.unwrap(), 0);
+
+    events.say(&Event::Status(Status { receipts: 41, ..Status::default() })).await;
+    let status = loop {
+        let output = host.command("status").arg("--json").output().unwrap();
+        assert!(output.status.success());
+        let status: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+        if !status["enclave"].is_null() {
+            break status;
+        }
+    };
+    assert_eq!((status["running"].as_bool(), status["attached"].as_bool()), (Some(true), Some(true)));
+    assert_eq!(status["journal"].as_str(), Some("attached"));
+    assert_eq!(status["enclave"]["receipts"].as_u64(), Some(41));
+    assert_eq!(status["node"].as_str(), Some(&*instance.node().to_string()));
+    let text = host.command("status").output().unwrap();
+    assert!(String::from_utf8(text.stdout).unwrap().contains("ready"));
+
+    let answering = link.listen(Port::METRICS).unwrap();
+    let answer = async {
+        let mut stream = answering.accept().await.unwrap();
+        metrics::write(&mut stream, "quoth_receipts_total 41\n").await.unwrap();
+    };
+    let mut ask = host.command("metrics");
+    let (printed, ()) = tokio::join!(tokio::task::spawn_blocking(move || ask.output().unwrap()), answer);
+    assert_eq!(printed.unwrap().stdout, b"quoth_receipts_total 41\n");
+    drop(answering);
+
+    host.signal(Signal::INT);
+    assert_eq!(events.hear().await.unwrap(), Some(Command::Drain {}));
+    assert!(tokio::net::TcpStream::connect(("127.0.0.1", host.port)).await.is_err());
+    let last = instance.receipt();
+    journal.send(&last).await;
+    journal.acknowledged(0).await;
+    drop(journal);
+    events.say(&Event::Stopped {}).await;
+    host.kill_enclave();
+    assert_eq!(host.wait().await.code(), Some(0), "{}", host.output());
+    assert!(!host.run_dir().join("state.json").exists());
+
+    let listed = host.command("receipts").arg("--json").output().unwrap();
+    let listed: serde_json::Value = serde_json::from_slice(&listed.stdout).unwrap();
+    assert_eq!(listed["instances"][0]["chain"]["whole"].as_bool(), Some(true));
+    let cti = listed["instances"][0]["receipts"][0]["cti"].as_str().unwrap();
+    let out = host.folder.path().join("receipt.cose");
+    assert!(host.command("receipts").arg(cti).arg("--out").arg(&out).status().unwrap().success());
+    assert_eq!(fs::read(out).unwrap(), last.1);
+    let table = String::from_utf8(host.command("receipts").output().unwrap().stdout).unwrap();
+    assert!(table.contains(cti) && table.contains("whole"), "{table}");
+    assert_eq!(host.command("receipts").arg("0".repeat(32)).output().unwrap().status.code(), Some(1));
+    assert_eq!(host.command("receipts").arg("xyz").output().unwrap().status.code(), Some(2));
+    assert_eq!(host.command("status").output().unwrap().status.code(), Some(1));
+    assert_eq!(host.command("metrics").output().unwrap().status.code(), Some(1));
+}
+
+#[tokio::test]
+async fn a_host_that_was_killed_comes_back_to_its_enclave() {
+    let mut host = Host::new();
+    host.start(true);
+    let mut instance = Instance::new(1);
+    let (events, mut journal) = boot(&host, &instance, 0, 0).await;
+    let receipts = [instance.receipt(), instance.receipt()];
+    journal.send(&receipts[0]).await;
+    journal.acknowledged(0).await;
+    let enclave = host.enclave();
+    host.signal(Signal::KILL);
+    host.wait().await;
+    drop((events, journal));
+    assert_eq!(host.command("status").output().unwrap().status.code(), Some(1));
+
+    host.start(false);
+    host.printed("attaching").await;
+    let mut events = Events::connect(&host.link(), Port::EVENTS).await;
+    events.say(&instance.ready()).await;
+    let mut journal = Journal::attach(&host.link(), &instance, 1).await;
+    journal.expect(ToEnclave::Welcome { next: 1 }).await;
+    journal.send(&receipts[1]).await;
+    journal.acknowledged(1).await;
+    host.printed("re-attached, chain continues at seq").await;
+    assert_eq!(host.enclave(), enclave);
+    // It can be fed again without being told the models anew.
+    let request = Request { sha256: Digest::of(Host::MODEL).0, size: Host::MODEL.len() as u64 };
+    assert_eq!(fetch(&host.link(), request).await.unwrap(), Host::MODEL);
+    // The enclave is not this host's child; its end is seen all the same.
+    host.kill_enclave();
+    assert_eq!(host.wait().await.code(), Some(3), "{}", host.output());
+}
+
+#[tokio::test]
+async fn a_dead_enclave_ends_the_host_with_an_error() {
+    let mut host = Host::new();
+    host.start(true);
+    let _talk = boot(&host, &Instance::new(1), 0, 0).await;
+    host.kill_enclave();
+    assert_eq!(host.wait().await.code(), Some(3), "{}", host.output());
+    assert!(host.output().contains("the enclave ended by signal 9"), "{}", host.output());
+}
+
+#[tokio::test]
+async fn an_enclave_that_cannot_start_is_reported_with_its_step() {
+    let mut host = Host::new();
+    host.start(true);
+    let mut events = Events::connect(&host.link(), Port::EVENTS).await;
+    events.say(&Event::Fatal { step: Name::of("model"), code: Name::of("model.digest") }).await;
+    host.kill_enclave();
+    assert_eq!(host.wait().await.code(), Some(3), "{}", host.output());
+    assert!(host.output().contains("step model failed with model.digest"), "{}", host.output());
+}
+
+#[tokio::test]
+async fn a_program_that_ends_at_once_is_reported() {
+    let mut host = Host::new();
+    Host::script(&host.folder.path().join("quoth-enclave"), "exit 7");
+    host.start(true);
+    assert_eq!(host.wait().await.code(), Some(3), "{}", host.output());
+    assert!(host.output().contains("with status 7"), "{}", host.output());
+}
+
+#[tokio::test]
+async fn the_enclave_has_no_environment() {
+    let mut host = Host::new();
+    Host::script(&host.folder.path().join("quoth-enclave"), "exec /usr/bin/env");
+    host.start(true);
+    host.wait().await;
+    let seen = fs::read_to_string(host.run_dir().join("enclave.log")).unwrap();
+    // What a shell sets by itself.
+    assert!(
+        seen.lines().all(|line| line.starts_with("PWD=")
+            || line.starts_with("_=")
+            || line.starts_with("SHLVL=")
+            || line.starts_with("OLDPWD=")),
+        "{seen}"
+    );
+}
+
+#[tokio::test]
+async fn a_second_host_is_refused_while_one_lives() {
+    let mut host = Host::new();
+    host.start(true);
+    let _talk = boot(&host, &Instance::new(1), 0, 0).await;
+    let second = host.command("up").args(["--listen", "127.0.0.1:0"]).output().unwrap();
+    assert_eq!(second.status.code(), Some(2));
+    assert!(String::from_utf8(second.stderr).unwrap().contains("another quoth up runs"));
+    assert!(tokio::net::TcpStream::connect(("127.0.0.1", host.port)).await.is_ok());
+}
+
+#[tokio::test]
+async fn a_second_ctrl_c_kills() {
+    let mut host = Host::new();
+    host.start(true);
+    let (mut events, _journal) = boot(&host, &Instance::new(1), 0, 0).await;
+    host.signal(Signal::INT);
+    assert_eq!(events.hear().await.unwrap(), Some(Command::Drain {}));
+    host.signal(Signal::TERM);
+    assert_eq!(host.wait().await.code(), Some(3), "{}", host.output());
+    assert!(!host.run_dir().join("state.json").exists());
+}
+
+#[tokio::test]
+async fn an_enclave_that_babbles_is_cut_off_and_may_come_back() {
+    let mut host = Host::new();
+    host.start(true);
+    let mut events = Events::connect(&host.link(), Port::EVENTS).await;
+    tokio::io::AsyncWriteExt::write_all(&mut events.writer, b"{\"event\":\"surprise\"}\n").await.unwrap();
+    assert_eq!(events.hear().await.unwrap(), None);
+    let _talk = boot(&host, &Instance::new(1), 0, 0).await;
+    assert!(host.output().contains("malformed event"), "{}", host.output());
+}
+
+#[tokio::test]
+async fn wrong_use_is_one_clear_line() {
+    let host = Host::new();
+    for (arguments, expected) in [
+        (vec![], "nothing to serve"),
+        (vec!["--model", "/nonexistent.gguf"], "/nonexistent.gguf"),
+        (vec!["--model", "/dev/null", "--name", "a b"], "a model's name"),
+        (vec!["--model", "/dev/null", "--enclave", "/nonexistent"], "/nonexistent"),
+        (vec!["--model", "/dev/null", "--model", "/dev/null", "--name", "x"], "--name names a single model"),
+    ] {
+        let output = host.command("up").args(["--listen", "127.0.0.1:0"]).args(&arguments).output().unwrap();
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}");
+        let error = String::from_utf8(output.stderr).unwrap();
+        assert!(error.contains(expected) && error.lines().count() == 1, "{arguments:?}: {error}");
+    }
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let output = host.command("up").args(["--model", "/dev/null", "--listen", &address]).output().unwrap();
+    assert!(String::from_utf8(output.stderr).unwrap().contains("listening on"));
+    assert_eq!(output.status.code(), Some(2));
+}
