@@ -1,6 +1,7 @@
 //! Is this receipt about this request and this response?
 
 use alloc::string::{String, ToString};
+use core::fmt;
 
 use quoth_attestation::Digest;
 use quoth_attestation::binding::Nonce;
@@ -19,7 +20,7 @@ pub struct VerifiedExchange {
 }
 
 /// Details that a verified receipt commits to.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct VerifiedDetails {
     details: Details,
 }
@@ -68,6 +69,13 @@ impl VerifiedDetails {
     /// The details.
     pub fn details(&self) -> &Details {
         &self.details
+    }
+}
+
+/// Without the prompt, and without the tokens that spell it.
+impl fmt::Debug for VerifiedDetails {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("VerifiedDetails(..)")
     }
 }
 

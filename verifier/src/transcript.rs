@@ -1,5 +1,7 @@
 //! Is this saved exchange what a node signed?
 
+use core::fmt;
+
 use quoth_attestation::Digest;
 use quoth_attestation::commit::Label;
 use quoth_attestation::cose::Signed;
@@ -13,7 +15,7 @@ use crate::stream::{Checkpoints, check_streamed};
 use crate::{Refusal, Time, TimeChoice, VerifiedDetails, VerifiedExchange, VerifiedNode, VerifiedReceipt, Verifier};
 
 /// A saved exchange of which every byte is proven.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct VerifiedTranscript {
     transcript: Transcript,
     node: VerifiedNode,
@@ -40,6 +42,13 @@ impl VerifiedTranscript {
     /// What only the enclave knew, when the transcript has it.
     pub fn details(&self) -> Option<&VerifiedDetails> {
         self.details.as_ref()
+    }
+}
+
+/// Without a word of what was said.
+impl fmt::Debug for VerifiedTranscript {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("VerifiedTranscript").field("node", &self.node).finish_non_exhaustive()
     }
 }
 

@@ -26,6 +26,8 @@ fn a_transcript_needs_nothing_else() {
         assert_eq!(verified.exchange().receipt().claims().iat, NOW);
         assert!(verified.details().is_some());
         assert!(verified.node().time_basis().contains("host"));
+        let shown = format!("{verified:?} {:?}", verified.details());
+        assert!(!shown.contains("Who?") && !shown.contains("hel"), "{shown}");
         // Live, the evidence must be fresh, too; years later only the archived verdict holds.
         let live = |now: u64| code(node.verifier().transcript(text.as_bytes(), TimeChoice::Live { now }));
         assert_eq!(live(NOW + 60), "proven");
