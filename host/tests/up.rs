@@ -242,6 +242,19 @@ async fn a_second_ctrl_c_kills() {
 }
 
 #[tokio::test]
+async fn ctrl_c_before_the_node_is_ready_ends_it_at_once() {
+    let mut host = Host::new();
+    host.start(true);
+    let _events = Events::connect(&host.link(), Port::EVENTS).await;
+    while !host.run_dir().join("state.json").exists() {
+        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+    }
+    tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+    host.signal(Signal::INT);
+    assert_eq!(host.wait().await.code(), Some(3), "{}", host.output());
+}
+
+#[tokio::test]
 async fn an_enclave_that_babbles_is_cut_off_and_may_come_back() {
     let mut host = Host::new();
     host.start(true);

@@ -96,7 +96,8 @@ fn section(instance: &Instance, last: usize) -> String {
 
 fn chain(chain: &Chain, count: usize) -> String {
     if chain.whole {
-        return format!("{GOOD}whole{GOOD:#}, {count} receipts");
+        let noun = if count == 1 { "receipt" } else { "receipts" };
+        return format!("{GOOD}whole{GOOD:#}, {count} {noun}");
     }
     let found = chain.breaks.iter().take(SHOWN_BREAKS).map(|found| match found {
         Break::Gap { from, to } if from == to => format!("receipt {from} missing"),

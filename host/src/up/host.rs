@@ -132,8 +132,9 @@ impl Host {
                 Some(notice) = self.notices.recv() => self.notice(notice),
                 Ok(()) = attachment.changed() => {}
                 () = signals.next() => match deadline {
-                    None => self.drain(),
-                    Some(_) => return self.kill(enclave).await,
+                    // One that this host started and that is not ready has nothing that could come to its end.
+                    None if self.found || self.ready.is_some() => self.drain(),
+                    _ => return self.kill(enclave).await,
                 },
                 () = at(deadline) => return self.kill(enclave).await,
             }
@@ -170,7 +171,8 @@ impl Host {
             }
             Report::Event(Event::Boot { step, ms }) => {
                 self.steps += 1;
-                if self.steps <= MAX_STEPS {
+                // To a host that comes back they are old news.
+                if self.steps <= MAX_STEPS && !self.found {
                     self.screen.step(step, ms);
                 }
             }
