@@ -69,8 +69,9 @@ async fn main() -> ExitCode {
     let other = node.run_dir().join("other-model.toml");
     let own = transcript_model(&policy);
     fs::write(&other, fs::read_to_string(&policy).unwrap().replace(&own, &"0".repeat(64))).unwrap();
+    let ask = ["ask", &url, "-m", MODEL, QUESTION, "--max-tokens", "8"];
     let other_refused =
-        report("other model", "you expect another model file than the node has", judge(&["node", &url], &other));
+        report("other model", "you accept another model file than the one that answers", judge(&ask, &other));
 
     let cutting = Relay::start(node.port(), Mischief::Cut, relay.passed() / 2).await;
     let ask = ["ask", &cutting.url(), "-m", MODEL, QUESTION, "--max-tokens", "80", "--temperature", "0"];
