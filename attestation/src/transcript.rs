@@ -3,6 +3,7 @@
 
 use alloc::string::String;
 use alloc::vec::Vec;
+use core::fmt;
 
 use base64ct::{Base64UrlUnpadded, Encoding};
 use serde::{Deserialize, Serialize};
@@ -17,7 +18,7 @@ pub const PROFILE: &str = "tag:quoth.dev,2026:transcript:1";
 pub const MAX_BYTES: usize = 256 * 1024 * 1024;
 
 /// One exchange with its proofs.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Transcript {
     /// What was asked.
     pub request: Request,
@@ -38,7 +39,7 @@ pub struct Transcript {
 }
 
 /// A request as sent.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Request {
     /// HTTP method.
     pub method: String,
@@ -49,7 +50,7 @@ pub struct Request {
 }
 
 /// A response as received, Quoth's records removed.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Response {
     /// HTTP status.
     pub status: u16,
@@ -59,7 +60,7 @@ pub struct Response {
 
 /// The committed values of a local execution, without which nobody can run it again.
 /// Also the answer of `GET /v1/exchanges/{cti}`, in the same canonical form.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Details {
     /// The rendered prompt.
     pub prompt: Vec<u8>,
@@ -134,6 +135,39 @@ impl Details {
     /// Reads details; any other encoding of the same value is refused.
     pub fn decode(text: &[u8]) -> Result<Self, FormatError> {
         from_json::<DetailsJson>(text)?.try_into()
+    }
+}
+
+// Debug output tells sizes; what was said appears in none.
+
+impl fmt::Debug for Transcript {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Transcript")
+            .field("request", &self.request)
+            .field("response", &self.response)
+            .field("receipt", &self.receipt.is_some())
+            .field("checkpoints", &self.checkpoints.len())
+            .field("details", &self.details)
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Request {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { method, target, body } = self;
+        write!(f, "Request({method} {target}, {} bytes)", body.len())
+    }
+}
+
+impl fmt::Debug for Response {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Response({}, {} bytes)", self.status, self.body.len())
+    }
+}
+
+impl fmt::Debug for Details {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Details({} + {} tokens)", self.prompt_tokens.len(), self.output_tokens.len())
     }
 }
 

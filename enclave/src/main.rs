@@ -20,7 +20,8 @@ struct Arguments {
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    let outcome = process::harden()
+    let outcome = process::settle()
+        .and_then(|()| process::harden())
         .and_then(|()| Ok(Address::parse(&arguments.link)?))
         .and_then(|link| boot::run(&arguments.config, link));
     match outcome {

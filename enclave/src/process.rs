@@ -1,8 +1,27 @@
-//! What the process may leave behind: no core file, no panic message with a caller's words in it.
+//! What the process starts with, and what it may leave behind: no core file, no panic message with a caller's words.
+
+use std::env;
+use std::os::unix::process::CommandExt;
+use std::process::Command;
 
 use rustix::process::{DumpableBehavior, Resource, Rlimit, getrlimit, set_dumpable_behavior, setrlimit};
 
 use crate::EnclaveError;
+
+/// What the OpenMP runtime inside the engine reads, before `main`: threads that wait sleep instead of spinning, so that
+/// engines, connections and neighbours do not starve each other.
+const ENVIRONMENT: (&str, &str) = ("OMP_WAIT_POLICY", "passive");
+
+/// Makes sure of an environment with [`ENVIRONMENT`] in it and nothing else, by starting the program again if need be.
+pub fn settle() -> Result<(), EnclaveError> {
+    let (name, value) = ENVIRONMENT;
+    if env::vars_os().eq([(name.into(), value.into())]) {
+        return Ok(());
+    }
+    let arguments = env::args_os().skip(1);
+    let error = Command::new("/proc/self/exe").args(arguments).env_clear().env(name, value).exec();
+    Err(EnclaveError::io("start with a clean environment")(error))
+}
 
 /// No core files, not readable by other processes of the same user, as many files as the system allows, and
 /// panics that print their place and nothing else.

@@ -117,3 +117,11 @@ fn a_body_is_text_if_and_only_if_it_is_utf8() {
     let disguised = encoded.replace(r#"{"base64":"_w"}"#, r#"{"base64":"QQ"}"#);
     assert_eq!(Transcript::decode(disguised.as_bytes()), Err(FormatError::NotCanonical));
 }
+
+#[test]
+fn debug_output_tells_nothing_of_what_was_said() {
+    let shown = format!("{:?}", support::transcript());
+    for secret in ["Hi", "choices", "im_start", "0f0f", "[79", "15, 15"] {
+        assert!(!shown.contains(secret), "{shown}");
+    }
+}
