@@ -3,17 +3,18 @@
 import asyncio
 import json
 import os
+import ssl
 import unittest
 
-import httpx
 import openai
 
 URL, CA, MODEL = os.environ["QUOTH_URL"], os.environ["QUOTH_CA"], os.environ["QUOTH_MODEL"]
+TRUST = ssl.create_default_context(cafile=CA)
 QUESTION = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "Why is the sky blue?"}]
 
 
 def client(**options):
-    return openai.OpenAI(base_url=URL, api_key="none", max_retries=0, http_client=httpx.Client(verify=CA), **options)
+    return openai.OpenAI(base_url=URL, api_key="none", max_retries=0, http_client=openai.DefaultHttpxClient(verify=TRUST), **options)
 
 
 class Client(unittest.TestCase):
@@ -62,9 +63,10 @@ class Client(unittest.TestCase):
 
     def test_the_streaming_helper(self):
         with self.client.chat.completions.stream(model=MODEL, messages=QUESTION, max_tokens=6) as stream:
-            for _ in stream:
-                pass
-            self.assertIsInstance(stream.get_final_completion().choices[0].message.content, str)
+            said = "".join(event.delta for event in stream if event.type == "content.delta")
+            choice = stream.current_completion_snapshot.choices[0]
+            self.assertEqual((choice.message.role, choice.message.content or ""), ("assistant", said))
+            self.assertIn(choice.finish_reason, ("stop", "length"))
 
     def test_leaving_a_stream_early(self):
         with self.chat(stream=True, max_tokens=500) as stream:
@@ -143,7 +145,7 @@ class Client(unittest.TestCase):
 
     def test_async_chats_at_once(self):
         async def main():
-            http = httpx.AsyncClient(verify=CA)
+            http = openai.DefaultAsyncHttpxClient(verify=TRUST)
             async with openai.AsyncOpenAI(base_url=URL, api_key="none", max_retries=0, http_client=http) as client:
                 asked = [client.chat.completions.create(model=MODEL, messages=QUESTION, max_tokens=4) for _ in range(8)]
                 return await asyncio.gather(*asked)
