@@ -18,8 +18,10 @@ pub fn settle() -> Result<(), EnclaveError> {
     if env::vars_os().eq([(name.into(), value.into())]) {
         return Ok(());
     }
-    let arguments = env::args_os().skip(1);
-    let error = Command::new("/proc/self/exe").args(arguments).env_clear().env(name, value).exec();
+    let mut arguments = env::args_os();
+    // The same program under the same name, even if its file has been replaced meanwhile.
+    let called = arguments.next().unwrap_or_default();
+    let error = Command::new("/proc/self/exe").arg0(called).args(arguments).env_clear().env(name, value).exec();
     Err(EnclaveError::io("start with a clean environment")(error))
 }
 
