@@ -35,7 +35,7 @@ pub(crate) fn measure(plan: &Plan) -> Vec<Row> {
         ..Options::default()
     };
     let node = crate::start(options);
-    let mut ours = Chats::new(&node);
+    let ours = Chats::new(&node);
     let peer = Peer { folder: &plan.peers, model: &plan.model, prompt: ours.prompt_tokens };
 
     let mut one = Pair::default();
@@ -90,10 +90,10 @@ impl Pair {
     }
 }
 
-/// Chats with the node, each on a connection that is kept.
-struct Chats {
+/// Chats with the node, each on a connection of its own.
+struct Chats<'a> {
+    node: &'a Node,
     model: String,
-    connections: Vec<Connection>,
     seeds: Vec<u32>,
     prompt_tokens: usize,
 }
@@ -114,30 +114,35 @@ struct Answer {
     prompt_tokens: usize,
 }
 
-impl Chats {
+impl<'a> Chats<'a> {
     /// Finds seeds whose answers are not shorter than they may be: the same seed gives the same answer, alone or not.
-    fn new(node: &Node) -> Self {
-        let mut connections: Vec<Connection> = (0..PARALLEL).map(|_| Connection::open(node)).collect();
-        let model = connections[0].get("/v1/models")["data"][0]["id"].as_str().unwrap().to_owned();
+    fn new(node: &'a Node) -> Self {
+        let mut connection = Connection::open(node);
+        let model = connection.get("/v1/models")["data"][0]["id"].as_str().unwrap().to_owned();
         let mut seeds = Vec::new();
         let mut prompt_tokens = 0;
         for seed in 1..=SEEDS {
-            let answer = chat(&mut connections[0], &model, seed);
+            let answer = chat(&mut connection, &model, seed);
             if answer.tokens == TOKENS {
                 prompt_tokens = answer.prompt_tokens;
                 seeds.push(seed);
             }
             if seeds.len() == PARALLEL {
-                return Self { model, connections, seeds, prompt_tokens };
+                return Self { node, model, seeds, prompt_tokens };
             }
         }
         panic!("of {SEEDS} seeds only {} give {TOKENS} tokens", seeds.len());
     }
 
-    fn run(&mut self, count: usize) -> Speed {
+    /// Connections are open, and have been used, before the clock starts: clients keep theirs.
+    fn run(&self, count: usize) -> Speed {
+        let mut connections: Vec<Connection> = (0..count).map(|_| Connection::open(self.node)).collect();
+        for connection in &mut connections {
+            connection.get("/v1/models");
+        }
         let barrier = Barrier::new(count + 1);
         let (start, answers) = std::thread::scope(|scope| {
-            let chats: Vec<_> = self.connections[..count]
+            let chats: Vec<_> = connections
                 .iter_mut()
                 .zip(&self.seeds)
                 .map(|(connection, seed)| {

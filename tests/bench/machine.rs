@@ -46,8 +46,17 @@ pub(crate) struct Usage(BTreeMap<String, u64>);
 
 impl Usage {
     pub(crate) fn of(process: Pid) -> Self {
+        Self::without(process, &[])
+    }
+
+    /// Leaves out the threads of some names.
+    pub(crate) fn without(process: Pid, names: &[&str]) -> Self {
         let tasks = fs::read_dir(format!("/proc/{}/task", process.as_raw_nonzero())).unwrap();
         let run = tasks.flatten().filter_map(|task| {
+            let name = fs::read_to_string(task.path().join("comm")).ok()?;
+            if names.contains(&name.trim_end()) {
+                return None;
+            }
             let text = fs::read_to_string(task.path().join("schedstat")).ok()?;
             Some((task.file_name().into_string().ok()?, text.split(' ').next()?.parse().ok()?))
         });

@@ -1,6 +1,6 @@
 use std::fs::{self, File};
 use std::net::TcpListener;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
@@ -205,14 +205,13 @@ impl Node {
         self.folder.path().join("host.log")
     }
 
-    /// The process that was started as `quoth-enclave` with files of this node's folder.
+    /// The process that was told to link with this node's folder.
     fn find_enclave(&self) -> Option<Pid> {
-        let folder = self.folder.path().to_str().unwrap();
+        let link = format!("--link\0unix:{}", self.run_dir().display());
         fs::read_dir("/proc").unwrap().flatten().find_map(|entry| {
             let id: i32 = entry.file_name().to_str()?.parse().ok()?;
             let line = String::from_utf8(fs::read(entry.path().join("cmdline")).ok()?).ok()?;
-            let program = Path::new(line.split('\0').next()?).file_name()?.to_owned();
-            (program == "quoth-enclave" && line.contains(folder)).then(|| Pid::from_raw(id))?
+            line.contains(&link).then(|| Pid::from_raw(id))?
         })
     }
 }
