@@ -207,4 +207,12 @@ async fn write<W: tokio::io::AsyncWrite + Unpin>(writer: &mut W, bytes: &[u8]) -
 }
 
 #[cfg(test)]
+impl Journal {
+    /// As if a host had welcomed it.
+    pub(crate) fn attach(&self) {
+        self.lock().attached = true;
+    }
+}
+
+#[cfg(test)]
 mod tests;

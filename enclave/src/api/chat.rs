@@ -8,7 +8,7 @@ use quoth_engine::request::Chat;
 use serde::Serialize;
 
 use super::answer::Answer;
-use super::generate::{self, Counts, Head, Shape, Sse};
+use super::generate::{self, Chunk, Counts, Head, Shape, Sse};
 use super::tokens::ChatLogprobs;
 use super::{ApiError, parse};
 use crate::exchange::{Asked, Exchange};
@@ -24,17 +24,6 @@ pub(super) async fn answer(node: &Arc<Node>, asked: &Asked, exchange: &mut Excha
 
 struct ChatShape {
     logprobs: bool,
-}
-
-#[derive(Serialize)]
-struct Chunk<'a> {
-    id: &'a str,
-    object: &'static str,
-    created: u64,
-    model: &'a str,
-    choices: Vec<Choice<'a>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    usage: Option<Option<Counts>>,
 }
 
 #[derive(Serialize)]
@@ -56,13 +45,8 @@ struct Message<'a> {
     content: Option<&'a str>,
 }
 
-impl<'a> Chunk<'a> {
-    fn new(head: &'a Head, choices: Vec<Choice<'a>>) -> Self {
-        let Head { id, created, model, include_usage } = head;
-        let usage = include_usage.then_some(None);
-        Self { id, object: "chat.completion.chunk", created: *created, model, choices, usage }
-    }
-}
+/// What an event of a stream calls itself.
+const EVENT: &str = "chat.completion.chunk";
 
 fn delta<'a>(delta: Message<'a>, logprobs: Option<ChatLogprobs>, reason: Option<&'static str>) -> Vec<Choice<'a>> {
     vec![Choice { index: 0, delta: Some(delta), message: None, logprobs, finish_reason: reason }]
@@ -71,7 +55,7 @@ fn delta<'a>(delta: Message<'a>, logprobs: Option<ChatLogprobs>, reason: Option<
 impl Shape for ChatShape {
     fn begin(&self, head: &Head, out: &mut Sse<'_>) {
         let first = Message { role: Some("assistant"), content: Some("") };
-        out.event(&Chunk::new(head, delta(first, None, None)));
+        out.event(&Chunk::new(EVENT, head, delta(first, None, None)));
     }
 
     fn delta(&mut self, head: &Head, text: &str, tokens: &[TokenInfo], out: &mut Sse<'_>) {
@@ -80,23 +64,21 @@ impl Shape for ChatShape {
             return;
         }
         let logprobs = self.logprobs.then(|| ChatLogprobs::new(tokens));
-        out.event(&Chunk::new(head, delta(Message { role: None, content: Some(text) }, logprobs, None)));
+        out.event(&Chunk::new(EVENT, head, delta(Message { role: None, content: Some(text) }, logprobs, None)));
     }
 
     fn finish(&self, head: &Head, reason: &'static str, out: &mut Sse<'_>) {
-        out.event(&Chunk::new(head, delta(Message::default(), None, Some(reason))));
+        out.event(&Chunk::new(EVENT, head, delta(Message::default(), None, Some(reason))));
     }
 
     fn usage(&self, head: &Head, usage: Counts, out: &mut Sse<'_>) {
-        out.event(&Chunk { usage: Some(Some(usage)), ..Chunk::new(head, Vec::new()) });
+        out.event(&Chunk::new(EVENT, head, Vec::<Choice<'_>>::new()).counted(usage));
     }
 
     fn whole(&mut self, head: &Head, text: &str, tokens: &[TokenInfo], reason: &'static str, usage: Counts) -> Bytes {
         let message = Message { role: Some("assistant"), content: Some(text) };
         let logprobs = self.logprobs.then(|| ChatLogprobs::new(tokens));
         let choice = Choice { index: 0, delta: None, message: Some(message), logprobs, finish_reason: Some(reason) };
-        let chunk = Chunk { object: "chat.completion", usage: Some(Some(usage)), ..Chunk::new(head, vec![choice]) };
-        // safe: plain structures serialize
-        serde_json::to_vec(&chunk).expect("plain structures serialize").into()
+        Chunk::new("chat.completion", head, vec![choice]).counted(usage).to_bytes()
     }
 }

@@ -8,7 +8,7 @@ use quoth_engine::request::Completion;
 use serde::Serialize;
 
 use super::answer::Answer;
-use super::generate::{self, Counts, Head, Shape, Sse};
+use super::generate::{self, Chunk, Counts, Head, Shape, Sse};
 use super::tokens::TextLogprobs;
 use super::{ApiError, parse};
 use crate::exchange::{Asked, Exchange};
@@ -30,17 +30,6 @@ struct TextShape {
 }
 
 #[derive(Serialize)]
-struct Chunk<'a> {
-    id: &'a str,
-    object: &'static str,
-    created: u64,
-    model: &'a str,
-    choices: Vec<Choice<'a>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    usage: Option<Option<Counts>>,
-}
-
-#[derive(Serialize)]
 struct Choice<'a> {
     index: u32,
     text: &'a str,
@@ -48,13 +37,8 @@ struct Choice<'a> {
     finish_reason: Option<&'static str>,
 }
 
-impl<'a> Chunk<'a> {
-    fn new(head: &'a Head, choices: Vec<Choice<'a>>) -> Self {
-        let Head { id, created, model, include_usage } = head;
-        let usage = include_usage.then_some(None);
-        Self { id, object: "text_completion", created: *created, model, choices, usage }
-    }
-}
+/// What events and answers call themselves.
+const OBJECT: &str = "text_completion";
 
 impl TextShape {
     fn choice<'a>(&mut self, text: &'a str, tokens: &[TokenInfo], reason: Option<&'static str>) -> Vec<Choice<'a>> {
@@ -66,22 +50,20 @@ impl TextShape {
 impl Shape for TextShape {
     fn delta(&mut self, head: &Head, text: &str, tokens: &[TokenInfo], out: &mut Sse<'_>) {
         if !text.is_empty() || self.logprobs {
-            out.event(&Chunk::new(head, self.choice(text, tokens, None)));
+            out.event(&Chunk::new(OBJECT, head, self.choice(text, tokens, None)));
         }
     }
 
     fn finish(&self, head: &Head, reason: &'static str, out: &mut Sse<'_>) {
         let choice = Choice { index: 0, text: "", logprobs: None, finish_reason: Some(reason) };
-        out.event(&Chunk::new(head, vec![choice]));
+        out.event(&Chunk::new(OBJECT, head, vec![choice]));
     }
 
     fn usage(&self, head: &Head, usage: Counts, out: &mut Sse<'_>) {
-        out.event(&Chunk { usage: Some(Some(usage)), ..Chunk::new(head, Vec::new()) });
+        out.event(&Chunk::new(OBJECT, head, Vec::<Choice<'_>>::new()).counted(usage));
     }
 
     fn whole(&mut self, head: &Head, text: &str, tokens: &[TokenInfo], reason: &'static str, usage: Counts) -> Bytes {
-        let whole = Chunk { usage: Some(Some(usage)), ..Chunk::new(head, self.choice(text, tokens, Some(reason))) };
-        // safe: plain structures serialize
-        serde_json::to_vec(&whole).expect("plain structures serialize").into()
+        Chunk::new(OBJECT, head, self.choice(text, tokens, Some(reason))).counted(usage).to_bytes()
     }
 }

@@ -43,6 +43,38 @@ pub(super) struct Head {
     pub(super) include_usage: bool,
 }
 
+/// One event, or the whole answer: the envelope that chat and completions share around their choices.
+#[derive(Serialize)]
+pub(super) struct Chunk<'a, C> {
+    pub(super) id: &'a str,
+    pub(super) object: &'static str,
+    pub(super) created: u64,
+    pub(super) model: &'a str,
+    pub(super) choices: Vec<C>,
+    /// Absent, `null` in events before the last, or the counts.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) usage: Option<Option<Counts>>,
+}
+
+impl<'a, C: Serialize> Chunk<'a, C> {
+    /// An event.
+    pub(super) fn new(object: &'static str, head: &'a Head, choices: Vec<C>) -> Self {
+        let Head { id, created, model, include_usage } = head;
+        Self { id, object, created: *created, model, choices, usage: include_usage.then_some(None) }
+    }
+
+    /// The event, or the answer, with token counts.
+    pub(super) fn counted(self, usage: Counts) -> Self {
+        Self { usage: Some(Some(usage)), ..self }
+    }
+
+    /// JSON.
+    pub(super) fn to_bytes(&self) -> Bytes {
+        // safe: plain structures serialize
+        serde_json::to_vec(self).expect("plain structures serialize").into()
+    }
+}
+
 /// Token counts in OpenAI's words.
 #[derive(Clone, Copy, Serialize)]
 pub(super) struct Counts {

@@ -1,5 +1,8 @@
 //! One request and its answer. However it ends, it ends in exactly one receipt.
 
+#[cfg(test)]
+mod tests;
+
 mod ledger;
 mod shelf;
 mod stream;

@@ -14,22 +14,18 @@ fn journal(exchanges: usize) -> Arc<Journal> {
     Arc::new(Journal::new([7; 16], vec![1], exchanges))
 }
 
-fn attach(journal: &Journal) {
-    journal.welcome(0).unwrap();
-}
-
 #[test]
 fn nothing_is_admitted_before_the_host_stores_receipts() {
     let journal = journal(8);
     assert_eq!(journal.reserve().err(), Some(NoRoom::Journal));
-    attach(&journal);
+    journal.attach();
     assert!(journal.reserve().is_ok());
 }
 
 #[test]
 fn places_end_at_their_limits() {
     let journal = journal(2 * UNACKNOWLEDGED);
-    attach(&journal);
+    journal.attach();
     let mut places: Vec<_> = (0..UNACKNOWLEDGED).map(|_| journal.reserve().unwrap()).collect();
     assert_eq!(journal.reserve().err(), Some(NoRoom::Journal));
     journal.append(places.pop().unwrap(), Bytes::from_static(b"0"));
@@ -38,7 +34,7 @@ fn places_end_at_their_limits() {
     assert!(journal.reserve().is_ok());
 
     let journal = self::journal(1);
-    attach(&journal);
+    journal.attach();
     let _place = journal.reserve().unwrap();
     assert_eq!(journal.reserve().err(), Some(NoRoom::Exchanges));
 }
@@ -46,7 +42,7 @@ fn places_end_at_their_limits() {
 #[test]
 fn a_host_cannot_acknowledge_what_it_was_not_sent() {
     let journal = journal(8);
-    attach(&journal);
+    journal.attach();
     journal.append(journal.reserve().unwrap(), Bytes::from_static(b"0"));
     assert!(journal.acknowledge(0, Some(0)).is_err());
     assert!(journal.acknowledge(0, None).is_err());
@@ -57,7 +53,7 @@ fn a_host_cannot_acknowledge_what_it_was_not_sent() {
 #[tokio::test]
 async fn what_was_not_acknowledged_is_sent_again() {
     let journal = journal(8);
-    attach(&journal);
+    journal.attach();
     for seq in 0..3u8 {
         journal.append(journal.reserve().unwrap(), Bytes::copy_from_slice(&[seq]));
     }

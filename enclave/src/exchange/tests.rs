@@ -1,0 +1,215 @@
+#![allow(clippy::unwrap_used)]
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use base64ct::{Base64UrlUnpadded, Encoding};
+use bytes::{Bytes, BytesMut};
+use http::HeaderMap;
+use quoth_attestation::checkpoint::Checkpoint;
+use quoth_attestation::commit::{Label, Opening};
+use quoth_attestation::cose::Signed;
+use quoth_attestation::receipt::{Outcome, Receipt};
+use quoth_attestation::record::{Kind, Piece, Splitter};
+use tokio::sync::mpsc;
+
+use super::{Asked, Caller, End, Events, Exchange, Streamed};
+use crate::config::Config;
+use crate::node::Node;
+use crate::tls;
+
+const BODY: &[u8] = b"{\"model\":\"m\"}";
+
+/// A node without models on platform `none`, its journal attached.
+fn node() -> Arc<Node> {
+    let file = format!(
+        "version = 1\nplatform = \"none\"\ntls_names = [\"localhost\"]\n[[model]]\nname = \"m\"\nsha256 = \"{}\"\nsize = 1\n\
+         context = 16\nparallel = 1\nthreads = 1\n",
+        "00".repeat(32)
+    );
+    let config = Config::parse(file.into_bytes()).unwrap();
+    let tls = tls::make(&config.settings.tls_names).unwrap();
+    let node = Arc::new(Node::make(&config, Vec::new(), &tls).unwrap());
+    node.journal.attach();
+    node
+}
+
+fn begin(node: &Arc<Node>) -> Exchange {
+    let asked = Asked {
+        method: "POST".into(),
+        target: "/v1/chat/completions".into(),
+        body: Bytes::from_static(BODY),
+        caller: Caller::default(),
+        received: crate::clock::millis(),
+        _memory: None,
+    };
+    Exchange::begin(node, node.journal.reserve().unwrap(), &asked).unwrap()
+}
+
+fn receipt_of(node: &Node, id: &str) -> Signed<Receipt> {
+    let mut cti = [0; 16];
+    hex::decode_to_slice(id, &mut cti).unwrap();
+    Signed::decode(&node.ledger.recent(&cti).unwrap()).unwrap()
+}
+
+#[test]
+fn receipts_form_a_chain_from_the_statement_on() {
+    let node = node();
+    let mut prev = node.digest();
+    for seq in 0..3 {
+        let exchange = begin(&node);
+        let id = exchange.id();
+        let mut headers = HeaderMap::new();
+        exchange.answer(200, b"{}", Outcome::Complete, &mut headers);
+        let receipt = receipt_of(&node, &id);
+        let claims = receipt.claims();
+        assert_eq!((claims.seq, claims.prev, claims.node), (seq, prev, node.digest()));
+        let sent = Base64UrlUnpadded::decode_vec(headers["quoth-receipt"].to_str().unwrap()).unwrap();
+        assert_eq!(sent, receipt.bytes());
+        let opening = Base64UrlUnpadded::decode_vec(headers["quoth-opening"].to_str().unwrap()).unwrap();
+        let opening = Opening::new(opening.try_into().unwrap());
+        assert_eq!(claims.exchange.request, opening.commit(Label::Request, BODY));
+        assert_eq!(claims.exchange.response, opening.commit(Label::Response, b"{}"));
+        prev = receipt.digest();
+    }
+    assert_eq!(node.journal.unacknowledged(), 3);
+    assert_eq!(node.journal.running(), 0);
+}
+
+#[test]
+fn whoever_leaves_gets_a_receipt_all_the_same() {
+    let node = node();
+    let exchange = begin(&node);
+    let id = exchange.id();
+    drop(exchange);
+    let receipt = receipt_of(&node, &id);
+    let exchange = &receipt.claims().exchange;
+    assert_eq!((exchange.outcome, exchange.status, exchange.response_length), (Outcome::ClientClosed, 499, 0));
+}
+
+#[test]
+fn a_panic_is_the_nodes_fault_not_the_callers() {
+    let node = node();
+    let exchange = begin(&node);
+    let id = exchange.id();
+    let caught = std::panic::catch_unwind(std::panic::AssertUnwindSafe(move || {
+        let _exchange = exchange;
+        panic!("on purpose");
+    }));
+    assert!(caught.is_err());
+    assert_eq!(receipt_of(&node, &id).claims().exchange.outcome, Outcome::EngineFailed);
+}
+
+/// Events as a test gives them; a channel that closes is an engine that stopped.
+struct Scripted(mpsc::Receiver<&'static str>);
+
+impl Events for Scripted {
+    async fn next(&mut self, _: &mut Exchange, out: &mut BytesMut) -> Option<End> {
+        match self.0.recv().await {
+            Some("done") => Some(End { outcome: Outcome::Complete, terminal: Bytes::from_static(b"data: [DONE]\n\n") }),
+            Some(text) => {
+                out.extend_from_slice(format!("data: {text}\n\n").as_bytes());
+                None
+            }
+            None => {
+                out.extend_from_slice(b"data: error\n\n");
+                Some(End { outcome: Outcome::EngineFailed, terminal: Bytes::new() })
+            }
+        }
+    }
+}
+
+async fn drain(mut stream: Streamed<Scripted>) -> Vec<Piece> {
+    let (mut splitter, mut pieces) = (Splitter::new(), Vec::new());
+    while let Some(bytes) = stream.next().await {
+        splitter.push(&bytes, &mut pieces).unwrap();
+    }
+    assert!(splitter.finish().unwrap().is_empty());
+    pieces
+}
+
+fn outcome(pieces: &[Piece]) -> Outcome {
+    let receipt = pieces.iter().find_map(|piece| match piece {
+        Piece::Record { kind: Kind::Receipt, bytes, .. } => Some(Signed::<Receipt>::decode(bytes).unwrap()),
+        _ => None,
+    });
+    receipt.unwrap().claims().exchange.outcome
+}
+
+#[tokio::test]
+async fn a_stream_begins_with_a_checkpoint_and_its_receipt_precedes_the_terminal_event() {
+    let node = node();
+    let (sender, receiver) = mpsc::channel(8);
+    for event in ["a", "done"] {
+        sender.send(event).await.unwrap();
+    }
+    let pieces = drain(Streamed::new(begin(&node), Scripted(receiver))).await;
+    assert!(matches!(pieces[0], Piece::Record { kind: Kind::Checkpoint, offset: 0, .. }));
+    assert_eq!(pieces[1], Piece::Body(b"data: a\n\n".to_vec()));
+    assert!(matches!(pieces[2], Piece::Record { kind: Kind::Receipt, offset: 9, .. }));
+    assert_eq!(pieces[3], Piece::Body(b"data: [DONE]\n\n".to_vec()));
+    assert_eq!(outcome(&pieces), Outcome::Complete);
+}
+
+#[tokio::test]
+async fn an_engine_that_stops_in_mid_stream_is_named_in_the_receipt() {
+    let node = node();
+    let (sender, receiver) = mpsc::channel(8);
+    sender.send("a").await.unwrap();
+    drop(sender);
+    let pieces = drain(Streamed::new(begin(&node), Scripted(receiver))).await;
+    assert_eq!(outcome(&pieces), Outcome::EngineFailed);
+    assert!(matches!(pieces.last(), Some(Piece::Record { kind: Kind::Receipt, .. })), "the receipt ends the stream");
+}
+
+#[tokio::test]
+async fn a_stream_that_nobody_reads_on_ends_as_client_closed() {
+    let node = node();
+    let (sender, receiver) = mpsc::channel(8);
+    sender.send("a").await.unwrap();
+    let exchange = begin(&node);
+    let id = exchange.id();
+    let mut stream = Streamed::new(exchange, Scripted(receiver));
+    stream.next().await.unwrap();
+    stream.next().await.unwrap();
+    drop(stream);
+    let receipt = receipt_of(&node, &id);
+    let exchange = &receipt.claims().exchange;
+    assert_eq!((exchange.outcome, exchange.status, exchange.response_length), (Outcome::ClientClosed, 200, 9));
+}
+
+#[tokio::test(start_paused = true)]
+async fn bytes_are_under_a_checkpoint_within_a_second() {
+    let node = node();
+    let (sender, receiver) = mpsc::channel(8);
+    let script = tokio::spawn(async move {
+        for (pause, event) in [(100, "a"), (5000, "b"), (100, "c"), (3000, "done")] {
+            tokio::time::sleep(Duration::from_millis(pause)).await;
+            sender.send(event).await.unwrap();
+        }
+    });
+    let mut stream = Streamed::new(begin(&node), Scripted(receiver));
+    let (mut splitter, mut pieces, mut unproven) = (Splitter::new(), Vec::new(), None);
+    let mut offsets = Vec::new();
+    while let Some(bytes) = stream.next().await {
+        let now = tokio::time::Instant::now();
+        splitter.push(&bytes, &mut pieces).unwrap();
+        for piece in pieces.drain(..) {
+            match piece {
+                Piece::Body(_) => drop(unproven.get_or_insert(now)),
+                Piece::Record { kind, bytes, offset } => {
+                    let since = unproven.take().map_or(Duration::ZERO, |since| now - since);
+                    assert!(since <= Duration::from_secs(1), "{since:?} without a checkpoint");
+                    if kind == Kind::Checkpoint {
+                        let checkpoint = Signed::<Checkpoint>::decode(&bytes).unwrap();
+                        assert_eq!(checkpoint.claims().number, offsets.len() as u64);
+                        assert_eq!(checkpoint.claims().offset, offset);
+                        offsets.push(offset);
+                    }
+                }
+            }
+        }
+    }
+    script.await.unwrap();
+    assert_eq!(offsets, [0, 9, 27], "one at once, one after a, one after b and c");
+}
