@@ -14,12 +14,14 @@ use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-use pump::{Activity, pump};
+use pump::{Activity, Broken, discard, end, pump};
 
 /// Connections at once, when nobody says otherwise.
 pub const CONNECTIONS: usize = 4096;
 /// How long a connection may carry nothing in either direction, when nobody says otherwise.
 pub const IDLE_TIMEOUT: Duration = Duration::from_secs(15 * 60);
+/// How long a client may go on sending after the enclave has closed, so that it can read the answer to its end.
+pub const LINGER: Duration = Duration::from_secs(5);
 /// Pause after the system refused a connection, for want of descriptors for example.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
@@ -148,12 +150,37 @@ async fn stopped(accepting: &mut watch::Receiver<bool>) {
     let _ = accepting.wait_for(|go_on| !go_on).await;
 }
 
-/// Both directions of one connection. An end of one is passed on and leaves the other open; an error ends both.
+/// Both directions of one connection. An end of one is passed on and leaves the other open. What the enclave has said
+/// reaches the client even when the enclave has stopped listening: it answers, and closes, before it has read a request
+/// that it refuses. A client that broke off ends both.
 async fn join(client: &TcpStream, enclave: &Stream, idle: Duration) -> io::Result<()> {
     let activity = Activity::new();
+    let there = async {
+        match pump(client, enclave, &activity).await {
+            Err(Broken::To(_)) => discard(client, &activity).await,
+            other => other.map_err(Broken::into),
+        }
+    };
+    let back = async {
+        match pump(enclave, client, &activity).await {
+            // A socket that closes with unread bytes in it says so after its last byte.
+            Err(Broken::From(_)) => end(client),
+            other => other.map_err(Broken::into),
+        }
+    };
     let both = async {
-        tokio::try_join!(pump(client, enclave, &activity), pump(enclave, client, &activity))?;
-        Ok(())
+        tokio::pin!(there, back);
+        tokio::select! {
+            result = &mut there => {
+                result?;
+                back.await
+            }
+            result = &mut back => {
+                result?;
+                // Closing while the client still sends would reset the connection, and take from it what it has not read.
+                tokio::time::timeout(LINGER, there).await.unwrap_or(Ok(()))
+            }
+        }
     };
     tokio::pin!(both);
     loop {

@@ -202,6 +202,17 @@ async fn headers_that_cannot_be_honoured_are_refused() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_refusal_reaches_a_client_that_still_sends() {
+    let node = Node::start().await;
+    let body = vec![b' '; BODY_BYTES - 1];
+    // Whether it is read before the connection breaks is a matter of chance, so it is tried often.
+    for _ in 0..40 {
+        let answer = node.wire().await.post(CHAT, &["quoth-else: 1"], &body).await.unwrap();
+        assert_eq!((answer.status, answer.code()), (400, "invalid_header".to_owned()));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_client_may_leave_at_any_moment() {
     let node = Node::with(Options { parallel: 1, ..Options::default() }).await;
     let long = chat_body("hello", 900, true).to_string();

@@ -84,6 +84,21 @@ async fn what_the_policy_does_not_name_is_refused() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_model_that_the_policy_does_not_accept_gets_no_prompt() {
+    let node = Node::start().await;
+    let other = node.run_dir().join("other-model.toml");
+    let policy = node.policy_file();
+    let policy = fs::read_to_string(policy).unwrap();
+    let model = policy.lines().find(|line| line.starts_with("accept")).unwrap().split('"').nth(1).unwrap();
+    fs::write(&other, policy.replace(model, &"0".repeat(64))).unwrap();
+    let ask = ["ask", &node.url(), "-m", Node::MODEL, "hello", "--json", "--policy", other.to_str().unwrap()];
+    let output = command("quoth-verify").args(ask).output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(serde_json::from_slice::<Value>(&output.stdout).unwrap()["code"], "model.not_accepted");
+    assert!(node.quoth(&["metrics"]).contains("quoth_exchanges_total{outcome=\"complete\"} 0"), "nothing was asked");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_program_for_people_says_proven_or_refused_by_its_exit_code() {
     let node = Node::start().await;
     let folder = tempfile::tempdir().unwrap();

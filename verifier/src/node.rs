@@ -87,6 +87,19 @@ impl VerifiedNode {
         self.node.statement.keys.tls
     }
 
+    /// Whether the policy accepts every model that the node serves as `name`: ask it before a prompt leaves. A name that
+    /// the node does not serve passes, since nothing can answer by it.
+    ///
+    /// # Errors
+    /// [`Refusal::ModelNotAccepted`].
+    pub fn accepts_model(&self, name: &str) -> Result<(), Refusal> {
+        let served = self.statement().models.iter().filter(|model| model.name == name);
+        match served.map(|model| model.sha256).find(|sha256| !self.accepted_models().accepts(sha256)) {
+            None => Ok(()),
+            Some(actual) => Err(Refusal::ModelNotAccepted { name: name.into(), actual }),
+        }
+    }
+
     /// Verifies a receipt of this node.
     ///
     /// # Errors

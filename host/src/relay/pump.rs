@@ -32,16 +32,32 @@ impl Activity {
     }
 }
 
+/// Which side of a direction broke.
+pub(super) enum Broken {
+    /// Where the bytes come from.
+    From(io::Error),
+    /// Where they go.
+    To(io::Error),
+}
+
+impl From<Broken> for io::Error {
+    fn from(broken: Broken) -> Self {
+        match broken {
+            Broken::From(error) | Broken::To(error) => error,
+        }
+    }
+}
+
 /// Moves bytes until `from` ends, then passes the end on.
-pub(super) async fn pump(from: &impl Socket, to: &impl Socket, activity: &Activity) -> io::Result<()> {
+pub(super) async fn pump(from: &impl Socket, to: &impl Socket, activity: &Activity) -> Result<(), Broken> {
     loop {
-        from.ready(Interest::READABLE).await?;
+        from.ready(Interest::READABLE).await.map_err(Broken::From)?;
         let mut buffer = Buffer::take();
         let filled = match from.try_io(Interest::READABLE, || receive(from, buffer.bytes())) {
-            Ok(0) => return end(to),
+            Ok(0) => return end(to).map_err(Broken::To),
             Ok(filled) => filled,
             Err(error) if again(&error) => continue,
-            Err(error) => return Err(error),
+            Err(error) => return Err(Broken::From(error)),
         };
         activity.note();
         let mut sent = 0;
@@ -52,9 +68,22 @@ pub(super) async fn pump(from: &impl Socket, to: &impl Socket, activity: &Activi
                     sent += count;
                     activity.note();
                 }
-                Err(error) if again(&error) => to.ready(Interest::WRITABLE).await?,
-                Err(error) => return Err(error),
+                Err(error) if again(&error) => to.ready(Interest::WRITABLE).await.map_err(Broken::To)?,
+                Err(error) => return Err(Broken::To(error)),
             }
+        }
+    }
+}
+
+/// Reads until `from` ends, and keeps nothing.
+pub(super) async fn discard(from: &impl Socket, activity: &Activity) -> io::Result<()> {
+    loop {
+        from.ready(Interest::READABLE).await?;
+        match from.try_io(Interest::READABLE, || receive(from, Buffer::take().bytes())) {
+            Ok(0) => return Ok(()),
+            Ok(_) => activity.note(),
+            Err(error) if again(&error) => {}
+            Err(error) => return Err(error),
         }
     }
 }
@@ -94,7 +123,7 @@ fn again(error: &io::Error) -> bool {
 }
 
 /// Closes the write direction.
-fn end(socket: &impl Socket) -> io::Result<()> {
+pub(super) fn end(socket: &impl Socket) -> io::Result<()> {
     match shutdown(socket, Shutdown::Write) {
         // The peer has closed everything already.
         Ok(()) | Err(Errno::NOTCONN) => Ok(()),

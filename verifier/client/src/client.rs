@@ -27,7 +27,9 @@ impl Client {
         Connection::new(self.connector.open(&endpoint).await?, endpoint).await
     }
 
-    /// Opens a connection, appraises the node, and only then sends `body`, an OpenAI chat request in JSON.
+    /// Opens a connection, appraises the node, and only then sends `body`, an OpenAI chat request in JSON. Whether the
+    /// policy accepts the model is known before, too: [`VerifiedNode::accepts_model`](quoth_verifier::VerifiedNode::accepts_model)
+    /// on a [`Connection`]; otherwise it is judged by the receipt.
     ///
     /// # Errors
     /// See [`Connector::open`] and [`Connection::post`].

@@ -1,7 +1,7 @@
 use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
-use quoth_client::{Client, Exchange, Options, Proven};
+use quoth_client::{Client, ClientError, Exchange, Options, Proven};
 use serde_json::{Map, Value, json};
 
 use crate::answer::{EventText, error_message, whole_text};
@@ -24,7 +24,10 @@ pub(crate) async fn run(args: Ask) -> Result<Report, CliError> {
     }
     let client = Client::new(files::policy(args.common.policy.as_ref())?);
     let options = Options { details: args.details, parent: None };
-    let mut exchange = client.chat(&args.url, body(&args).to_string(), options).await?;
+    let connection = client.connect(&args.url).await?;
+    // A model that the policy does not accept is not worth a prompt.
+    connection.node().accepts_model(&args.model).map_err(ClientError::from)?;
+    let mut exchange = connection.post(Client::CHAT, body(&args).to_string(), options).await?;
     let mut words = String::new();
     if let Err(error) = show(&mut exchange, args.common.json, &mut words).await {
         // What came before the cut is worth keeping, with its checkpoints.
