@@ -8,21 +8,17 @@ use rustix::process::{DumpableBehavior, Resource, Rlimit, getrlimit, set_dumpabl
 
 use crate::EnclaveError;
 
-/// What the OpenMP runtime inside the engine reads, before `main`: threads that wait sleep instead of spinning, so that
-/// engines, connections and neighbours do not starve each other.
-const ENVIRONMENT: (&str, &str) = ("OMP_WAIT_POLICY", "passive");
-
-/// Makes sure of an environment with [`ENVIRONMENT`] in it and nothing else, by starting the program again if need be.
+/// Makes sure of an empty environment, which could steer the libraries inside the engine before `main` runs, by starting
+/// the program again if need be.
 pub fn settle() -> Result<(), EnclaveError> {
-    let (name, value) = ENVIRONMENT;
-    if env::vars_os().eq([(name.into(), value.into())]) {
+    if env::vars_os().next().is_none() {
         return Ok(());
     }
     let mut arguments = env::args_os();
     // The same program under the same name, even if its file has been replaced meanwhile.
     let called = arguments.next().unwrap_or_default();
-    let error = Command::new("/proc/self/exe").arg0(called).args(arguments).env_clear().env(name, value).exec();
-    Err(EnclaveError::io("start with a clean environment")(error))
+    let error = Command::new("/proc/self/exe").arg0(called).args(arguments).env_clear().exec();
+    Err(EnclaveError::io("start with an empty environment")(error))
 }
 
 /// No core files, not readable by other processes of the same user, as many files as the system allows, and
