@@ -4,17 +4,23 @@
 //! No key and no signature algorithm lives here: signing is the caller's closure, and verifying is up to whoever
 //! takes [`Signed::to_be_signed`] and [`Signed::signature`].
 
-use alloc::string::ToString;
 use alloc::vec::Vec;
 
-use coset::{AsCborValue, CborSerializable, CoseSign1, CoseSign1Builder, Header, HeaderBuilder, Label, iana};
+use ciborium::Value;
 
-use crate::{Digest, FormatError, cbor};
+use crate::cbor::{self, Fields, Writer};
+use crate::{Digest, FormatError};
 
-/// The head of CBOR tag 18.
-const TAG: u8 = 0xd2;
-/// The `typ` header parameter (RFC 9596 §2).
+/// COSE_Sign1 (RFC 9052 §2).
+const TAG: u64 = 18;
+/// The head of that tag.
+const TAGGED: u8 = 0xd2;
+/// The `alg` and `kid` header parameters (RFC 9052 §3.1), and `typ` (RFC 9596 §2).
+const ALG: i64 = 1;
+const KID: i64 = 4;
 const TYP: i64 = 16;
+/// EdDSA with Ed25519 and nothing else (RFC 9864 §2.2).
+const ED25519: i64 = -19;
 /// What the envelope adds to a payload, bytes, at most.
 const OVERHEAD: usize = 256;
 
@@ -59,34 +65,41 @@ impl<T: Payload> Signed<T> {
     pub fn sign(claims: T, key_id: KeyId, sign: impl FnOnce(&[u8]) -> [u8; 64]) -> Self {
         let payload = claims.encode();
         let digest = Digest::of(&payload);
-        let unsigned = CoseSign1Builder::new().protected(header::<T>(key_id)).payload(payload).build();
-        let to_be_signed = unsigned.tbs_data(&[]);
+        let protected = protected::<T>(key_id);
+        let to_be_signed = to_be_signed(&protected, &payload);
         let signature = sign(&to_be_signed);
-        let bytes = tagged(CoseSign1 { signature: signature.to_vec(), ..unsigned });
+        let bytes = tagged(&protected, &payload, &signature);
         Self { claims, key_id, digest, to_be_signed, signature, bytes }
     }
 
     /// Reads an envelope strictly; verifies no signature.
     pub fn decode(bytes: &[u8]) -> Result<Self, FormatError> {
         let untagged = match bytes.split_first() {
-            Some((&TAG, rest)) => rest,
+            Some((&TAGGED, rest)) => rest,
             _ => return Err(FormatError::NotSign1),
         };
-        let value = cbor::decode(untagged, T::MAX_BYTES + OVERHEAD)?;
-        let mut sign1 = CoseSign1::from_cbor_value(value).map_err(|_| FormatError::NotSign1)?;
-        let payload = sign1.payload.as_deref().ok_or(FormatError::Missing { field: "payload" })?;
-        let claims = T::decode(payload)?;
-        let digest = Digest::of(payload);
-        let key_id = check_header::<T>(&sign1)?;
-        // Rebuilt from typed parts, so that one header has one encoding.
-        sign1.protected.original_data = None;
-        let signature = <[u8; 64]>::try_from(&sign1.signature[..])
+        let Value::Array(parts) = cbor::decode(untagged, T::MAX_BYTES + OVERHEAD)? else {
+            return Err(FormatError::NotSign1);
+        };
+        let Ok([Value::Bytes(protected), Value::Map(unprotected), Value::Bytes(payload), Value::Bytes(signature)]) =
+            <[Value; 4]>::try_from(parts)
+        else {
+            return Err(FormatError::NotSign1);
+        };
+        let claims = T::decode(&payload)?;
+        let digest = Digest::of(&payload);
+        let key_id = key_id::<T>(&protected)?;
+        if !unprotected.is_empty() {
+            return Err(FormatError::CoseHeader { parameter: "other" });
+        }
+        let signature = <[u8; 64]>::try_from(&signature[..])
             .map_err(|_| FormatError::OutOfRange { field: "signature", expected: "64 bytes" })?;
-        let to_be_signed = sign1.tbs_data(&[]);
-        let canonical = tagged(sign1);
+        // One envelope has one encoding: what was read, written again, is what came.
+        let canonical = tagged(&protected, &payload, &signature);
         if canonical != bytes {
             return Err(FormatError::NotCanonical);
         }
+        let to_be_signed = to_be_signed(&protected, &payload);
         Ok(Self { claims, key_id, digest, to_be_signed, signature, bytes: canonical })
     }
 
@@ -144,36 +157,33 @@ impl Payload for Possession {
     }
 }
 
-fn header<T: Payload>(key_id: KeyId) -> Header {
-    HeaderBuilder::new()
-        .algorithm(iana::Algorithm::Ed25519)
-        .key_id(key_id.0.to_vec())
-        .value(TYP, T::TYP.to_string().into())
-        .build()
+/// The protected header: {alg, kid, typ} and nothing else.
+fn protected<T: Payload>(key_id: KeyId) -> Vec<u8> {
+    let (alg, kid, typ) = (Value::from(ALG), Value::from(KID), Value::from(TYP));
+    let header = Writer::new().map(3).value(&alg).value(&ED25519.into()).value(&kid).bytes(&key_id.0);
+    header.value(&typ).text(T::TYP).finish()
 }
 
-fn check_header<T: Payload>(sign1: &CoseSign1) -> Result<KeyId, FormatError> {
-    let found = &sign1.protected.header;
-    let wrong = |parameter| Err(FormatError::CoseHeader { parameter });
-    if found.alg != Some(coset::RegisteredLabelWithPrivate::Assigned(iana::Algorithm::Ed25519)) {
-        return wrong("alg");
-    }
-    let Ok(key_id) = <[u8; 8]>::try_from(&found.key_id[..]) else {
-        return wrong("kid");
+/// Reads a protected header: exactly the one that [`protected`] writes, but for the key.
+fn key_id<T: Payload>(bytes: &[u8]) -> Result<KeyId, FormatError> {
+    let wrong = |parameter| FormatError::CoseHeader { parameter };
+    let mut fields = Fields::new(cbor::decode(bytes, OVERHEAD)?, "protected header")?;
+    let mut is = |label, name, wanted: Value| match fields.optional(label, name) {
+        Some(field) if field.is(&wanted) => Ok(()),
+        _ => Err(wrong(name)),
     };
-    let typ = Label::Int(TYP);
-    if !found.rest.iter().any(|(label, value)| *label == typ && value.as_text() == Some(T::TYP)) {
-        return wrong("typ");
-    }
-    if *found != header::<T>(KeyId(key_id)) || !sign1.unprotected.is_empty() {
-        return wrong("other");
-    }
+    is(ALG, "alg", ED25519.into())?;
+    is(TYP, "typ", T::TYP.into())?;
+    let key_id = fields.optional(KID, "kid").and_then(|field| field.array().ok()).ok_or(wrong("kid"))?;
+    fields.finish().map_err(|_| wrong("other"))?;
     Ok(KeyId(key_id))
 }
 
-fn tagged(sign1: CoseSign1) -> Vec<u8> {
-    let mut bytes = alloc::vec![TAG];
-    // safe: every part is made of byte strings and integers, which always encode
-    bytes.extend(sign1.to_vec().expect("a COSE_Sign1 of plain parts encodes"));
-    bytes
+/// The Sig_structure (RFC 9052 §4.4), without external data.
+fn to_be_signed(protected: &[u8], payload: &[u8]) -> Vec<u8> {
+    Writer::new().array(4).text("Signature1").bytes(protected).bytes(&[]).bytes(payload).finish()
+}
+
+fn tagged(protected: &[u8], payload: &[u8], signature: &[u8]) -> Vec<u8> {
+    Writer::new().tag(TAG).array(4).bytes(protected).map(0).bytes(payload).bytes(signature).finish()
 }

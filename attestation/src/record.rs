@@ -8,7 +8,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::mem;
 
-use base64ct::{Base64UrlUnpadded, Encoding};
+use base64::prelude::{BASE64_URL_SAFE_NO_PAD, Engine as _};
 
 use crate::FormatError;
 
@@ -41,7 +41,7 @@ impl Kind {
 
 /// The record that carries `bytes`.
 pub fn encode(kind: Kind, bytes: &[u8]) -> String {
-    format!(": quoth {} {}\n\n", kind.name(), Base64UrlUnpadded::encode_string(bytes))
+    format!(": quoth {} {}\n\n", kind.name(), BASE64_URL_SAFE_NO_PAD.encode(bytes))
 }
 
 /// A piece of a stream.
@@ -198,7 +198,7 @@ impl Splitter {
         let line = core::str::from_utf8(line).map_err(|_| error.clone())?;
         let (name, encoded) = line.split_once(' ').ok_or(error.clone())?;
         let kind = Kind::ALL.into_iter().find(|kind| kind.name() == name).ok_or(error.clone())?;
-        let bytes = Base64UrlUnpadded::decode_vec(encoded).map_err(|_| error)?;
+        let bytes = BASE64_URL_SAFE_NO_PAD.decode(encoded).map_err(|_| error)?;
         Ok(Piece::Record { kind, bytes, offset: self.offset })
     }
 

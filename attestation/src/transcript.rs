@@ -5,7 +5,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 
-use base64ct::{Base64UrlUnpadded, Encoding};
+use base64::prelude::{BASE64_URL_SAFE_NO_PAD, Engine as _};
 use serde::{Deserialize, Serialize};
 
 use crate::FormatError;
@@ -286,9 +286,9 @@ fn from_json<T: Serialize + for<'a> Deserialize<'a>>(text: &[u8]) -> Result<T, F
 }
 
 fn base64(bytes: &[u8]) -> String {
-    Base64UrlUnpadded::encode_string(bytes)
+    BASE64_URL_SAFE_NO_PAD.encode(bytes)
 }
 
 fn unbase64(text: &str, field: &'static str) -> Result<Vec<u8>, FormatError> {
-    Base64UrlUnpadded::decode_vec(text).map_err(|_| FormatError::Base64 { field })
+    BASE64_URL_SAFE_NO_PAD.decode(text).map_err(|_| FormatError::Base64 { field })
 }

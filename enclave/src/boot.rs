@@ -20,13 +20,15 @@ use crate::node::Node;
 use crate::tls::{self, Tls};
 use crate::{EnclaveError, feed, limits, server};
 
-/// Threads for connections; the engines have their own.
-const WORKERS: usize = 2;
+/// Threads for connections, at most; the engines have their own.
+const WORKERS: usize = 8;
 
 /// Runs the enclave until the host asks it to end, or is away for too long.
 pub fn run(config: &Path, link: Address) -> Result<(), EnclaveError> {
+    // Half of the processors: two that hand each other work on two cores cost more than one.
+    let processors = std::thread::available_parallelism().map_or(1, usize::from);
     let runtime = Builder::new_multi_thread()
-        .worker_threads(WORKERS)
+        .worker_threads((processors / 2).clamp(1, WORKERS))
         .enable_all()
         .build()
         .map_err(EnclaveError::io("start the runtime"))?;

@@ -8,6 +8,7 @@ use quoth_link::journal::{ToEnclave, ToHost};
 use quoth_link::{Address, CONNECT_TIMEOUT, Frame, Frames, LinkError, Port, RETRY, Stream};
 use tokio::io::AsyncWriteExt;
 use tokio::sync::Notify;
+use tokio::time::{sleep, timeout};
 
 use crate::limits;
 
@@ -105,7 +106,7 @@ impl Journal {
                 eprintln!("journal_detached orderly={}", u8::from(ended.is_ok()));
             }
             self.lock().attached = false;
-            tokio::time::sleep(RETRY).await;
+            sleep(RETRY).await;
         }
     }
 
@@ -131,7 +132,10 @@ impl Journal {
             }
             let frame = tokio::select! {
                 frame = frames.next() => frame?,
-                () = self.added.notified() => continue,
+                () = self.added.notified() => {
+                    sleep(limits::JOURNAL_LINGER).await;
+                    continue;
+                }
             };
             match frame {
                 None => return Ok(()),
@@ -202,7 +206,7 @@ impl Drop for Reservation {
 
 async fn write<W: tokio::io::AsyncWrite + Unpin>(writer: &mut W, bytes: &[u8]) -> Result<(), LinkError> {
     let stalled = || LinkError::Io(std::io::ErrorKind::TimedOut.into());
-    tokio::time::timeout(limits::JOURNAL_STALL, writer.write_all(bytes)).await.map_err(|_| stalled())??;
+    timeout(limits::JOURNAL_STALL, writer.write_all(bytes)).await.map_err(|_| stalled())??;
     Ok(())
 }
 

@@ -1,6 +1,6 @@
 //! The receipt key: made at boot, never stored, wiped when the node ends.
 
-use ed25519_dalek::{Signer, SigningKey};
+use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair};
 use quoth_attestation::cose::{KeyId, Payload, Signed};
 use zeroize::Zeroizing;
 
@@ -8,7 +8,8 @@ use crate::EnclaveError;
 
 /// An Ed25519 key (RFC 8032) that signs receipts, checkpoints and, on platform `none`, possession proofs.
 pub struct ReceiptKey {
-    key: SigningKey,
+    key: Ed25519KeyPair,
+    public: [u8; 32],
     id: KeyId,
 }
 
@@ -16,19 +17,22 @@ impl ReceiptKey {
     /// A fresh key.
     pub fn generate() -> Result<Self, EnclaveError> {
         let seed = Zeroizing::new(random::<32>()?);
-        let key = SigningKey::from_bytes(&seed);
-        let id = KeyId::of(key.verifying_key().as_bytes());
-        Ok(Self { key, id })
+        let key = Ed25519KeyPair::from_seed_unchecked(&*seed).map_err(EnclaveError::make("receipt key"))?;
+        let public = key.public_key().as_ref().try_into().map_err(EnclaveError::make("receipt key"))?;
+        Ok(Self { key, public, id: KeyId::of(&public) })
     }
 
     /// The raw public key.
     pub fn public(&self) -> [u8; 32] {
-        self.key.verifying_key().to_bytes()
+        self.public
     }
 
     /// Signs a payload of one of Quoth's formats; there is no other way to use the key.
     pub fn sign<T: Payload>(&self, claims: T) -> Signed<T> {
-        Signed::sign(claims, self.id, |bytes| self.key.sign(bytes).to_bytes())
+        Signed::sign(claims, self.id, |bytes| {
+            // safe: an Ed25519 signature has 64 bytes (RFC 8032 §5.1.6)
+            self.key.sign(bytes).as_ref().try_into().expect("an Ed25519 signature has 64 bytes")
+        })
     }
 }
 

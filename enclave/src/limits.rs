@@ -62,6 +62,8 @@ pub const DRAIN: Duration = Duration::from_secs(20);
 pub const CLOSE: Duration = Duration::from_secs(2);
 /// The journal gets so long to take the last receipts.
 pub const JOURNAL_DRAIN: Duration = Duration::from_secs(5);
+/// Receipts wait so long for others to go to the host with them: fewer wake-ups here, fewer syncs of its disk there.
+pub const JOURNAL_LINGER: Duration = Duration::from_millis(20);
 /// Receipts sent to the host in one write, bytes.
 pub const JOURNAL_BATCH: usize = 64 * 1024;
 /// A host that takes no receipt for so long is gone.

@@ -7,6 +7,11 @@ use clap::Parser;
 use quoth_enclave::{boot, process};
 use quoth_link::Address;
 
+/// Receipts are kept for a while between buffers that come and go: this one does not fragment, and a static image needs
+/// a fast one.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 #[derive(Parser)]
 #[command(version, about = "The trusted program of a Quoth node")]
 struct Arguments {

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use quoth_tests::{Node, Options};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::Plan;
 use crate::client::Connection;
@@ -16,9 +16,13 @@ use crate::statistics::Series;
 const CONNECTIONS: usize = 4;
 /// Threads that compute tokens: the same work on both sides, and much of it.
 const ENGINE: &[&str] = &["engine"];
-const SLICE: Duration = Duration::from_secs(2);
+/// Tokens of context: the engine's share stays small.
+const CONTEXT: u32 = 256;
+/// A disk that stalled gets so long to catch up.
+const STALL: Duration = Duration::from_secs(2);
+const SLICE: Duration = Duration::from_secs(1);
 /// Slices of each server, for every turn of the other benches: these are short.
-const SLICES_A_ROUND: usize = 2;
+const SLICES_A_ROUND: usize = 4;
 
 pub(crate) fn measure(plan: &Plan) -> Vec<Row> {
     let with = Server::start(Vec::new(), true);
@@ -28,24 +32,26 @@ pub(crate) fn measure(plan: &Plan) -> Vec<Row> {
 
 /// Takes turns: with, without; without, with; and so on.
 fn at(size: usize, with: &Server, without: &Server, turns: usize) -> Vec<Row> {
-    let body = body(size);
     let (mut ours, mut bare) = (Slices::default(), Slices::default());
-    for server in [with, without] {
-        server.slice(&body);
+    let asks = [Ask::chat(size), Ask::completion(size)];
+    for (server, ask) in [(with, &asks[0]), (without, &asks[0])] {
+        server.slice(ask);
     }
     for turn in 0..turns {
         if turn % 4 == 0 {
             eprintln!("receipts: {} KiB bodies, turn {} of {turns}", size >> 10, turn + 1);
             machine::wait_until_quiet();
         }
-        match turn % 2 {
-            0 => {
-                ours.push(with.slice(&body));
-                bare.push(without.slice(&body));
-            }
-            _ => {
-                bare.push(without.slice(&body));
-                ours.push(with.slice(&body));
+        for (ask, measured) in asks.iter().zip([Measured::Rate, Measured::Micros]) {
+            match turn % 2 {
+                0 => {
+                    ours.push(measured, with.slice(ask));
+                    bare.push(measured, without.slice(ask));
+                }
+                _ => {
+                    bare.push(measured, without.slice(ask));
+                    ours.push(measured, with.slice(ask));
+                }
             }
         }
     }
@@ -69,17 +75,41 @@ fn at(size: usize, with: &Server, without: &Server, turns: usize) -> Vec<Row> {
     ]
 }
 
-/// A short question, filled up with white space: the engine's part is small and the same for every size.
-fn body(size: usize) -> Vec<u8> {
-    let question = json!({
-        "model": Node::MODEL, "messages": [{ "role": "user", "content": "Hi" }],
-        "max_tokens": 1, "temperature": 0, "seed": 1,
-    });
+/// A short question that wants one token, filled up with white space: the engine's part is the same for every size.
+struct Ask {
+    path: &'static str,
+    body: Vec<u8>,
+}
+
+impl Ask {
+    /// What people send: throughput is measured with it.
+    fn chat(size: usize) -> Self {
+        let messages = json!([{ "role": "user", "content": "Hi" }]);
+        let question =
+            json!({ "model": Node::MODEL, "messages": messages, "max_tokens": 1, "temperature": 0, "seed": 1 });
+        Self { path: "/v1/chat/completions", body: filled(&question, size) }
+    }
+
+    /// As little of everything else as can be, so that the receipt's part of the processor time stands out.
+    fn completion(size: usize) -> Self {
+        let question = json!({ "model": Node::MODEL, "prompt": "Hi", "max_tokens": 1, "temperature": 0, "seed": 1 });
+        Self { path: "/v1/completions", body: filled(&question, size) }
+    }
+}
+
+fn filled(question: &Value, size: usize) -> Vec<u8> {
     let mut body = question.to_string().into_bytes();
     let end = body.pop().unwrap();
     body.resize(size - 1, b' ');
     body.push(end);
     body
+}
+
+/// What a slice of time is for.
+#[derive(Clone, Copy)]
+enum Measured {
+    Rate,
+    Micros,
 }
 
 #[derive(Default)]
@@ -91,9 +121,11 @@ struct Slices {
 }
 
 impl Slices {
-    fn push(&mut self, (rate, micros): (f64, f64)) {
-        self.rate.push(rate);
-        self.micros.push(micros);
+    fn push(&mut self, measured: Measured, (rate, micros): (f64, f64)) {
+        match measured {
+            Measured::Rate => self.rate.push(rate),
+            Measured::Micros => self.micros.push(micros),
+        }
     }
 }
 
@@ -104,22 +136,23 @@ struct Server {
 
 impl Server {
     fn start(more: Vec<String>, has_receipts: bool) -> Self {
-        let options = Options { parallel: CONNECTIONS as u32, threads: 1, more, ..Options::default() };
+        let options =
+            Options { parallel: CONNECTIONS as u32, threads: 1, context: CONTEXT, more, ..Options::default() };
         Self { node: crate::start(options), has_receipts }
     }
 
     /// Requests a second, and microseconds of processor time a request, over one slice of time.
-    fn slice(&self, body: &[u8]) -> (f64, f64) {
+    fn slice(&self, ask: &Ask) -> (f64, f64) {
         loop {
             let stop = AtomicBool::new(false);
             let mut connections: Vec<_> = (0..CONNECTIONS).map(|_| Connection::open(&self.node)).collect();
             // The handshakes' last work, tickets and the like, is done with the first answer.
             for connection in &mut connections {
-                self.ask(connection, body);
+                self.ask(connection, ask);
             }
             let enclave = self.node.enclave();
             let (before, start) = (Usage::without(enclave, ENGINE), Instant::now());
-            let requests: usize = std::thread::scope(|scope| {
+            let requests: Option<usize> = std::thread::scope(|scope| {
                 let stop = &stop;
                 let askers: Vec<_> = connections
                     .iter_mut()
@@ -127,10 +160,9 @@ impl Server {
                         scope.spawn(move || {
                             let mut count = 0;
                             while !stop.load(Ordering::Relaxed) {
-                                self.ask(connection, body);
-                                count += 1;
+                                count += self.ask(connection, ask)?;
                             }
-                            count
+                            Some(count)
                         })
                     })
                     .collect();
@@ -139,14 +171,24 @@ impl Server {
                 askers.into_iter().map(|asker| asker.join().unwrap()).sum()
             });
             let (elapsed, after) = (start.elapsed().as_secs_f64(), Usage::without(enclave, ENGINE));
+            let Some(requests) = requests else {
+                eprintln!("the disk stalled until the journal was full: this slice is taken again");
+                std::thread::sleep(STALL);
+                continue;
+            };
             if let Some(used) = after.since(&before) {
                 return (requests as f64 / elapsed, used.as_secs_f64() * 1e6 / requests as f64);
             }
         }
     }
 
-    fn ask(&self, connection: &mut Connection, body: &[u8]) {
-        let head = connection.post("/v1/chat/completions", body, |_| ());
+    /// One request; none when the node takes no more because the host's disk does not keep up.
+    fn ask(&self, connection: &mut Connection, ask: &Ask) -> Option<usize> {
+        let head = connection.post(ask.path, &ask.body, |_| ());
+        if head.status == 503 {
+            return None;
+        }
         assert_eq!((head.status, head.has_receipt), (200, self.has_receipts));
+        Some(1)
     }
 }

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use base64ct::{Base64, Base64Url, Encoding};
+use base64::prelude::{BASE64_STANDARD, BASE64_URL_SAFE, Engine as _};
 use quoth_client::Client;
 use quoth_tests::{Node, ask, chat_body, proven_chat};
 use rustix::process::{Signal, kill_process};
@@ -20,8 +20,8 @@ fn forms() -> Vec<Vec<u8>> {
     for skipped in 0..3 {
         let inner = &CANARY.as_bytes()[skipped..];
         let inner = &inner[..inner.len() / 3 * 3];
-        forms.push(Base64::encode_string(inner).into_bytes());
-        forms.push(Base64Url::encode_string(inner).into_bytes());
+        forms.push(BASE64_STANDARD.encode(inner).into_bytes());
+        forms.push(BASE64_URL_SAFE.encode(inner).into_bytes());
     }
     let letters: Vec<String> = CANARY.bytes().map(|byte| byte.to_string()).collect();
     forms.push(letters.join(", ").into_bytes());
@@ -58,7 +58,7 @@ fn the_search_finds_every_form() {
         assert!(contains(&hidden, &form));
     }
     for before in ["", "a", "ab"] {
-        let encoded = Base64::encode_string(format!("{before}{CANARY}c").as_bytes());
+        let encoded = BASE64_STANDARD.encode(format!("{before}{CANARY}c").as_bytes());
         assert!(forms().iter().any(|form| contains(encoded.as_bytes(), form)), "shifted by {}", before.len());
     }
 }

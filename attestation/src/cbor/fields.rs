@@ -3,12 +3,12 @@ use alloc::vec::Vec;
 
 use ciborium::Value;
 
-use super::encode;
+use super::write::order;
 use crate::{Digest, FormatError};
 
 /// Builds a map whose keys come out in deterministic order.
 #[derive(Default)]
-pub struct Map(Vec<(Vec<u8>, Value, Value)>);
+pub struct Map(Vec<(Value, Value)>);
 
 impl Map {
     /// An empty map.
@@ -19,8 +19,7 @@ impl Map {
     /// Adds an entry. Keys must be distinct.
     #[must_use]
     pub fn with(mut self, key: impl Into<Value>, value: impl Into<Value>) -> Self {
-        let key = key.into();
-        self.0.push((encode(&key), key, value.into()));
+        self.0.push((key.into(), value.into()));
         self
     }
 
@@ -35,8 +34,8 @@ impl Map {
 
     /// The map, its keys in bytewise order of their encodings.
     pub fn build(mut self) -> Value {
-        self.0.sort_by(|a, b| a.0.cmp(&b.0));
-        Value::Map(self.0.into_iter().map(|(_, key, value)| (key, value)).collect())
+        self.0.sort_by(|(a, _), (b, _)| order(a).cmp(&order(b)));
+        Value::Map(self.0)
     }
 }
 
@@ -83,6 +82,11 @@ pub struct Field {
 }
 
 impl Field {
+    /// Whether it is exactly this value.
+    pub fn is(&self, value: &Value) -> bool {
+        self.value == *value
+    }
+
     /// A byte string of `length` bytes (inclusive range).
     pub fn bytes(self, length: core::ops::RangeInclusive<usize>) -> Result<Vec<u8>, FormatError> {
         let field = self.field;

@@ -6,11 +6,13 @@
 
 mod fields;
 mod scan;
+mod write;
 
 use alloc::vec::Vec;
 
 pub use ciborium::Value;
 pub use fields::{Field, Fields, Map};
+pub(crate) use write::Writer;
 
 use crate::FormatError;
 
@@ -26,10 +28,7 @@ pub fn decode(bytes: &[u8], limit: usize) -> Result<Value, FormatError> {
 
 /// Encodes a value; deterministic when its maps were made by [`Map`].
 pub fn encode(value: &Value) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    // safe: writing into a Vec cannot fail
-    ciborium::into_writer(value, &mut bytes).expect("a Vec takes every byte");
-    bytes
+    Writer::new().value(value).finish()
 }
 
 #[cfg(test)]

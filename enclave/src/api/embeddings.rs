@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use base64ct::{Base64, Encoding as _};
+use base64::prelude::{BASE64_STANDARD, Engine as _};
 use quoth_attestation::receipt::Outcome;
 use quoth_engine::request::{Embedding, Encoding};
 use serde_json::{Value, json};
@@ -33,7 +33,7 @@ fn encode(vector: &[f32], encoding: Encoding) -> Value {
     match encoding {
         Encoding::Base64 => {
             let bytes: Vec<u8> = vector.iter().flat_map(|value| value.to_le_bytes()).collect();
-            Base64::encode_string(&bytes).into()
+            BASE64_STANDARD.encode(&bytes).into()
         }
         Encoding::Float => json!(vector),
     }

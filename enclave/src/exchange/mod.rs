@@ -10,7 +10,7 @@ mod stream;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
-use base64ct::{Base64UrlUnpadded, Encoding};
+use base64::prelude::{BASE64_URL_SAFE_NO_PAD, Engine as _};
 use bytes::Bytes;
 use http::HeaderMap;
 use http::header::HeaderValue;
@@ -140,7 +140,7 @@ impl Exchange {
         let Some(open) = self.open.as_ref().filter(|_| RECEIPTS) else { return };
         put(headers, "quoth-cti", hex::encode(open.cti));
         put(headers, "quoth-node", self.node.digest().to_string());
-        put(headers, "quoth-opening", Base64UrlUnpadded::encode_string(open.opening.as_bytes()));
+        put(headers, "quoth-opening", BASE64_URL_SAFE_NO_PAD.encode(open.opening.as_bytes()));
     }
 
     /// The request's id, hex.
@@ -225,7 +225,7 @@ impl Exchange {
             open.status = status;
         }
         if let Some(receipt) = self.finish(outcome) {
-            put(headers, "quoth-receipt", Base64UrlUnpadded::encode_string(&receipt));
+            put(headers, "quoth-receipt", BASE64_URL_SAFE_NO_PAD.encode(&receipt));
         }
     }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use base64ct::{Base64UrlUnpadded, Encoding};
+use base64::prelude::{BASE64_URL_SAFE_NO_PAD, Engine as _};
 use bytes::{Bytes, BytesMut};
 use http::HeaderMap;
 use quoth_attestation::checkpoint::Checkpoint;
@@ -64,9 +64,9 @@ fn receipts_form_a_chain_from_the_statement_on() {
         let receipt = receipt_of(&node, &id);
         let claims = receipt.claims();
         assert_eq!((claims.seq, claims.prev, claims.node), (seq, prev, node.digest()));
-        let sent = Base64UrlUnpadded::decode_vec(headers["quoth-receipt"].to_str().unwrap()).unwrap();
+        let sent = BASE64_URL_SAFE_NO_PAD.decode(headers["quoth-receipt"].to_str().unwrap()).unwrap();
         assert_eq!(sent, receipt.bytes());
-        let opening = Base64UrlUnpadded::decode_vec(headers["quoth-opening"].to_str().unwrap()).unwrap();
+        let opening = BASE64_URL_SAFE_NO_PAD.decode(headers["quoth-opening"].to_str().unwrap()).unwrap();
         let opening = Opening::new(opening.try_into().unwrap());
         assert_eq!(claims.exchange.request, opening.commit(Label::Request, BODY));
         assert_eq!(claims.exchange.response, opening.commit(Label::Response, b"{}"));

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::Arc;
 
-use base64ct::{Base64UrlUnpadded, Encoding};
+use base64::prelude::{BASE64_URL_SAFE_NO_PAD, Engine as _};
 use quoth_attestation::statement::Platform;
 use quoth_attestation::transcript::Transcript;
 use serde_json::Value;
@@ -62,7 +62,7 @@ fn respond(node: &Node, request: &Received, attack: fn(Vec<u8>) -> Vec<u8>) -> V
     let mut headers = vec![
         ("quoth-cti", hex::encode(CTI)),
         ("quoth-node", node.digest().to_string()),
-        ("quoth-opening", Base64UrlUnpadded::encode_string(&OPENING)),
+        ("quoth-opening", BASE64_URL_SAFE_NO_PAD.encode(&OPENING)),
     ];
     let body: Value = serde_json::from_slice(&request.body).unwrap_or_default();
     match (request.method(), request.target()) {
@@ -73,7 +73,7 @@ fn respond(node: &Node, request: &Received, attack: fn(Vec<u8>) -> Vec<u8>) -> V
         ("POST", _) if body["model"] != "tiny" => {
             let error = br#"{"error":{"message":"no such model","type":"x","param":"model","code":"model_not_found"}}"#;
             let receipt = node.receipt(&asked, 404, error, false);
-            headers.push(("quoth-receipt", Base64UrlUnpadded::encode_string(&receipt)));
+            headers.push(("quoth-receipt", BASE64_URL_SAFE_NO_PAD.encode(&receipt)));
             answer(404, &headers, error)
         }
         ("POST", _) if body["stream"] == true => {
@@ -83,7 +83,7 @@ fn respond(node: &Node, request: &Received, attack: fn(Vec<u8>) -> Vec<u8>) -> V
         ("POST", _) => {
             let body = format!(r#"{{"choices":[{{"message":{{"content":"{WORDS}!"}}}}]}}"#);
             let receipt = node.receipt(&asked, 200, body.as_bytes(), false);
-            headers.push(("quoth-receipt", Base64UrlUnpadded::encode_string(&receipt)));
+            headers.push(("quoth-receipt", BASE64_URL_SAFE_NO_PAD.encode(&receipt)));
             answer(200, &headers, body.as_bytes())
         }
         _ => answer(404, &[], b""),
@@ -191,7 +191,7 @@ async fn receipts_need_the_evidence_of_their_node() {
     let saved = transcript(&bench.path("demo.transcript.json"));
     let receipt = saved.receipt.unwrap();
     std::fs::write(bench.path("raw"), &receipt).unwrap();
-    std::fs::write(bench.path("text"), format!("{}\n", Base64UrlUnpadded::encode_string(&receipt))).unwrap();
+    std::fs::write(bench.path("text"), format!("{}\n", BASE64_URL_SAFE_NO_PAD.encode(&receipt))).unwrap();
     assert_eq!(bench.json(&["node", "URL", "--save", "evidence"]).await.0, 0);
     for (file, proof) in [("raw", ["--evidence", "evidence"]), ("text", ["--transcript", "demo.transcript.json"])] {
         let (exit, object) = bench.json(&[&["receipt", file], &proof[..]].concat()).await;

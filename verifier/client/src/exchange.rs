@@ -1,4 +1,4 @@
-use base64ct::{Base64UrlUnpadded, Encoding};
+use base64::prelude::{BASE64_URL_SAFE_NO_PAD, Engine as _};
 use bytes::Bytes;
 use http::{HeaderMap, Request as HttpRequest, header};
 use http_body_util::{BodyExt, Full};
@@ -321,7 +321,7 @@ fn hex_field<const N: usize>(text: &str, name: &'static str, expected: &'static 
 }
 
 fn base64(text: &str, name: &'static str) -> Result<Vec<u8>, ClientError> {
-    Base64UrlUnpadded::decode_vec(text).map_err(|_| ClientError::HeaderInvalid { name, expected: "base64url" })
+    BASE64_URL_SAFE_NO_PAD.decode(text).map_err(|_| ClientError::HeaderInvalid { name, expected: "base64url" })
 }
 
 #[cfg(test)]

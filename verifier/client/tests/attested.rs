@@ -5,7 +5,7 @@ mod support;
 
 use std::sync::Arc;
 
-use base64ct::{Base64UrlUnpadded, Encoding};
+use base64::prelude::{BASE64_URL_SAFE_NO_PAD, Engine as _};
 use bytes::Bytes;
 use http_body_util::Empty;
 use quoth_attestation::binding::Nonce;
@@ -49,14 +49,14 @@ fn head(node: &Node) -> Vec<(&'static str, String)> {
     vec![
         ("quoth-cti", hex::encode(CTI)),
         ("quoth-node", node.digest().to_string()),
-        ("quoth-opening", Base64UrlUnpadded::encode_string(&OPENING)),
+        ("quoth-opening", BASE64_URL_SAFE_NO_PAD.encode(&OPENING)),
     ]
 }
 
 fn whole(node: &Node, request: &Received, status: u16, body: &[u8]) -> Vec<u8> {
     let receipt = node.receipt(&asked(request), status, body, false);
     let mut headers = head(node);
-    headers.push(("quoth-receipt", Base64UrlUnpadded::encode_string(&receipt)));
+    headers.push(("quoth-receipt", BASE64_URL_SAFE_NO_PAD.encode(&receipt)));
     answer(status, &headers, body)
 }
 

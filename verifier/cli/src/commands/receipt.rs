@@ -1,4 +1,4 @@
-use base64ct::{Base64UrlUnpadded, Encoding};
+use base64::prelude::{BASE64_URL_SAFE_NO_PAD, Engine as _};
 use quoth_attestation::cose::{Payload, Signed};
 use quoth_attestation::evidence;
 use quoth_attestation::receipt::Receipt as Claims;
@@ -44,7 +44,7 @@ fn evidence(args: &Receipt) -> Result<Vec<u8>, CliError> {
 /// The COSE bytes themselves, or base64url of them.
 fn decode(file: Vec<u8>) -> Vec<u8> {
     let text = std::str::from_utf8(&file).ok().map(str::trim_end);
-    text.and_then(|text| Base64UrlUnpadded::decode_vec(text).ok()).unwrap_or(file)
+    text.and_then(|text| BASE64_URL_SAFE_NO_PAD.decode(text).ok()).unwrap_or(file)
 }
 
 #[cfg(test)]

@@ -1,0 +1,112 @@
+use alloc::vec::Vec;
+
+use ciborium::Value;
+
+/// Room for most values at once.
+const ROOM: usize = 1024;
+
+/// Writes the only encoding of each item: shortest heads, definite lengths (RFC 8949 §4.2.1).
+pub(crate) struct Writer(Vec<u8>);
+
+impl Writer {
+    pub(crate) fn new() -> Self {
+        Self(Vec::with_capacity(ROOM))
+    }
+
+    pub(crate) fn bytes(mut self, bytes: &[u8]) -> Self {
+        self.string(2, bytes);
+        self
+    }
+
+    pub(crate) fn text(mut self, text: &str) -> Self {
+        self.string(3, text.as_bytes());
+        self
+    }
+
+    /// The head of an array; its items follow.
+    pub(crate) fn array(mut self, items: u64) -> Self {
+        self.head(4, items);
+        self
+    }
+
+    /// The head of a map; its keys and values follow, in order.
+    pub(crate) fn map(mut self, entries: u64) -> Self {
+        self.head(5, entries);
+        self
+    }
+
+    pub(crate) fn tag(mut self, tag: u64) -> Self {
+        self.head(6, tag);
+        self
+    }
+
+    pub(crate) fn value(mut self, value: &Value) -> Self {
+        self.put(value);
+        self
+    }
+
+    pub(crate) fn finish(self) -> Vec<u8> {
+        self.0
+    }
+
+    fn put(&mut self, value: &Value) {
+        match value {
+            Value::Bytes(bytes) => self.string(2, bytes),
+            Value::Text(text) => self.string(3, text.as_bytes()),
+            Value::Array(items) => {
+                self.head(4, items.len() as u64);
+                items.iter().for_each(|item| self.put(item));
+            }
+            Value::Map(entries) => {
+                self.head(5, entries.len() as u64);
+                entries.iter().for_each(|(key, value)| {
+                    self.put(key);
+                    self.put(value);
+                });
+            }
+            other => match integer(other) {
+                Some((major, argument)) => self.head(major, argument),
+                // safe: booleans and the like; writing into a Vec cannot fail
+                None => ciborium::into_writer(other, &mut self.0).expect("a Vec takes every byte"),
+            },
+        }
+    }
+
+    fn string(&mut self, major: u8, bytes: &[u8]) {
+        self.head(major, bytes.len() as u64);
+        self.0.extend_from_slice(bytes);
+    }
+
+    fn head(&mut self, major: u8, argument: u64) {
+        let bytes = argument.to_be_bytes();
+        let (short, skip) = match argument {
+            0..24 => return self.0.push(major << 5 | bytes[7]),
+            24..0x100 => (24, 7),
+            0x100..0x1_0000 => (25, 6),
+            0x1_0000..0x1_0000_0000 => (26, 4),
+            _ => (27, 0),
+        };
+        self.0.push(major << 5 | short);
+        self.0.extend_from_slice(&bytes[skip..]);
+    }
+}
+
+/// What sorts map keys as their encodings sort: major type, argument, and the bytes of a string.
+pub(super) fn order(key: &Value) -> (u8, u64, &[u8]) {
+    match key {
+        Value::Bytes(bytes) => (2, bytes.len() as u64, bytes),
+        Value::Text(text) => (3, text.len() as u64, text.as_bytes()),
+        other => {
+            let (major, argument) = integer(other).unwrap_or((u8::MAX, 0));
+            (major, argument, &[])
+        }
+    }
+}
+
+fn integer(value: &Value) -> Option<(u8, u64)> {
+    let number = i128::from(*value.as_integer().as_ref()?);
+    match u64::try_from(number) {
+        Ok(argument) => Some((0, argument)),
+        Err(_) => Some((1, u64::try_from(-1 - number).ok()?)),
+    }
+}
