@@ -5,6 +5,7 @@
 //! step. Nothing reaches llama.cpp unchecked: a batch too large or a bad position would abort
 //! the process.
 
+mod draw;
 mod sampler;
 mod slot;
 mod text;

@@ -6,6 +6,7 @@ use llama_cpp_2::token::data::LlamaTokenData;
 use llama_cpp_2::token::data_array::LlamaTokenDataArray;
 use llama_cpp_2::token::logit_bias::LlamaLogitBias;
 
+use super::draw::Draw;
 use crate::error::EngineError;
 use crate::model::load::Loaded;
 use crate::model::vocab::{Vocab, token};
@@ -20,23 +21,29 @@ pub(super) struct Sampler {
     /// Bytes of an incomplete character, kept beside a grammar: llama.cpp's takes any bytes for
     /// the rest of a character, a closing quote too.
     partial: Vec<u8>,
-    /// Cuts and the draw; `None` takes the likeliest token.
-    draw: Option<Vec<LlamaSampler>>,
+    /// top_k, top_p and min_p, as far as they are on.
+    cuts: Vec<LlamaSampler>,
+    /// `None` takes the likeliest token.
+    draw: Option<Draw>,
 }
 
-/// Candidates, kept between tokens to spare the allocation.
-pub(super) struct Candidates(LlamaTokenDataArray);
+/// Space to work in, kept between tokens to spare the allocation.
+pub(super) struct Candidates {
+    array: LlamaTokenDataArray,
+    logits: Vec<f32>,
+    weights: Vec<f32>,
+}
 
 impl Candidates {
     pub(super) fn new() -> Self {
-        Self(LlamaTokenDataArray::new(Vec::new(), false))
+        Self { array: LlamaTokenDataArray::new(Vec::new(), false), logits: Vec::new(), weights: Vec::new() }
     }
 
     fn fill(&mut self, logits: &[f32]) {
-        self.0.data.clear();
-        self.0.selected = None;
-        self.0.sorted = false;
-        self.0.data.extend((0..).zip(logits).map(|(id, logit)| LlamaTokenData::new(token(id), *logit, 0.0)));
+        self.array.data.clear();
+        self.array.selected = None;
+        self.array.sorted = false;
+        self.array.data.extend((0..).zip(logits).map(|(id, logit)| LlamaTokenData::new(token(id), *logit, 0.0)));
     }
 }
 
@@ -60,7 +67,8 @@ impl Sampler {
             }),
             grammar: grammar.transpose()?,
             partial: Vec::new(),
-            draw: (sampling.temperature > 0.0).then(|| draw(sampling)),
+            cuts: if sampling.temperature > 0.0 { cuts(sampling) } else { Vec::new() },
+            draw: (sampling.temperature > 0.0).then(|| Draw::new(sampling.seed, sampling.temperature)),
         })
     }
 
@@ -74,15 +82,20 @@ impl Sampler {
         vocab: &Vocab,
         candidates: &mut Candidates,
     ) -> Result<u32, EngineError> {
-        if logits.iter().any(|logit| logit.is_nan() || *logit == f32::INFINITY) {
+        // Neither NaN nor infinite; every logit is looked at, which is faster than stopping at the first.
+        if !logits.iter().fold(true, |fine, logit| fine & (*logit < f32::INFINITY)) {
             return Err(EngineError::Logits);
         }
         let shaped = self.bias.is_some() || self.penalties.is_some() || self.grammar.is_some();
-        if !shaped && self.draw.is_none() {
-            return likeliest((0..).zip(logits.iter().copied())).ok_or(EngineError::Logits);
+        if !shaped && self.cuts.is_empty() {
+            let chosen = match &mut self.draw {
+                Some(draw) => draw.index(logits, &mut candidates.weights).and_then(|index| u32::try_from(index).ok()),
+                None => likeliest((0..).zip(logits.iter().copied())),
+            };
+            return chosen.ok_or(EngineError::Logits);
         }
         candidates.fill(logits);
-        let array = &mut candidates.0;
+        let Candidates { array, logits, weights } = candidates;
         for sampler in [&mut self.bias, &mut self.penalties, &mut self.grammar].into_iter().flatten() {
             sampler.apply(array);
         }
@@ -102,14 +115,17 @@ impl Sampler {
         if !array.data.iter().any(|candidate| candidate.logit() > f32::NEG_INFINITY) {
             return Err(EngineError::Grammar);
         }
-        for sampler in draw {
-            sampler.apply(array);
+        for cut in &mut self.cuts {
+            cut.apply(array);
         }
-        let chosen = array.selected.and_then(|index| array.data.get(index)).ok_or(EngineError::Logits)?;
-        match chosen.p() > 0.0 {
-            true => u32::try_from(chosen.id().0).map_err(|_| EngineError::Logits),
-            false => Err(EngineError::Logits),
+        logits.clear();
+        logits.extend(array.data.iter().map(|candidate| candidate.logit()));
+        // What came out of the chain is checked like what went in.
+        if logits.iter().any(|logit| logit.is_nan() || *logit == f32::INFINITY) {
+            return Err(EngineError::Logits);
         }
+        let chosen = draw.index(logits, weights).and_then(|index| array.data.get(index)).ok_or(EngineError::Logits)?;
+        u32::try_from(chosen.id().0).map_err(|_| EngineError::Logits)
     }
 
     /// Tells the chain which token was taken. Never called with a token that ends the
@@ -131,7 +147,7 @@ impl Sampler {
     }
 }
 
-fn draw(sampling: &Sampling) -> Vec<LlamaSampler> {
+fn cuts(sampling: &Sampling) -> Vec<LlamaSampler> {
     let mut chain = Vec::new();
     if sampling.top_k != DEFAULT_TOP_K {
         chain.push(LlamaSampler::top_k(i32::try_from(sampling.top_k).unwrap_or(i32::MAX)));
@@ -142,10 +158,6 @@ fn draw(sampling: &Sampling) -> Vec<LlamaSampler> {
     if sampling.min_p != DEFAULT_MIN_P {
         chain.push(LlamaSampler::min_p(sampling.min_p, 1));
     }
-    if sampling.temperature != 1.0 {
-        chain.push(LlamaSampler::temp(sampling.temperature));
-    }
-    chain.push(LlamaSampler::dist(sampling.seed));
     chain
 }
 
