@@ -8,17 +8,22 @@ use rustix::process::{DumpableBehavior, Resource, Rlimit, getrlimit, set_dumpabl
 
 use crate::EnclaveError;
 
-/// Makes sure of an empty environment, which could steer the libraries inside the engine before `main` runs, by starting
-/// the program again if need be.
+/// The whole environment. Threads of the engine that wait for each other spin for some microseconds and then sleep:
+/// long enough for the barriers inside a step, short enough to leave their cores to connections between two steps.
+const ENVIRONMENT: (&str, &str) = ("GOMP_SPINCOUNT", "3000");
+
+/// Makes sure of an environment that is known: others could steer the libraries inside the engine before `main` runs.
+/// Starts the program again if need be.
 pub fn settle() -> Result<(), EnclaveError> {
-    if env::vars_os().next().is_none() {
+    let (name, value) = ENVIRONMENT;
+    if env::vars_os().eq([(name.into(), value.into())]) {
         return Ok(());
     }
     let mut arguments = env::args_os();
     // The same program under the same name, even if its file has been replaced meanwhile.
     let called = arguments.next().unwrap_or_default();
-    let error = Command::new("/proc/self/exe").arg0(called).args(arguments).env_clear().exec();
-    Err(EnclaveError::io("start with an empty environment")(error))
+    let error = Command::new("/proc/self/exe").arg0(called).args(arguments).env_clear().env(name, value).exec();
+    Err(EnclaveError::io("start with a known environment")(error))
 }
 
 /// No core files, not readable by other processes of the same user, as many files as the system allows, and
