@@ -1,6 +1,7 @@
 //! Is this a node that the policy accepts?
 
 mod appraise;
+mod checks;
 
 use alloc::string::String;
 use alloc::sync::Arc;
@@ -8,6 +9,8 @@ use alloc::vec::Vec;
 use core::fmt;
 
 pub(crate) use appraise::appraise;
+pub use checks::Check;
+pub(crate) use checks::Checks;
 use quoth_attestation::Digest;
 use quoth_attestation::binding::Nonce;
 use quoth_attestation::commit::Opening;
@@ -32,19 +35,6 @@ pub(crate) struct Node {
     pub(crate) time_basis: &'static str,
     pub(crate) checks: Vec<Check>,
     pub(crate) models: Accept,
-}
-
-/// One thing that was checked and held.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Check {
-    /// The code that its refusal would have had.
-    pub code: &'static str,
-    /// What was checked, in words.
-    pub what: &'static str,
-    /// What would have been accepted.
-    pub expected: String,
-    /// What was found.
-    pub found: String,
 }
 
 impl VerifiedNode {

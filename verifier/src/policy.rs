@@ -2,6 +2,7 @@
 
 mod build;
 mod file;
+mod snp;
 #[cfg(test)]
 mod tests;
 
@@ -12,6 +13,8 @@ pub use build::{PolicyBuilder, PolicyError};
 use quoth_attestation::Digest;
 use quoth_attestation::measurement::Pcr;
 use quoth_attestation::statement::Platform;
+
+use crate::snp::SnpRules;
 
 /// A policy file, bytes, at most.
 pub const MAX_FILE: usize = 256 * 1024;
@@ -34,6 +37,40 @@ pub struct Policy {
     models: Accept,
     config: Option<Accept>,
     max_evidence_age: u64,
+    launches: BTreeMap<String, BTreeSet<LaunchDigest>>,
+    nitro: NitroPins,
+    snp: SnpRules,
+}
+
+/// A launch digest of SEV-SNP, SHA-384.
+pub type LaunchDigest = [u8; 48];
+
+/// Reference values of one image on SEV-SNP.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SnpImage {
+    /// What to call it.
+    pub name: String,
+    /// Its launch digests: one for each number and type of virtual processors.
+    pub launch: BTreeSet<LaunchDigest>,
+}
+
+/// Accepted values of registers that say who runs an image and where (Nitro Enclaves User Guide, PCRs); none for any.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct NitroPins {
+    /// The IAM role of the parent instance.
+    pub pcr3: Option<BTreeSet<Pcr>>,
+    /// The parent instance.
+    pub pcr4: Option<BTreeSet<Pcr>>,
+    /// The certificate that signed the image.
+    pub pcr8: Option<BTreeSet<Pcr>>,
+}
+
+impl NitroPins {
+    /// Registers that are pinned, and what they may be.
+    pub(crate) fn pinned(&self) -> impl Iterator<Item = (u64, &BTreeSet<Pcr>)> {
+        let pins = [(3, &self.pcr3), (4, &self.pcr4), (8, &self.pcr8)];
+        pins.into_iter().filter_map(|(index, pin)| Some((index, pin.as_ref()?)))
+    }
 }
 
 /// Reference values for registers 0 to 2 of one image (see [`quoth_attestation::measurement`]).
@@ -85,7 +122,30 @@ impl Policy {
             models: Accept::Only(BTreeSet::new()),
             config: None,
             max_evidence_age: DEFAULT_MAX_EVIDENCE_AGE,
+            launches: BTreeMap::new(),
+            nitro: NitroPins::default(),
+            snp: SnpRules::default(),
         }
+    }
+
+    /// The name of the image with this launch digest.
+    pub(crate) fn launch_image(&self, found: &LaunchDigest) -> Option<&str> {
+        self.launches.iter().find(|(_, digests)| digests.contains(found)).map(|(name, _)| name.as_str())
+    }
+
+    /// How many images have launch digests.
+    pub(crate) fn launch_count(&self) -> usize {
+        self.launches.len()
+    }
+
+    /// What is pinned beside the image on Nitro.
+    pub fn nitro(&self) -> &NitroPins {
+        &self.nitro
+    }
+
+    /// Rules for SEV-SNP.
+    pub fn snp(&self) -> &SnpRules {
+        &self.snp
     }
 
     /// The platforms that are accepted.

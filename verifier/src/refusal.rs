@@ -3,6 +3,8 @@ use alloc::string::String;
 use quoth_attestation::statement::Platform;
 use quoth_attestation::{Digest, FormatError};
 
+use crate::snp::SnpRefusal;
+
 /// Why something is not proven.
 ///
 /// Each variant has a stable [`code`](Refusal::code). Texts name fields, numbers, digests, and what evidence itself says
@@ -20,12 +22,6 @@ pub enum Refusal {
         /// The platforms of the policy.
         expected: String,
         /// The statement's.
-        actual: Platform,
-    },
-    /// This version cannot judge this platform's evidence.
-    #[error("evidence of platform {} cannot be judged by this version", actual.name())]
-    PlatformUnsupported {
-        /// The statement's platform.
         actual: Platform,
     },
 
@@ -110,6 +106,14 @@ pub enum Refusal {
     /// The enclave runs in debug mode: its registers are all zero.
     #[error("registers 0 to 2 are all zero: the enclave runs in debug mode")]
     MeasurementDebug,
+    /// A register that the policy pins has another value.
+    #[error("register {register} is {actual}, which the policy does not list")]
+    MeasurementPin {
+        /// Its index.
+        register: u64,
+        /// Hex.
+        actual: String,
+    },
     /// The policy does not accept the measured configuration.
     #[error("configuration {actual} is not one that the policy accepts")]
     ConfigNotAccepted {
@@ -125,8 +129,8 @@ pub enum Refusal {
         /// Where.
         offset: usize,
     },
-    /// The attestation document stands under a tag.
-    #[error("attestation document: COSE_Sign1 is tagged")]
+    /// The attestation document stands under another tag than that of a COSE_Sign1, or under two.
+    #[error("attestation document: under a tag that is not COSE_Sign1's")]
     NitroCoseTag,
     /// The COSE headers are not exactly the prescribed ones.
     #[error("attestation document: {header} header is {actual}, expected {expected}")]
@@ -236,6 +240,10 @@ pub enum Refusal {
         /// The leaf's common name.
         actual: String,
     },
+
+    /// The SEV-SNP report is not accepted.
+    #[error("SEV-SNP: {0}")]
+    Snp(SnpRefusal),
 
     /// The receipt names a model that the statement does not list so.
     #[error("model {name} with SHA-256 {actual} is not in the statement")]
@@ -488,7 +496,6 @@ impl Refusal {
         match self {
             Self::Format(error) => error.code(),
             Self::PlatformNotAllowed { .. } => "platform.not_allowed",
-            Self::PlatformUnsupported { .. } => "platform.unsupported",
             Self::EvidenceNonce { .. } => "evidence.nonce",
             Self::EvidenceBinding { .. } => "evidence.binding",
             Self::EvidencePublicKey { .. } => "evidence.public_key",
@@ -501,6 +508,8 @@ impl Refusal {
             Self::StatementReceiptKey => "statement.receipt_key",
             Self::MeasurementUnknown { .. } => "measurement.unknown",
             Self::MeasurementDebug => "measurement.debug",
+            Self::MeasurementPin { .. } => "measurement.pin",
+            Self::Snp(refusal) => refusal.code(),
             Self::ConfigNotAccepted { .. } => "config.not_accepted",
             Self::NitroCbor { .. } => "nitro.cbor",
             Self::NitroCoseTag => "nitro.cose.tag",
@@ -552,6 +561,12 @@ impl Refusal {
             Self::TranscriptDetails => "transcript.details",
             Self::TlsKeyMismatch { .. } => "tls.key_mismatch",
         }
+    }
+}
+
+impl From<SnpRefusal> for Refusal {
+    fn from(refusal: SnpRefusal) -> Self {
+        Self::Snp(refusal)
     }
 }
 

@@ -1,7 +1,7 @@
 use quoth_attestation::binding::Nonce;
 
 use crate::transcript::{self, VerifiedTranscript};
-use crate::{Policy, Refusal, VerifiedNode, node};
+use crate::{HardwareEvidence, HardwareVerdict, Policy, Refusal, VerifiedNode, hardware, node};
 
 /// How far two clocks may be apart, seconds.
 pub const CLOCK_SKEW: u64 = 300;
@@ -61,6 +61,12 @@ impl Verifier {
     /// A [`Refusal`] that says what was expected and what was found.
     pub fn node(&self, evidence: &[u8], nonce: Option<&Nonce>, time: Time) -> Result<VerifiedNode, Refusal> {
         node::appraise(&self.policy, evidence, nonce, time)
+    }
+
+    /// Judges what hardware says about any enclave or guest, Quoth's or not: chain and signatures exactly at `at` (Unix
+    /// seconds), then the policy.
+    pub fn hardware(&self, evidence: &HardwareEvidence, at: u64) -> HardwareVerdict {
+        hardware::appraise(&self.policy, evidence, at)
     }
 
     /// Judges an encoded [`Transcript`](quoth_attestation::transcript::Transcript) with nothing else at hand.

@@ -18,6 +18,8 @@ pub(crate) enum Command {
     Node(Node),
     /// Ask a model, and prove the answer
     Ask(Ask),
+    /// Appraise saved hardware evidence, Quoth's or anybody's: a Nitro document, an SEV-SNP report, an evidence bundle
+    Evidence(Evidence),
     /// Check a receipt
     Receipt(Receipt),
     /// Check a saved exchange, offline
@@ -76,6 +78,23 @@ pub(crate) struct Ask {
     /// Also fetch what only the enclave knows: rendered prompt, token ids, sampling as used
     #[arg(long)]
     pub(crate) details: bool,
+    #[command(flatten)]
+    pub(crate) common: Common,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Evidence {
+    /// The evidence: bytes, or base64 or hexadecimal digits of them
+    pub(crate) file: PathBuf,
+    /// Judge it at this time; without it, now
+    #[arg(long, value_name = "UNIX_TIME")]
+    pub(crate) at: Option<u64>,
+    /// Certificates and revocation lists of a report: a folder of DER or PEM files, or a certificate table
+    #[arg(long, value_name = "DIR")]
+    pub(crate) certs: Option<PathBuf>,
+    /// Show every check: what was expected, what was found, where the rule comes from
+    #[arg(long)]
+    pub(crate) explain: bool,
     #[command(flatten)]
     pub(crate) common: Common,
 }

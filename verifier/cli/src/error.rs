@@ -37,6 +37,12 @@ pub(crate) enum CliError {
         /// The named limit.
         limit: usize,
     },
+    /// A folder holds more certificates than any chain could need.
+    #[error("more than {limit} certificates and revocation lists")]
+    TooManyCertificates {
+        /// The named limit.
+        limit: usize,
+    },
     /// The answer could not be shown.
     #[error("writing the answer: {0}")]
     Output(std::io::Error),
@@ -67,6 +73,7 @@ impl CliError {
             Self::Policy { .. } => "policy.invalid",
             Self::File { .. } => "file.io",
             Self::FileTooLong { .. } => "file.too_long",
+            Self::TooManyCertificates { .. } => "file.too_many_certificates",
             Self::Output(_) => "output.io",
             Self::NoEvidence => "receipt.no_evidence",
             Self::Answered { .. } => "node.answered_error",

@@ -10,6 +10,7 @@ mod files;
 mod meaning;
 mod report;
 mod screen;
+mod verdict;
 
 use std::process::ExitCode;
 
@@ -18,6 +19,7 @@ use clap::Parser;
 use args::{Arguments, Command};
 use error::CliError;
 use report::Report;
+use verdict::Verdict;
 
 /// The verdict is `proven`.
 const PROVEN: u8 = 0;
@@ -32,6 +34,7 @@ async fn main() -> ExitCode {
     let as_json = match &command {
         Command::Node(args) => args.common.json,
         Command::Ask(args) => args.common.json,
+        Command::Evidence(args) => args.common.json,
         Command::Receipt(args) => args.common.json,
         Command::Transcript(args) => args.common.json,
     };
@@ -40,7 +43,8 @@ async fn main() -> ExitCode {
         _ = tokio::signal::ctrl_c() => Err(CliError::Interrupted),
     };
     let (printed, code) = match result {
-        Ok(report) => (report.print(as_json), PROVEN),
+        Ok(Outcome::Proven(report)) => (report.print(as_json), PROVEN),
+        Ok(Outcome::Judged(verdict)) => (verdict.print(as_json), if verdict.holds() { PROVEN } else { REFUSED }),
         Err(error) => {
             let code = if error.is_refusal() { REFUSED } else { FAILED };
             (report::print_error(&error, as_json), code)
@@ -50,11 +54,21 @@ async fn main() -> ExitCode {
     ExitCode::from(if printed.is_ok() { code } else { FAILED })
 }
 
-async fn run(command: Command) -> Result<Report, CliError> {
-    match command {
+/// What a command comes to.
+enum Outcome {
+    /// Everything that it asks for holds.
+    Proven(Report),
+    /// A verdict that has parts.
+    Judged(Verdict),
+}
+
+async fn run(command: Command) -> Result<Outcome, CliError> {
+    let report = match command {
         Command::Node(args) => commands::node::run(args).await,
         Command::Ask(args) => commands::ask::run(args).await,
+        Command::Evidence(args) => return commands::evidence::run(&args).map(Outcome::Judged),
         Command::Receipt(args) => commands::receipt::run(&args),
         Command::Transcript(args) => commands::transcript::run(&args),
-    }
+    };
+    report.map(Outcome::Proven)
 }

@@ -15,7 +15,6 @@ const EXACT: &[(&str, &str)] = &[
         "The node may be honest, but the policy does not name its kind of platform. A simulated node proves nothing about \
          hardware; to accept one on purpose, give the policy that `quoth up` wrote: --policy run/policy.toml",
     ),
-    ("platform.unsupported", "This version cannot yet judge that platform's evidence, so it does not accept it."),
     (
         "tls.key_mismatch",
         "Somebody else answers on this connection than the node that the evidence describes. Nothing was sent to them.",
@@ -52,6 +51,13 @@ const FAMILIES: &[(&str, &str)] = &[
         "evidence.*",
         "The evidence does not belong to this node, this moment or this question, so it vouches for nothing.",
     ),
+    ("snp.policy.*", "The guest is genuine, and was launched with more allowed to others than the policy accepts."),
+    (
+        "snp.tcb.*",
+        "The processor is genuine, and its firmware is older than the policy accepts, or can be rolled back.",
+    ),
+    ("snp.crl.*", "Whether AMD has revoked what vouches for the processor is not known, or it has."),
+    ("snp.*", "The report is not genuine, not valid at that time, or not what the policy asks for."),
     ("nitro.*", "The platform's attestation document is not genuine, not valid now, or not well formed."),
     ("statement.*", "The node's description of itself does not hold."),
     ("receipt.*", "The receipt does not prove this exchange."),

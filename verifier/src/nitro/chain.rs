@@ -9,27 +9,15 @@ use quoth_attestation::Digest;
 
 use super::certificate::Certificate;
 use crate::Refusal;
+use crate::x509::Validity;
 
 /// Certificates before the leaf, at most.
 pub(crate) const MAX_BUNDLE: usize = 8;
-
-/// When certificates must be valid.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Validity {
-    /// Unix seconds.
-    pub(crate) at: u64,
-    /// How far the clock that says so may be off, seconds.
-    pub(crate) skew: u64,
-}
 
 /// What a leaf is called.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Naming {
     /// The `module_id`, a full stop, a region and `.aws`.
-    #[cfg_attr(
-        not(test),
-        expect(dead_code, reason = "genuine documents are read in tests only, until they are appraised")
-    )]
     Aws,
     /// The `module_id`.
     Plain,
@@ -81,10 +69,9 @@ pub(super) fn verify(
 }
 
 fn check_validity(position: usize, (not_before, not_after): (u64, u64), validity: Validity) -> Result<(), Refusal> {
-    let Validity { at, skew } = validity;
-    match not_before <= at.saturating_add(skew) && at <= not_after.saturating_add(skew) {
+    match validity.within((not_before, not_after)) {
         true => Ok(()),
-        false => Err(Refusal::NitroChainValidity { position, not_before, not_after, at }),
+        false => Err(Refusal::NitroChainValidity { position, not_before, not_after, at: validity.at }),
     }
 }
 

@@ -1,4 +1,4 @@
-//! The envelope of an attestation document: an untagged COSE_Sign1 (RFC 9052 §4.2) under ES384 (RFC 9053 §2.1).
+//! The envelope of an attestation document: a COSE_Sign1 (RFC 9052 §4.2), tagged as one or not at all, under ES384 (RFC 9053 §2.1).
 
 use alloc::vec::Vec;
 
@@ -8,6 +8,8 @@ use p384::ecdsa::{Signature, VerifyingKey};
 use super::cbor::Reader;
 use crate::Refusal;
 
+/// Tag 18, COSE_Sign1 (RFC 9052 §2): the NSM leaves it out, others put it before what the NSM gave them.
+const TAGGED: &[u8] = &[0xd2];
 /// {1: -35}: algorithm ES384, and nothing else.
 const PROTECTED: &[u8] = &[0xa1, 0x01, 0x38, 0x22];
 const PROTECTED_HEX: &str = "a1013822";
@@ -21,7 +23,7 @@ pub(super) struct Sign1<'a> {
 
 impl<'a> Sign1<'a> {
     pub(super) fn parse(bytes: &'a [u8]) -> Result<Self, Refusal> {
-        let mut reader = Reader::new(bytes);
+        let mut reader = Reader::new(bytes.strip_prefix(TAGGED).unwrap_or(bytes));
         if reader.is_tag() {
             return Err(Refusal::NitroCoseTag);
         }

@@ -6,9 +6,10 @@ use quoth_attestation::Digest;
 use quoth_attestation::measurement::Pcr;
 
 use super::cbor::Reader;
-use super::chain::{self, MAX_BUNDLE, Naming, Validity};
+use super::chain::{self, MAX_BUNDLE, Naming};
 use super::cose::Sign1;
 use crate::Refusal;
+use crate::x509::Validity;
 
 /// Keys that a document may have.
 const MAX_FIELDS: usize = 9;
@@ -38,8 +39,12 @@ pub(crate) struct Document<'a> {
 pub(crate) struct Attested<'a> {
     /// When it was signed, Unix milliseconds.
     pub(crate) timestamp: u64,
+    /// The enclave's own name.
+    pub(crate) module_id: String,
     /// Registers 0 to 2.
     pub(crate) registers: [Pcr; 3],
+    /// All registers, by index.
+    pub(crate) pcrs: BTreeMap<u64, Pcr>,
     /// The enclave's public key.
     pub(crate) public_key: Option<&'a [u8]>,
     /// What the enclave had signed.
@@ -76,6 +81,8 @@ impl<'a> Document<'a> {
         let register = |index, field| self.pcrs.get(&index).copied().ok_or(Refusal::NitroFieldMissing { field });
         Ok(Attested {
             registers: [register(0, "pcr0")?, register(1, "pcr1")?, register(2, "pcr2")?],
+            pcrs: self.pcrs,
+            module_id: self.module_id,
             timestamp: self.timestamp,
             public_key: self.public_key,
             user_data: self.user_data,

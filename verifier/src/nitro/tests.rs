@@ -11,10 +11,8 @@ use std::{env, fs};
 use quoth_attestation::Digest;
 
 use super::cbor::Reader;
-use super::{Document, Naming, Validity};
-
-/// SHA-256 of the root's DER (AWS Nitro Enclaves root G1), which Amazon publishes beside it.
-const AWS_ROOT: &str = "641a0321a3e244efe456463195d606317ed7cdcc3c1756e09893f3c68f79bb5b";
+use super::{AWS_ROOT_G1, Document, Naming};
+use crate::x509::Validity;
 
 /// Where the captured documents lie; the tests fail without them.
 fn folder() -> PathBuf {
@@ -34,11 +32,9 @@ fn documents() -> Vec<(String, Vec<u8>)> {
 }
 
 fn roots() -> BTreeSet<Digest> {
-    let mut root = [0; 32];
-    hex::decode_to_slice(AWS_ROOT, &mut root).unwrap();
     let file = folder().join("aws-nitro-root-g1.der");
-    assert_eq!(Digest::of(&fs::read(file).unwrap()), Digest(root));
-    BTreeSet::from([Digest(root)])
+    assert_eq!(Digest::of(&fs::read(file).unwrap()), AWS_ROOT_G1);
+    BTreeSet::from([AWS_ROOT_G1])
 }
 
 /// `Ok` or the code of a refusal, at `later` seconds after the document's own time.

@@ -7,15 +7,19 @@ use quoth_attestation::Digest;
 use quoth_attestation::binding::{Nonce, node_binding};
 use quoth_attestation::cose::{Possession, Signed};
 use quoth_attestation::evidence::Evidence;
-use quoth_attestation::measurement::Pcr;
 use quoth_attestation::statement::{Platform, Statement};
 
-use super::{Check, Node};
+use super::{Checks, Node};
 use crate::ed25519::ReceiptKey;
-use crate::nitro::{Document, Naming, Validity};
+use crate::hardware;
+use crate::nitro::{Attested, Document, Naming};
 use crate::receipt::nonce_text;
 use crate::verifier::{CLOCK_SKEW, Time};
+use crate::x509::Validity;
 use crate::{Policy, Refusal, VerifiedNode};
+
+/// What every binding rests on.
+const BINDING: &str = "SPEC.md §3";
 
 pub(crate) fn appraise(
     policy: &Policy,
@@ -31,20 +35,20 @@ pub(crate) fn appraise(
         evidence: &evidence,
         statement: &statement,
         time,
-        checks: Vec::new(),
+        checks: Checks::default(),
     };
-    appraisal.platform()?;
+    hardware::allowed(policy, statement.platform, &mut appraisal.checks)?;
     appraisal.nonce(nonce)?;
     let receipt_key = ReceiptKey::new(&statement.keys.receipt).ok_or(Refusal::StatementReceiptKey)?;
     let image = match statement.platform {
+        Platform::Nitro => Some(appraisal.nitro()?),
+        Platform::SevSnp => Some(appraisal.sev_snp()?),
         Platform::Simulated => Some(appraisal.simulated()?),
         Platform::None => appraisal.possession(&receipt_key).map(|()| None)?,
-        // `platform` has refused the others.
-        actual => return Err(Refusal::PlatformUnsupported { actual }),
     };
     appraisal.window()?;
     appraisal.config()?;
-    let (digest, checks) = (appraisal.digest, appraisal.checks);
+    let (digest, checks) = (appraisal.digest, appraisal.checks.into_list());
     let (time_basis, models) = (time_basis(statement.platform, time), policy.models().clone());
     Ok(VerifiedNode::new(Node { statement, digest, receipt_key, image, time_basis, checks, models }))
 }
@@ -55,23 +59,10 @@ struct Appraisal<'a> {
     statement: &'a Statement,
     digest: Digest,
     time: Time,
-    checks: Vec<Check>,
+    checks: Checks,
 }
 
 impl Appraisal<'_> {
-    fn platform(&mut self) -> Result<(), Refusal> {
-        let actual = self.statement.platform;
-        let expected = self.policy.platforms().map(Platform::name).collect::<Vec<_>>().join(", ");
-        if !self.policy.platforms().any(|platform| platform == actual) {
-            return Err(Refusal::PlatformNotAllowed { expected, actual });
-        }
-        if matches!(actual, Platform::Nitro | Platform::SevSnp) {
-            return Err(Refusal::PlatformUnsupported { actual });
-        }
-        self.held("platform.not_allowed", "the policy accepts this platform", expected, actual.name());
-        Ok(())
-    }
-
     /// Is the bundle the answer to this question?
     fn nonce(&mut self, asked: Option<&Nonce>) -> Result<(), Refusal> {
         let (Some(asked), found) = (asked, self.evidence.nonce.as_ref()) else {
@@ -79,35 +70,69 @@ impl Appraisal<'_> {
         };
         let (expected, actual) = (nonce_text(Some(asked)), nonce_text(found));
         match found == Some(asked) {
-            true => self.held("evidence.nonce", "the quote was made for this question", expected, actual),
+            true => self.held("evidence.nonce", "the quote was made for this question", BINDING, expected, actual),
             false => return Err(Refusal::EvidenceNonce { expected, actual }),
         }
         Ok(())
+    }
+
+    /// A document of the NSM. Returns the image that it measures.
+    fn nitro(&mut self) -> Result<String, Refusal> {
+        self.no_endorsements()?;
+        let validity = self.validity();
+        let found = hardware::nitro_genuine(&self.evidence.quote, validity, &mut self.checks)?;
+        self.document(&found)?;
+        hardware::nitro_accepted(self.policy, &found, &mut self.checks)
     }
 
     /// A document in Nitro's layout under a root that the policy names. Returns the image that it measures.
     fn simulated(&mut self) -> Result<String, Refusal> {
         self.no_endorsements()?;
         let document = Document::parse(&self.evidence.quote)?;
-        let validity = match self.time {
+        let validity = self.validity()(document.signed_at());
+        let found = document.verify(self.policy.roots(), Naming::Plain, validity)?;
+        let what = "the document is signed under an accepted root";
+        self.held("nitro.chain.root", what, "the policy, [simulated]", "signed", "signed");
+        self.document(&found)?;
+        hardware::registers(self.policy, &found.registers, &mut self.checks)
+    }
+
+    /// When the certificates of a document must be valid, told when it says it was signed.
+    fn validity(&self) -> impl FnOnce(u64) -> Validity + use<> {
+        let time = self.time;
+        move |signed_at| match time {
             Time::Live { now } => Validity { at: now, skew: CLOCK_SKEW },
-            Time::Archived { .. } => Validity { at: document.signed_at(), skew: 0 },
-        };
-        let attested = document.verify(self.policy.roots(), Naming::Plain, validity)?;
-        self.held("nitro.chain.root", "the document is signed under an accepted root", "signed", "signed");
-        self.age(attested.timestamp / 1000)?;
-        self.binding(attested.user_data)?;
+            Time::Archived { .. } => Validity { at: signed_at, skew: 0 },
+        }
+    }
+
+    /// What a document of either kind binds.
+    fn document(&mut self, found: &Attested<'_>) -> Result<(), Refusal> {
+        self.age(found.timestamp / 1000)?;
+        self.binding(found.user_data)?;
         let nonce = self.evidence.nonce.as_ref();
-        if attested.nonce != nonce.map(Nonce::as_bytes) {
-            return Err(Refusal::EvidenceNonce { expected: nonce_text(nonce), actual: optional_hex(attested.nonce) });
+        if found.nonce != nonce.map(Nonce::as_bytes) {
+            return Err(Refusal::EvidenceNonce { expected: nonce_text(nonce), actual: optional_hex(found.nonce) });
         }
         let key = &self.statement.keys.receipt[..];
-        let (expected, actual) = (hex::encode(key), optional_hex(attested.public_key));
-        if attested.public_key != Some(key) {
+        let (expected, actual) = (hex::encode(key), optional_hex(found.public_key));
+        if found.public_key != Some(key) {
             return Err(Refusal::EvidencePublicKey { expected, actual });
         }
-        self.held("evidence.public_key", "the document carries the receipt key", expected, actual);
-        self.measurements(&attested.registers)
+        self.held("evidence.public_key", "the document carries the receipt key", BINDING, expected, actual);
+        Ok(())
+    }
+
+    /// A report of SEV-SNP, endorsed by AMD. Returns the image that it measures. It says no time of its own.
+    fn sev_snp(&mut self) -> Result<String, Refusal> {
+        let validity = match self.time {
+            Time::Live { now } => Validity { at: now, skew: CLOCK_SKEW },
+            Time::Archived { at } => Validity { at, skew: 0 },
+        };
+        let Evidence { quote, certificates, crls, .. } = self.evidence;
+        let found = hardware::snp_genuine(quote, certificates, crls, validity, &mut self.checks)?;
+        self.binding(Some(&found.report.report_data))?;
+        hardware::snp_accepted(self.policy, &found, validity, &mut self.checks)
     }
 
     /// Platform `none`: the key that the policy pins has signed the binding.
@@ -118,12 +143,12 @@ impl Appraisal<'_> {
             return Err(Refusal::EvidenceReceiptKey { actual });
         }
         let expected = self.policy.receipt_keys().iter().map(hex::encode).collect::<Vec<_>>().join(" or ");
-        self.held("evidence.receipt_key", "the policy pins this receipt key", expected, actual);
+        self.held("evidence.receipt_key", "the policy pins this receipt key", "the policy, [none]", expected, actual);
         let possession = Signed::<Possession>::decode(&self.evidence.quote)?;
         if !key.signed(&possession) {
             return Err(Refusal::EvidencePossession);
         }
-        self.held("evidence.possession", "the receipt key has signed the evidence", "signed", "signed");
+        self.held("evidence.possession", "the receipt key has signed the evidence", "SPEC.md §4", "signed", "signed");
         self.binding(Some(&possession.claims().binding))
     }
 
@@ -138,7 +163,9 @@ impl Appraisal<'_> {
         let binding = node_binding(&self.digest, self.evidence.nonce.as_ref());
         let (expected, actual) = (hex::encode(binding), optional_hex(found));
         match found == Some(&binding[..]) {
-            true => self.held("evidence.binding", "the quote binds this statement and its keys", expected, actual),
+            true => {
+                self.held("evidence.binding", "the quote binds this statement and its keys", BINDING, expected, actual)
+            }
             false => return Err(Refusal::EvidenceBinding { expected, actual }),
         }
         Ok(())
@@ -147,15 +174,7 @@ impl Appraisal<'_> {
     /// `signed_at`: Unix seconds, as the platform says.
     fn age(&mut self, signed_at: u64) -> Result<(), Refusal> {
         if let Time::Live { now } = self.time {
-            if signed_at > now.saturating_add(CLOCK_SKEW) {
-                return Err(Refusal::EvidenceFuture { now, actual: signed_at });
-            }
-            let (limit, actual) = (self.policy.max_evidence_age(), now.saturating_sub(signed_at));
-            if actual > limit.saturating_add(CLOCK_SKEW) {
-                return Err(Refusal::EvidenceAge { limit, actual });
-            }
-            let (limit, actual) = (limit.to_string() + " s", actual.to_string() + " s");
-            self.held("evidence.age", "the evidence is fresh", limit, actual);
+            hardware::age(self.policy, now, signed_at, &mut self.checks)?;
         }
         // Nobody can quote a statement before it is made, nor needs to after it has ended.
         let Statement { issued, not_after, .. } = *self.statement;
@@ -163,19 +182,6 @@ impl Appraisal<'_> {
             return Err(Refusal::StatementTimeWindow { issued, not_after, at: signed_at });
         }
         Ok(())
-    }
-
-    fn measurements(&mut self, registers: &[Pcr; 3]) -> Result<String, Refusal> {
-        if registers.iter().all(|register| *register == [0; 48]) {
-            return Err(Refusal::MeasurementDebug);
-        }
-        let [pcr0, pcr1, pcr2] = registers.map(hex::encode);
-        let actual = alloc::format!("pcr0={pcr0} pcr1={pcr1} pcr2={pcr2}");
-        let Some(name) = self.policy.image(registers).map(String::from) else {
-            return Err(Refusal::MeasurementUnknown { expected: self.policy.image_count(), actual });
-        };
-        self.held("measurement.unknown", "the measured image is one that the policy lists", name.clone(), actual);
-        Ok(name)
     }
 
     fn window(&mut self) -> Result<(), Refusal> {
@@ -188,7 +194,7 @@ impl Appraisal<'_> {
             return Err(Refusal::StatementTimeWindow { issued, not_after, at });
         }
         let window = alloc::format!("{issued} to {not_after}");
-        self.held("statement.time_window", "the statement is valid", window, at.to_string());
+        self.held("statement.time_window", "the statement is valid", "SPEC.md §2", window, at.to_string());
         Ok(())
     }
 
@@ -198,7 +204,7 @@ impl Appraisal<'_> {
             Some(accept) if !accept.accepts(&actual) => return Err(Refusal::ConfigNotAccepted { actual }),
             Some(_) => {
                 let what = "the policy accepts this configuration";
-                self.held("config.not_accepted", what, actual.to_string(), actual.to_string());
+                self.held("config.not_accepted", what, "the policy, [config]", actual.to_string(), actual.to_string());
             }
             // The registers measure it.
             None => {}
@@ -206,8 +212,15 @@ impl Appraisal<'_> {
         Ok(())
     }
 
-    fn held(&mut self, code: &'static str, what: &'static str, expected: impl Into<String>, found: impl Into<String>) {
-        self.checks.push(Check { code, what, expected: expected.into(), found: found.into() });
+    fn held(
+        &mut self,
+        code: &'static str,
+        what: &'static str,
+        source: &'static str,
+        expected: impl Into<String>,
+        found: impl Into<String>,
+    ) {
+        self.checks.held(code, what, source, expected, found);
     }
 }
 
@@ -221,6 +234,7 @@ fn time_basis(platform: Platform, time: Time) -> &'static str {
         (Time::Archived { .. }, Platform::Simulated) => {
             "the time in the simulated platform's document, and the node's own clock: its host vouches for both"
         }
+        (Time::Archived { .. }, Platform::Nitro) => "the time that the Nitro hypervisor signed into the document",
         (Time::Archived { .. }, _) => "the node's own clock: its host vouches for it",
     }
 }

@@ -5,7 +5,11 @@ use alloc::vec::Vec;
 use quoth_attestation::Digest;
 use quoth_attestation::statement::Platform;
 
-use super::{Accept, DEFAULT_MAX_EVIDENCE_AGE, GREATEST_EVIDENCE_AGE, Image, MAX_ENTRIES, MAX_FILE, MAX_NAME, Policy};
+use super::{
+    Accept, DEFAULT_MAX_EVIDENCE_AGE, GREATEST_EVIDENCE_AGE, Image, LaunchDigest, MAX_ENTRIES, MAX_FILE, MAX_NAME,
+    NitroPins, Policy, SnpImage,
+};
+use crate::snp::SnpRules;
 
 /// Why text or values are no policy.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -87,6 +91,9 @@ pub struct PolicyBuilder {
     models: Option<Accept>,
     config: Option<Accept>,
     max_evidence_age: Option<u64>,
+    launches: Vec<SnpImage>,
+    nitro: Option<NitroPins>,
+    snp: Option<SnpRules>,
 }
 
 impl PolicyBuilder {
@@ -112,6 +119,24 @@ impl PolicyBuilder {
     /// Adds an image; a node must match one of them wholly.
     pub fn image(mut self, image: Image) -> Self {
         self.images.push(image);
+        self
+    }
+
+    /// Adds launch digests of an image on SEV-SNP.
+    pub fn snp_image(mut self, image: SnpImage) -> Self {
+        self.launches.push(image);
+        self
+    }
+
+    /// Pins registers of Nitro beside the image.
+    pub fn nitro(mut self, pins: NitroPins) -> Self {
+        self.nitro = Some(pins);
+        self
+    }
+
+    /// Rules for SEV-SNP; the platform needs them.
+    pub fn snp(mut self, rules: SnpRules) -> Self {
+        self.snp = Some(rules);
         self
     }
 
@@ -144,6 +169,8 @@ impl PolicyBuilder {
         let roots = self.paired(Platform::Simulated, "simulated.roots", self.roots.as_deref())?;
         let receipt_keys = self.paired(Platform::None, "none.receipt_keys", self.receipt_keys.as_deref())?;
         let images = self.checked_images()?;
+        let (launches, snp) = (self.checked_launches()?, self.checked_snp()?);
+        let nitro = self.checked_nitro()?;
         let models = self.models.ok_or(PolicyError::Missing {
             field: "models.accept",
             reason: "say which models may answer, or \"any\"",
@@ -165,7 +192,60 @@ impl PolicyBuilder {
             models,
             config: self.config,
             max_evidence_age,
+            launches,
+            nitro,
+            snp,
         })
+    }
+
+    fn checked_launches(&self) -> Result<BTreeMap<String, BTreeSet<LaunchDigest>>, PolicyError> {
+        let field = "image.snp_launch";
+        match (self.platforms.contains(&Platform::SevSnp), self.launches.is_empty()) {
+            (true, true) => return Err(PolicyError::Missing { field, reason: "its platform is accepted" }),
+            (false, false) => return Err(PolicyError::Contradiction { field, reason: "its platform is not accepted" }),
+            _ => {}
+        }
+        in_range(field, 0, MAX_ENTRIES as u64, self.launches.len() as u64)?;
+        let mut launches = BTreeMap::new();
+        for SnpImage { name, launch } in &self.launches {
+            in_range("image.name", 1, MAX_NAME as u64, name.len() as u64)?;
+            in_range(field, 1, MAX_ENTRIES as u64, launch.len() as u64)?;
+            if launch.contains(&[0; 48]) {
+                return Err(PolicyError::Contradiction { field, reason: "a digest of zeros measures nothing" });
+            }
+            if launches.insert(name.clone(), launch.clone()).is_some() {
+                return Err(PolicyError::Contradiction {
+                    field: "image.name",
+                    reason: "two images have the same name",
+                });
+            }
+        }
+        Ok(launches)
+    }
+
+    fn checked_nitro(&self) -> Result<NitroPins, PolicyError> {
+        let pins = self.nitro.clone().unwrap_or_default();
+        if self.nitro.is_some() && !self.platforms.contains(&Platform::Nitro) {
+            return Err(PolicyError::Contradiction { field: "nitro", reason: "its platform is not accepted" });
+        }
+        for (_, accepted) in pins.pinned() {
+            in_range("nitro", 1, MAX_ENTRIES as u64, accepted.len() as u64)?;
+            if accepted.contains(&[0; 48]) {
+                return Err(PolicyError::Contradiction { field: "nitro", reason: "a register of zeros pins nothing" });
+            }
+        }
+        Ok(pins)
+    }
+
+    fn checked_snp(&self) -> Result<SnpRules, PolicyError> {
+        match (self.platforms.contains(&Platform::SevSnp), &self.snp) {
+            (false, None) => Ok(SnpRules::default()),
+            (false, Some(_)) => {
+                Err(PolicyError::Contradiction { field: "snp", reason: "its platform is not accepted" })
+            }
+            (true, None) => Err(PolicyError::Missing { field: "snp", reason: "its platform is accepted" }),
+            (true, Some(rules)) => super::snp::checked(rules),
+        }
     }
 
     /// A list that must be there with its platform, and only then.

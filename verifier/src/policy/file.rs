@@ -1,5 +1,6 @@
 //! The TOML form of a policy.
 
+use alloc::collections::BTreeSet;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
@@ -8,7 +9,8 @@ use quoth_attestation::statement::Platform;
 use serde::Deserialize;
 
 use super::build::check_length;
-use super::{Accept, Image, Policy, PolicyError};
+use super::snp::Snp;
+use super::{Accept, Image, NitroPins, Policy, PolicyBuilder, PolicyError, SnpImage};
 
 const VERSION: u64 = 1;
 const PLATFORMS: [Platform; 4] = [Platform::Nitro, Platform::SevSnp, Platform::Simulated, Platform::None];
@@ -34,12 +36,17 @@ pub(super) fn parse(text: &str) -> Result<Policy, PolicyError> {
         builder = builder.receipt_keys(keys.collect::<Result<Vec<_>, _>>()?);
     }
     for image in file.image {
-        builder = builder.image(Image {
-            pcr0: bytes("image.pcr0", &image.pcr0)?,
-            pcr1: bytes("image.pcr1", &image.pcr1)?,
-            pcr2: bytes("image.pcr2", &image.pcr2)?,
-            name: image.name,
+        builder = image.add_to(builder)?;
+    }
+    if let Some(nitro) = file.nitro {
+        builder = builder.nitro(NitroPins {
+            pcr3: nitro.pcr3.map(|list| set("nitro.pcr3", &list)).transpose()?,
+            pcr4: nitro.pcr4.map(|list| set("nitro.pcr4", &list)).transpose()?,
+            pcr8: nitro.pcr8.map(|list| set("nitro.pcr8", &list)).transpose()?,
         });
+    }
+    if let Some(snp) = file.snp {
+        builder = builder.snp(snp.rules()?);
     }
     if let Some(models) = file.models {
         builder = builder.models(accept("models.accept", models)?);
@@ -61,6 +68,8 @@ struct File {
     max_evidence_age: Option<u64>,
     simulated: Option<Simulated>,
     none: Option<Pinned>,
+    nitro: Option<Nitro>,
+    snp: Option<Snp>,
     #[serde(default)]
     image: Vec<ImageEntry>,
     models: Option<Accepts>,
@@ -83,9 +92,44 @@ struct Pinned {
 #[serde(deny_unknown_fields)]
 struct ImageEntry {
     name: String,
-    pcr0: String,
-    pcr1: String,
-    pcr2: String,
+    pcr0: Option<String>,
+    pcr1: Option<String>,
+    pcr2: Option<String>,
+    snp_launch: Option<Vec<String>>,
+}
+
+impl ImageEntry {
+    fn add_to(self, mut builder: PolicyBuilder) -> Result<PolicyBuilder, PolicyError> {
+        let Self { name, pcr0, pcr1, pcr2, snp_launch } = self;
+        let registers = match (pcr0, pcr1, pcr2) {
+            (Some(pcr0), Some(pcr1), Some(pcr2)) => Some([pcr0, pcr1, pcr2]),
+            (None, None, None) if snp_launch.is_some() => None,
+            _ => {
+                let reason = "an image has pcr0, pcr1 and pcr2, or snp_launch, or all of them";
+                return Err(PolicyError::Missing { field: "image", reason });
+            }
+        };
+        if let Some([pcr0, pcr1, pcr2]) = registers {
+            builder = builder.image(Image {
+                name: name.clone(),
+                pcr0: bytes("image.pcr0", &pcr0)?,
+                pcr1: bytes("image.pcr1", &pcr1)?,
+                pcr2: bytes("image.pcr2", &pcr2)?,
+            });
+        }
+        match snp_launch {
+            Some(launch) => Ok(builder.snp_image(SnpImage { name, launch: set("image.snp_launch", &launch)? })),
+            None => Ok(builder),
+        }
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Nitro {
+    pcr3: Option<Vec<String>>,
+    pcr4: Option<Vec<String>>,
+    pcr8: Option<Vec<String>>,
 }
 
 #[derive(Deserialize)]
@@ -113,6 +157,11 @@ fn accept(field: &'static str, accepts: Accepts) -> Result<Accept, PolicyError> 
 
 fn digests(field: &'static str, list: &[String]) -> Result<Vec<Digest>, PolicyError> {
     list.iter().map(|text| bytes(field, text).map(Digest)).collect()
+}
+
+/// Values of a list, each once.
+pub(super) fn set<const N: usize>(field: &'static str, list: &[String]) -> Result<BTreeSet<[u8; N]>, PolicyError> {
+    list.iter().map(|text| bytes(field, text)).collect()
 }
 
 fn bytes<const N: usize>(field: &'static str, text: &str) -> Result<[u8; N], PolicyError> {

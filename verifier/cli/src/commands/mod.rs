@@ -1,6 +1,7 @@
 //! One module a command.
 
 pub(crate) mod ask;
+pub(crate) mod evidence;
 pub(crate) mod node;
 pub(crate) mod receipt;
 pub(crate) mod transcript;

@@ -1,0 +1,181 @@
+use std::fs;
+use std::io::Cursor;
+use std::path::Path;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
+use base64::{alphabet, engine::DecodePaddingMode};
+use quoth_attestation::evidence::{self, Evidence as Bundle};
+use quoth_attestation::statement::{Platform, Statement};
+use quoth_verifier::{HardwareEvidence, Refusal, Time, Verifier, certificate_table};
+use rustls_pki_types::pem::{self, SectionKind};
+
+use crate::args::Evidence;
+use crate::error::CliError;
+use crate::files;
+use crate::verdict::Verdict;
+
+/// An evidence file, bytes, at most: hexadecimal digits of the largest bundle, and a line end.
+const MAX_FILE: usize = 2 * evidence::MAX_BYTES + 2;
+/// Files in a folder of certificates, and what they hold, at most.
+const MAX_CERTIFICATES: usize = 64;
+/// A file of certificates, bytes, at most.
+const MAX_CERTIFICATE_FILE: usize = 256 * 1024;
+/// An SEV-SNP report, bytes.
+const REPORT: usize = 1184;
+
+/// Certificates and revocation lists, DER.
+#[derive(Default)]
+struct Endorsements {
+    certificates: Vec<Vec<u8>>,
+    crls: Vec<Vec<u8>>,
+}
+
+/// Appraises saved evidence, of whatever kind it turns out to be.
+pub(crate) fn run(args: &Evidence) -> Result<Verdict, CliError> {
+    let file = decode(files::read(&args.file, MAX_FILE)?);
+    let at = args.at.unwrap_or_else(now);
+    let has_policy = args.common.policy.is_some();
+    let verifier = files::verifier(args.common.policy.as_ref())?;
+    if let Ok(bundle) = Bundle::decode(&file) {
+        return bundled(&verifier, &file, &bundle, at).map(|verdict| verdict.shown(args.explain, has_policy));
+    }
+    let evidence = match (&args.certs, file.len() == REPORT) {
+        (None, false) => HardwareEvidence::Nitro { document: file },
+        (certs, _) => {
+            let Endorsements { certificates, crls } =
+                certs.as_deref().map(endorsements).transpose()?.unwrap_or_default();
+            match file.len() == REPORT || !looks_like_a_document(&file) {
+                true => HardwareEvidence::SevSnp { report: file, certificates, crls },
+                false => HardwareEvidence::Nitro { document: file },
+            }
+        }
+    };
+    Ok(Verdict::of_hardware(verifier.hardware(&evidence, at)).shown(args.explain, has_policy))
+}
+
+/// One of our own bundles: the hardware's part is judged like anybody's, the whole as a node.
+fn bundled(verifier: &Verifier, file: &[u8], bundle: &Bundle, at: u64) -> Result<Verdict, CliError> {
+    let platform = Statement::decode(&bundle.statement).map_err(Refusal::from)?.platform;
+    let quote = bundle.quote.clone();
+    let hardware = match platform {
+        Platform::Nitro => Some(HardwareEvidence::Nitro { document: quote }),
+        Platform::SevSnp => Some(HardwareEvidence::SevSnp {
+            report: quote,
+            certificates: bundle.certificates.clone(),
+            crls: bundle.crls.clone(),
+        }),
+        _ => None,
+    };
+    let hardware = hardware.map(|evidence| verifier.hardware(&evidence, at));
+    let node = verifier.node(file, bundle.nonce.as_ref(), Time::Live { now: at });
+    Ok(Verdict::of_node(platform, hardware, node))
+}
+
+fn now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
+}
+
+/// A COSE_Sign1, tagged or not, begins so.
+fn looks_like_a_document(bytes: &[u8]) -> bool {
+    matches!(bytes, [0x84, ..] | [0xd2, 0x84, ..])
+}
+
+/// The bytes themselves, or base64 (of either alphabet, padded or not) or hexadecimal digits of them.
+fn decode(file: Vec<u8>) -> Vec<u8> {
+    let Ok(text) = std::str::from_utf8(&file) else { return file };
+    let text: String = text.split_ascii_whitespace().collect();
+    if let Ok(bytes) = hex::decode(&text) {
+        return bytes;
+    }
+    let config = GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent);
+    [alphabet::STANDARD, alphabet::URL_SAFE]
+        .iter()
+        .find_map(|alphabet| GeneralPurpose::new(alphabet, config).decode(&text).ok())
+        .filter(|bytes| !bytes.is_empty())
+        .unwrap_or(file)
+}
+
+/// From a folder of files in DER or PEM, or from a single file, which may also be a certificate table.
+fn endorsements(path: &Path) -> Result<Endorsements, CliError> {
+    let failed = |source| CliError::File { file: path.into(), source };
+    let mut files = vec![path.to_owned()];
+    if path.is_dir() {
+        let entries = fs::read_dir(path).map_err(failed)?.collect::<Result<Vec<_>, _>>().map_err(failed)?;
+        files = entries.into_iter().map(|entry| entry.path()).filter(|path| path.is_file()).collect();
+        files.sort();
+    }
+    let mut found = Endorsements::default();
+    for file in files {
+        found.add(&file)?;
+        if found.certificates.len() + found.crls.len() > MAX_CERTIFICATES {
+            return Err(CliError::TooManyCertificates { limit: MAX_CERTIFICATES });
+        }
+    }
+    Ok(found)
+}
+
+impl Endorsements {
+    /// Adds what a file holds; a file that holds nothing of the kind is passed over.
+    fn add(&mut self, file: &Path) -> Result<(), CliError> {
+        let bytes = files::read(file, MAX_CERTIFICATE_FILE)?;
+        if bytes.first() == Some(&0x30) {
+            self.add_der(&bytes);
+        } else if bytes.starts_with(b"-----BEGIN ") {
+            let mut lines = Cursor::new(&bytes);
+            while let Ok(Some((kind, der))) = pem::from_buf(&mut lines) {
+                match kind {
+                    SectionKind::Certificate => self.certificates.push(der),
+                    SectionKind::Crl => self.crls.push(der),
+                    _ => {}
+                }
+            }
+        } else if let Ok(table) = certificate_table(&bytes) {
+            table.into_iter().for_each(|der| self.add_der(der));
+        }
+        Ok(())
+    }
+
+    fn add_der(&mut self, der: &[u8]) {
+        match is_list(der) {
+            true => self.crls.push(der.into()),
+            false => self.certificates.push(der.into()),
+        }
+    }
+}
+
+/// Whether what is signed begins with a number, as a revocation list of version 2 does; a certificate of version 3 begins
+/// with a tag.
+fn is_list(der: &[u8]) -> bool {
+    let inside = |der: &[u8]| match der {
+        [0x30, length, ..] if *length < 0x80 => Some(2),
+        [0x30, length, ..] if *length <= 0x84 => Some(2 + usize::from(length & 0x7f)),
+        _ => None,
+    };
+    let body = inside(der).and_then(|at| der.get(at..)).unwrap_or_default();
+    inside(body).and_then(|at| body.get(at)) == Some(&0x02)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn evidence_comes_raw_or_as_text() {
+        let bytes = vec![0x84, 0x44, 0xff, 0xfe];
+        for text in ["8444fffe", "8444FFFE\n", "hET//g==", "hET_\n_g", "hET//g"] {
+            assert_eq!(decode(text.into()), bytes, "{text}");
+        }
+        assert_eq!(decode(bytes.clone()), bytes);
+        assert_eq!(decode(b"no such thing!".to_vec()), b"no such thing!");
+        assert!(decode(Vec::new()).is_empty());
+    }
+
+    #[test]
+    fn lists_are_told_from_certificates() {
+        assert!(is_list(&[0x30, 0x82, 1, 0, 0x30, 0x81, 9, 0x02, 1, 1]));
+        assert!(!is_list(&[0x30, 0x82, 1, 0, 0x30, 0x81, 9, 0xa0, 3, 2]));
+        assert!(!is_list(&[0x30]) && !is_list(&[]));
+    }
+}

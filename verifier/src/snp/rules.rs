@@ -1,0 +1,271 @@
+//! What a policy asks of a genuine report.
+
+use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+
+use super::{Attested, Family, SigningKey, SnpRefusal, Tcb};
+use crate::node::Checks;
+use crate::x509::Validity;
+
+const ABI: &str = "AMD 56860, ATTESTATION_REPORT";
+const GUEST_POLICY: &str = "AMD 56860 §4.3, guest policy";
+const PLATFORM_INFO: &str = "AMD 56860, PLATFORM_INFO";
+const POLICY: &str = "the policy, [snp]";
+
+/// Guest policy bits.
+const SMT_ALLOWED: u64 = 1 << 16;
+const MUST_BE_ONE: u64 = 1 << 17;
+const MIGRATION: u64 = 1 << 18;
+const DEBUG: u64 = 1 << 19;
+const RESERVED_FROM: u32 = 26;
+/// Platform info bits.
+const SMT_ON: u64 = 1;
+const CIPHERTEXT_HIDING: u64 = 1 << 4;
+const ALIAS_CHECK: u64 = 1 << 5;
+
+/// Rules for SEV-SNP. The default accepts no family: name floors.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SnpRules {
+    /// Accepted families, each with the oldest firmware that is accepted.
+    pub floors: BTreeMap<Family, Tcb>,
+    /// Accepted signers.
+    pub signers: BTreeSet<SigningKey>,
+    /// Greatest VMPL that a report may be made at.
+    pub max_vmpl: u32,
+    /// Whether two threads of a core may belong to different guests.
+    pub smt: bool,
+    /// Whether the guest may be debugged: then nothing in it is confidential.
+    pub debug: bool,
+    /// Whether a migration agent may take the guest elsewhere.
+    pub migration: bool,
+    /// Whether the platform must have checked that no memory answers at two addresses (AMD-SB-3015, BadRAM).
+    pub alias_check: bool,
+    /// Whether ciphertext must be hidden from the host.
+    pub ciphertext_hiding: bool,
+    /// Whether a revocation list that still holds must come with the report.
+    pub crl: bool,
+    /// Least GUEST_SVN.
+    pub guest_svn: u32,
+    /// Accepted chips; none for any. Under a VLEK there is no chip to name.
+    pub chips: Option<BTreeSet<[u8; 64]>>,
+    /// Accepted HOST_DATA; none for any.
+    pub host_data: Option<BTreeSet<[u8; 32]>>,
+    /// Accepted ID key digests; none for any.
+    pub id_keys: Option<BTreeSet<[u8; 48]>>,
+    /// Accepted author key digests; none for any.
+    pub author_keys: Option<BTreeSet<[u8; 48]>>,
+}
+
+impl Default for SnpRules {
+    fn default() -> Self {
+        Self {
+            floors: BTreeMap::new(),
+            signers: [SigningKey::Vcek].into(),
+            max_vmpl: 0,
+            smt: false,
+            debug: false,
+            migration: false,
+            alias_check: true,
+            ciphertext_hiding: false,
+            crl: true,
+            guest_svn: 0,
+            chips: None,
+            host_data: None,
+            id_keys: None,
+            author_keys: None,
+        }
+    }
+}
+
+impl SnpRules {
+    pub(crate) fn check(&self, found: &Attested, validity: Validity, checks: &mut Checks) -> Result<(), SnpRefusal> {
+        self.family_and_signer(found, checks)?;
+        self.guest_policy(found, checks)?;
+        self.platform(found, checks)?;
+        self.versions(found, checks)?;
+        self.revocation(found, validity, checks)?;
+        self.pins(found, checks)
+    }
+
+    fn family_and_signer(&self, found: &Attested, checks: &mut Checks) -> Result<(), SnpRefusal> {
+        let expected = self.floors.keys().map(|family| family.name()).collect::<Vec<_>>().join(", ");
+        let actual = found.family;
+        if !self.floors.contains_key(&actual) {
+            return Err(SnpRefusal::FamilyNotAllowed { expected, actual });
+        }
+        checks.held(
+            "snp.family.not_allowed",
+            "the processor is of an accepted family",
+            POLICY,
+            expected,
+            actual.name(),
+        );
+        let actual = found.report.signing_key;
+        if !self.signers.contains(&actual) {
+            return Err(SnpRefusal::SignerNotAllowed { actual });
+        }
+        let (expected, actual) = (format!("{:?}", self.signers), format!("{actual:?}"));
+        checks.held(
+            "snp.signer.not_allowed",
+            "the report is signed by an accepted kind of key",
+            POLICY,
+            expected,
+            actual,
+        );
+        Ok(())
+    }
+
+    fn guest_policy(&self, found: &Attested, checks: &mut Checks) -> Result<(), SnpRefusal> {
+        let actual = found.report.policy;
+        let refuse = |problem| Err(SnpRefusal::GuestPolicy { problem, actual });
+        if actual & DEBUG != 0 && !self.debug {
+            return Err(SnpRefusal::Debug { actual });
+        }
+        if actual & MUST_BE_ONE == 0 || actual >> RESERVED_FROM != 0 {
+            return refuse("has reserved bits that are not as they must be");
+        }
+        if actual & MIGRATION != 0 && !self.migration {
+            return refuse("allows migration");
+        }
+        if actual & SMT_ALLOWED != 0 && !self.smt {
+            return refuse("allows SMT");
+        }
+        let shown = format!("{actual:#x}");
+        checks.held(
+            "snp.policy.debug",
+            "the guest cannot be debugged, unless allowed",
+            GUEST_POLICY,
+            "no debugging",
+            &*shown,
+        );
+        checks.held("snp.policy.guest", "the guest policy is accepted", GUEST_POLICY, "no more than allowed", shown);
+        let (expected, actual) = (self.max_vmpl, found.report.vmpl);
+        if actual > expected {
+            return Err(SnpRefusal::Vmpl { expected, actual });
+        }
+        checks.held(
+            "snp.vmpl",
+            "the report was made at an accepted level",
+            ABI,
+            format!("at most {expected}"),
+            actual.to_string(),
+        );
+        Ok(())
+    }
+
+    fn platform(&self, found: &Attested, checks: &mut Checks) -> Result<(), SnpRefusal> {
+        let actual = found.report.platform_info;
+        let refuse = |problem| Err(SnpRefusal::PlatformInfo { problem, actual });
+        if actual & SMT_ON != 0 && (!self.smt || found.report.policy & SMT_ALLOWED == 0) {
+            return refuse("SMT is on");
+        }
+        if actual & ALIAS_CHECK == 0 && self.alias_check {
+            return refuse("memory was not checked for aliases");
+        }
+        if actual & CIPHERTEXT_HIDING == 0 && self.ciphertext_hiding {
+            return refuse("ciphertext is not hidden");
+        }
+        checks.held(
+            "snp.platform_info",
+            "the platform is set up as asked",
+            PLATFORM_INFO,
+            "as the policy asks",
+            format!("{actual:#x}"),
+        );
+        Ok(())
+    }
+
+    /// No version is below the floor, none contradicts another.
+    fn versions(&self, found: &Attested, checks: &mut Checks) -> Result<(), SnpRefusal> {
+        let report = &found.report;
+        let tcb = |which, raw| match found.family.split(raw) {
+            (tcb, [0, 0, 0, 0]) => Ok(tcb),
+            _ => Err(SnpRefusal::TcbReserved { which }),
+        };
+        let (current, committed) = (tcb("current", report.current_tcb)?, tcb("committed", report.committed_tcb)?);
+        let (reported, launch) = (found.tcb, tcb("launch", report.launch_tcb)?);
+        for (lesser, less, greater, limit) in [
+            ("reported", reported, "committed", committed),
+            ("committed", committed, "current", current),
+            ("launch", launch, "current", current),
+        ] {
+            if !limit.reaches(&less) {
+                return Err(SnpRefusal::TcbRollback { lesser, greater, found: less, limit });
+            }
+        }
+        let order = "reported ≤ committed ≤ current";
+        checks.held("snp.tcb.rollback", "firmware was not rolled back", "AMD 56860 §3.3", order, current.to_string());
+        // `family_and_signer` has refused families without a floor.
+        let expected = self.floors.get(&found.family).copied().unwrap_or(Tcb { snp: u8::MAX, ..Tcb::default() });
+        for (which, actual) in [("reported", reported), ("launch", launch)] {
+            if !actual.reaches(&expected) {
+                return Err(SnpRefusal::TcbFloor { which, expected, actual });
+            }
+        }
+        checks.held(
+            "snp.tcb.floor",
+            "firmware is not older than accepted",
+            POLICY,
+            expected.to_string(),
+            reported.to_string(),
+        );
+        let (expected, actual) = (self.guest_svn, report.guest_svn);
+        if actual < expected {
+            return Err(SnpRefusal::GuestSvn { expected, actual });
+        }
+        checks.held(
+            "snp.guest_svn",
+            "the image is not older than accepted",
+            POLICY,
+            expected.to_string(),
+            actual.to_string(),
+        );
+        Ok(())
+    }
+
+    fn revocation(&self, found: &Attested, validity: Validity, checks: &mut Checks) -> Result<(), SnpRefusal> {
+        let Validity { at, skew } = validity;
+        let holds = |(made, next): &(u64, u64)| *made <= at.saturating_add(skew) && at <= next.saturating_add(skew);
+        let shown = found.crls.iter().map(|(made, next)| format!("{made} to {next}")).collect::<Vec<_>>().join(", ");
+        let shown = if shown.is_empty() { "none given".into() } else { shown };
+        match found.crls.iter().any(holds) {
+            false if self.crl => return Err(SnpRefusal::CrlStale { at, found: shown }),
+            true => checks.held(
+                "snp.crl.stale",
+                "a revocation list holds",
+                "RFC 5280 §5.1.2.5",
+                format!("holds at {at}"),
+                shown,
+            ),
+            false => {}
+        }
+        Ok(())
+    }
+
+    fn pins(&self, found: &Attested, checks: &mut Checks) -> Result<(), SnpRefusal> {
+        let report = &found.report;
+        pin("chip_id", self.chips.as_ref(), &report.chip_id, checks)?;
+        pin("host_data", self.host_data.as_ref(), &report.host_data, checks)?;
+        pin("id_key", self.id_keys.as_ref(), &report.id_key_digest, checks)?;
+        let author = if report.has_author_key { report.author_key_digest } else { [0; 48] };
+        pin("author_key", self.author_keys.as_ref(), &author, checks)
+    }
+}
+
+fn pin<const N: usize>(
+    field: &'static str,
+    accepted: Option<&BTreeSet<[u8; N]>>,
+    found: &[u8; N],
+    checks: &mut Checks,
+) -> Result<(), SnpRefusal> {
+    let Some(accepted) = accepted else { return Ok(()) };
+    let actual: String = hex::encode(found);
+    if !accepted.contains(found) {
+        return Err(SnpRefusal::Pin { field, actual });
+    }
+    let expected = format!("{field}: one of {}", accepted.len());
+    checks.held("snp.pin", "a value that the policy pins", POLICY, expected, actual);
+    Ok(())
+}

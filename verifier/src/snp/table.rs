@@ -1,0 +1,85 @@
+use alloc::vec::Vec;
+
+use super::SnpRefusal;
+
+/// GUID, offset, length.
+const ENTRY: usize = 24;
+const GUID: usize = 16;
+/// Entries, at most.
+const MAX_ENTRIES: usize = 16;
+
+/// What a certificate table holds, in its order: the form in which a hypervisor hands endorsements to its guest with an
+/// extended report (GHCB specification, 56421, SNP extended guest request).
+///
+/// # Errors
+/// [`SnpRefusal::Table`] when an entry lies outside the table, overlaps another, or the last one is not marked.
+pub fn certificate_table(bytes: &[u8]) -> Result<Vec<&[u8]>, SnpRefusal> {
+    let wrong = |problem| Err(SnpRefusal::Table { problem });
+    let mut ranges = Vec::new();
+    for index in 0.. {
+        let Some(entry) = bytes.get(index * ENTRY..(index + 1) * ENTRY) else {
+            return wrong("has no end");
+        };
+        if entry.iter().all(|byte| *byte == 0) {
+            break;
+        }
+        if index == MAX_ENTRIES {
+            return wrong("has too many entries");
+        }
+        let number =
+            |at: usize| entry[at..at + 4].iter().rev().fold(0, |sum: usize, byte| sum << 8 | usize::from(*byte));
+        ranges.push((number(GUID), number(GUID + 4)));
+    }
+    let head = (ranges.len() + 1) * ENTRY;
+    let mut end = head;
+    let mut sorted = ranges.clone();
+    sorted.sort_unstable();
+    for (offset, length) in sorted {
+        if offset < end {
+            return wrong("has entries that overlap");
+        }
+        end = offset.saturating_add(length);
+        if length == 0 || end > bytes.len() {
+            return wrong("has an entry outside of it");
+        }
+    }
+    Ok(ranges.into_iter().filter_map(|(offset, length)| bytes.get(offset..offset + length)).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    fn table(entries: &[(u32, u32)], end: bool, body: usize) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        for (offset, length) in entries {
+            bytes.extend([7; GUID]);
+            bytes.extend(offset.to_le_bytes());
+            bytes.extend(length.to_le_bytes());
+        }
+        bytes.extend(alloc::vec![0; if end { ENTRY } else { 0 }]);
+        bytes.extend((0..body).map(|index| index as u8 + 1));
+        bytes
+    }
+
+    #[test]
+    fn tables_are_read_within_their_bounds() {
+        assert_eq!(certificate_table(&table(&[(72, 2), (74, 1)], true, 3)).unwrap(), [&[1, 2][..], &[3]]);
+        assert!(certificate_table(&table(&[], true, 0)).unwrap().is_empty());
+        let refused: [(&[(u32, u32)], bool, usize); 7] = [
+            (&[], false, 0),
+            (&[(48, 1)], false, 0),
+            (&[(47, 1)], true, 3),
+            (&[(72, 2), (73, 1)], true, 3),
+            (&[(48, 4)], true, 3),
+            (&[(48, 0)], true, 3),
+            (&[(u32::MAX, u32::MAX)], true, 3),
+        ];
+        for (entries, end, body) in refused {
+            assert!(certificate_table(&table(entries, end, body)).is_err(), "{entries:?}");
+        }
+        let most = table(&[(0, 0); MAX_ENTRIES + 1], true, 0);
+        assert_eq!(certificate_table(&most), Err(SnpRefusal::Table { problem: "has too many entries" }));
+    }
+}

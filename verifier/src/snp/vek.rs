@@ -1,0 +1,141 @@
+//! The certificate of the key that signs reports: VCEK or VLEK (AMD 57230 §3.1, 56860 for what they endorse).
+
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use p384::ecdsa::VerifyingKey;
+use x509_cert::der::Decode;
+use x509_cert::der::asn1::{Ia5StringRef, UintRef};
+use x509_cert::ext::Extension;
+
+use super::report::Report;
+use super::{Family, SigningKey, SnpRefusal, Tcb};
+use crate::x509::Certificate;
+
+/// The arc of AMD's extensions.
+const ARC: &str = "1.3.6.1.4.1.3704.1.";
+const STRUCT_VERSION: &str = "1";
+const PRODUCT: &str = "2";
+const BOOTLOADER: &str = "3.1";
+const TEE: &str = "3.2";
+const SNP: &str = "3.3";
+const SPL_4: &str = "3.4";
+const SPL_5: &str = "3.5";
+const SPL_6: &str = "3.6";
+const SPL_7: &str = "3.7";
+const MICROCODE: &str = "3.8";
+const FMC: &str = "3.9";
+const CHIP: &str = "4";
+const CLOUD: &str = "5";
+
+/// What a VEK certificate endorses.
+pub(crate) struct Vek {
+    key: VerifyingKey,
+    tcb: Tcb,
+    reserved: [u8; 4],
+    chip: Option<Vec<u8>>,
+}
+
+impl Vek {
+    /// Reads what is endorsed for `family`; the caller has verified the chain.
+    pub(super) fn read(certificate: &Certificate, kind: SigningKey, family: Family) -> Result<Self, SnpRefusal> {
+        let key = certificate
+            .p384_key()
+            .ok_or(SnpRefusal::ChainAlgorithm { certificate: "VEK", problem: "its key is not of P-384" })?;
+        let mut extensions = Extensions::of(certificate)?;
+        let version = extensions.number(STRUCT_VERSION)?;
+        if version != u8::from(family == Family::Turin) {
+            return wrong(STRUCT_VERSION, "is of another version than the family's");
+        }
+        let product = extensions.product()?;
+        if !family.has_product(&product) {
+            return wrong(PRODUCT, "names another family");
+        }
+        let bootloader = extensions.number(BOOTLOADER)?;
+        let (tee, snp) = (extensions.number(TEE)?, extensions.number(SNP)?);
+        let (fmc, spl_4) = match family {
+            Family::Turin => (extensions.number(FMC)?, 0),
+            _ => (0, extensions.number(SPL_4)?),
+        };
+        let reserved = [spl_4, extensions.number(SPL_5)?, extensions.number(SPL_6)?, extensions.number(SPL_7)?];
+        let microcode = extensions.number(MICROCODE)?;
+        let chip = match kind {
+            SigningKey::Vcek => Some(extensions.raw(CHIP)?),
+            SigningKey::Vlek => extensions.raw(CLOUD).map(|_| None)?,
+        };
+        extensions.finish()?;
+        let length = if family == Family::Turin { 8 } else { 64 };
+        match &chip {
+            Some(chip) if chip.len() != length => wrong(CHIP, "is of another length than the family's"),
+            _ => Ok(Self { key, tcb: Tcb { fmc, bootloader, tee, snp, microcode }, reserved, chip }),
+        }
+    }
+
+    /// The report is about the chip and the firmware that the key is for, and the key signed it.
+    pub(super) fn check(&self, report: &Report, family: Family) -> Result<Tcb, SnpRefusal> {
+        let (actual, reserved) = family.split(report.reported_tcb);
+        if actual != self.tcb || reserved != self.reserved {
+            return Err(SnpRefusal::VekTcb { expected: self.tcb, actual });
+        }
+        // The rest of the field, on Turin, is zero; so is all of it under a VLEK, which belongs to no chip.
+        let chip = self.chip.as_deref().unwrap_or_default();
+        let (own, rest) = report.chip_id.split_at(chip.len());
+        if own != chip || rest.iter().any(|byte| *byte != 0) {
+            let (expected, actual) = (hex::encode(chip), hex::encode(report.chip_id));
+            return Err(SnpRefusal::VekChip { expected, actual });
+        }
+        report.verify(&self.key).map(|()| actual)
+    }
+}
+
+/// AMD's extensions, each taken once, none left.
+struct Extensions<'a>(Vec<(String, &'a Extension)>);
+
+impl<'a> Extensions<'a> {
+    fn of(certificate: &'a Certificate) -> Result<Self, SnpRefusal> {
+        let own = |extension: &'a Extension| -> Option<(String, &'a Extension)> {
+            let id = alloc::format!("{}", extension.extn_id);
+            id.strip_prefix(ARC).map(|id| (id.into(), extension))
+        };
+        Ok(Self(certificate.extensions().iter().filter_map(own).collect()))
+    }
+
+    fn take(&mut self, oid: &'static str) -> Result<&'a Extension, SnpRefusal> {
+        match self.0.iter().position(|(found, _)| found == oid) {
+            Some(index) => Ok(self.0.swap_remove(index).1),
+            None => wrong(oid, "is missing"),
+        }
+    }
+
+    /// An INTEGER from 0 to 255.
+    fn number(&mut self, oid: &'static str) -> Result<u8, SnpRefusal> {
+        let value = self.take(oid)?.extn_value.as_bytes();
+        match UintRef::from_der(value).map(|number| (number.as_bytes().len(), number.as_bytes().first().copied())) {
+            Ok((1, Some(number))) => Ok(number),
+            _ => wrong(oid, "is no number from 0 to 255"),
+        }
+    }
+
+    fn product(&mut self) -> Result<String, SnpRefusal> {
+        match Ia5StringRef::from_der(self.take(PRODUCT)?.extn_value.as_bytes()) {
+            Ok(name) => Ok(name.as_str().into()),
+            Err(_) => wrong(PRODUCT, "is no name"),
+        }
+    }
+
+    /// The value as it stands, without a type.
+    fn raw(&mut self, oid: &'static str) -> Result<Vec<u8>, SnpRefusal> {
+        Ok(self.take(oid)?.extn_value.as_bytes().to_vec())
+    }
+
+    fn finish(self) -> Result<(), SnpRefusal> {
+        match self.0.is_empty() {
+            true => Ok(()),
+            false => wrong("", "of AMD's that this family does not have"),
+        }
+    }
+}
+
+fn wrong<T>(oid: &'static str, problem: &'static str) -> Result<T, SnpRefusal> {
+    Err(SnpRefusal::VekExtension { oid, problem })
+}

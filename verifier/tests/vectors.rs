@@ -1,0 +1,239 @@
+//! Genuine evidence, captured from hardware by others: every piece gets its recorded verdict at its recorded time.
+#![allow(clippy::unwrap_used)]
+
+use std::path::PathBuf;
+use std::{env, fs};
+
+use quoth_attestation::statement::Platform;
+use quoth_verifier::Accept;
+use quoth_verifier::{
+    Family, HardwareEvidence, HardwareVerdict, Image, Policy, SigningKey, SnpImage, SnpRules, Tcb, Verifier,
+};
+use serde_json::Value;
+
+/// Where the captured evidence lies; the tests fail without it.
+fn folder() -> PathBuf {
+    let fallback = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../shared/vectors");
+    env::var_os("QUOTH_VECTORS").map_or(fallback, PathBuf::from)
+}
+
+fn read(name: &str) -> Vec<u8> {
+    let path = folder().join(name);
+    fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}; set QUOTH_VECTORS", path.display()))
+}
+
+/// The manifest's entries of a kind.
+fn vectors(kind: &str) -> Vec<Value> {
+    let manifest: Value = serde_json::from_slice(&read("MANIFEST.json")).unwrap();
+    let vectors = manifest["vectors"].as_array().unwrap().iter();
+    let vectors: Vec<_> = vectors.filter(|vector| vector["kind"] == kind).cloned().collect();
+    assert!(!vectors.is_empty(), "no {kind} in the manifest");
+    vectors
+}
+
+fn text<'a>(vector: &'a Value, key: &str) -> &'a str {
+    vector[key].as_str().unwrap_or_else(|| panic!("{vector}: {key}"))
+}
+
+fn at(vector: &Value) -> u64 {
+    vector["verify_at"].as_u64().unwrap()
+}
+
+fn folder_of(part: &str) -> Vec<Vec<u8>> {
+    let mut files: Vec<_> = fs::read_dir(folder().join(part)).unwrap().map(|entry| entry.unwrap().path()).collect();
+    files.sort();
+    files.into_iter().map(|path| fs::read(path).unwrap()).collect()
+}
+
+/// All certificates there are, in the order of their names: the verifier finds its own.
+fn certificates() -> Vec<Vec<u8>> {
+    [folder_of("snp/ca"), folder_of("snp/vek")].concat()
+}
+
+fn judge(evidence: &HardwareEvidence, at: u64) -> HardwareVerdict {
+    Verifier::new(Policy::hardware_only()).hardware(evidence, at)
+}
+
+/// `genuine`, or the code of the refusal.
+fn genuine(evidence: &HardwareEvidence, at: u64) -> &'static str {
+    judge(evidence, at).genuine.map_or_else(|refusal| refusal.code(), |()| "genuine")
+}
+
+fn nitro(document: &[u8]) -> HardwareEvidence {
+    HardwareEvidence::Nitro { document: document.to_vec() }
+}
+
+fn snp(report: &[u8]) -> HardwareEvidence {
+    HardwareEvidence::SevSnp { report: report.to_vec(), certificates: certificates(), crls: Vec::new() }
+}
+
+#[test]
+fn genuine_nitro_documents_get_their_recorded_verdicts() {
+    for vector in vectors("nitro-attestation-document") {
+        let (name, at) = (text(&vector, "name"), at(&vector));
+        let document = nitro(&read(name));
+        let verifies = vector["expected"]["verifies"].as_bool().unwrap();
+        assert_eq!(genuine(&document, at) == "genuine", verifies, "{name}: {}", genuine(&document, at));
+        if verifies {
+            assert_eq!(genuine(&document, at + 4 * 3600), "nitro.chain.validity", "{name}");
+            assert_eq!(genuine(&document, at - 24 * 3600), "nitro.chain.validity", "{name}");
+        }
+        let accepted = judge(&document, at).accepted.map_err(|refusal| refusal.code());
+        assert!(accepted.is_err(), "{name}: a policy without images accepts nothing");
+        if vector["debug_mode"] == true {
+            assert_eq!(accepted, Err("measurement.debug"), "{name}");
+        }
+    }
+}
+
+#[test]
+fn genuine_reports_get_their_recorded_verdicts() {
+    let mut families = Vec::new();
+    for vector in vectors("snp-report") {
+        let name = text(&vector, "name");
+        if vector["endorsement"].as_array().is_none_or(Vec::is_empty) {
+            continue;
+        }
+        let report = read(name);
+        assert_eq!(genuine(&snp(&report), at(&vector)), "genuine", "{name}");
+        assert_eq!(genuine(&snp(&report), 4_000_000_000), "snp.chain.validity", "{name}");
+        families.push(text(&vector, "family").to_owned());
+    }
+    for family in Family::ALL {
+        assert!(families.iter().any(|found| found == family.name()), "{families:?}");
+    }
+}
+
+#[test]
+fn reports_without_their_key_are_refused() {
+    for vector in vectors("snp-report") {
+        let (name, at) = (text(&vector, "name"), vector["verify_at"].as_u64().unwrap_or(1_750_000_000));
+        if name.contains("nokey") {
+            assert_ne!(genuine(&snp(&read(name)), at), "genuine", "{name}");
+        }
+        let bare = HardwareEvidence::SevSnp { report: read(name), certificates: Vec::new(), crls: Vec::new() };
+        assert_eq!(genuine(&bare, at), "snp.chain.length", "{name}");
+    }
+}
+
+#[test]
+fn a_report_changed_anywhere_is_refused() {
+    let vector = vectors("snp-report").into_iter().find(|vector| vector["family"] == "turin").unwrap();
+    let (report, at) = (read(text(&vector, "name")), at(&vector));
+    for index in 0..report.len() {
+        let mut changed = report.clone();
+        changed[index] ^= 1 << (index % 8);
+        assert_ne!(genuine(&snp(&changed), at), "genuine", "byte {index}");
+    }
+    for length in [0, 1, 1183] {
+        assert_eq!(genuine(&snp(&report[..length]), at), "snp.report.length");
+    }
+    assert_eq!(genuine(&snp(&[&report[..], &[0]].concat()), at), "snp.report.length");
+}
+
+#[test]
+fn revocation_lists_are_by_the_root_and_fresh() {
+    let crls = folder_of("snp/crl");
+    for vector in vectors("snp-report") {
+        if vector["endorsement"].as_array().is_none_or(Vec::is_empty) {
+            continue;
+        }
+        let (name, at) = (text(&vector, "name"), at(&vector));
+        let evidence =
+            HardwareEvidence::SevSnp { report: read(name), certificates: certificates(), crls: crls.clone() };
+        assert_eq!(genuine(&evidence, at), "genuine", "{name}");
+        // One bit of a list, and it is nobody's.
+        let mut bent = crls.clone();
+        for crl in &mut bent {
+            let middle = crl.len() - 300;
+            crl[middle] ^= 1;
+        }
+        let evidence = HardwareEvidence::SevSnp { report: read(name), certificates: certificates(), crls: bent };
+        assert_eq!(genuine(&evidence, at), "snp.crl.invalid", "{name}");
+    }
+}
+
+/// Rules that accept the Genoa machine of the vectors.
+fn genoa() -> SnpRules {
+    let floor = Tcb { fmc: 0, bootloader: 10, tee: 0, snp: 23, microcode: 27 };
+    SnpRules { floors: [(Family::Genoa, floor)].into(), smt: true, crl: false, ..SnpRules::default() }
+}
+
+fn verdict(rules: SnpRules, measurement: [u8; 48], name: &str) -> Result<String, &'static str> {
+    let policy = Policy::builder()
+        .platform(Platform::SevSnp)
+        .snp_image(SnpImage { name: "theirs".into(), launch: [measurement].into() })
+        .snp(rules)
+        .models(Accept::Any)
+        .build()
+        .unwrap();
+    let vector = vectors("snp-report").into_iter().find(|vector| text(vector, "name").contains(name)).unwrap();
+    let verdict = Verifier::new(policy).hardware(&snp(&read(text(&vector, "name"))), at(&vector));
+    assert_eq!(verdict.genuine, Ok(()));
+    verdict.accepted.map_err(|refusal| refusal.code())
+}
+
+#[test]
+fn a_policy_accepts_a_genuine_report_and_each_rule_alone_refuses_it() {
+    const NAME: &str = "8fd94192";
+    let vector = vectors("snp-report").into_iter().find(|vector| text(vector, "name").contains(NAME)).unwrap();
+    let mut measurement = [0; 48];
+    hex_to(text(&vector, "measurement"), &mut measurement);
+    let judge = |rules| verdict(rules, measurement, NAME);
+    assert_eq!(judge(genoa()), Ok("theirs".into()));
+    assert_eq!(verdict(genoa(), [1; 48], NAME), Err("measurement.unknown"));
+    let other = [(Family::Milan, Tcb::default())];
+    assert_eq!(judge(SnpRules { floors: other.into(), ..genoa() }), Err("snp.family.not_allowed"));
+    let floor = Tcb { fmc: 0, bootloader: 10, tee: 0, snp: 28, microcode: 0 };
+    assert_eq!(judge(SnpRules { floors: [(Family::Genoa, floor)].into(), ..genoa() }), Err("snp.tcb.floor"));
+    assert_eq!(judge(SnpRules { signers: [SigningKey::Vlek].into(), ..genoa() }), Err("snp.signer.not_allowed"));
+    assert_eq!(judge(SnpRules { smt: false, ..genoa() }), Err("snp.policy.guest"));
+    assert_eq!(judge(SnpRules { crl: true, ..genoa() }), Err("snp.crl.stale"));
+    assert_eq!(judge(SnpRules { ciphertext_hiding: true, ..genoa() }), Err("snp.platform_info"));
+    assert_eq!(judge(SnpRules { guest_svn: u32::MAX, ..genoa() }), Err("snp.guest_svn"));
+    assert_eq!(judge(SnpRules { chips: Some([[0; 64]].into()), ..genoa() }), Err("snp.pin"));
+    assert_eq!(judge(SnpRules { host_data: Some([[1; 32]].into()), ..genoa() }), Err("snp.pin"));
+    assert_eq!(judge(SnpRules { id_keys: Some([[1; 48]].into()), ..genoa() }), Err("snp.pin"));
+    assert_eq!(judge(SnpRules { author_keys: Some([[1; 48]].into()), ..genoa() }), Err("snp.pin"));
+}
+
+#[test]
+fn a_debugged_guest_and_a_lesser_level_are_refused_unless_allowed() {
+    let milan = |vmpl, debug| SnpRules {
+        floors: [(Family::Milan, Tcb::default())].into(),
+        signers: [SigningKey::Vcek, SigningKey::Vlek].into(),
+        smt: true,
+        crl: false,
+        alias_check: false,
+        max_vmpl: vmpl,
+        debug,
+        ..SnpRules::default()
+    };
+    assert_eq!(verdict(milan(0, false), [1; 48], "377e6241-debug"), Err("snp.policy.debug"));
+    assert_eq!(verdict(milan(0, true), [1; 48], "377e6241-debug"), Err("measurement.unknown"));
+    assert_eq!(verdict(milan(0, false), [1; 48], "decdab94"), Err("snp.vmpl"));
+    assert_eq!(verdict(milan(1, false), [1; 48], "decdab94"), Err("measurement.unknown"));
+}
+
+#[test]
+fn a_policy_accepts_a_genuine_document_by_all_three_registers() {
+    let vectors = vectors("nitro-attestation-document");
+    let vector = vectors.iter().find(|vector| vector["debug_mode"] == false && vector["pcr0"].is_string()).unwrap();
+    let register = |key| {
+        let mut register = [0; 48];
+        hex_to(text(vector, key), &mut register);
+        register
+    };
+    let judge = |pcr2| {
+        let image = Image { name: "theirs".into(), pcr0: register("pcr0"), pcr1: register("pcr1"), pcr2 };
+        let policy = Policy::builder().platform(Platform::Nitro).image(image).models(Accept::Any).build().unwrap();
+        let verdict = Verifier::new(policy).hardware(&nitro(&read(text(vector, "name"))), at(vector));
+        verdict.accepted.map_err(|refusal| refusal.code())
+    };
+    assert_eq!(judge(register("pcr2")), Ok("theirs".into()));
+    assert_eq!(judge([1; 48]), Err("measurement.unknown"));
+}
+
+fn hex_to(text: &str, out: &mut [u8]) {
+    hex::decode_to_slice(text, out).unwrap();
+}
