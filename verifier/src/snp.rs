@@ -9,6 +9,8 @@ mod report;
 mod rsa;
 mod rules;
 mod table;
+#[cfg(test)]
+mod tests;
 mod vek;
 
 use alloc::vec::Vec;

@@ -1,0 +1,653 @@
+//! Chains that are forged whole, with the right names, under a root of the test's own: the honest one is accepted, and each
+//! bend of it is refused by the one check that it bends.
+#![allow(clippy::unwrap_used)]
+extern crate std;
+
+use alloc::vec;
+use alloc::vec::Vec;
+use std::sync::{Mutex, OnceLock};
+
+use aws_lc_rs::rand::SystemRandom;
+use aws_lc_rs::rsa::{KeyPair as RsaKey, KeySize};
+use aws_lc_rs::signature::{KeyPair as _, RSA_PKCS1_SHA384, RSA_PSS_SHA384, RsaEncoding};
+use p384::ecdsa::signature::Signer as _;
+use p384::ecdsa::{Signature, SigningKey as P384Key};
+use quoth_attestation::Digest;
+
+use super::{Attested, Family, SnpRefusal, SnpRules, Tcb, verify};
+use crate::node::Checks;
+use crate::x509::Validity;
+
+const NOW: u64 = 1_800_000_000;
+const NOT_BEFORE: &str = "20240101000000Z";
+const NOT_AFTER: &str = "20400101000000Z";
+/// RSA-PSS with SHA-384, MGF1 with SHA-384 and a salt of 48 bytes.
+const PSS: &str = "304106092a864886f70d01010a3034a00f300d06096086480165030402020500a11c301a06092a864886f70d010108300d06096086\
+                   480165030402020500a203020130";
+/// The same with a salt of 32.
+const PSS_SALT: &str = "304106092a864886f70d01010a3034a00f300d06096086480165030402020500a11c301a06092a864886f70d010108300d0609608\
+                        6480165030402020500a203020120";
+/// The same with MGF1 over SHA-256.
+const PSS_MGF: &str = "304106092a864886f70d01010a3034a00f300d06096086480165030402020500a11c301a06092a864886f70d010108300d06096086\
+                       480165030402010500a203020130";
+/// Without parameters.
+const PSS_BARE: &str = "300b06092a864886f70d01010a";
+/// sha384WithRSAEncryption.
+const PKCS1: &str = "300d06092a864886f70d01010c0500";
+
+/// Keys take seconds to make: one set serves all tests.
+struct Keys {
+    root: RsaKey,
+    intermediate: RsaKey,
+    short: RsaKey,
+    vek: P384Key,
+}
+
+fn keys() -> &'static Keys {
+    static KEYS: OnceLock<Keys> = OnceLock::new();
+    KEYS.get_or_init(|| Keys {
+        root: RsaKey::generate(KeySize::Rsa4096).unwrap(),
+        intermediate: RsaKey::generate(KeySize::Rsa4096).unwrap(),
+        short: RsaKey::generate(KeySize::Rsa2048).unwrap(),
+        vek: P384Key::from_slice(&[7; 48]).unwrap(),
+    })
+}
+
+/// Roots that tests have made, and the families they stand for.
+static ROOTS: Mutex<Vec<(Digest, Family)>> = Mutex::new(Vec::new());
+
+fn roots(digest: &Digest) -> Option<Family> {
+    let roots = ROOTS.lock().unwrap();
+    roots.iter().find(|(root, _)| root == digest).map(|(_, family)| *family)
+}
+
+fn der(tag: u8, parts: &[&[u8]]) -> Vec<u8> {
+    let content = parts.concat();
+    let mut out = vec![tag];
+    match content.len() {
+        short @ 0..0x80 => out.push(short as u8),
+        one @ 0x80..0x100 => out.extend([0x81, one as u8]),
+        two => out.extend([0x82, (two >> 8) as u8, two as u8]),
+    }
+    out.extend(content);
+    out
+}
+
+fn hexed(text: &str) -> Vec<u8> {
+    hex::decode(text.replace([' ', '\n'], "")).unwrap()
+}
+
+fn name(common: &str) -> Vec<u8> {
+    let attribute = der(0x30, &[&hexed("0603550403"), &der(0x0c, &[common.as_bytes()])]);
+    der(0x30, &[&der(0x31, &[&attribute])])
+}
+
+fn time(text: &str) -> Vec<u8> {
+    // Before 2050 it is a UTCTime (RFC 5280 §4.1.2.5).
+    der(0x17, &[&text.as_bytes()[2..]])
+}
+
+fn extension(oid: &str, critical: bool, value: &[u8]) -> Vec<u8> {
+    let flag = if critical { hexed("0101ff") } else { Vec::new() };
+    der(0x30, &[&hexed(oid), &flag, &der(0x04, &[value])])
+}
+
+/// AMD's arc, 1.3.6.1.4.1.3704.1, and what comes below it.
+fn amd(below: &[u8], value: &[u8]) -> Vec<u8> {
+    let oid = der(0x06, &[&hexed("2b060104019c7801"), below]);
+    der(0x30, &[&oid, &der(0x04, &[value])])
+}
+
+fn number(value: u8) -> Vec<u8> {
+    match value {
+        0x80.. => der(0x02, &[&[0, value]]),
+        _ => der(0x02, &[&[value]]),
+    }
+}
+
+fn rsa_info(key: &RsaKey) -> Vec<u8> {
+    let algorithm = hexed("300d06092a864886f70d0101010500");
+    der(0x30, &[&algorithm, &der(0x03, &[&[0], key.public_key().as_ref()])])
+}
+
+fn p384_info(key: &P384Key) -> Vec<u8> {
+    let algorithm = hexed("301006072a8648ce3d020106052b81040022");
+    der(0x30, &[&algorithm, &der(0x03, &[&[0], key.verifying_key().to_sec1_point(false).as_bytes()])])
+}
+
+fn sign(key: &RsaKey, encoding: &'static dyn RsaEncoding, message: &[u8]) -> Vec<u8> {
+    let mut signature = vec![0; key.public_modulus_len()];
+    key.sign(encoding, &SystemRandom::new(), message, &mut signature).unwrap();
+    signature
+}
+
+/// A certificate in the making.
+#[derive(Clone)]
+struct Sheet {
+    subject: &'static str,
+    issuer: &'static str,
+    serial: Vec<u8>,
+    not_before: &'static str,
+    not_after: &'static str,
+    algorithm: &'static str,
+    info: Vec<u8>,
+    extensions: Vec<Vec<u8>>,
+}
+
+impl Sheet {
+    fn der(&self, issuer: &RsaKey) -> Vec<u8> {
+        let algorithm = hexed(self.algorithm);
+        let validity = der(0x30, &[&time(self.not_before), &time(self.not_after)]);
+        let extensions = der(0xa3, &[&der(0x30, &[&self.extensions.concat()])]);
+        let body = der(
+            0x30,
+            &[
+                &hexed("a003020102"),
+                &der(0x02, &[&self.serial]),
+                &algorithm,
+                &name(self.issuer),
+                &validity,
+                &name(self.subject),
+                &self.info,
+                &extensions,
+            ],
+        );
+        let encoding: &'static dyn RsaEncoding =
+            if self.algorithm == PKCS1 { &RSA_PKCS1_SHA384 } else { &RSA_PSS_SHA384 };
+        let signature = sign(issuer, encoding, &body);
+        der(0x30, &[&body, &algorithm, &der(0x03, &[&[0], &signature])])
+    }
+}
+
+/// A revocation list in the making.
+#[derive(Clone)]
+struct List {
+    issuer: &'static str,
+    revoked: Option<Vec<u8>>,
+    this_update: &'static str,
+    next_update: &'static str,
+    by_root: bool,
+}
+
+impl List {
+    fn der(&self) -> Vec<u8> {
+        let algorithm = hexed(PSS);
+        let entry = |serial: &Vec<u8>| der(0x30, &[&der(0x30, &[&der(0x02, &[serial]), &time(NOT_BEFORE)])]);
+        let body = der(
+            0x30,
+            &[
+                &number(1),
+                &algorithm,
+                &name(self.issuer),
+                &time(self.this_update),
+                &time(self.next_update),
+                &self.revoked.as_ref().map(entry).unwrap_or_default(),
+            ],
+        );
+        let key = if self.by_root { &keys().root } else { &keys().intermediate };
+        let signature = sign(key, &RSA_PSS_SHA384, &body);
+        der(0x30, &[&body, &algorithm, &der(0x03, &[&[0], &signature])])
+    }
+}
+
+/// Everything that goes into one piece of evidence, each part of which can be bent before it is signed.
+struct Forge {
+    family: Family,
+    report: Vec<u8>,
+    vek: Sheet,
+    intermediate: Sheet,
+    root: Sheet,
+    vek_issuer: &'static RsaKey,
+    list: Option<List>,
+    /// Certificates to leave away, from the root on.
+    short: usize,
+}
+
+const TCB: [u8; 8] = [4, 0, 0, 0, 0, 0, 24, 200];
+const TURIN_TCB: [u8; 8] = [1, 4, 0, 24, 0, 0, 0, 200];
+const CHIP: [u8; 64] = [0xc5; 64];
+
+impl Forge {
+    /// An honest Genoa machine, signing with its VCEK.
+    fn new() -> Self {
+        Self::of(Family::Genoa, false)
+    }
+
+    fn of(family: Family, vlek: bool) -> Self {
+        let keys = keys();
+        let turin = family == Family::Turin;
+        let (root, intermediate, cloud) = match family {
+            Family::Milan => ("ARK-Milan", "SEV-Milan", "SEV-VLEK-Milan"),
+            Family::Genoa => ("ARK-Genoa", "SEV-Genoa", "SEV-VLEK-Genoa"),
+            Family::Turin => ("ARK-Turin", "SEV-Turin", "SEV-VLEK-Turin"),
+        };
+        let intermediate = if vlek { cloud } else { intermediate };
+        let authority = |path: &str| {
+            vec![extension("0603551d13", true, &hexed(path)), extension("0603551d0f", true, &hexed("03020106"))]
+        };
+        let sheet = |subject, issuer, serial: &[u8], info, extensions| Sheet {
+            subject,
+            issuer,
+            serial: serial.to_vec(),
+            not_before: NOT_BEFORE,
+            not_after: NOT_AFTER,
+            algorithm: PSS,
+            info,
+            extensions,
+        };
+        let product = der(0x16, &[family.title().as_bytes()]);
+        let mut own = vec![amd(&[1], &number(turin.into())), amd(&[2], &product)];
+        let levels: &[(u8, u8)] = match turin {
+            true => &[(9, 1), (1, 4), (2, 0), (3, 24), (5, 0), (6, 0), (7, 0), (8, 200)],
+            false => &[(1, 4), (2, 0), (4, 0), (5, 0), (6, 0), (7, 0), (3, 24), (8, 200)],
+        };
+        own.extend(levels.iter().map(|(below, level)| amd(&[3, *below], &number(*level))));
+        let chip = if turin { &CHIP[..8] } else { &CHIP[..] };
+        own.push(if vlek { amd(&[5], b"\x16\x05cloud") } else { amd(&[4], chip) });
+        Self {
+            family,
+            report: report(family, vlek),
+            vek: sheet(if vlek { "SEV-VLEK" } else { "SEV-VCEK" }, intermediate, &[0], p384_info(&keys.vek), own),
+            intermediate: sheet(
+                intermediate,
+                root,
+                &[2, 0, 2],
+                rsa_info(&keys.intermediate),
+                authority("30060101ff020100"),
+            ),
+            root: sheet(root, root, &[2, 0, 0], rsa_info(&keys.root), authority("30030101ff")),
+            vek_issuer: &keys.intermediate,
+            list: None,
+            short: 0,
+        }
+    }
+
+    /// Replaces one of AMD's extensions, or takes it away.
+    fn level(&mut self, below: &[u8], value: Option<Vec<u8>>) {
+        let old = self.vek.extensions.iter().position(|extension| {
+            let oid = der(0x06, &[&hexed("2b060104019c7801"), below]);
+            extension.windows(oid.len()).any(|window| window == oid)
+        });
+        let old = old.expect("an extension to replace");
+        match value {
+            Some(value) => self.vek.extensions[old] = amd(below, &value),
+            None => drop(self.vek.extensions.remove(old)),
+        }
+    }
+
+    fn put(&mut self, at: usize, bytes: &[u8]) {
+        self.report[at..at + bytes.len()].copy_from_slice(bytes);
+    }
+
+    fn verify(&self) -> Result<Attested, SnpRefusal> {
+        let keys = keys();
+        let root = self.root.der(&keys.root);
+        ROOTS.lock().unwrap().push((Digest::of(&root), self.family));
+        let mut certificates = vec![self.vek.der(self.vek_issuer), self.intermediate.der(&keys.root), root];
+        certificates.truncate(certificates.len() - self.short);
+        let lists: Vec<_> = self.list.iter().map(List::der).collect();
+        verify(&self.signed(), &certificates, &lists, roots, Validity { at: NOW, skew: 0 })
+    }
+
+    fn signed(&self) -> Vec<u8> {
+        let mut report = self.report.clone();
+        let signature: Signature = keys().vek.sign(&report[..0x2a0]);
+        let (r, s) = signature.split_bytes();
+        for (at, scalar) in [(0x2a0, r), (0x2a0 + 72, s)] {
+            let little: Vec<u8> = scalar.iter().rev().copied().collect();
+            report[at..at + 48].copy_from_slice(&little);
+        }
+        report
+    }
+
+    /// The code of its refusal, or `genuine`.
+    fn code(&self) -> &'static str {
+        self.verify().map_or_else(|refusal| refusal.code(), |_| "genuine")
+    }
+
+    /// The code of its refusal under rules, or `accepted`; it must be genuine.
+    fn ruled(&self, rules: &SnpRules) -> &'static str {
+        let found = self.verify().map_err(|refusal| refusal.code()).expect("a genuine report");
+        let checked = rules.check(&found, Validity { at: NOW, skew: 0 }, &mut Checks::default());
+        checked.map_or_else(|refusal| refusal.code(), |()| "accepted")
+    }
+}
+
+/// A report that every rule likes, not yet signed.
+fn report(family: Family, vlek: bool) -> Vec<u8> {
+    let mut report = vec![0; 1184];
+    let mut put = |at: usize, bytes: &[u8]| report[at..at + bytes.len()].copy_from_slice(bytes);
+    put(0, &3u32.to_le_bytes());
+    put(0x08, &0x20000u64.to_le_bytes());
+    put(0x34, &1u32.to_le_bytes());
+    put(0x40, &0x20u64.to_le_bytes());
+    put(0x48, &[if vlek { 4 } else { 0 }]);
+    put(0x50, &[0xda; 64]);
+    put(0x90, &[0x3e; 48]);
+    let (tcb, cpuid) = match family {
+        Family::Milan => (TCB, [0x19, 0x01, 1]),
+        Family::Genoa => (TCB, [0x19, 0x11, 1]),
+        Family::Turin => (TURIN_TCB, [0x1a, 0x02, 1]),
+    };
+    for at in [0x38, 0x180, 0x1e0, 0x1f0] {
+        put(at, &tcb);
+    }
+    put(0x188, &cpuid);
+    match (vlek, family) {
+        (true, _) => {}
+        (false, Family::Turin) => put(0x1a0, &CHIP[..8]),
+        (false, _) => put(0x1a0, &CHIP),
+    }
+    report
+}
+
+fn bent(bend: impl FnOnce(&mut Forge)) -> &'static str {
+    let mut forge = Forge::new();
+    bend(&mut forge);
+    forge.code()
+}
+
+/// Rules that [`report`] satisfies.
+fn rules() -> SnpRules {
+    let floor = Tcb { fmc: 0, bootloader: 4, tee: 0, snp: 24, microcode: 200 };
+    SnpRules { floors: [(Family::Genoa, floor)].into(), crl: false, ..SnpRules::default() }
+}
+
+fn ruled(bend: impl FnOnce(&mut Forge)) -> &'static str {
+    let mut forge = Forge::new();
+    bend(&mut forge);
+    forge.ruled(&rules())
+}
+
+#[test]
+fn honest_twins_are_genuine() {
+    for family in Family::ALL {
+        for vlek in [false, true] {
+            assert_eq!(Forge::of(family, vlek).code(), "genuine", "{family:?} {vlek}");
+        }
+    }
+    assert_eq!(ruled(|_| {}), "accepted");
+    for version in 2..=5u32 {
+        assert_eq!(
+            bent(|forge| {
+                forge.put(0, &version.to_le_bytes());
+                if version == 2 {
+                    forge.put(0x188, &[0; 3]);
+                }
+            }),
+            "genuine",
+            "version {version}"
+        );
+    }
+}
+
+#[test]
+fn a_forged_chain_with_the_right_names_ends_at_no_root() {
+    let forge = Forge::new();
+    let root = forge.root.der(&keys().root);
+    // A root that nobody has pinned, since each one's signature is another.
+    let certificates = [forge.vek.der(forge.vek_issuer), forge.intermediate.der(&keys().root), root];
+    let refused = verify(&forge.signed(), &certificates, &[], roots, Validity { at: NOW, skew: 0 });
+    assert_eq!(refused.err().unwrap().code(), "snp.chain.root");
+    assert_eq!(bent(|forge| forge.short = 1), "snp.chain.length");
+    assert_eq!(bent(|forge| forge.short = 3), "snp.chain.length");
+}
+
+#[test]
+fn each_link_is_named_signed_and_made_for_its_place() {
+    assert_eq!(bent(|forge| forge.vek_issuer = &keys().root), "snp.chain.signature");
+    assert_eq!(bent(|forge| forge.vek.subject = "SEV_VCEK"), "snp.chain.name");
+    assert_eq!(bent(|forge| forge.vek.subject = "SEV-VLEK"), "snp.chain.name");
+    assert_eq!(bent(|forge| forge.vek.issuer = "SEV-Milan"), "snp.chain.name");
+    assert_eq!(bent(|forge| forge.intermediate.subject = "SEV-VLEK-Genoa"), "snp.chain.name");
+    assert_eq!(bent(|forge| forge.intermediate.issuer = "ARK-Milan"), "snp.chain.name");
+    let authority =
+        || vec![extension("0603551d13", true, &hexed("30030101ff")), extension("0603551d0f", true, &hexed("03020106"))];
+    assert_eq!(bent(|forge| forge.vek.extensions.extend(authority())), "snp.chain.constraints");
+    assert_eq!(bent(|forge| drop(forge.intermediate.extensions.remove(0))), "snp.chain.constraints");
+    assert_eq!(bent(|forge| drop(forge.intermediate.extensions.remove(1))), "snp.chain.constraints");
+    assert_eq!(bent(|forge| drop(forge.root.extensions.remove(1))), "snp.chain.constraints");
+    let twice = |forge: &mut Forge| forge.vek.extensions.push(forge.vek.extensions[0].clone());
+    assert_eq!(bent(twice), "snp.chain.certificate");
+    assert_eq!(
+        bent(|forge| forge.vek.extensions.push(extension("0603551d20", true, &[5, 0]))),
+        "snp.chain.certificate"
+    );
+}
+
+#[test]
+fn each_certificate_is_valid_at_the_time() {
+    for place in 0..3 {
+        for (not_before, not_after) in [("20270601000000Z", NOT_AFTER), (NOT_BEFORE, "20250101000000Z")] {
+            let code = bent(|forge| {
+                let sheet = [&mut forge.vek, &mut forge.intermediate, &mut forge.root].into_iter().nth(place).unwrap();
+                (sheet.not_before, sheet.not_after) = (not_before, not_after);
+            });
+            assert_eq!(code, "snp.chain.validity", "{place} {not_before}");
+        }
+    }
+}
+
+#[test]
+fn signatures_are_pss_with_one_set_of_parameters_by_keys_of_4096_bits() {
+    for algorithm in [PSS_SALT, PSS_MGF, PSS_BARE, PKCS1] {
+        assert_eq!(bent(|forge| forge.vek.algorithm = algorithm), "snp.chain.algorithm", "{algorithm}");
+        assert_eq!(bent(|forge| forge.intermediate.algorithm = algorithm), "snp.chain.algorithm", "{algorithm}");
+    }
+    let short = |forge: &mut Forge| {
+        forge.intermediate.info = rsa_info(&keys().short);
+        forge.vek_issuer = &keys().short;
+    };
+    assert_eq!(bent(short), "snp.chain.algorithm");
+    assert_eq!(bent(|forge| forge.vek.info = rsa_info(&keys().intermediate)), "snp.chain.algorithm");
+}
+
+#[test]
+fn the_key_is_for_this_chip_and_this_firmware() {
+    for below in [1, 2, 3, 4, 5, 6, 7, 8] {
+        assert_eq!(bent(|forge| forge.level(&[3, below], Some(number(99)))), "snp.vek.tcb", "{below}");
+        assert_eq!(bent(|forge| forge.level(&[3, below], None)), "snp.vek.extension", "{below}");
+        // Its last byte is right, the number is not.
+        let long = der(0x02, &[&[1, TCB[0]]]);
+        assert_eq!(bent(|forge| forge.level(&[3, below], Some(long))), "snp.vek.extension", "{below}");
+        assert_eq!(bent(|forge| forge.level(&[3, below], Some(der(0x02, &[&[0x84]])))), "snp.vek.extension");
+    }
+    assert_eq!(bent(|forge| forge.level(&[1], Some(number(1)))), "snp.vek.extension");
+    assert_eq!(bent(|forge| forge.level(&[2], Some(der(0x16, &[b"Milan-B0"])))), "snp.vek.extension");
+    assert_eq!(bent(|forge| forge.level(&[2], Some(der(0x16, &[b"Siena-B1"])))), "genuine");
+    assert_eq!(bent(|forge| forge.level(&[4], None)), "snp.vek.extension");
+    assert_eq!(bent(|forge| forge.level(&[4], Some(CHIP[..8].to_vec()))), "snp.vek.extension");
+    assert_eq!(bent(|forge| forge.level(&[4], Some(vec![1; 64]))), "snp.vek.chip");
+    assert_eq!(bent(|forge| forge.put(0x1a0, &[0; 64])), "snp.vek.chip");
+    assert_eq!(bent(|forge| forge.vek.extensions.push(amd(&[5], b"cloud"))), "snp.vek.extension");
+    // Turin: the boot loader of the management controller counts, and the chip's name is short.
+    let turin = |bend: &dyn Fn(&mut Forge)| {
+        let mut forge = Forge::of(Family::Turin, false);
+        bend(&mut forge);
+        forge.code()
+    };
+    assert_eq!(turin(&|forge| forge.level(&[3, 9], Some(number(2)))), "snp.vek.tcb");
+    assert_eq!(turin(&|forge| forge.level(&[3, 9], None)), "snp.vek.extension");
+    assert_eq!(turin(&|forge| forge.put(0x1a0, &CHIP)), "snp.vek.chip");
+    assert_eq!(turin(&|forge| forge.put(0x1a7, &[0])), "snp.vek.chip");
+    // A VLEK belongs to no chip.
+    let mut cloud = Forge::of(Family::Genoa, true);
+    cloud.put(0x1a0, &CHIP);
+    assert_eq!(cloud.code(), "snp.vek.chip");
+}
+
+#[test]
+fn the_signer_is_the_one_that_the_report_names() {
+    assert_eq!(bent(|forge| forge.put(0x48, &[4])), "snp.chain.name");
+    for key in 2..8 {
+        assert_eq!(bent(|forge| forge.put(0x48, &[key << 2])), "snp.report.signing_key", "{key}");
+    }
+    assert_eq!(bent(|forge| forge.put(0x48, &[2])), "snp.report.mask_chip_key");
+    assert_eq!(bent(|forge| forge.put(0x48, &[0x20])), "snp.report.reserved");
+    assert_eq!(bent(|forge| forge.put(0x34, &[2])), "snp.report.signature_algorithm");
+}
+
+#[test]
+fn the_processor_is_of_the_certificates_family() {
+    assert_eq!(bent(|forge| forge.put(0x188, &[0x19, 0x01])), "snp.family.mismatch");
+    assert_eq!(bent(|forge| forge.put(0x188, &[0x1a, 0x02])), "snp.family.mismatch");
+    assert_eq!(bent(|forge| forge.put(0x188, &[0x19, 0xa0])), "genuine");
+    assert_eq!(bent(|forge| forge.put(0x188, &[0x17, 0x31])), "snp.family.unknown");
+    let mut turin = Forge::of(Family::Turin, false);
+    turin.put(0, &[2]);
+    turin.put(0x188, &[0; 3]);
+    assert_eq!(turin.code(), "snp.report.version");
+}
+
+#[test]
+fn versions_and_reserved_bytes_are_as_defined() {
+    for version in [0u32, 1, 6, 7, u32::MAX] {
+        assert_eq!(bent(|forge| forge.put(0, &version.to_le_bytes())), "snp.report.version", "{version}");
+    }
+    for at in [0x4c, 0x18b, 0x19f, 0x1eb, 0x1ef, 0x1f8, 0x29f] {
+        assert_eq!(bent(|forge| forge.put(at, &[1])), "snp.report.reserved", "{at:#x}");
+    }
+    // From version 5 on, two words more have a meaning.
+    let five = |at: usize| {
+        move |forge: &mut Forge| {
+            forge.put(0, &[5]);
+            forge.put(at, &[1]);
+        }
+    };
+    assert_eq!(bent(five(0x1f8)), "genuine");
+    assert_eq!(bent(five(0x207)), "genuine");
+    assert_eq!(bent(five(0x208)), "snp.report.reserved");
+}
+
+#[test]
+fn signatures_have_one_encoding() {
+    let keep = Forge::new();
+    assert_eq!(keep.code(), "genuine");
+    let chain = [keep.vek.der(keep.vek_issuer), keep.intermediate.der(&keys().root), keep.root.der(&keys().root)];
+    ROOTS.lock().unwrap().push((Digest::of(&chain[2]), keep.family));
+    let code = |report: &[u8]| {
+        let verdict = verify(report, &chain, &[], roots, Validity { at: NOW, skew: 0 });
+        verdict.map_or_else(|refusal| refusal.code(), |_| "genuine")
+    };
+    let honest = keep.signed();
+    assert_eq!(code(&honest), "genuine");
+    for at in [0x2a0 + 48, 0x2a0 + 71, 0x2a0 + 72 + 48, 0x2a0 + 144, 1183] {
+        let mut changed = honest.clone();
+        changed[at] = 1;
+        assert_eq!(code(&changed), "snp.report.signature_encoding", "{at:#x}");
+    }
+    for (at, fill) in [(0x2a0, 0), (0x2a0, 0xff), (0x2a0 + 72, 0), (0x2a0 + 72, 0xff)] {
+        let mut changed = honest.clone();
+        changed[at..at + 48].fill(fill);
+        assert_eq!(code(&changed), "snp.report.signature_encoding", "{at:#x}");
+    }
+    for at in [0x08, 0x50, 0x8f, 0x90, 0xc0, 0x140, 0x1a0] {
+        let mut changed = honest.clone();
+        changed[at] ^= 1;
+        assert!(["snp.report.signature", "snp.vek.chip"].contains(&code(&changed)), "{at:#x}");
+    }
+}
+
+#[test]
+fn revocation_lists_revoke_intermediates_and_are_by_the_root() {
+    let list = List {
+        issuer: "ARK-Genoa",
+        revoked: None,
+        this_update: "20261201000000Z",
+        next_update: "20270301000000Z",
+        by_root: true,
+    };
+    let with = |list: List| bent(|forge| forge.list = Some(list));
+    assert_eq!(with(list.clone()), "genuine");
+    assert_eq!(with(List { revoked: Some(vec![2, 0, 1]), ..list.clone() }), "genuine");
+    assert_eq!(with(List { revoked: Some(vec![2, 0, 2]), ..list.clone() }), "snp.crl.revoked");
+    assert_eq!(with(List { issuer: "ARK-Milan", ..list.clone() }), "snp.crl.invalid");
+    assert_eq!(with(List { by_root: false, ..list.clone() }), "snp.crl.invalid");
+    let judged = |list: Option<List>| {
+        let mut forge = Forge::new();
+        forge.list = list;
+        forge.ruled(&SnpRules { crl: true, ..rules() })
+    };
+    assert_eq!(judged(Some(list.clone())), "accepted");
+    assert_eq!(judged(None), "snp.crl.stale");
+    assert_eq!(judged(Some(List { next_update: "20261231000000Z", ..list.clone() })), "snp.crl.stale");
+    assert_eq!(judged(Some(List { this_update: "20270201000000Z", ..list })), "snp.crl.stale");
+}
+
+#[test]
+fn guest_policies_levels_and_platforms_are_ruled() {
+    let policy = |bits: u64| ruled(|forge| forge.put(0x08, &bits.to_le_bytes()));
+    assert_eq!(policy(0x20000 | 1 << 19), "snp.policy.debug");
+    assert_eq!(policy(0x20000 | 1 << 18), "snp.policy.guest");
+    assert_eq!(policy(0x20000 | 1 << 16), "snp.policy.guest");
+    assert_eq!(policy(0), "snp.policy.guest");
+    assert_eq!(policy(0x20000 | 1 << 26), "snp.policy.guest");
+    assert_eq!(policy(0x20000 | 1 << 63), "snp.policy.guest");
+    assert_eq!(policy(0x20000 | 1 << 25), "accepted");
+    assert_eq!(ruled(|forge| forge.put(0x30, &[1])), "snp.vmpl");
+    let platform = |bits: u8| ruled(|forge| forge.put(0x40, &[bits]));
+    assert_eq!(platform(0), "snp.platform_info");
+    assert_eq!(platform(0x21), "snp.platform_info");
+    // Allowed by the verifier, forbidden by the guest itself: such a platform cannot be.
+    let mut forge = Forge::new();
+    forge.put(0x40, &[0x21]);
+    assert_eq!(forge.ruled(&SnpRules { smt: true, ..rules() }), "snp.platform_info");
+    forge.put(0x08, &(0x30000u64).to_le_bytes());
+    assert_eq!(forge.ruled(&SnpRules { smt: true, ..rules() }), "accepted");
+}
+
+#[test]
+fn firmware_is_not_rolled_back_nor_older_than_the_floor() {
+    let version = |at: usize, index: usize, value: u8| ruled(|forge| forge.put(at + index, &[value]));
+    assert_eq!(version(0x38, 7, 199), "snp.tcb.rollback");
+    assert_eq!(version(0x1e0, 6, 23), "snp.tcb.rollback");
+    assert_eq!(version(0x1e0, 6, 25), "snp.tcb.rollback");
+    assert_eq!(version(0x1f0, 0, 5), "snp.tcb.rollback");
+    assert_eq!(version(0x1f0, 7, 199), "snp.tcb.floor");
+    assert_eq!(version(0x38, 7, 201), "accepted");
+    for at in [0x38, 0x1e0, 0x1f0] {
+        assert_eq!(version(at, 3, 1), "snp.tcb.reserved", "{at:#x}");
+    }
+    for floor in [
+        Tcb { bootloader: 5, ..Tcb::default() },
+        Tcb { tee: 1, ..Tcb::default() },
+        Tcb { snp: 25, ..Tcb::default() },
+        Tcb { microcode: 201, ..Tcb::default() },
+        Tcb { fmc: 1, ..Tcb::default() },
+    ] {
+        let rules = SnpRules { floors: [(Family::Genoa, floor)].into(), ..rules() };
+        assert_eq!(Forge::new().ruled(&rules), "snp.tcb.floor", "{floor}");
+    }
+}
+
+#[test]
+fn keys_host_data_and_images_are_pinned() {
+    let pinned = SnpRules {
+        id_keys: Some([[2; 48]].into()),
+        author_keys: Some([[3; 48]].into()),
+        host_data: Some([[4; 32]].into()),
+        chips: Some([CHIP].into()),
+        guest_svn: 6,
+        ..rules()
+    };
+    let whole = |forge: &mut Forge| {
+        forge.put(0x04, &[6]);
+        forge.put(0x48, &[1]);
+        forge.put(0xc0, &[4; 32]);
+        forge.put(0xe0, &[2; 48]);
+        forge.put(0x110, &[3; 48]);
+    };
+    let judged = |bend: &dyn Fn(&mut Forge)| {
+        let mut forge = Forge::new();
+        whole(&mut forge);
+        bend(&mut forge);
+        forge.ruled(&pinned)
+    };
+    assert_eq!(judged(&|_| {}), "accepted");
+    assert_eq!(judged(&|forge| forge.put(0x04, &[5])), "snp.guest_svn");
+    assert_eq!(judged(&|forge| forge.put(0xc0, &[5])), "snp.pin");
+    assert_eq!(judged(&|forge| forge.put(0xe0, &[5])), "snp.pin");
+    assert_eq!(judged(&|forge| forge.put(0x110, &[5])), "snp.pin");
+    // An author key that the report says it does not have is none.
+    assert_eq!(judged(&|forge| forge.put(0x48, &[0])), "snp.pin");
+}
