@@ -1,0 +1,20 @@
+//! An SEV-SNP report, and behind it a certificate table with its endorsements.
+#![no_main]
+
+use quoth_verifier::{HardwareEvidence, Policy, Verifier, certificate_table};
+
+/// A report, bytes.
+const REPORT: usize = 1184;
+/// A time at which most captured evidence is valid.
+const AT: u64 = 1_755_000_000;
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
+    let (report, table) = bytes.split_at(bytes.len().min(REPORT));
+    // Lists begin with a number, certificates with a tag; here a list is whatever comes last.
+    let mut certificates: Vec<Vec<u8>> =
+        certificate_table(table).unwrap_or_default().into_iter().map(<[u8]>::to_vec).collect();
+    let crls = if certificates.len() > 3 { certificates.split_off(3) } else { Vec::new() };
+    let evidence = HardwareEvidence::SevSnp { report: report.to_vec(), certificates, crls };
+    let verdict = Verifier::new(Policy::hardware_only()).hardware(&evidence, AT);
+    assert!(verdict.accepted.is_err());
+});
