@@ -5,6 +5,7 @@
 extern crate alloc;
 
 mod chain;
+mod crypto;
 mod ed25519;
 mod exchange;
 mod hardware;

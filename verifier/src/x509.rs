@@ -3,7 +3,6 @@
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use p384::ecdsa::VerifyingKey;
 use x509_cert::Certificate as X509;
 use x509_cert::certificate::Version;
 use x509_cert::der::asn1::ObjectIdentifier;
@@ -13,12 +12,12 @@ use x509_cert::ext::pkix::{BasicConstraints, KeyUsage};
 use x509_cert::name::Name;
 use x509_cert::spki::AlgorithmIdentifierOwned;
 
+use crate::crypto::P384Key;
+
 const EC_PUBLIC_KEY: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.2.1");
 const SECP384R1: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.132.0.34");
 const BASIC_CONSTRAINTS: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.19");
 const KEY_USAGE: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.15");
-/// An uncompressed point of P-384 (SEC 1 §2.3.3), bytes.
-const POINT: usize = 97;
 
 /// When certificates must be valid.
 #[derive(Clone, Copy, Debug)]
@@ -119,14 +118,13 @@ impl Certificate {
         }
     }
 
-    /// A P-384 key; none for every other, for the identity, for points off the curve, for coordinates not below the prime.
-    pub(crate) fn p384_key(&self) -> Option<VerifyingKey> {
+    /// A P-384 key; none for every other.
+    pub(crate) fn p384_key(&self) -> Option<P384Key> {
         let info = self.x509.tbs_certificate().subject_public_key_info();
         let AlgorithmIdentifierOwned { oid, parameters } = &info.algorithm;
         let curve = AnyRef::from(parameters.as_ref()?).decode_as::<ObjectIdentifier>().ok()?;
         let point = info.subject_public_key.as_bytes()?;
-        let is_p384 = *oid == EC_PUBLIC_KEY && curve == SECP384R1 && point.len() == POINT;
-        is_p384.then(|| VerifyingKey::from_sec1_bytes(point).ok()).flatten()
+        (*oid == EC_PUBLIC_KEY && curve == SECP384R1).then(|| P384Key::read(point)).flatten()
     }
 }
 

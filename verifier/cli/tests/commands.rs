@@ -62,7 +62,7 @@ fn respond(node: &Node, request: &Received, attack: fn(Vec<u8>) -> Vec<u8>) -> V
     let mut headers = vec![
         ("quoth-cti", hex::encode(CTI)),
         ("quoth-node", node.digest().to_string()),
-        ("quoth-opening", BASE64_URL_SAFE_NO_PAD.encode(&OPENING)),
+        ("quoth-opening", BASE64_URL_SAFE_NO_PAD.encode(OPENING)),
     ];
     let body: Value = serde_json::from_slice(&request.body).unwrap_or_default();
     match (request.method(), request.target()) {

@@ -49,7 +49,7 @@ fn head(node: &Node) -> Vec<(&'static str, String)> {
     vec![
         ("quoth-cti", hex::encode(CTI)),
         ("quoth-node", node.digest().to_string()),
-        ("quoth-opening", BASE64_URL_SAFE_NO_PAD.encode(&OPENING)),
+        ("quoth-opening", BASE64_URL_SAFE_NO_PAD.encode(OPENING)),
     ]
 }
 

@@ -2,11 +2,10 @@
 
 use alloc::string::String;
 
-use p384::ecdsa::signature::Verifier as _;
-use p384::ecdsa::{Signature, VerifyingKey};
 use x509_cert::der::asn1::ObjectIdentifier;
 use x509_cert::ext::pkix::BasicConstraints;
 
+use crate::crypto::{P384Key, P384Signature};
 use crate::{Refusal, x509};
 
 const ECDSA_WITH_SHA384: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.4.3.3");
@@ -14,7 +13,7 @@ const ECDSA_WITH_SHA384: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.84
 pub(super) struct Certificate {
     position: usize,
     inner: x509::Certificate,
-    key: VerifyingKey,
+    key: P384Key,
 }
 
 impl Certificate {
@@ -30,8 +29,8 @@ impl Certificate {
         Ok(Self { position, inner, key })
     }
 
-    pub(super) fn key(&self) -> &VerifyingKey {
-        &self.key
+    pub(super) fn into_key(self) -> P384Key {
+        self.key
     }
 
     /// First and last second of validity, Unix.
@@ -50,8 +49,8 @@ impl Certificate {
         if self.inner.issuer() != issuer.inner.subject() {
             return Err(Refusal::NitroChainIssuer { position });
         }
-        let signature = self.inner.signature().and_then(|der| Signature::from_der(der).ok());
-        match signature.is_some_and(|signature| issuer.key.verify(&self.inner.signed, &signature).is_ok()) {
+        let signature = self.inner.signature().and_then(P384Signature::of_der);
+        match signature.is_some_and(|signature| issuer.key.verifies(&self.inner.signed, &signature)) {
             true => Ok(()),
             false => Err(Refusal::NitroChainSignature { position }),
         }

@@ -4,11 +4,11 @@ use alloc::collections::BTreeSet;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
-use p384::ecdsa::VerifyingKey;
 use quoth_attestation::Digest;
 
 use super::certificate::Certificate;
 use crate::Refusal;
+use crate::crypto::P384Key;
 use crate::x509::Validity;
 
 /// Certificates before the leaf, at most.
@@ -31,7 +31,7 @@ pub(super) fn verify(
     roots: &BTreeSet<Digest>,
     naming: Naming,
     validity: Validity,
-) -> Result<VerifyingKey, Refusal> {
+) -> Result<P384Key, Refusal> {
     let length = Refusal::NitroChainLength { limit: MAX_BUNDLE, actual: bundle.len() };
     let Some(root) = bundle.first().filter(|_| bundle.len() <= MAX_BUNDLE) else {
         return Err(length);
@@ -44,7 +44,7 @@ pub(super) fn verify(
     if ders.iter().collect::<BTreeSet<_>>().len() != ders.len() {
         return Err(length);
     }
-    let chain = ders
+    let mut chain = ders
         .iter()
         .enumerate()
         .map(|(position, der)| Certificate::parse(position, der))
@@ -63,9 +63,9 @@ pub(super) fn verify(
             below => certificate.check_authority(below - 1)?,
         }
     }
-    let leaf = chain.last().ok_or(length)?;
+    let leaf = chain.pop().ok_or(length)?;
     check_name(leaf.common_name(), module, naming)?;
-    Ok(*leaf.key())
+    Ok(leaf.into_key())
 }
 
 fn check_validity(position: usize, (not_before, not_after): (u64, u64), validity: Validity) -> Result<(), Refusal> {

@@ -2,11 +2,9 @@
 
 use alloc::vec::Vec;
 
-use p384::ecdsa::signature::Verifier as _;
-use p384::ecdsa::{Signature, VerifyingKey};
-
 use super::cbor::Reader;
 use crate::Refusal;
+use crate::crypto::{P384Key, P384Signature};
 
 /// Tag 18, COSE_Sign1 (RFC 9052 §2): the NSM leaves it out, others put it before what the NSM gave them.
 const TAGGED: &[u8] = &[0xd2];
@@ -18,7 +16,7 @@ const SHOWN: usize = 32;
 
 pub(super) struct Sign1<'a> {
     pub(super) payload: &'a [u8],
-    signature: Signature,
+    signature: P384Signature,
 }
 
 impl<'a> Sign1<'a> {
@@ -42,13 +40,16 @@ impl<'a> Sign1<'a> {
         let signature = reader.bytes()?;
         reader.finish()?;
         // Refuses every length but 96, and r or s outside 1 to n - 1.
-        let signature = Signature::from_slice(signature).map_err(|_| Refusal::NitroCoseSignature)?;
+        let signature = P384Signature::of_bytes(signature).ok_or(Refusal::NitroCoseSignature)?;
         Ok(Self { payload, signature })
     }
 
     /// Verifies the signature over the bytes as they were received.
-    pub(super) fn verify(&self, key: &VerifyingKey) -> Result<(), Refusal> {
-        key.verify(&to_be_signed(self.payload), &self.signature).map_err(|_| Refusal::NitroCoseSignature)
+    pub(super) fn verify(&self, key: &P384Key) -> Result<(), Refusal> {
+        match key.verifies(&to_be_signed(self.payload), &self.signature) {
+            true => Ok(()),
+            false => Err(Refusal::NitroCoseSignature),
+        }
     }
 }
 

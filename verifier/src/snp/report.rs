@@ -1,9 +1,7 @@
 //! ATTESTATION_REPORT (AMD 56860 rev. 1.58, table 23), versions 2 to 5.
 
-use p384::ecdsa::signature::Verifier as _;
-use p384::ecdsa::{Signature, VerifyingKey};
-
 use super::{Family, SnpRefusal};
+use crate::crypto::{P384Key, P384Signature};
 
 /// A report, bytes.
 pub(crate) const LENGTH: usize = 1184;
@@ -50,7 +48,7 @@ pub(crate) struct Report {
     pub(crate) committed_tcb: [u8; 8],
     pub(crate) launch_tcb: [u8; 8],
     signed: [u8; SIGNED],
-    signature: Signature,
+    signature: P384Signature,
 }
 
 impl Report {
@@ -121,13 +119,16 @@ impl Report {
     }
 
     /// Verifies the signature over the bytes as they were received.
-    pub(crate) fn verify(&self, key: &VerifyingKey) -> Result<(), SnpRefusal> {
-        key.verify(&self.signed, &self.signature).map_err(|_| SnpRefusal::Signature)
+    pub(crate) fn verify(&self, key: &P384Key) -> Result<(), SnpRefusal> {
+        match key.verifies(&self.signed, &self.signature) {
+            true => Ok(()),
+            false => Err(SnpRefusal::Signature),
+        }
     }
 }
 
 /// r and s are little-endian, their rest and all after them zero; both lie between 1 and n - 1.
-fn signature(bytes: &[u8; LENGTH]) -> Result<Signature, SnpRefusal> {
+fn signature(bytes: &[u8; LENGTH]) -> Result<P384Signature, SnpRefusal> {
     let mut scalars = [[0; SCALAR_USED]; 2];
     for (scalar, field) in scalars.iter_mut().zip(bytes[SIGNED..].chunks(SCALAR)) {
         let (used, rest) = field.split_at(SCALAR_USED);
@@ -141,7 +142,7 @@ fn signature(bytes: &[u8; LENGTH]) -> Result<Signature, SnpRefusal> {
         return Err(SnpRefusal::SignatureEncoding);
     }
     let [r, s] = scalars;
-    Signature::from_scalars(r, s).map_err(|_| SnpRefusal::SignatureEncoding)
+    P384Signature::of_scalars(r, s).ok_or(SnpRefusal::SignatureEncoding)
 }
 
 fn array<const N: usize>(bytes: &[u8; LENGTH], at: usize) -> [u8; N] {

@@ -1,15 +1,10 @@
 //! RSASSA-PSS as AMD signs with it: 4096 bits, SHA-384, MGF1 with SHA-384, a salt of 48 bytes (RFC 4055 §3.1).
 
-use rsa::RsaPublicKey;
-use rsa::pkcs1::DecodeRsaPublicKey;
-use rsa::pss::{Signature, VerifyingKey};
-use rsa::signature::Verifier as _;
-use rsa::traits::PublicKeyParts as _;
-use sha2::Sha384;
 use x509_cert::der::asn1::{AnyRef, ObjectIdentifier};
 use x509_cert::der::{Encode, Tag, Tagged};
 use x509_cert::spki::AlgorithmIdentifierOwned;
 
+use crate::crypto::RsaKey;
 use crate::x509::Certificate;
 
 const RSASSA_PSS: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.10");
@@ -20,10 +15,9 @@ const PARAMETERS: [&str; 2] = [
     "3039a00f300d06096086480165030402020500a11c301a06092a864886f70d010108300d06096086480165030402020500a203020130a303020101",
 ];
 const BITS: u32 = 4096;
-const SALT: usize = 48;
 
 /// A key that signs certificates and revocation lists.
-pub(super) struct Key(VerifyingKey<Sha384>);
+pub(super) struct Key(RsaKey);
 
 impl Key {
     /// The key of a certificate; none when it is not of AMD's kind.
@@ -33,13 +27,11 @@ impl Key {
         if info.algorithm.oid != RSA_ENCRYPTION || AnyRef::from(parameters).tag() != Tag::Null {
             return None;
         }
-        let key = RsaPublicKey::from_pkcs1_der(info.subject_public_key.as_bytes()?).ok()?;
-        (key.n().bits() == BITS).then(|| Self(VerifyingKey::new_with_salt_len(key, SALT)))
+        RsaKey::read(info.subject_public_key.as_bytes()?, BITS).map(Self)
     }
 
     pub(super) fn verifies(&self, signed: &[u8], signature: Option<&[u8]>) -> bool {
-        let signature = signature.and_then(|bytes| Signature::try_from(bytes).ok());
-        signature.is_some_and(|signature| self.0.verify(signed, &signature).is_ok())
+        signature.is_some_and(|signature| self.0.verifies(signed, signature))
     }
 }
 

@@ -3,13 +3,13 @@
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use p384::ecdsa::VerifyingKey;
 use x509_cert::der::Decode;
 use x509_cert::der::asn1::{Ia5StringRef, UintRef};
 use x509_cert::ext::Extension;
 
 use super::report::Report;
 use super::{Family, SigningKey, SnpRefusal, Tcb};
+use crate::crypto::P384Key;
 use crate::x509::Certificate;
 
 /// The arc of AMD's extensions.
@@ -30,7 +30,7 @@ const CLOUD: &str = "5";
 
 /// What a VEK certificate endorses.
 pub(crate) struct Vek {
-    key: VerifyingKey,
+    key: P384Key,
     tcb: Tcb,
     reserved: [u8; 4],
     chip: Option<Vec<u8>>,

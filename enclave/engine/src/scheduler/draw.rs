@@ -5,7 +5,8 @@
 const BLOCK: usize = 64;
 const LANES: usize = 8;
 /// 2^f for -0.5 ≤ f ≤ 0.5, Taylor: ln(2)^k / k!.
-const EXP2: [f32; 7] = [1.0, 0.693_147_2, 0.240_226_5, 0.055_504_11, 0.009_618_129, 0.001_333_355_8, 0.000_154_035_3];
+const EXP2: [f32; 7] =
+    [1.0, std::f32::consts::LN_2, 0.240_226_5, 0.055_504_11, 0.009_618_129, 0.001_333_355_8, 0.000_154_035_3];
 /// Adding this to a small number leaves its nearest integer in the low bits (1.5 · 2^23).
 const ROUND: f32 = 12_582_912.0;
 /// A weight of less than two to this power is zero.
@@ -90,6 +91,7 @@ fn sum(block: &[f32]) -> f64 {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
     use super::*;
 
     #[test]

@@ -1,0 +1,101 @@
+//! The signatures that hardware verdicts rest on, by one of two libraries: RustCrypto everywhere, aws-lc with the feature
+//! `fast`. Keys and signatures are read by RustCrypto either way, so that both judge the same things.
+
+#[cfg(feature = "fast")]
+mod aws_lc;
+mod rust_crypto;
+#[cfg(all(test, feature = "fast"))]
+mod tests;
+
+#[cfg(feature = "fast")]
+use aws_lc as library;
+use p384::ecdsa::{Signature, VerifyingKey};
+use rsa::RsaPublicKey;
+use rsa::pkcs1::DecodeRsaPublicKey as _;
+use rsa::traits::PublicKeyParts as _;
+#[cfg(not(feature = "fast"))]
+use rust_crypto as library;
+
+/// An uncompressed point of P-384 (SEC 1 §2.3.3), bytes.
+const POINT: usize = 97;
+/// r and s, bytes.
+#[cfg(feature = "fast")]
+const P384_SIGNATURE: usize = 96;
+
+/// A public key for ECDSA over P-384 with SHA-384 (FIPS 186-5).
+pub(crate) struct P384Key {
+    #[cfg(feature = "fast")]
+    point: [u8; POINT],
+    key: VerifyingKey,
+}
+
+/// r and s, each from 1 to n - 1.
+pub(crate) struct P384Signature(Signature);
+
+/// A public key for RSASSA-PSS with SHA-384, MGF1 with SHA-384 and a salt of 48 bytes (RFC 8017 §8.1).
+pub(crate) struct RsaKey {
+    /// RSAPublicKey (RFC 8017 §A.1.1), DER.
+    #[cfg(feature = "fast")]
+    der: alloc::vec::Vec<u8>,
+    key: RsaPublicKey,
+}
+
+impl P384Key {
+    /// Reads an uncompressed point; none for the identity, points off the curve, coordinates not below the prime.
+    pub(crate) fn read(point: &[u8]) -> Option<Self> {
+        let point = <[u8; POINT]>::try_from(point).ok()?;
+        let key = VerifyingKey::from_sec1_bytes(&point).ok()?;
+        Some(Self {
+            #[cfg(feature = "fast")]
+            point,
+            key,
+        })
+    }
+
+    pub(crate) fn verifies(&self, message: &[u8], signature: &P384Signature) -> bool {
+        library::p384(self, message, signature)
+    }
+}
+
+impl P384Signature {
+    /// From r and s, each 48 bytes, most significant first.
+    pub(crate) fn of_scalars(r: [u8; 48], s: [u8; 48]) -> Option<Self> {
+        Signature::from_scalars(r, s).ok().map(Self)
+    }
+
+    /// From 96 bytes.
+    pub(crate) fn of_bytes(bytes: &[u8]) -> Option<Self> {
+        Signature::from_slice(bytes).ok().map(Self)
+    }
+
+    /// From ECDSA-Sig-Value (RFC 3279 §2.2.3), strict DER.
+    pub(crate) fn of_der(der: &[u8]) -> Option<Self> {
+        Signature::from_der(der).ok().map(Self)
+    }
+
+    #[cfg(feature = "fast")]
+    fn bytes(&self) -> [u8; P384_SIGNATURE] {
+        let mut bytes = [0; P384_SIGNATURE];
+        bytes.copy_from_slice(&self.0.to_bytes());
+        bytes
+    }
+}
+
+impl RsaKey {
+    /// Reads an RSAPublicKey of exactly `bits`.
+    pub(crate) fn read(der: &[u8], bits: u32) -> Option<Self> {
+        let key = RsaPublicKey::from_pkcs1_der(der).ok()?;
+        if key.n().bits() != bits {
+            return None;
+        }
+        Some(Self {
+            #[cfg(feature = "fast")]
+            der: der.into(),
+            key,
+        })
+    }
+
+    pub(crate) fn verifies(&self, message: &[u8], signature: &[u8]) -> bool {
+        library::rsa_pss(self, message, signature)
+    }
+}

@@ -1,0 +1,12 @@
+use aws_lc_rs::signature::{ECDSA_P384_SHA384_FIXED, RSA_PSS_2048_8192_SHA384, UnparsedPublicKey};
+
+use super::{P384Key, P384Signature, RsaKey};
+
+pub(super) fn p384(key: &P384Key, message: &[u8], signature: &P384Signature) -> bool {
+    UnparsedPublicKey::new(&ECDSA_P384_SHA384_FIXED, key.point).verify(message, &signature.bytes()).is_ok()
+}
+
+/// The salt must be as long as the digest.
+pub(super) fn rsa_pss(key: &RsaKey, message: &[u8], signature: &[u8]) -> bool {
+    UnparsedPublicKey::new(&RSA_PSS_2048_8192_SHA384, &key.der).verify(message, signature).is_ok()
+}

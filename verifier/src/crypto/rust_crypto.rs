@@ -1,0 +1,18 @@
+use p384::ecdsa::signature::Verifier as _;
+use rsa::pss::{Signature, VerifyingKey};
+use sha2::Sha384;
+
+use super::{P384Key, P384Signature, RsaKey};
+
+const SALT: usize = 48;
+
+#[cfg_attr(feature = "fast", allow(dead_code, reason = "compared with the other library in tests"))]
+pub(super) fn p384(key: &P384Key, message: &[u8], signature: &P384Signature) -> bool {
+    key.key.verify(message, &signature.0).is_ok()
+}
+
+#[cfg_attr(feature = "fast", allow(dead_code, reason = "compared with the other library in tests"))]
+pub(super) fn rsa_pss(key: &RsaKey, message: &[u8], signature: &[u8]) -> bool {
+    let verifier = VerifyingKey::<Sha384>::new_with_salt_len(key.key.clone(), SALT);
+    Signature::try_from(signature).is_ok_and(|signature| verifier.verify(message, &signature).is_ok())
+}
