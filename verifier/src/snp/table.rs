@@ -67,18 +67,16 @@ mod tests {
     fn tables_are_read_within_their_bounds() {
         assert_eq!(certificate_table(&table(&[(72, 2), (74, 1)], true, 3)).unwrap(), [&[1, 2][..], &[3]]);
         assert!(certificate_table(&table(&[], true, 0)).unwrap().is_empty());
-        let refused: [(&[(u32, u32)], bool, usize); 7] = [
-            (&[], false, 0),
-            (&[(48, 1)], false, 0),
-            (&[(47, 1)], true, 3),
-            (&[(72, 2), (73, 1)], true, 3),
-            (&[(48, 4)], true, 3),
-            (&[(48, 0)], true, 3),
-            (&[(u32::MAX, u32::MAX)], true, 3),
-        ];
-        for (entries, end, body) in refused {
+        let refused = |entries: &[(u32, u32)], end: bool, body: usize| {
             assert!(certificate_table(&table(entries, end, body)).is_err(), "{entries:?}");
-        }
+        };
+        refused(&[], false, 0);
+        refused(&[(48, 1)], false, 0);
+        refused(&[(47, 1)], true, 3);
+        refused(&[(72, 2), (73, 1)], true, 3);
+        refused(&[(48, 4)], true, 3);
+        refused(&[(48, 0)], true, 3);
+        refused(&[(u32::MAX, u32::MAX)], true, 3);
         let most = table(&[(0, 0); MAX_ENTRIES + 1], true, 0);
         assert_eq!(certificate_table(&most), Err(SnpRefusal::Table { problem: "has too many entries" }));
     }
