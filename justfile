@@ -25,6 +25,8 @@ serve *options: _build
 test: lint _build
     @tests/tools/install cargo-nextest
     export QUOTH_OPENAI_PYTHON="$({{ python }} tests/tools/openai.py)"; cargo nextest run {{ everything }}
+    # Once more as dApps without aws-lc have it: alone, signatures by RustCrypto.
+    cargo nextest run -p quoth-verifier
     cargo test --quiet {{ everything }} --doc
     RUSTDOCFLAGS="-D warnings" cargo doc --quiet {{ everything }} --no-deps
 

@@ -15,6 +15,7 @@ mod page;
 mod receipts;
 mod relay;
 mod statistics;
+mod verify;
 
 use std::path::PathBuf;
 
@@ -24,7 +25,7 @@ use quoth_tests::{Node, Options};
 const USAGE: &str = "\
 Usage: quoth-bench --model FILE.gguf --peers DIR --without-receipts PROGRAM [--only PART,...] [--rounds N] [--out FILE]
 
-Parts: chats, receipts, relay, load. `just bench` builds everything and calls this.";
+Parts: chats, receipts, relay, load, verify. `just bench` builds everything and calls this.";
 
 /// What to measure, and with what.
 struct Plan {
@@ -53,6 +54,7 @@ fn main() {
             "receipts" => receipts::measure(&plan),
             "relay" => relay::measure(&plan),
             "load" => load::measure(&plan),
+            "verify" => verify::measure(&plan),
             other => panic!("no part is called {other}"),
         });
         println!("{}", page::table(&rows[start..]));
@@ -78,7 +80,7 @@ impl Plan {
             peers: PathBuf::new(),
             without_receipts: PathBuf::new(),
             rounds: 7,
-            parts: ["chats", "receipts", "relay", "load"].map(str::to_owned).to_vec(),
+            parts: ["chats", "receipts", "relay", "load", "verify"].map(str::to_owned).to_vec(),
             out: None,
         };
         let mut arguments = std::env::args().skip(1);
@@ -101,7 +103,8 @@ impl Plan {
                 return Err(format!("{name} must name something that exists"));
             }
         }
-        match plan.parts.iter().find(|part| !["chats", "receipts", "relay", "load"].contains(&part.as_str())) {
+        match plan.parts.iter().find(|part| !["chats", "receipts", "relay", "load", "verify"].contains(&part.as_str()))
+        {
             Some(part) => Err(format!("no part is called {part}")),
             None => Ok(plan),
         }

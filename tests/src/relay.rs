@@ -24,8 +24,6 @@ pub enum Mischief {
     Edit,
     /// Closes the connection.
     Cut,
-    /// Keeps the connection open and passes nothing more on.
-    Stall,
 }
 
 /// Stands between a client and a node on loopback. It ends with this value.
@@ -102,7 +100,6 @@ async fn mistreat(
                 Mischief::Reorder => piece.rotate_left(count / 2),
                 Mischief::Edit => piece[count / 2] ^= 1,
                 Mischief::Cut => return,
-                Mischief::Stall => std::future::pending().await,
             }
             done = true;
         }
