@@ -7,12 +7,12 @@ mod rust_crypto;
 #[cfg(all(test, feature = "fast"))]
 mod tests;
 
+use alloc::vec::Vec;
+
 #[cfg(feature = "fast")]
 use aws_lc as library;
 use p384::ecdsa::{Signature, VerifyingKey};
-use rsa::RsaPublicKey;
-use rsa::pkcs1::DecodeRsaPublicKey as _;
-use rsa::traits::PublicKeyParts as _;
+use rsa::pkcs1::RsaPublicKeyRef;
 #[cfg(not(feature = "fast"))]
 use rust_crypto as library;
 
@@ -35,9 +35,7 @@ pub(crate) struct P384Signature(Signature);
 /// A public key for RSASSA-PSS with SHA-384, MGF1 with SHA-384 and a salt of 48 bytes (RFC 8017 §8.1).
 pub(crate) struct RsaKey {
     /// RSAPublicKey (RFC 8017 §A.1.1), DER.
-    #[cfg(feature = "fast")]
-    der: alloc::vec::Vec<u8>,
-    key: RsaPublicKey,
+    der: Vec<u8>,
 }
 
 impl P384Key {
@@ -82,17 +80,14 @@ impl P384Signature {
 }
 
 impl RsaKey {
-    /// Reads an RSAPublicKey of exactly `bits`.
-    pub(crate) fn read(der: &[u8], bits: u32) -> Option<Self> {
-        let key = RsaPublicKey::from_pkcs1_der(der).ok()?;
-        if key.n().bits() != bits {
-            return None;
-        }
-        Some(Self {
-            #[cfg(feature = "fast")]
-            der: der.into(),
-            key,
-        })
+    /// Reads an RSAPublicKey of exactly `bits`, with the exponent 65537 that everybody uses.
+    pub(crate) fn read(der: &[u8], bits: usize) -> Option<Self> {
+        let key = RsaPublicKeyRef::try_from(der).ok()?;
+        // Without leading zeros, so that its length tells its size.
+        let modulus = key.modulus.as_bytes();
+        let fits =
+            modulus.len() * 8 == bits && modulus.first()? >> 7 == 1 && key.public_exponent.as_bytes() == [1, 0, 1];
+        fits.then(|| Self { der: der.into() })
     }
 
     pub(crate) fn verifies(&self, message: &[u8], signature: &[u8]) -> bool {

@@ -69,7 +69,9 @@ pub(crate) fn verify_any<C: AsRef<[u8]>>(
     let parsed = Report::parse(report)?;
     let mut chains = chain::by_name(certificates, parsed.signing_key);
     // What is said about the chain whose key signed the report is worth more than what is said about others.
-    chains.sort_by_key(|[vek, ..]| !signed_by(&parsed, vek));
+    if chains.len() > 1 {
+        chains.sort_by_cached_key(|[vek, ..]| !signed_by(&parsed, vek));
+    }
     let mut refusal = SnpRefusal::ChainLength { expected: chain::LENGTH, actual: certificates.len() };
     for (index, chain) in chains.iter().enumerate() {
         // A list of another family has nothing to say about this chain.
