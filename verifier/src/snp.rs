@@ -23,7 +23,7 @@ pub use report::SigningKey;
 pub use rules::SnpRules;
 pub use table::certificate_table;
 
-use crate::x509::{Certificate, Validity};
+use crate::x509::Validity;
 
 /// A report whose chain and signature hold.
 pub(crate) struct Attested {
@@ -44,18 +44,10 @@ pub(crate) fn verify<C: AsRef<[u8]>>(
     validity: Validity,
 ) -> Result<Attested, SnpRefusal> {
     let report = Report::parse(report)?;
-    let chain = chain::verify(certificates, crls, report.signing_key, roots, validity)?;
-    match report.family {
-        Some(family) if family != chain.family => {
-            return Err(SnpRefusal::FamilyMismatch { certificates: chain.family, report: family });
-        }
-        // Turin's firmware never wrote version 2, which does not say what it runs on.
-        None if chain.family == Family::Turin => return Err(SnpRefusal::Version { actual: report.version }),
-        _ => {}
-    }
-    let tcb = chain.vek.check(&report, chain.family)?;
-    let crls = chain.crls.iter().map(|crl| (crl.this_update, crl.next_update)).collect();
-    Ok(Attested { report, family: chain.family, tcb, crls })
+    let links = chain::read(certificates)?;
+    let crls: Vec<&[u8]> = crls.iter().map(AsRef::as_ref).collect();
+    let judged = judge(&report, links.each_ref(), &crls, roots, validity)?;
+    Ok(judged.of(report))
 }
 
 /// Verifies a report against `certificates` in any order, of which it needs three; of several chains one must hold.
@@ -66,18 +58,20 @@ pub(crate) fn verify_any<C: AsRef<[u8]>>(
     roots: Roots,
     validity: Validity,
 ) -> Result<Attested, SnpRefusal> {
-    let parsed = Report::parse(report)?;
-    let mut chains = chain::by_name(certificates, parsed.signing_key);
-    // What is said about the chain whose key signed the report is worth more than what is said about others.
+    let report = Report::parse(report)?;
+    let links = chain::readable(certificates);
+    let mut chains = chain::by_name(&links, report.signing_key);
     if chains.len() > 1 {
-        chains.sort_by_cached_key(|[vek, ..]| !signed_by(&parsed, vek));
+        // What is said about the chain whose key signed the report is worth more than what is said about others.
+        chains.sort_by_cached_key(|[vek, ..]| !vek.signed(&report));
     }
     let mut refusal = SnpRefusal::ChainLength { expected: chain::LENGTH, actual: certificates.len() };
-    for (index, chain) in chains.iter().enumerate() {
+    for (index, chain) in chains.into_iter().enumerate() {
         // A list of another family has nothing to say about this chain.
-        let own: Vec<&[u8]> = crls.iter().map(AsRef::as_ref).filter(|crl| crl::is_by(crl, chain[2])).collect();
-        match verify(report, chain, &own, roots, validity) {
-            Ok(found) => return Ok(found),
+        let root = chain[2].certificate();
+        let own: Vec<&[u8]> = crls.iter().map(AsRef::as_ref).filter(|crl| crl::is_by(crl, root)).collect();
+        match judge(&report, chain, &own, roots, validity) {
+            Ok(judged) => return Ok(judged.of(report)),
             Err(first) if index == 0 => refusal = first,
             Err(_) => {}
         }
@@ -85,7 +79,37 @@ pub(crate) fn verify_any<C: AsRef<[u8]>>(
     Err(refusal)
 }
 
-fn signed_by(report: &Report, vek: &[u8]) -> bool {
-    let key = Certificate::parse(vek).ok().and_then(|vek| vek.p384_key());
-    key.is_some_and(|key| report.verify(&key).is_ok())
+/// What a chain adds to a report that it holds for.
+struct Judged {
+    family: Family,
+    tcb: Tcb,
+    crls: Vec<(u64, u64)>,
+}
+
+impl Judged {
+    fn of(self, report: Report) -> Attested {
+        let Self { family, tcb, crls } = self;
+        Attested { report, family, tcb, crls }
+    }
+}
+
+fn judge(
+    report: &Report,
+    links: [&chain::Link<'_>; chain::LENGTH],
+    crls: &[&[u8]],
+    roots: Roots,
+    validity: Validity,
+) -> Result<Judged, SnpRefusal> {
+    let chain = chain::verify(links, crls, report.signing_key, roots, validity)?;
+    match report.family {
+        Some(family) if family != chain.family => {
+            return Err(SnpRefusal::FamilyMismatch { certificates: chain.family, report: family });
+        }
+        // Turin's firmware never wrote version 2, which does not say what it runs on.
+        None if chain.family == Family::Turin => return Err(SnpRefusal::Version { actual: report.version }),
+        _ => {}
+    }
+    let tcb = chain.vek.check(report, chain.family)?;
+    let crls = chain.crls.iter().map(|crl| (crl.this_update, crl.next_update)).collect();
+    Ok(Judged { family: chain.family, tcb, crls })
 }

@@ -6,6 +6,7 @@ use alloc::vec::Vec;
 use quoth_attestation::Digest;
 
 use super::crl::Crl;
+use super::report::Report;
 use super::rsa::{Key, is_pss};
 use super::vek::Vek;
 use super::{Family, SigningKey, SnpRefusal};
@@ -33,31 +34,46 @@ pub(crate) fn pinned(root: &Digest) -> Option<Family> {
     Family::ALL.into_iter().find(|family| family.root() == *root)
 }
 
-/// Follows `certificates` (VEK first) and checks `crls` against them.
-pub(super) fn verify<C: AsRef<[u8]>>(
-    certificates: &[C],
-    crls: &[C],
+/// A certificate as it came, and as it was read.
+pub(super) struct Link<'a> {
+    der: &'a [u8],
+    certificate: Certificate,
+}
+
+/// Reads `certificates`: VEK, intermediate, root.
+pub(super) fn read<C: AsRef<[u8]>>(certificates: &[C]) -> Result<[Link<'_>; LENGTH], SnpRefusal> {
+    let [vek, intermediate, root] = certificates else {
+        return Err(SnpRefusal::ChainLength { expected: LENGTH, actual: certificates.len() });
+    };
+    let link = |name, der| Ok(Link { der, certificate: parse(name, der)? });
+    Ok([link(VEK, vek.as_ref())?, link(INTERMEDIATE, intermediate.as_ref())?, link(ROOT, root.as_ref())?])
+}
+
+/// Follows a chain and checks `crls` against it.
+pub(super) fn verify(
+    [vek, intermediate, root]: [&Link<'_>; LENGTH],
+    crls: &[&[u8]],
     kind: SigningKey,
     roots: Roots,
     validity: Validity,
 ) -> Result<Chain, SnpRefusal> {
-    let [vek, intermediate, root] = certificates else {
-        return Err(SnpRefusal::ChainLength { expected: LENGTH, actual: certificates.len() });
-    };
-    let digest = Digest::of(root.as_ref());
+    let digest = Digest::of(root.der);
     let family = roots(&digest).ok_or(SnpRefusal::ChainRoot { actual: digest })?;
-    let vek = parse(VEK, vek.as_ref())?;
-    let intermediate = parse(INTERMEDIATE, intermediate.as_ref())?;
-    // Pinned by the hash of all of it, so its signature on itself says nothing more.
-    let root = parse(ROOT, root.as_ref())?;
-    names(&vek, &intermediate, &root, kind, family)?;
+    // The root is pinned by the hash of all of it, so its signature on itself says nothing more.
+    let [vek, intermediate, root] = [vek, intermediate, root].map(|link| &link.certificate);
+    for (name, certificate) in [(VEK, vek), (INTERMEDIATE, intermediate), (ROOT, root)] {
+        if !is_pss(certificate.x509.signature_algorithm()) {
+            return Err(SnpRefusal::ChainAlgorithm { certificate: name, problem: "not signed by RSA-PSS as AMD does" });
+        }
+    }
+    names(vek, intermediate, root, kind, family)?;
 
-    let root_key = key(ROOT, &root)?;
-    issued(INTERMEDIATE, &intermediate, &root_key)?;
-    let intermediate_key = key(INTERMEDIATE, &intermediate)?;
-    issued(VEK, &vek, &intermediate_key)?;
+    let root_key = key(ROOT, root)?;
+    issued(INTERMEDIATE, intermediate, &root_key)?;
+    let intermediate_key = key(INTERMEDIATE, intermediate)?;
+    issued(VEK, vek, &intermediate_key)?;
 
-    for (name, certificate) in [(VEK, &vek), (INTERMEDIATE, &intermediate), (ROOT, &root)] {
+    for (name, certificate) in [(VEK, vek), (INTERMEDIATE, intermediate), (ROOT, root)] {
         let (not_before, not_after) = certificate.validity();
         if !validity.within((not_before, not_after)) {
             return Err(SnpRefusal::ChainValidity { certificate: name, not_before, not_after, at: validity.at });
@@ -66,42 +82,52 @@ pub(super) fn verify<C: AsRef<[u8]>>(
     let refuse = |certificate| move |problem| SnpRefusal::ChainConstraints { certificate, problem };
     root.check_authority(1).map_err(refuse(ROOT))?;
     intermediate.check_authority(0).map_err(refuse(INTERMEDIATE))?;
-    check_leaf(&vek).map_err(refuse(VEK))?;
+    check_leaf(vek).map_err(refuse(VEK))?;
 
     let serial = intermediate.x509.tbs_certificate().serial_number();
-    let crls = crls.iter().map(|crl| Crl::verify(crl.as_ref(), &root, &root_key)).collect::<Result<_, _>>()?;
-    let chain = Chain { family, vek: Vek::read(&vek, kind, family)?, crls };
+    let crls = crls.iter().map(|crl| Crl::verify(crl, root, &root_key)).collect::<Result<_, _>>()?;
+    let chain = Chain { family, vek: Vek::read(vek, kind, family)?, crls };
     match chain.crls.iter().any(|crl| crl.revokes(serial)) {
         true => Err(SnpRefusal::Revoked { serial: hex::encode(serial.as_bytes()) }),
         false => Ok(chain),
     }
 }
 
-/// Every chain that `certificates`, in any order, can make by their names: a leaf of this kind first.
-pub(super) fn by_name<'a, C: AsRef<[u8]>>(certificates: &'a [C], kind: SigningKey) -> Vec<[&'a [u8]; LENGTH]> {
-    let parsed: Vec<_> = certificates
-        .iter()
-        .filter_map(|der| Certificate::parse(der.as_ref()).ok().map(|parsed| (der.as_ref(), parsed)))
-        .collect();
+/// Those of `certificates`, in any order, that can be read.
+pub(super) fn readable<C: AsRef<[u8]>>(certificates: &[C]) -> Vec<Link<'_>> {
+    let link = |der| Some(Link { der, certificate: Certificate::parse(der).ok()? });
+    certificates.iter().map(AsRef::as_ref).filter_map(link).collect()
+}
+
+/// Every chain that `links` can make by their names: a leaf of this kind first.
+pub(super) fn by_name<'a, 'b>(links: &'b [Link<'a>], kind: SigningKey) -> Vec<[&'b Link<'a>; LENGTH]> {
     let leaf = match kind {
         SigningKey::Vcek => "SEV-VCEK",
         SigningKey::Vlek => "SEV-VLEK",
     };
-    let issuer = |issued: &Certificate| parsed.iter().find(|(_, issuer)| issuer.subject() == issued.issuer());
-    let chain = |(der, vek): &(&'a [u8], Certificate)| {
-        let (intermediate_der, intermediate) = issuer(vek)?;
-        let (root_der, _) = issuer(intermediate)?;
-        Some([*der, *intermediate_der, *root_der])
+    let issuer =
+        |issued: &Link<'_>| links.iter().find(|issuer| issuer.certificate.subject() == issued.certificate.issuer());
+    let chain = |vek: &'b Link<'a>| {
+        let intermediate = issuer(vek)?;
+        Some([vek, intermediate, issuer(intermediate)?])
     };
-    parsed.iter().filter(|(_, vek)| vek.common_name().as_deref() == Some(leaf)).filter_map(chain).collect()
+    let is_leaf = |link: &&Link<'_>| link.certificate.common_name().as_deref() == Some(leaf);
+    links.iter().filter(is_leaf).filter_map(chain).collect()
+}
+
+impl Link<'_> {
+    /// Whether its key has signed a report.
+    pub(super) fn signed(&self, report: &Report) -> bool {
+        self.certificate.p384_key().is_some_and(|key| report.verify(&key).is_ok())
+    }
+
+    pub(super) fn certificate(&self) -> &Certificate {
+        &self.certificate
+    }
 }
 
 fn parse(certificate: &'static str, der: &[u8]) -> Result<Certificate, SnpRefusal> {
-    let parsed = Certificate::parse(der).map_err(|problem| SnpRefusal::ChainCertificate { certificate, problem })?;
-    match is_pss(parsed.x509.signature_algorithm()) {
-        true => Ok(parsed),
-        false => Err(SnpRefusal::ChainAlgorithm { certificate, problem: "not signed by RSA-PSS as AMD does" }),
-    }
+    Certificate::parse(der).map_err(|problem| SnpRefusal::ChainCertificate { certificate, problem })
 }
 
 fn key(certificate: &'static str, holder: &Certificate) -> Result<Key, SnpRefusal> {

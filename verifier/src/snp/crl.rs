@@ -2,7 +2,7 @@
 
 use alloc::vec::Vec;
 
-use x509_cert::certificate::Version;
+use x509_cert::certificate::{Rfc5280, Version};
 use x509_cert::crl::CertificateList;
 use x509_cert::der::asn1::ObjectIdentifier;
 use x509_cert::der::{Decode, Encode};
@@ -63,9 +63,9 @@ impl Crl {
 }
 
 /// Whether a list names this root as its issuer; one that cannot be read is nobody's and everybody's.
-pub(super) fn is_by(crl: &[u8], root: &[u8]) -> bool {
-    match (CertificateList::<x509_cert::certificate::Rfc5280>::from_der(crl), Certificate::parse(root)) {
-        (Ok(list), Ok(root)) => list.tbs_cert_list.issuer == *root.subject(),
-        _ => true,
+pub(super) fn is_by(crl: &[u8], root: &Certificate) -> bool {
+    match CertificateList::<Rfc5280>::from_der(crl) {
+        Ok(list) => list.tbs_cert_list.issuer == *root.subject(),
+        Err(_) => true,
     }
 }
