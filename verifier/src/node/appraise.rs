@@ -70,7 +70,9 @@ impl Appraisal<'_> {
         };
         let (expected, actual) = (nonce_text(Some(asked)), nonce_text(found));
         match found == Some(asked) {
-            true => self.held("evidence.nonce", "the quote was made for this question", BINDING, expected, actual),
+            true => {
+                self.checks.held("evidence.nonce", "the quote was made for this question", BINDING, expected, actual)
+            }
             false => return Err(Refusal::EvidenceNonce { expected, actual }),
         }
         Ok(())
@@ -92,7 +94,7 @@ impl Appraisal<'_> {
         let validity = self.validity()(document.signed_at());
         let found = document.verify(self.policy.roots(), Naming::Plain, validity)?;
         let what = "the document is signed under an accepted root";
-        self.held("nitro.chain.root", what, "the policy, [simulated]", "signed", "signed");
+        self.checks.held("nitro.chain.root", what, "the policy, [simulated]", "signed", "signed");
         self.document(&found)?;
         hardware::registers(self.policy, &found.registers, &mut self.checks)
     }
@@ -119,7 +121,7 @@ impl Appraisal<'_> {
         if found.public_key != Some(key) {
             return Err(Refusal::EvidencePublicKey { expected, actual });
         }
-        self.held("evidence.public_key", "the document carries the receipt key", BINDING, expected, actual);
+        self.checks.held("evidence.public_key", "the document carries the receipt key", BINDING, expected, actual);
         Ok(())
     }
 
@@ -143,12 +145,24 @@ impl Appraisal<'_> {
             return Err(Refusal::EvidenceReceiptKey { actual });
         }
         let expected = self.policy.receipt_keys().iter().map(hex::encode).collect::<Vec<_>>().join(" or ");
-        self.held("evidence.receipt_key", "the policy pins this receipt key", "the policy, [none]", expected, actual);
+        self.checks.held(
+            "evidence.receipt_key",
+            "the policy pins this receipt key",
+            "the policy, [none]",
+            expected,
+            actual,
+        );
         let possession = Signed::<Possession>::decode(&self.evidence.quote)?;
         if !key.signed(&possession) {
             return Err(Refusal::EvidencePossession);
         }
-        self.held("evidence.possession", "the receipt key has signed the evidence", "SPEC.md §4", "signed", "signed");
+        self.checks.held(
+            "evidence.possession",
+            "the receipt key has signed the evidence",
+            "SPEC.md §4",
+            "signed",
+            "signed",
+        );
         self.binding(Some(&possession.claims().binding))
     }
 
@@ -163,9 +177,13 @@ impl Appraisal<'_> {
         let binding = node_binding(&self.digest, self.evidence.nonce.as_ref());
         let (expected, actual) = (hex::encode(binding), optional_hex(found));
         match found == Some(&binding[..]) {
-            true => {
-                self.held("evidence.binding", "the quote binds this statement and its keys", BINDING, expected, actual)
-            }
+            true => self.checks.held(
+                "evidence.binding",
+                "the quote binds this statement and its keys",
+                BINDING,
+                expected,
+                actual,
+            ),
             false => return Err(Refusal::EvidenceBinding { expected, actual }),
         }
         Ok(())
@@ -194,7 +212,7 @@ impl Appraisal<'_> {
             return Err(Refusal::StatementTimeWindow { issued, not_after, at });
         }
         let window = alloc::format!("{issued} to {not_after}");
-        self.held("statement.time_window", "the statement is valid", "SPEC.md §2", window, at.to_string());
+        self.checks.held("statement.time_window", "the statement is valid", "SPEC.md §2", window, at.to_string());
         Ok(())
     }
 
@@ -204,23 +222,18 @@ impl Appraisal<'_> {
             Some(accept) if !accept.accepts(&actual) => return Err(Refusal::ConfigNotAccepted { actual }),
             Some(_) => {
                 let what = "the policy accepts this configuration";
-                self.held("config.not_accepted", what, "the policy, [config]", actual.to_string(), actual.to_string());
+                self.checks.held(
+                    "config.not_accepted",
+                    what,
+                    "the policy, [config]",
+                    actual.to_string(),
+                    actual.to_string(),
+                );
             }
             // The registers measure it.
             None => {}
         }
         Ok(())
-    }
-
-    fn held(
-        &mut self,
-        code: &'static str,
-        what: &'static str,
-        source: &'static str,
-        expected: impl Into<String>,
-        found: impl Into<String>,
-    ) {
-        self.checks.held(code, what, source, expected, found);
     }
 }
 
