@@ -86,6 +86,78 @@ fn genuine_nitro_documents_get_their_recorded_verdicts() {
     }
 }
 
+/// Unix seconds of `2024-10-28 18:48:15+00:00`.
+fn unix(text: &str) -> u64 {
+    let number = |range: std::ops::Range<usize>| text[range].parse::<u64>().unwrap();
+    let (year, month, day) = (number(0..4), number(5..7), number(8..10));
+    // Days since 1970 by counting years from March (Howard Hinnant's algorithm).
+    let (year, month) = if month <= 2 { (year - 1, month + 9) } else { (year, month - 3) };
+    let days = 365 * year + year / 4 - year / 100 + year / 400 + (153 * month + 2) / 5 + day - 1 - 719_468;
+    days * 86_400 + number(11..13) * 3600 + number(14..16) * 60 + number(17..19)
+}
+
+#[test]
+fn documents_are_genuine_to_the_second_that_their_leaf_is_valid() {
+    for vector in vectors("nitro-attestation-document") {
+        let document = nitro(&read(text(&vector, "name")));
+        let [first, last] = [0, 1].map(|index| unix(vector["leaf_validity"][index].as_str().unwrap()));
+        assert_eq!(genuine(&document, first), "genuine");
+        assert_eq!(genuine(&document, first - 1), "nitro.chain.validity");
+        assert_eq!(genuine(&document, last), "genuine");
+        assert_eq!(genuine(&document, last + 1), "nitro.chain.validity");
+    }
+}
+
+#[test]
+fn documents_that_were_tampered_with_are_refused() {
+    for vector in vectors("nitro-attestation-document") {
+        let (bytes, at) = (read(text(&vector, "name")), at(&vector));
+        let judge = |bytes: &[u8]| genuine(&nitro(bytes), at);
+        let edited = |edit: &dyn Fn(&mut Vec<u8>)| {
+            let mut bytes = bytes.clone();
+            edit(&mut bytes);
+            judge(&bytes)
+        };
+        assert_eq!(edited(&|bytes| *bytes.last_mut().unwrap() ^= 1), "nitro.cose.signature");
+        if let Some(pcr0) = vector["pcr0"].as_str().filter(|pcr0| pcr0.len() == 96) {
+            let mut register = [0; 48];
+            hex_to(pcr0, &mut register);
+            let place = bytes.windows(48).position(|window| window == register).unwrap();
+            assert_eq!(edited(&|bytes| bytes[place] ^= 1), "nitro.cose.signature");
+        }
+        assert_eq!(edited(&|bytes| bytes.push(0)), "nitro.cbor");
+        assert_eq!(edited(&|bytes| bytes.truncate(bytes.len() - 1)), "nitro.cbor");
+        assert_eq!(judge(&[]), "nitro.cbor");
+        // ES256 and ES512 in the protected header, {1: -7} and {1: -36}.
+        let header = bytes.windows(4).position(|window| window == [0xa1, 0x01, 0x38, 0x22]).unwrap();
+        assert_eq!(edited(&|bytes| bytes[header + 3] = 0x23), "nitro.cose.header");
+        // One tag may stand before it, and no other.
+        assert_eq!(judge(&[&[0xd2], &bytes[..]].concat()), "genuine");
+        assert_eq!(judge(&[&[0xd2, 0xd2], &bytes[..]].concat()), "nitro.cose.tag");
+        assert_eq!(judge(&[&[0xd8, 98], &bytes[..]].concat()), "nitro.cose.tag");
+        for scalar in [&[0; 48][..], &[0xff; 48]] {
+            let end = bytes.len();
+            assert_eq!(edited(&|bytes| bytes[end - 48..].copy_from_slice(scalar)), "nitro.cose.signature");
+            assert_eq!(edited(&|bytes| bytes[end - 96..end - 48].copy_from_slice(scalar)), "nitro.cose.signature");
+        }
+    }
+}
+
+#[test]
+fn a_report_is_endorsed_by_its_own_key_only() {
+    let leaves = folder_of("snp/vek");
+    for vector in vectors("snp-report") {
+        let Some(own) = vector["endorsement"].as_array().filter(|own| !own.is_empty()) else { continue };
+        let own: Vec<_> = own.iter().map(|name| read(&format!("snp/vek/{}", name.as_str().unwrap()))).collect();
+        let report = read(text(&vector, "name"));
+        for leaf in leaves.iter().filter(|leaf| !own.contains(leaf)) {
+            let certificates = [folder_of("snp/ca"), vec![leaf.clone()]].concat();
+            let evidence = HardwareEvidence::SevSnp { report: report.clone(), certificates, crls: Vec::new() };
+            assert_ne!(genuine(&evidence, at(&vector)), "genuine");
+        }
+    }
+}
+
 #[test]
 fn genuine_reports_get_their_recorded_verdicts() {
     let mut families = Vec::new();

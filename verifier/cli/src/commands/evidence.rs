@@ -1,6 +1,6 @@
 use std::fs;
 use std::io::Cursor;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use base64::Engine as _;
@@ -19,7 +19,9 @@ use crate::verdict::Verdict;
 /// An evidence file, bytes, at most: hexadecimal digits of the largest bundle, and a line end.
 const MAX_FILE: usize = 2 * evidence::MAX_BYTES + 2;
 /// Files in a folder of certificates, and what they hold, at most.
-const MAX_CERTIFICATES: usize = 64;
+const MAX_CERTIFICATES: usize = 1024;
+/// Folders inside each other, at most.
+const MAX_DEPTH: usize = 4;
 /// A file of certificates, bytes, at most.
 const MAX_CERTIFICATE_FILE: usize = 256 * 1024;
 /// An SEV-SNP report, bytes.
@@ -97,15 +99,10 @@ fn decode(file: Vec<u8>) -> Vec<u8> {
         .unwrap_or(file)
 }
 
-/// From a folder of files in DER or PEM, or from a single file, which may also be a certificate table.
+/// From a folder of files in DER or PEM, and its folders, or from a single file, which may also be a certificate table.
 fn endorsements(path: &Path) -> Result<Endorsements, CliError> {
-    let failed = |source| CliError::File { file: path.into(), source };
-    let mut files = vec![path.to_owned()];
-    if path.is_dir() {
-        let entries = fs::read_dir(path).map_err(failed)?.collect::<Result<Vec<_>, _>>().map_err(failed)?;
-        files = entries.into_iter().map(|entry| entry.path()).filter(|path| path.is_file()).collect();
-        files.sort();
-    }
+    let mut files = Vec::new();
+    list(path, MAX_DEPTH, &mut files)?;
     let mut found = Endorsements::default();
     for file in files {
         found.add(&file)?;
@@ -116,10 +113,33 @@ fn endorsements(path: &Path) -> Result<Endorsements, CliError> {
     Ok(found)
 }
 
+/// The files at `path`, in the order of their names.
+fn list(path: &Path, depth: usize, files: &mut Vec<PathBuf>) -> Result<(), CliError> {
+    if !path.is_dir() {
+        files.push(path.to_owned());
+    } else if depth > 0 {
+        let failed = |source| CliError::File { file: path.into(), source };
+        let entries = fs::read_dir(path).map_err(failed)?.collect::<Result<Vec<_>, _>>().map_err(failed)?;
+        let mut paths: Vec<_> = entries.into_iter().map(|entry| entry.path()).collect();
+        paths.sort();
+        for path in paths {
+            list(&path, depth - 1, files)?;
+        }
+    }
+    match files.len() <= MAX_CERTIFICATES {
+        true => Ok(()),
+        false => Err(CliError::TooManyCertificates { limit: MAX_CERTIFICATES }),
+    }
+}
+
 impl Endorsements {
     /// Adds what a file holds; a file that holds nothing of the kind is passed over.
     fn add(&mut self, file: &Path) -> Result<(), CliError> {
-        let bytes = files::read(file, MAX_CERTIFICATE_FILE)?;
+        let bytes = match files::read(file, MAX_CERTIFICATE_FILE) {
+            // No certificate, list or table is so long.
+            Err(CliError::FileTooLong { .. }) => return Ok(()),
+            read => read?,
+        };
         if bytes.first() == Some(&0x30) {
             self.add_der(&bytes);
         } else if bytes.starts_with(b"-----BEGIN ") {
