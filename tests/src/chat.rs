@@ -12,6 +12,13 @@ pub fn chat_body(question: &str, max_tokens: u32, stream: bool) -> Value {
     })
 }
 
+/// A streamed chat of 900 tokens, whatever the model thinks: the token that would end it earlier is forbidden.
+pub fn long_chat_body(question: &str) -> Value {
+    let mut body = chat_body(question, 900, true);
+    body["logit_bias"] = json!({ quoth_tiny_model::IM_END.to_string(): -100 });
+    body
+}
+
 /// Asks under a policy and reads the answer to its proven end.
 ///
 /// # Errors

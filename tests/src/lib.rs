@@ -14,7 +14,7 @@ mod node;
 mod relay;
 mod wire;
 
-pub use chat::{ask, chat_body, proven_chat};
+pub use chat::{ask, chat_body, long_chat_body, proven_chat};
 pub use journal::{Journal, journal, verify_journal};
 pub use node::{Node, Options, command};
 pub use relay::{Mischief, Relay};

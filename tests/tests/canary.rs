@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use base64::prelude::{BASE64_STANDARD, BASE64_URL_SAFE, Engine as _};
 use quoth_client::Client;
-use quoth_tests::{Node, ask, chat_body, proven_chat};
+use quoth_tests::{Node, ask, chat_body, long_chat_body, proven_chat};
 use rustix::process::{Signal, kill_process};
 use serde_json::json;
 
@@ -106,7 +106,7 @@ async fn a_canary_is_in_no_log_metric_journal_error_or_core() {
         seen.push((format!("error {number}"), answer));
     }
     // A client that leaves in mid-stream.
-    let body = chat_body(CANARY, 900, true).to_string();
+    let body = long_chat_body(CANARY).to_string();
     let mut left = Client::new(node.policy()).chat(&node.url(), body.clone(), Default::default()).await.unwrap();
     left.next().await.unwrap();
     drop(left);

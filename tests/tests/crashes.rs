@@ -4,7 +4,7 @@
 use std::time::{Duration, Instant};
 
 use quoth_client::Client;
-use quoth_tests::{Node, Wire, ask, chat_body, journal, proven_chat, verify_journal};
+use quoth_tests::{Node, Wire, ask, chat_body, journal, long_chat_body, proven_chat, verify_journal};
 use quoth_verifier::Gap;
 use rusqlite::Connection;
 use rustix::process::{Signal, kill_process};
@@ -20,7 +20,7 @@ async fn a_host_killed_in_mid_stream_comes_back_to_the_living_enclave() {
     let (before, enclave) = (journal(&node).await, node.enclave());
     assert_eq!(before.receipts.len(), 5);
 
-    let body = chat_body("a long one", 900, true).to_string();
+    let body = long_chat_body("a long one").to_string();
     let mut cut = Client::new(node.policy()).chat(&node.url(), body, Default::default()).await.unwrap();
     cut.next().await.unwrap().unwrap();
     node.kill_host();

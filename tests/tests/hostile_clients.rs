@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use quoth_tests::{Node, Options, Wire, ask, chat_body, journal, proven_chat};
+use quoth_tests::{Node, Options, Wire, ask, chat_body, journal, long_chat_body, proven_chat};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -215,7 +215,7 @@ async fn a_refusal_reaches_a_client_that_still_sends() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_client_may_leave_at_any_moment() {
     let node = Node::with(Options { parallel: 1, ..Options::default() }).await;
-    let long = chat_body("hello", 900, true).to_string();
+    let long = long_chat_body("hello").to_string();
     let head = format!("POST {CHAT} HTTP/1.1\r\nhost: localhost\r\ncontent-length: {}\r\n\r\n", long.len());
 
     // Before a handshake, after it, in the middle of a head, and of a body: no exchange has begun.
