@@ -231,7 +231,7 @@ async fn a_client_may_leave_at_any_moment() {
         let mut wire = node.wire().await;
         wire.send(format!("{head}{long}").as_bytes()).await.unwrap();
         match phase {
-            "before the head" => tokio::time::sleep(Duration::from_millis(100)).await,
+            "before the head" => tokio::time::sleep(Duration::from_millis(20)).await,
             "before the body" => drop(wire.head().await.unwrap()),
             _ => {
                 wire.head().await.unwrap();
