@@ -77,6 +77,11 @@ impl Journal {
         self.added.notify_one();
     }
 
+    /// Whether the host stores what it is sent.
+    pub fn is_attached(&self) -> bool {
+        self.lock().attached
+    }
+
     /// Receipts that are not acknowledged.
     pub fn unacknowledged(&self) -> usize {
         self.lock().held.len()
@@ -132,7 +137,8 @@ impl Journal {
             }
             let frame = tokio::select! {
                 frame = frames.next() => frame?,
-                () = self.added.notified() => {
+                // Nothing is sent before the host's welcome, and nothing may keep that waiting.
+                () = self.added.notified(), if next.is_some() => {
                     sleep(limits::JOURNAL_LINGER).await;
                     continue;
                 }

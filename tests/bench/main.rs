@@ -27,6 +27,9 @@ Usage: quoth-bench --model FILE.gguf --peers DIR --without-receipts PROGRAM [--o
 
 Parts: chats, receipts, relay, load, verify. `just bench` builds everything and calls this.";
 
+/// What can be measured.
+const PARTS: [&str; 5] = ["chats", "receipts", "relay", "load", "verify"];
+
 /// What to measure, and with what.
 struct Plan {
     /// The model of `chats` and `load`.
@@ -80,7 +83,7 @@ impl Plan {
             peers: PathBuf::new(),
             without_receipts: PathBuf::new(),
             rounds: 7,
-            parts: ["chats", "receipts", "relay", "load", "verify"].map(str::to_owned).to_vec(),
+            parts: PARTS.map(str::to_owned).to_vec(),
             out: None,
         };
         let mut arguments = std::env::args().skip(1);
@@ -103,8 +106,7 @@ impl Plan {
                 return Err(format!("{name} must name something that exists"));
             }
         }
-        match plan.parts.iter().find(|part| !["chats", "receipts", "relay", "load", "verify"].contains(&part.as_str()))
-        {
+        match plan.parts.iter().find(|part| !PARTS.contains(&part.as_str())) {
             Some(part) => Err(format!("no part is called {part}")),
             None => Ok(plan),
         }

@@ -12,10 +12,11 @@ pub fn chat_body(question: &str, max_tokens: u32, stream: bool) -> Value {
     })
 }
 
-/// A streamed chat of 900 tokens, whatever the model thinks: the token that would end it earlier is forbidden.
+/// A streamed chat of 900 tokens, whatever the model thinks: the tokens that would end it earlier are forbidden.
 pub fn long_chat_body(question: &str) -> Value {
     let mut body = chat_body(question, 900, true);
-    body["logit_bias"] = json!({ quoth_tiny_model::IM_END.to_string(): -100 });
+    let [turn, text] = [quoth_tiny_model::IM_END, quoth_tiny_model::END_OF_TEXT].map(|id| id.to_string());
+    body["logit_bias"] = json!({ turn: -100, text: -100 });
     body
 }
 
@@ -30,5 +31,6 @@ pub async fn ask(url: &str, policy: Policy, body: &Value) -> Result<Proven, Clie
 
 /// Asks a node; the answer must be proven.
 pub async fn proven_chat(node: &Node, question: &str, max_tokens: u32, stream: bool) -> Proven {
-    ask(&node.url(), node.policy(), &chat_body(question, max_tokens, stream)).await.unwrap()
+    let proven = ask(&node.url(), node.policy(), &chat_body(question, max_tokens, stream)).await;
+    proven.unwrap_or_else(|error| panic!("{error}\n{}\n{}", node.host_output(), node.enclave_log()))
 }

@@ -96,6 +96,7 @@ async fn without_a_journal_the_node_answers_503_and_recovers() {
     };
     assert_eq!((refused.code().as_str(), refused.header("retry-after")), ("journal_unavailable", Some("1")));
     assert!(refused.header("quoth-receipt").is_none());
+    assert_eq!(node.wire().await.get("/healthz").await.unwrap().status, 503);
     database.execute_batch("ROLLBACK").unwrap();
     let began = Instant::now();
     while ask(&node.url(), node.policy(), &chat_body("after", 2, false)).await.is_err() {

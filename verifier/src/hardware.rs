@@ -57,7 +57,7 @@ pub struct HardwareVerdict {
 pub(crate) fn appraise(policy: &Policy, evidence: &HardwareEvidence, at: u64) -> HardwareVerdict {
     let validity = Validity { at, skew: 0 };
     let mut checks = Checks::default();
-    let (platform, found) = match evidence {
+    let (platform, genuine, accepted) = match evidence {
         HardwareEvidence::Nitro { document } => {
             let found = nitro_genuine(document, |_| validity, &mut checks);
             let genuine = found.as_ref().map(|_| ()).map_err(Refusal::clone);
@@ -66,7 +66,7 @@ pub(crate) fn appraise(policy: &Policy, evidence: &HardwareEvidence, at: u64) ->
                 age(policy, at, found.timestamp / 1000, &mut checks)?;
                 nitro_accepted(policy, &found, &mut checks)
             });
-            (Platform::Nitro, (genuine, accepted))
+            (Platform::Nitro, genuine, accepted)
         }
         HardwareEvidence::SevSnp { report, certificates, crls } => {
             let found = snp::verify_any(report, certificates, crls, snp::pinned, validity).map_err(Refusal::from);
@@ -78,10 +78,9 @@ pub(crate) fn appraise(policy: &Policy, evidence: &HardwareEvidence, at: u64) ->
                 allowed(policy, Platform::SevSnp, &mut checks)?;
                 snp_accepted(policy, &found, validity, &mut checks)
             });
-            (Platform::SevSnp, (genuine, accepted))
+            (Platform::SevSnp, genuine, accepted)
         }
     };
-    let (genuine, accepted) = found;
     HardwareVerdict { platform, genuine, accepted, checks: checks.into_list(), time_basis: "the time that was given" }
 }
 

@@ -60,6 +60,11 @@ impl ApiError {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "server_error", code, message).retry()
     }
 
+    /// 503: the host does not store receipts, so nothing may be signed.
+    pub fn no_journal() -> Self {
+        Self::unavailable("journal_unavailable", "the journal takes no receipts now")
+    }
+
     /// 500: the node is at fault.
     pub fn internal() -> Self {
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "server_error", "internal", "the node failed")

@@ -48,9 +48,12 @@ async fn evidence(node: &Arc<Node>, query: Option<&str>) -> Result<Response<Body
 }
 
 fn health(node: &Node) -> Result<Response<Body>, ApiError> {
-    match node.engines.iter().all(|engine| engine.is_alive()) {
+    if !node.engines.iter().all(|engine| engine.is_alive()) {
+        return Err(ApiError::unavailable("engine_failed", "an engine has stopped"));
+    }
+    match node.journal.is_attached() {
         true => Ok(whole("ok\n".into(), "text/plain")),
-        false => Err(ApiError::unavailable("engine_failed", "an engine has stopped")),
+        false => Err(ApiError::no_journal()),
     }
 }
 

@@ -65,7 +65,7 @@ async fn exchange(node: Arc<Node>, endpoint: Endpoint, request: Request<Incoming
     let place = match node.journal.reserve() {
         Ok(place) => place,
         Err(NoRoom::Journal) => {
-            return shed(ApiError::unavailable("journal_unavailable", "the journal takes no receipts now"));
+            return shed(ApiError::no_journal());
         }
         Err(NoRoom::Exchanges) => return shed(ApiError::too_many("too many requests at once")),
     };

@@ -21,6 +21,8 @@ pub const VOCABULARY: u32 = 576;
 pub const IM_START: u32 = 1;
 /// Id of `<|im_end|>`, which ends a generation.
 pub const IM_END: u32 = 2;
+/// Id of `<|endoftext|>`, which ends one too.
+pub const END_OF_TEXT: u32 = 3;
 
 /// Width of the residual stream.
 const WIDTH: u64 = 64;
