@@ -23,6 +23,7 @@ const POINT: usize = 97;
 const P384_SIGNATURE: usize = 96;
 
 /// A public key for ECDSA over P-384 with SHA-384 (FIPS 186-5).
+#[derive(Clone)]
 pub(crate) struct P384Key {
     #[cfg(feature = "fast")]
     point: [u8; POINT],

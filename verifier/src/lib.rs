@@ -9,6 +9,7 @@ mod crypto;
 mod ed25519;
 mod exchange;
 mod hardware;
+mod memory;
 mod nitro;
 mod node;
 pub mod policy;

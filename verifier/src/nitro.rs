@@ -9,7 +9,7 @@ mod document;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use chain::Naming;
+pub(crate) use chain::{Anchor, Naming};
 pub(crate) use document::{Attested, Document};
 use quoth_attestation::Digest;
 

@@ -13,6 +13,7 @@ mod table;
 mod tests;
 mod vek;
 
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 pub(crate) use chain::{Roots, pinned};
@@ -23,7 +24,8 @@ pub use report::SigningKey;
 pub use rules::SnpRules;
 pub use table::certificate_table;
 
-use crate::x509::Validity;
+use crate::memory::Memory;
+use crate::x509::{Certificate, Validity};
 
 /// A report whose chain and signature hold.
 pub(crate) struct Attested {
@@ -42,11 +44,12 @@ pub(crate) fn verify<C: AsRef<[u8]>>(
     crls: &[C],
     roots: Roots,
     validity: Validity,
+    memory: &Memory,
 ) -> Result<Attested, SnpRefusal> {
     let report = Report::parse(report)?;
-    let links = chain::read(certificates)?;
+    let links = chain::read(certificates, memory)?;
     let crls: Vec<&[u8]> = crls.iter().map(AsRef::as_ref).collect();
-    let judged = judge(&report, links.each_ref(), &crls, roots, validity)?;
+    let judged = judge(&report, links.each_ref().map(Arc::as_ref), &crls, roots, validity, memory)?;
     Ok(judged.of(report))
 }
 
@@ -57,20 +60,22 @@ pub(crate) fn verify_any<C: AsRef<[u8]>>(
     crls: &[C],
     roots: Roots,
     validity: Validity,
+    memory: &Memory,
 ) -> Result<Attested, SnpRefusal> {
     let report = Report::parse(report)?;
-    let links = chain::readable(certificates);
+    let links = chain::readable(certificates, memory);
     let mut chains = chain::by_name(&links, report.signing_key);
     if chains.len() > 1 {
         // What is said about the chain whose key signed the report is worth more than what is said about others.
-        chains.sort_by_cached_key(|[vek, ..]| !vek.signed(&report));
+        let signed = |vek: &Certificate| vek.p384_key().is_some_and(|key| report.verify(key).is_ok());
+        chains.sort_by_cached_key(|[vek, ..]| !signed(vek));
     }
     let mut refusal = SnpRefusal::ChainLength { expected: chain::LENGTH, actual: certificates.len() };
     for (index, chain) in chains.into_iter().enumerate() {
         // A list of another family has nothing to say about this chain.
-        let root = chain[2].certificate();
+        let [.., root] = chain;
         let own: Vec<&[u8]> = crls.iter().map(AsRef::as_ref).filter(|crl| crl::is_by(crl, root)).collect();
-        match judge(&report, chain, &own, roots, validity) {
+        match judge(&report, chain, &own, roots, validity, memory) {
             Ok(judged) => return Ok(judged.of(report)),
             Err(first) if index == 0 => refusal = first,
             Err(_) => {}
@@ -95,12 +100,13 @@ impl Judged {
 
 fn judge(
     report: &Report,
-    links: [&chain::Link<'_>; chain::LENGTH],
+    links: [&Certificate; chain::LENGTH],
     crls: &[&[u8]],
     roots: Roots,
     validity: Validity,
+    memory: &Memory,
 ) -> Result<Judged, SnpRefusal> {
-    let chain = chain::verify(links, crls, report.signing_key, roots, validity)?;
+    let chain = chain::verify(links, crls, report.signing_key, roots, validity, memory)?;
     match report.family {
         Some(family) if family != chain.family => {
             return Err(SnpRefusal::FamilyMismatch { certificates: chain.family, report: family });

@@ -1,5 +1,9 @@
+use alloc::sync::Arc;
+use core::fmt;
+
 use quoth_attestation::binding::Nonce;
 
+use crate::memory::Memory;
 use crate::transcript::{self, VerifiedTranscript};
 use crate::{HardwareEvidence, HardwareVerdict, Policy, Refusal, VerifiedNode, hardware, node};
 
@@ -7,9 +11,14 @@ use crate::{HardwareEvidence, HardwareVerdict, Policy, Refusal, VerifiedNode, ha
 pub const CLOCK_SKEW: u64 = 300;
 
 /// Judges evidence under one policy.
-#[derive(Clone, Debug)]
+///
+/// It remembers the certificates and certificate signatures that it has seen hold (at most 256 of each, by the digests of
+/// all that they depend on), so that the next document of an enclave costs one signature check. Everything else, time
+/// included, is checked each time. Clones share the memory.
+#[derive(Clone)]
 pub struct Verifier {
     policy: Policy,
+    memory: Arc<Memory>,
 }
 
 /// The time that evidence is judged at.
@@ -44,7 +53,7 @@ pub enum TimeChoice {
 impl Verifier {
     /// A verifier under `policy`.
     pub fn new(policy: Policy) -> Self {
-        Self { policy }
+        Self { policy, memory: Arc::default() }
     }
 
     /// The policy.
@@ -60,13 +69,13 @@ impl Verifier {
     /// # Errors
     /// A [`Refusal`] that says what was expected and what was found.
     pub fn node(&self, evidence: &[u8], nonce: Option<&Nonce>, time: Time) -> Result<VerifiedNode, Refusal> {
-        node::appraise(&self.policy, evidence, nonce, time)
+        node::appraise(&self.policy, &self.memory, evidence, nonce, time)
     }
 
     /// Judges what hardware says about any enclave or guest, Quoth's or not: chain and signatures exactly at `at` (Unix
     /// seconds), then the policy.
     pub fn hardware(&self, evidence: &HardwareEvidence, at: u64) -> HardwareVerdict {
-        hardware::appraise(&self.policy, evidence, at)
+        hardware::appraise(&self.policy, &self.memory, evidence, at)
     }
 
     /// Judges an encoded [`Transcript`](quoth_attestation::transcript::Transcript) with nothing else at hand.
@@ -75,5 +84,11 @@ impl Verifier {
     /// A [`Refusal`]; for a stream without a receipt `stream.cut`, with the number of bytes that its checkpoints prove.
     pub fn transcript(&self, text: &[u8], time: TimeChoice) -> Result<VerifiedTranscript, Refusal> {
         transcript::verify(self, text, time)
+    }
+}
+
+impl fmt::Debug for Verifier {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Verifier").field("policy", &self.policy).finish_non_exhaustive()
     }
 }

@@ -3,19 +3,23 @@
 use alloc::string::String;
 use alloc::vec::Vec;
 
+use quoth_attestation::Digest;
 use x509_cert::Certificate as X509;
 use x509_cert::certificate::Version;
 use x509_cert::der::asn1::ObjectIdentifier;
-use x509_cert::der::{AnyRef, Decode, Encode};
+use x509_cert::der::{AnyRef, Decode, Encode, Header, Reader, SliceReader};
 use x509_cert::ext::Extension;
 use x509_cert::ext::pkix::{BasicConstraints, KeyUsage};
 use x509_cert::name::Name;
-use x509_cert::spki::AlgorithmIdentifierOwned;
+use x509_cert::spki::{AlgorithmIdentifierOwned, SubjectPublicKeyInfoOwned};
 
-use crate::crypto::P384Key;
+use crate::crypto::{P384Key, RsaKey};
 
 const EC_PUBLIC_KEY: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.2.1");
 const SECP384R1: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.132.0.34");
+const RSA_ENCRYPTION: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.1");
+/// AMD's, and nobody else's here.
+const RSA_BITS: usize = 4096;
 const BASIC_CONSTRAINTS: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.19");
 const KEY_USAGE: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.15");
 
@@ -38,23 +42,32 @@ impl Validity {
 
 /// A certificate, read and **not verified**.
 pub(crate) struct Certificate {
+    /// SHA-256 of its DER.
+    pub(crate) digest: Digest,
     pub(crate) x509: X509,
-    /// What the issuer signed, as received.
-    pub(crate) signed: Vec<u8>,
     pub(crate) constraints: Option<BasicConstraints>,
     pub(crate) usage: Option<KeyUsage>,
+    key: Option<PublicKey>,
+    /// What the issuer signed, as received.
+    signed: Vec<u8>,
+}
+
+/// A key of one of the kinds that are used.
+enum PublicKey {
+    P384(P384Key),
+    Rsa(RsaKey),
 }
 
 impl Certificate {
     /// Reads exactly one certificate of version 3; says what is wrong otherwise.
     pub(crate) fn parse(der: &[u8]) -> Result<Self, &'static str> {
         let x509 = X509::from_der(der).map_err(|_| "not a certificate in DER")?;
-        // One certificate, one encoding: what was read is what was sent, so the part under the signature is, too.
+        // One certificate, one encoding: what was read is what was sent.
         if x509.to_der().ok().as_deref() != Some(der) {
             return Err("not in DER's one encoding");
         }
         let tbs = x509.tbs_certificate();
-        let signed = tbs.to_der().map_err(|_| "not a certificate in DER")?;
+        let signed = signed_part(der).map_err(|_| "not a certificate in DER")?.to_vec();
         if tbs.version() != Version::V3 {
             return Err("not of version 3");
         }
@@ -73,7 +86,8 @@ impl Certificate {
         let malformed = |_| "a malformed extension";
         let constraints = tbs.get_extension::<BasicConstraints>().map_err(malformed)?.map(|(_, found)| found);
         let usage = tbs.get_extension::<KeyUsage>().map_err(malformed)?.map(|(_, found)| found);
-        Ok(Self { constraints, usage, signed, x509 })
+        let key = PublicKey::read(tbs.subject_public_key_info());
+        Ok(Self { digest: Digest::of(der), constraints, usage, key, signed, x509 })
     }
 
     /// First and last second of validity, Unix.
@@ -118,14 +132,47 @@ impl Certificate {
         }
     }
 
-    /// A P-384 key; none for every other.
-    pub(crate) fn p384_key(&self) -> Option<P384Key> {
-        let info = self.x509.tbs_certificate().subject_public_key_info();
-        let AlgorithmIdentifierOwned { oid, parameters } = &info.algorithm;
-        let curve = AnyRef::from(parameters.as_ref()?).decode_as::<ObjectIdentifier>().ok()?;
-        let point = info.subject_public_key.as_bytes()?;
-        (*oid == EC_PUBLIC_KEY && curve == SECP384R1).then(|| P384Key::read(point)).flatten()
+    /// What the issuer signed.
+    pub(crate) fn signed(&self) -> &[u8] {
+        &self.signed
     }
+
+    /// A P-384 key; none for every other.
+    pub(crate) fn p384_key(&self) -> Option<&P384Key> {
+        match &self.key {
+            Some(PublicKey::P384(key)) => Some(key),
+            _ => None,
+        }
+    }
+
+    /// An RSA key of 4096 bits; none for every other.
+    pub(crate) fn rsa_key(&self) -> Option<&RsaKey> {
+        match &self.key {
+            Some(PublicKey::Rsa(key)) => Some(key),
+            _ => None,
+        }
+    }
+}
+
+impl PublicKey {
+    fn read(info: &SubjectPublicKeyInfoOwned) -> Option<Self> {
+        let AlgorithmIdentifierOwned { oid, parameters } = &info.algorithm;
+        let (parameters, key) = (AnyRef::from(parameters.as_ref()?), info.subject_public_key.as_bytes()?);
+        match *oid {
+            EC_PUBLIC_KEY if parameters.decode_as::<ObjectIdentifier>() == Ok(SECP384R1) => {
+                P384Key::read(key).map(Self::P384)
+            }
+            RSA_ENCRYPTION if parameters.is_null() => RsaKey::read(key, RSA_BITS).map(Self::Rsa),
+            _ => None,
+        }
+    }
+}
+
+/// The TBSCertificate of a certificate, as it stands.
+fn signed_part(der: &[u8]) -> x509_cert::der::Result<&[u8]> {
+    let mut reader = SliceReader::new(der)?;
+    Header::decode(&mut reader)?;
+    reader.tlv_bytes()
 }
 
 /// The common name, when there is exactly one.

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 use std::path::PathBuf;
+use std::sync::LazyLock;
 use std::{env, fs};
 
 use quoth_attestation::statement::Platform;
@@ -50,8 +51,16 @@ fn certificates() -> Vec<Vec<u8>> {
     [folder_of("snp/ca"), folder_of("snp/vek")].concat()
 }
 
+/// Judged twice: by a verifier that remembers everything that was judged before it, and by one that has seen nothing.
 fn judge(evidence: &HardwareEvidence, at: u64) -> HardwareVerdict {
-    Verifier::new(Policy::hardware_only()).hardware(evidence, at)
+    static EXPERIENCED: LazyLock<Verifier> = LazyLock::new(|| Verifier::new(Policy::hardware_only()));
+    let verdict = Verifier::new(Policy::hardware_only()).hardware(evidence, at);
+    for _ in 0..2 {
+        let again = EXPERIENCED.hardware(evidence, at);
+        assert_eq!((&again.genuine, &again.accepted), (&verdict.genuine, &verdict.accepted));
+        assert_eq!(again.checks, verdict.checks);
+    }
+    verdict
 }
 
 /// `genuine`, or the code of the refusal.

@@ -2,17 +2,27 @@
 
 use alloc::collections::BTreeSet;
 use alloc::string::{String, ToString};
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use quoth_attestation::Digest;
 
-use super::certificate::Certificate;
+use super::certificate::{check_algorithm, check_leaf, is_signed_by};
 use crate::Refusal;
-use crate::crypto::P384Key;
-use crate::x509::Validity;
+use crate::memory::Memory;
+use crate::x509::{Certificate, Validity};
 
 /// Certificates before the leaf, at most.
 pub(crate) const MAX_BUNDLE: usize = 8;
+
+/// Where chains begin.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Anchor<'a> {
+    /// Digests of root certificates.
+    pub(crate) roots: &'a BTreeSet<Digest>,
+    /// What leaves under them are called.
+    pub(crate) naming: Naming,
+}
 
 /// What a leaf is called.
 #[derive(Clone, Copy, Debug)]
@@ -23,49 +33,66 @@ pub(crate) enum Naming {
     Plain,
 }
 
-/// Follows `bundle` (root first) to `leaf`, and returns the leaf's key.
+/// Follows `bundle` (root first) to `leaf`, and returns that.
 pub(super) fn verify(
     bundle: &[&[u8]],
     leaf: &[u8],
     module: &str,
-    roots: &BTreeSet<Digest>,
-    naming: Naming,
+    anchor: Anchor<'_>,
     validity: Validity,
-) -> Result<P384Key, Refusal> {
+    memory: &Memory,
+) -> Result<Arc<Certificate>, Refusal> {
     let length = Refusal::NitroChainLength { limit: MAX_BUNDLE, actual: bundle.len() };
     let Some(root) = bundle.first().filter(|_| bundle.len() <= MAX_BUNDLE) else {
         return Err(length);
     };
     let root = Digest::of(root);
-    if !roots.contains(&root) {
-        return Err(Refusal::NitroChainRoot { expected: list(roots), actual: root });
+    if !anchor.roots.contains(&root) {
+        return Err(Refusal::NitroChainRoot { expected: list(anchor.roots), actual: root });
     }
     let ders: Vec<&[u8]> = bundle.iter().copied().chain([leaf]).collect();
     if ders.iter().collect::<BTreeSet<_>>().len() != ders.len() {
         return Err(length);
     }
-    let mut chain = ders
-        .iter()
-        .enumerate()
-        .map(|(position, der)| Certificate::parse(position, der))
-        .collect::<Result<Vec<_>, _>>()?;
+    let chain =
+        ders.iter().enumerate().map(|(position, der)| read(position, der, memory)).collect::<Result<Vec<_>, _>>()?;
     // The root is pinned by the hash of all of it, so its signature on itself says nothing more.
-    for pair in chain.windows(2) {
+    for (position, pair) in (1..).zip(chain.windows(2)) {
         if let [issuer, issued] = pair {
-            issued.check_issued_by(issuer)?;
+            check_issued(position, issued, issuer, memory)?;
         }
     }
     for (position, certificate) in chain.iter().enumerate() {
         check_validity(position, certificate.validity(), validity)?;
-        match chain.len() - 1 - position {
-            0 => certificate.check_leaf()?,
+        let constraints = match chain.len() - 1 - position {
+            0 => check_leaf(certificate),
             // The leaf is no authority.
-            below => certificate.check_authority(below - 1)?,
-        }
+            below => certificate.check_authority(below - 1),
+        };
+        constraints.map_err(|problem| Refusal::NitroChainConstraints { position, problem })?;
     }
-    let leaf = chain.pop().ok_or(length)?;
-    check_name(leaf.common_name(), module, naming)?;
-    Ok(leaf.into_key())
+    let leaf = chain.into_iter().next_back().ok_or(length)?;
+    check_name(leaf.common_name(), module, anchor.naming)?;
+    Ok(leaf)
+}
+
+/// Reads the certificate at `position`, counted from the root.
+fn read(position: usize, der: &[u8], memory: &Memory) -> Result<Arc<Certificate>, Refusal> {
+    let read = memory.certificate(der).map_err(|problem| Refusal::NitroChainCertificate { position, problem })?;
+    check_algorithm(&read).map_err(|problem| Refusal::NitroChainAlgorithm { position, problem })?;
+    Ok(read)
+}
+
+/// By name and signature.
+fn check_issued(position: usize, issued: &Certificate, issuer: &Certificate, memory: &Memory) -> Result<(), Refusal> {
+    if issued.issuer() != issuer.subject() {
+        return Err(Refusal::NitroChainIssuer { position });
+    }
+    let signed = || issuer.p384_key().is_some_and(|key| is_signed_by(issued, key));
+    match memory.signed(issuer, issued.digest, signed) {
+        true => Ok(()),
+        false => Err(Refusal::NitroChainSignature { position }),
+    }
 }
 
 fn check_validity(position: usize, (not_before, not_after): (u64, u64), validity: Validity) -> Result<(), Refusal> {

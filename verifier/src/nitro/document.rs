@@ -1,14 +1,14 @@
-use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::collections::BTreeMap;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use quoth_attestation::Digest;
 use quoth_attestation::measurement::Pcr;
 
 use super::cbor::Reader;
-use super::chain::{self, MAX_BUNDLE, Naming};
+use super::chain::{self, Anchor, MAX_BUNDLE};
 use super::cose::Sign1;
 use crate::Refusal;
+use crate::memory::Memory;
 use crate::x509::Validity;
 
 /// Keys that a document may have.
@@ -72,12 +72,12 @@ impl<'a> Document<'a> {
     /// Verifies chain and signature.
     pub(crate) fn verify(
         self,
-        roots: &BTreeSet<Digest>,
-        naming: Naming,
+        anchor: Anchor<'_>,
         validity: Validity,
+        memory: &Memory,
     ) -> Result<Attested<'a>, Refusal> {
-        let key = chain::verify(&self.cabundle, self.certificate, &self.module_id, roots, naming, validity)?;
-        self.sign1.verify(&key)?;
+        let leaf = chain::verify(&self.cabundle, self.certificate, &self.module_id, anchor, validity, memory)?;
+        self.sign1.verify(leaf.p384_key().ok_or(Refusal::NitroCoseSignature)?)?;
         let register = |index, field| self.pcrs.get(&index).copied().ok_or(Refusal::NitroFieldMissing { field });
         Ok(Attested {
             registers: [register(0, "pcr0")?, register(1, "pcr1")?, register(2, "pcr2")?],

@@ -11,7 +11,8 @@ use std::{env, fs};
 use quoth_attestation::Digest;
 
 use super::cbor::Reader;
-use super::{AWS_ROOT_G1, Document, Naming};
+use super::{AWS_ROOT_G1, Anchor, Document, Naming};
+use crate::memory::Memory;
 use crate::x509::Validity;
 
 /// Where the captured documents lie; the tests fail without them.
@@ -41,7 +42,8 @@ fn roots() -> BTreeSet<Digest> {
 fn judge(bytes: &[u8], roots: &BTreeSet<Digest>, naming: Naming, later: u64) -> Result<[bool; 3], &'static str> {
     let document = Document::parse(bytes).map_err(|refusal| refusal.code())?;
     let validity = Validity { at: document.signed_at() + later, skew: 0 };
-    let attested = document.verify(roots, naming, validity).map_err(|refusal| refusal.code())?;
+    let attested =
+        document.verify(Anchor { roots, naming }, validity, &Memory::default()).map_err(|refusal| refusal.code())?;
     Ok(attested.registers.map(|register| register == [0; 48]))
 }
 

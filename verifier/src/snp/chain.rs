@@ -1,15 +1,16 @@
 //! From AMD's root to the key that signs reports.
 
 use alloc::string::{String, ToString};
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use quoth_attestation::Digest;
 
 use super::crl::Crl;
-use super::report::Report;
-use super::rsa::{Key, is_pss};
+use super::rsa::{is_pss, is_signed_by};
 use super::vek::Vek;
 use super::{Family, SigningKey, SnpRefusal};
+use crate::memory::Memory;
 use crate::x509::{Certificate, Validity, common_name};
 
 /// VEK, intermediate, root.
@@ -34,33 +35,31 @@ pub(crate) fn pinned(root: &Digest) -> Option<Family> {
     Family::ALL.into_iter().find(|family| family.root() == *root)
 }
 
-/// A certificate as it came, and as it was read.
-pub(super) struct Link<'a> {
-    der: &'a [u8],
-    certificate: Certificate,
-}
+/// A certificate that was read.
+pub(super) type Link = Arc<Certificate>;
 
 /// Reads `certificates`: VEK, intermediate, root.
-pub(super) fn read<C: AsRef<[u8]>>(certificates: &[C]) -> Result<[Link<'_>; LENGTH], SnpRefusal> {
+pub(super) fn read<C: AsRef<[u8]>>(certificates: &[C], memory: &Memory) -> Result<[Link; LENGTH], SnpRefusal> {
     let [vek, intermediate, root] = certificates else {
         return Err(SnpRefusal::ChainLength { expected: LENGTH, actual: certificates.len() });
     };
-    let link = |name, der| Ok(Link { der, certificate: parse(name, der)? });
-    Ok([link(VEK, vek.as_ref())?, link(INTERMEDIATE, intermediate.as_ref())?, link(ROOT, root.as_ref())?])
+    let link = |certificate, der: &C| {
+        memory.certificate(der.as_ref()).map_err(|problem| SnpRefusal::ChainCertificate { certificate, problem })
+    };
+    Ok([link(VEK, vek)?, link(INTERMEDIATE, intermediate)?, link(ROOT, root)?])
 }
 
 /// Follows a chain and checks `crls` against it.
 pub(super) fn verify(
-    [vek, intermediate, root]: [&Link<'_>; LENGTH],
+    [vek, intermediate, root]: [&Certificate; LENGTH],
     crls: &[&[u8]],
     kind: SigningKey,
     roots: Roots,
     validity: Validity,
+    memory: &Memory,
 ) -> Result<Chain, SnpRefusal> {
-    let digest = Digest::of(root.der);
-    let family = roots(&digest).ok_or(SnpRefusal::ChainRoot { actual: digest })?;
+    let family = roots(&root.digest).ok_or(SnpRefusal::ChainRoot { actual: root.digest })?;
     // The root is pinned by the hash of all of it, so its signature on itself says nothing more.
-    let [vek, intermediate, root] = [vek, intermediate, root].map(|link| &link.certificate);
     for (name, certificate) in [(VEK, vek), (INTERMEDIATE, intermediate), (ROOT, root)] {
         if !is_pss(certificate.x509.signature_algorithm()) {
             return Err(SnpRefusal::ChainAlgorithm { certificate: name, problem: "not signed by RSA-PSS as AMD does" });
@@ -68,10 +67,10 @@ pub(super) fn verify(
     }
     names(vek, intermediate, root, kind, family)?;
 
-    let root_key = key(ROOT, root)?;
-    issued(INTERMEDIATE, intermediate, &root_key)?;
-    let intermediate_key = key(INTERMEDIATE, intermediate)?;
-    issued(VEK, vek, &intermediate_key)?;
+    check_key(ROOT, root)?;
+    check_issued(INTERMEDIATE, intermediate, root, memory)?;
+    check_key(INTERMEDIATE, intermediate)?;
+    check_issued(VEK, vek, intermediate, memory)?;
 
     for (name, certificate) in [(VEK, vek), (INTERMEDIATE, intermediate), (ROOT, root)] {
         let (not_before, not_after) = certificate.validity();
@@ -85,7 +84,7 @@ pub(super) fn verify(
     check_leaf(vek).map_err(refuse(VEK))?;
 
     let serial = intermediate.x509.tbs_certificate().serial_number();
-    let crls = crls.iter().map(|crl| Crl::verify(crl, root, &root_key)).collect::<Result<_, _>>()?;
+    let crls = crls.iter().map(|crl| Crl::verify(crl, root, memory)).collect::<Result<_, _>>()?;
     let chain = Chain { family, vek: Vek::read(vek, kind, family)?, crls };
     match chain.crls.iter().any(|crl| crl.revokes(serial)) {
         true => Err(SnpRefusal::Revoked { serial: hex::encode(serial.as_bytes()) }),
@@ -94,48 +93,39 @@ pub(super) fn verify(
 }
 
 /// Those of `certificates`, in any order, that can be read.
-pub(super) fn readable<C: AsRef<[u8]>>(certificates: &[C]) -> Vec<Link<'_>> {
-    let link = |der| Some(Link { der, certificate: Certificate::parse(der).ok()? });
-    certificates.iter().map(AsRef::as_ref).filter_map(link).collect()
+pub(super) fn readable<C: AsRef<[u8]>>(certificates: &[C], memory: &Memory) -> Vec<Link> {
+    certificates.iter().filter_map(|der| memory.certificate(der.as_ref()).ok()).collect()
 }
 
 /// Every chain that `links` can make by their names: a leaf of this kind first.
-pub(super) fn by_name<'a, 'b>(links: &'b [Link<'a>], kind: SigningKey) -> Vec<[&'b Link<'a>; LENGTH]> {
+pub(super) fn by_name(links: &[Link], kind: SigningKey) -> Vec<[&Certificate; LENGTH]> {
     let leaf = match kind {
         SigningKey::Vcek => "SEV-VCEK",
         SigningKey::Vlek => "SEV-VLEK",
     };
-    let issuer =
-        |issued: &Link<'_>| links.iter().find(|issuer| issuer.certificate.subject() == issued.certificate.issuer());
-    let chain = |vek: &'b Link<'a>| {
+    let issuer = |issued: &Certificate| links.iter().map(Arc::as_ref).find(|one| one.subject() == issued.issuer());
+    let chain = |vek| {
         let intermediate = issuer(vek)?;
         Some([vek, intermediate, issuer(intermediate)?])
     };
-    let is_leaf = |link: &&Link<'_>| link.certificate.common_name().as_deref() == Some(leaf);
-    links.iter().filter(is_leaf).filter_map(chain).collect()
+    let is_leaf = |link: &&Certificate| link.common_name().as_deref() == Some(leaf);
+    links.iter().map(Arc::as_ref).filter(is_leaf).filter_map(chain).collect()
 }
 
-impl Link<'_> {
-    /// Whether its key has signed a report.
-    pub(super) fn signed(&self, report: &Report) -> bool {
-        self.certificate.p384_key().is_some_and(|key| report.verify(&key).is_ok())
-    }
-
-    pub(super) fn certificate(&self) -> &Certificate {
-        &self.certificate
-    }
+/// Whether a key of AMD's kind is in it, which may issue.
+fn check_key(certificate: &'static str, holder: &Certificate) -> Result<(), SnpRefusal> {
+    let problem = "its key is not RSA of 4096 bits";
+    holder.rsa_key().map(|_| ()).ok_or(SnpRefusal::ChainAlgorithm { certificate, problem })
 }
 
-fn parse(certificate: &'static str, der: &[u8]) -> Result<Certificate, SnpRefusal> {
-    Certificate::parse(der).map_err(|problem| SnpRefusal::ChainCertificate { certificate, problem })
-}
-
-fn key(certificate: &'static str, holder: &Certificate) -> Result<Key, SnpRefusal> {
-    Key::of(holder).ok_or(SnpRefusal::ChainAlgorithm { certificate, problem: "its key is not RSA of 4096 bits" })
-}
-
-fn issued(certificate: &'static str, issued: &Certificate, issuer: &Key) -> Result<(), SnpRefusal> {
-    match issuer.verifies(&issued.signed, issued.signature()) {
+fn check_issued(
+    certificate: &'static str,
+    issued: &Certificate,
+    issuer: &Certificate,
+    memory: &Memory,
+) -> Result<(), SnpRefusal> {
+    let signed = || is_signed_by(issuer, issued.signed(), issued.signature());
+    match memory.signed(issuer, issued.digest, signed) {
         true => Ok(()),
         false => Err(SnpRefusal::ChainSignature { certificate }),
     }

@@ -2,6 +2,7 @@
 
 use alloc::vec::Vec;
 
+use quoth_attestation::Digest;
 use x509_cert::certificate::{Rfc5280, Version};
 use x509_cert::crl::CertificateList;
 use x509_cert::der::asn1::ObjectIdentifier;
@@ -9,7 +10,8 @@ use x509_cert::der::{Decode, Encode};
 use x509_cert::serial_number::SerialNumber;
 
 use super::SnpRefusal;
-use super::rsa::{Key, is_pss};
+use super::rsa::{is_pss, is_signed_by};
+use crate::memory::Memory;
 use crate::x509::Certificate;
 
 const AUTHORITY_KEY_ID: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.35");
@@ -26,7 +28,7 @@ pub(crate) struct Crl {
 
 impl Crl {
     /// Reads a list strictly and verifies that `root` has signed it.
-    pub(super) fn verify(der: &[u8], root: &Certificate, root_key: &Key) -> Result<Self, SnpRefusal> {
+    pub(super) fn verify(der: &[u8], root: &Certificate, memory: &Memory) -> Result<Self, SnpRefusal> {
         let refuse = |problem| SnpRefusal::Crl { problem };
         let list: CertificateList =
             CertificateList::from_der(der).map_err(|_| refuse("not a revocation list in DER"))?;
@@ -46,7 +48,8 @@ impl Crl {
             return Err(refuse("has an unknown extension"));
         }
         let signed = body.to_der().map_err(|_| refuse("not a revocation list in DER"))?;
-        if !root_key.verifies(&signed, list.signature.as_bytes()) {
+        let by_root = || is_signed_by(root, &signed, list.signature.as_bytes());
+        if !memory.signed(root, Digest::of(der), by_root) {
             return Err(refuse("not signed by the root"));
         }
         let next = body.next_update.ok_or(refuse("says not until when it holds"))?;

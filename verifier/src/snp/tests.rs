@@ -10,6 +10,7 @@ use forge::*;
 use quoth_attestation::Digest;
 
 use super::{Family, SnpRules, Tcb, verify};
+use crate::memory::Memory;
 use crate::x509::Validity;
 
 fn bent(bend: impl FnOnce(&mut Forge)) -> &'static str {
@@ -58,7 +59,7 @@ fn a_forged_chain_with_the_right_names_ends_at_no_root() {
     let root = forge.root.der(&keys().root);
     // A root that nobody has pinned, since each one's signature is another.
     let certificates = [forge.vek.der(forge.vek_issuer), forge.intermediate.der(&keys().root), root];
-    let refused = verify(&forge.signed(), &certificates, &[], roots, Validity { at: NOW, skew: 0 });
+    let refused = verify(&forge.signed(), &certificates, &[], roots, Validity { at: NOW, skew: 0 }, &Memory::default());
     assert_eq!(refused.err().unwrap().code(), "snp.chain.root");
     assert_eq!(bent(|forge| forge.short = 1), "snp.chain.length");
     assert_eq!(bent(|forge| forge.short = 3), "snp.chain.length");
@@ -197,7 +198,7 @@ fn signatures_have_one_encoding() {
     let chain = [keep.vek.der(keep.vek_issuer), keep.intermediate.der(&keys().root), keep.root.der(&keys().root)];
     ROOTS.lock().unwrap().push((Digest::of(&chain[2]), keep.family));
     let code = |report: &[u8]| {
-        let verdict = verify(report, &chain, &[], roots, Validity { at: NOW, skew: 0 });
+        let verdict = verify(report, &chain, &[], roots, Validity { at: NOW, skew: 0 }, &Memory::default());
         verdict.map_or_else(|refusal| refusal.code(), |_| "genuine")
     };
     let honest = keep.signed();

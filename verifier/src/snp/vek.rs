@@ -41,6 +41,7 @@ impl Vek {
     pub(super) fn read(certificate: &Certificate, kind: SigningKey, family: Family) -> Result<Self, SnpRefusal> {
         let key = certificate
             .p384_key()
+            .cloned()
             .ok_or(SnpRefusal::ChainAlgorithm { certificate: "VEK", problem: "its key is not of P-384" })?;
         let mut extensions = Extensions::of(certificate)?;
         let version = extensions.number(STRUCT_VERSION)?;

@@ -14,6 +14,7 @@ use p384::ecdsa::{Signature, SigningKey as P384Key};
 use quoth_attestation::Digest;
 
 use super::super::{Attested, Family, SnpRefusal, SnpRules, verify};
+use crate::memory::Memory;
 use crate::node::Checks;
 use crate::x509::Validity;
 
@@ -285,7 +286,7 @@ impl Forge {
         let mut certificates = vec![self.vek.der(self.vek_issuer), self.intermediate.der(&keys.root), root];
         certificates.truncate(certificates.len() - self.short);
         let lists: Vec<_> = self.list.iter().map(List::der).collect();
-        verify(&self.signed(), &certificates, &lists, roots, Validity { at: NOW, skew: 0 })
+        verify(&self.signed(), &certificates, &lists, roots, Validity { at: NOW, skew: 0 }, &Memory::default())
     }
 
     pub(super) fn signed(&self) -> Vec<u8> {
