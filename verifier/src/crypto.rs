@@ -7,8 +7,6 @@ mod rust_crypto;
 #[cfg(all(test, feature = "fast"))]
 mod tests;
 
-use alloc::vec::Vec;
-
 #[cfg(feature = "fast")]
 use aws_lc as library;
 use p384::ecdsa::{Signature, VerifyingKey};
@@ -34,9 +32,9 @@ pub(crate) struct P384Key {
 pub(crate) struct P384Signature(Signature);
 
 /// A public key for RSASSA-PSS with SHA-384, MGF1 with SHA-384 and a salt of 48 bytes (RFC 8017 §8.1).
-pub(crate) struct RsaKey {
+pub(crate) struct RsaKey<'a> {
     /// RSAPublicKey (RFC 8017 §A.1.1), DER.
-    der: Vec<u8>,
+    der: &'a [u8],
 }
 
 impl P384Key {
@@ -80,15 +78,15 @@ impl P384Signature {
     }
 }
 
-impl RsaKey {
+impl<'a> RsaKey<'a> {
     /// Reads an RSAPublicKey of exactly `bits`, with the exponent 65537 that everybody uses.
-    pub(crate) fn read(der: &[u8], bits: usize) -> Option<Self> {
+    pub(crate) fn read(der: &'a [u8], bits: usize) -> Option<Self> {
         let key = RsaPublicKeyRef::try_from(der).ok()?;
         // Without leading zeros, so that its length tells its size.
         let modulus = key.modulus.as_bytes();
         let fits =
             modulus.len() * 8 == bits && modulus.first()? >> 7 == 1 && key.public_exponent.as_bytes() == [1, 0, 1];
-        fits.then(|| Self { der: der.into() })
+        fits.then_some(Self { der })
     }
 
     pub(crate) fn verifies(&self, message: &[u8], signature: &[u8]) -> bool {

@@ -1,85 +1,71 @@
-//! What a verifier remembers from one piece of evidence to the next: certificates it has read, signatures that held. Both are
-//! kept by the digest of everything that they depend on; names, constraints, pins and times are checked anew each time.
+//! What a verifier remembers from one piece of evidence to the next: which signatures on certificates held, by the digests of
+//! both certificates. Everything but the signature is checked anew each time.
 
 use alloc::collections::BTreeMap;
-use alloc::sync::Arc;
 
 use quoth_attestation::Digest;
 use spin::mutex::SpinMutex;
 
-use crate::x509::Certificate;
+use crate::x509::{Certificate, Signed};
 
-/// Certificates and signatures kept, at most: those of some fifty enclaves, about a megabyte.
+/// Signatures kept, at most: those of some fifty enclaves.
 const ROOM: usize = 256;
 
 /// The memory of one verifier.
 #[derive(Default)]
 pub(crate) struct Memory {
-    certificates: Lru<Digest, Arc<Certificate>>,
-    signatures: Lru<[Digest; 2], ()>,
+    /// By issuer and issued.
+    signatures: Lru<[Digest; 2]>,
 }
 
 impl Memory {
-    /// Reads a certificate, or finds it read.
-    pub(crate) fn certificate(&self, der: &[u8]) -> Result<Arc<Certificate>, &'static str> {
-        let digest = Digest::of(der);
-        if let Some(known) = self.certificates.get(&digest) {
-            return Ok(known);
-        }
-        let read = Arc::new(Certificate::parse(der)?);
-        self.certificates.put(digest, Arc::clone(&read));
-        Ok(read)
-    }
-
-    /// Whether `issuer` has signed what has this digest: `verify` says so, now or earlier.
-    pub(crate) fn signed(&self, issuer: &Certificate, issued: Digest, verify: impl FnOnce() -> bool) -> bool {
-        let pair = [issuer.digest, issued];
-        if self.signatures.get(&pair).is_some() {
+    /// Whether `issuer` has signed `issued`: `verify` says so, now or when the same two were met before.
+    pub(crate) fn signed(&self, issuer: &Certificate<'_>, issued: &Signed<'_>, verify: impl FnOnce() -> bool) -> bool {
+        let pair = [issuer.signed.digest, issued.digest];
+        if self.signatures.has(&pair) {
             return true;
         }
         let holds = verify();
         if holds {
-            self.signatures.put(pair, ());
+            self.signatures.put(pair);
         }
         holds
     }
 }
 
-/// A bounded map that forgets what was used least recently. Whoever finds it in use goes on without it: nobody waits.
-struct Lru<K, V>(SpinMutex<Entries<K, V>>);
+/// A bounded set that forgets what was used least recently. Whoever finds it in use goes on without it: nobody waits.
+struct Lru<K>(SpinMutex<Entries<K>>);
 
-struct Entries<K, V> {
+struct Entries<K> {
     /// Counts uses.
     clock: u64,
-    /// By key, each with its last use.
-    map: BTreeMap<K, (u64, V)>,
+    /// The last use of each.
+    used: BTreeMap<K, u64>,
 }
 
-impl<K, V> Default for Lru<K, V> {
+impl<K> Default for Lru<K> {
     fn default() -> Self {
-        Self(SpinMutex::new(Entries { clock: 0, map: BTreeMap::new() }))
+        Self(SpinMutex::new(Entries { clock: 0, used: BTreeMap::new() }))
     }
 }
 
-impl<K: Ord + Clone, V: Clone> Lru<K, V> {
-    fn get(&self, key: &K) -> Option<V> {
-        let mut entries = self.0.try_lock()?;
+impl<K: Ord + Copy> Lru<K> {
+    fn has(&self, key: &K) -> bool {
+        let Some(mut entries) = self.0.try_lock() else { return false };
         entries.clock += 1;
         let now = entries.clock;
-        let (used, value) = entries.map.get_mut(key)?;
-        *used = now;
-        Some(value.clone())
+        entries.used.get_mut(key).map(|used| *used = now).is_some()
     }
 
-    fn put(&self, key: K, value: V) {
+    fn put(&self, key: K) {
         let Some(mut entries) = self.0.try_lock() else { return };
         entries.clock += 1;
         let now = entries.clock;
-        if entries.map.len() == ROOM && !entries.map.contains_key(&key) {
-            let oldest = entries.map.iter().min_by_key(|(_, (used, _))| *used).map(|(key, _)| key.clone());
-            oldest.and_then(|oldest| entries.map.remove(&oldest));
+        if entries.used.len() == ROOM && !entries.used.contains_key(&key) {
+            let oldest = entries.used.iter().min_by_key(|(_, used)| **used).map(|(key, _)| *key);
+            oldest.and_then(|oldest| entries.used.remove(&oldest));
         }
-        entries.map.insert(key, (now, value));
+        entries.used.insert(key, now);
     }
 }
 
@@ -91,35 +77,35 @@ mod tests {
     #[test]
     fn what_was_used_least_recently_is_forgotten() {
         let lru = Lru::default();
-        (0..ROOM).for_each(|key| lru.put(key, key));
-        assert_eq!(lru.get(&0), Some(0));
-        lru.put(ROOM, ROOM);
-        assert_eq!((lru.get(&0), lru.get(&1), lru.get(&2), lru.get(&ROOM)), (Some(0), None, Some(2), Some(ROOM)));
-        lru.put(2, 7);
-        assert_eq!((lru.get(&2), lru.get(&3)), (Some(7), Some(3)), "one that is there needs no room");
-        assert_eq!(lru.0.lock().map.len(), ROOM);
+        (0..ROOM).for_each(|key| lru.put(key));
+        assert!(lru.has(&0));
+        lru.put(ROOM);
+        assert_eq!([0, 1, 2, ROOM].map(|key| lru.has(&key)), [true, false, true, true]);
+        lru.put(2);
+        assert!(lru.has(&3), "one that is there needs no room");
+        assert_eq!(lru.0.lock().used.len(), ROOM);
     }
 
     #[test]
     fn only_signatures_that_held_are_remembered() {
-        let der = rcgen::generate_simple_self_signed(["a".into()]).unwrap().cert;
-        let (memory, other) = (Memory::default(), Digest::of(b"other"));
-        let issuer = memory.certificate(der.der()).unwrap();
-        assert!(Arc::ptr_eq(&issuer, &memory.certificate(der.der()).unwrap()));
-        assert!(!memory.signed(&issuer, other, || false));
-        assert!(memory.signed(&issuer, other, || true), "asked again after a refusal");
-        assert!(memory.signed(&issuer, other, || unreachable!("it held")));
-        assert!(!memory.signed(&issuer, Digest::of(b"a third"), || false));
+        let ders = [(); 2].map(|()| rcgen::generate_simple_self_signed(["a".into()]).unwrap().cert);
+        let [issuer, other] = [&ders[0], &ders[1]].map(|der| Certificate::parse(der.der()).unwrap());
+        let memory = Memory::default();
+        assert!(!memory.signed(&issuer, &other.signed, || false));
+        assert!(memory.signed(&issuer, &other.signed, || true), "asked again after a refusal");
+        assert!(memory.signed(&issuer, &other.signed, || unreachable!("it held")));
+        assert!(!memory.signed(&other, &issuer.signed, || false));
+        assert!(!memory.signed(&issuer, &issuer.signed, || false));
     }
 
     #[test]
     fn a_memory_in_use_is_done_without() {
         let lru = Lru::default();
-        lru.put(1, 1);
+        lru.put(1);
         let held = lru.0.lock();
-        lru.put(2, 2);
-        assert_eq!(lru.get(&1), None);
+        lru.put(2);
+        assert!(!lru.has(&1));
         drop(held);
-        assert_eq!((lru.get(&1), lru.get(&2)), (Some(1), None));
+        assert_eq!([1, 2].map(|key| lru.has(&key)), [true, false]);
     }
 }

@@ -11,10 +11,8 @@ mod tests;
 
 pub(crate) use chain::{Anchor, Naming};
 pub(crate) use document::{Attested, Document};
+use hex_literal::hex;
 use quoth_attestation::Digest;
 
 /// SHA-256 of the certificate (DER) of the AWS Nitro Enclaves root G1, as Amazon publishes it.
-pub(crate) const AWS_ROOT_G1: Digest = Digest([
-    0x64, 0x1a, 0x03, 0x21, 0xa3, 0xe2, 0x44, 0xef, 0xe4, 0x56, 0x46, 0x31, 0x95, 0xd6, 0x06, 0x31, 0x7e, 0xd7, 0xcd,
-    0xcc, 0x3c, 0x17, 0x56, 0xe0, 0x98, 0x93, 0xf3, 0xc6, 0x8f, 0x79, 0xbb, 0x5b,
-]);
+pub(crate) const AWS_ROOT_G1: Digest = Digest(hex!("641a0321a3e244efe456463195d606317ed7cdcc3c1756e09893f3c68f79bb5b"));

@@ -13,7 +13,6 @@ mod table;
 mod tests;
 mod vek;
 
-use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 pub(crate) use chain::{Roots, pinned};
@@ -47,9 +46,9 @@ pub(crate) fn verify<C: AsRef<[u8]>>(
     memory: &Memory,
 ) -> Result<Attested, SnpRefusal> {
     let report = Report::parse(report)?;
-    let links = chain::read(certificates, memory)?;
+    let links = chain::read(certificates)?;
     let crls: Vec<&[u8]> = crls.iter().map(AsRef::as_ref).collect();
-    let judged = judge(&report, links.each_ref().map(Arc::as_ref), &crls, roots, validity, memory)?;
+    let judged = judge(&report, links.each_ref(), &crls, roots, validity, memory)?;
     Ok(judged.of(report))
 }
 
@@ -63,11 +62,11 @@ pub(crate) fn verify_any<C: AsRef<[u8]>>(
     memory: &Memory,
 ) -> Result<Attested, SnpRefusal> {
     let report = Report::parse(report)?;
-    let links = chain::readable(certificates, memory);
+    let links = chain::readable(certificates);
     let mut chains = chain::by_name(&links, report.signing_key);
     if chains.len() > 1 {
         // What is said about the chain whose key signed the report is worth more than what is said about others.
-        let signed = |vek: &Certificate| vek.p384_key().is_some_and(|key| report.verify(key).is_ok());
+        let signed = |vek: &Certificate<'_>| vek.p384_key().is_some_and(|key| report.verify(key).is_ok());
         chains.sort_by_cached_key(|[vek, ..]| !signed(vek));
     }
     let mut refusal = SnpRefusal::ChainLength { expected: chain::LENGTH, actual: certificates.len() };
@@ -100,7 +99,7 @@ impl Judged {
 
 fn judge(
     report: &Report,
-    links: [&Certificate; chain::LENGTH],
+    links: [&Certificate<'_>; chain::LENGTH],
     crls: &[&[u8]],
     roots: Roots,
     validity: Validity,

@@ -7,6 +7,6 @@ pub(super) fn p384(key: &P384Key, message: &[u8], signature: &P384Signature) -> 
 }
 
 /// The salt must be as long as the digest.
-pub(super) fn rsa_pss(key: &RsaKey, message: &[u8], signature: &[u8]) -> bool {
-    UnparsedPublicKey::new(&RSA_PSS_2048_8192_SHA384, &key.der).verify(message, signature).is_ok()
+pub(super) fn rsa_pss(key: &RsaKey<'_>, message: &[u8], signature: &[u8]) -> bool {
+    UnparsedPublicKey::new(&RSA_PSS_2048_8192_SHA384, key.der).verify(message, signature).is_ok()
 }

@@ -1,35 +1,39 @@
 //! What Nitro's certificates have beyond those of others: ECDSA over P-384 with SHA-384 and nothing else.
 
-use x509_cert::der::asn1::ObjectIdentifier;
-use x509_cert::ext::pkix::BasicConstraints;
+use hex_literal::hex;
 
-use crate::crypto::{P384Key, P384Signature};
-use crate::x509::Certificate;
+use crate::crypto::P384Signature;
+use crate::memory::Memory;
+use crate::x509::{BasicConstraints, Certificate, KeyUsage};
 
-const ECDSA_WITH_SHA384: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.4.3.3");
+/// ecdsa-with-SHA384 (RFC 5758 §3.2), AlgorithmIdentifier, DER.
+const ECDSA_WITH_SHA384: &[u8] = &hex!("300a06082a8648ce3d040303");
 
 /// The one algorithm for its signature, and a key for it.
-pub(super) fn check_algorithm(certificate: &Certificate) -> Result<(), &'static str> {
-    let algorithm = certificate.x509.signature_algorithm();
-    if algorithm.oid != ECDSA_WITH_SHA384 || algorithm.parameters.is_some() {
-        return Err("signature algorithm");
+pub(super) fn check_algorithm(certificate: &Certificate<'_>) -> Result<(), &'static str> {
+    match certificate.signed.algorithm == ECDSA_WITH_SHA384 {
+        true => certificate.p384_key().map(|_| ()).ok_or("public key"),
+        false => Err("signature algorithm"),
     }
-    certificate.p384_key().map(|_| ()).ok_or("public key")
 }
 
-/// Whether `key` has signed it.
-pub(super) fn is_signed_by(certificate: &Certificate, key: &P384Key) -> bool {
-    let signature = certificate.signature().and_then(P384Signature::of_der);
-    signature.is_some_and(|signature| key.verifies(certificate.signed(), &signature))
+/// Whether `issuer` has signed it.
+pub(super) fn is_signed_by(certificate: &Certificate<'_>, issuer: &Certificate<'_>, memory: &Memory) -> bool {
+    let signed = &certificate.signed;
+    let holds = || match (issuer.p384_key(), P384Signature::of_der(signed.signature)) {
+        (Some(key), Some(signature)) => key.verifies(signed.body, &signature),
+        _ => false,
+    };
+    memory.signed(issuer, signed, holds)
 }
 
 /// May sign documents, and no certificates.
-pub(super) fn check_leaf(certificate: &Certificate) -> Result<(), &'static str> {
-    match (&certificate.constraints, &certificate.usage) {
+pub(super) fn check_leaf(certificate: &Certificate<'_>) -> Result<(), &'static str> {
+    match (certificate.constraints, certificate.usage) {
         (Some(BasicConstraints { ca: true, .. }), _) => Err("is an authority, where a leaf must be"),
-        (Some(BasicConstraints { path_len_constraint: Some(_), .. }), _) => Err("has a path length, as no leaf has"),
-        (_, Some(usage)) if usage.key_cert_sign() => Err("may sign certificates, as no leaf may"),
-        (_, Some(usage)) if usage.digital_signature() => Ok(()),
+        (Some(BasicConstraints { path_length: Some(_), .. }), _) => Err("has a path length, as no leaf has"),
+        (_, Some(KeyUsage { key_cert_sign: true, .. })) => Err("may sign certificates, as no leaf may"),
+        (_, Some(KeyUsage { digital_signature: true, .. })) => Ok(()),
         _ => Err("may not sign documents"),
     }
 }

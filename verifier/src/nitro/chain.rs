@@ -2,7 +2,6 @@
 
 use alloc::collections::BTreeSet;
 use alloc::string::{String, ToString};
-use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use quoth_attestation::Digest;
@@ -34,14 +33,14 @@ pub(crate) enum Naming {
 }
 
 /// Follows `bundle` (root first) to `leaf`, and returns that.
-pub(super) fn verify(
-    bundle: &[&[u8]],
-    leaf: &[u8],
+pub(super) fn verify<'a>(
+    bundle: &[&'a [u8]],
+    leaf: &'a [u8],
     module: &str,
     anchor: Anchor<'_>,
     validity: Validity,
     memory: &Memory,
-) -> Result<Arc<Certificate>, Refusal> {
+) -> Result<Certificate<'a>, Refusal> {
     let length = Refusal::NitroChainLength { limit: MAX_BUNDLE, actual: bundle.len() };
     let Some(root) = bundle.first().filter(|_| bundle.len() <= MAX_BUNDLE) else {
         return Err(length);
@@ -50,12 +49,11 @@ pub(super) fn verify(
     if !anchor.roots.contains(&root) {
         return Err(Refusal::NitroChainRoot { expected: list(anchor.roots), actual: root });
     }
-    let ders: Vec<&[u8]> = bundle.iter().copied().chain([leaf]).collect();
+    let ders: Vec<&'a [u8]> = bundle.iter().copied().chain([leaf]).collect();
     if ders.iter().collect::<BTreeSet<_>>().len() != ders.len() {
         return Err(length);
     }
-    let chain =
-        ders.iter().enumerate().map(|(position, der)| read(position, der, memory)).collect::<Result<Vec<_>, _>>()?;
+    let chain = ders.iter().enumerate().map(|(position, der)| read(position, der)).collect::<Result<Vec<_>, _>>()?;
     // The root is pinned by the hash of all of it, so its signature on itself says nothing more.
     for (position, pair) in (1..).zip(chain.windows(2)) {
         if let [issuer, issued] = pair {
@@ -63,7 +61,7 @@ pub(super) fn verify(
         }
     }
     for (position, certificate) in chain.iter().enumerate() {
-        check_validity(position, certificate.validity(), validity)?;
+        check_validity(position, certificate.validity, validity)?;
         let constraints = match chain.len() - 1 - position {
             0 => check_leaf(certificate),
             // The leaf is no authority.
@@ -72,24 +70,28 @@ pub(super) fn verify(
         constraints.map_err(|problem| Refusal::NitroChainConstraints { position, problem })?;
     }
     let leaf = chain.into_iter().next_back().ok_or(length)?;
-    check_name(leaf.common_name(), module, anchor.naming)?;
+    check_name(leaf.subject.common(), module, anchor.naming)?;
     Ok(leaf)
 }
 
 /// Reads the certificate at `position`, counted from the root.
-fn read(position: usize, der: &[u8], memory: &Memory) -> Result<Arc<Certificate>, Refusal> {
-    let read = memory.certificate(der).map_err(|problem| Refusal::NitroChainCertificate { position, problem })?;
+fn read(position: usize, der: &[u8]) -> Result<Certificate<'_>, Refusal> {
+    let read = Certificate::parse(der).map_err(|problem| Refusal::NitroChainCertificate { position, problem })?;
     check_algorithm(&read).map_err(|problem| Refusal::NitroChainAlgorithm { position, problem })?;
     Ok(read)
 }
 
 /// By name and signature.
-fn check_issued(position: usize, issued: &Certificate, issuer: &Certificate, memory: &Memory) -> Result<(), Refusal> {
-    if issued.issuer() != issuer.subject() {
+fn check_issued(
+    position: usize,
+    issued: &Certificate<'_>,
+    issuer: &Certificate<'_>,
+    memory: &Memory,
+) -> Result<(), Refusal> {
+    if issued.issuer != issuer.subject {
         return Err(Refusal::NitroChainIssuer { position });
     }
-    let signed = || issuer.p384_key().is_some_and(|key| is_signed_by(issued, key));
-    match memory.signed(issuer, issued.digest, signed) {
+    match is_signed_by(issued, issuer, memory) {
         true => Ok(()),
         false => Err(Refusal::NitroChainSignature { position }),
     }
@@ -102,7 +104,7 @@ fn check_validity(position: usize, (not_before, not_after): (u64, u64), validity
     }
 }
 
-fn check_name(name: Option<String>, module: &str, naming: Naming) -> Result<(), Refusal> {
+fn check_name(name: Option<&str>, module: &str, naming: Naming) -> Result<(), Refusal> {
     let name = name.unwrap_or_default();
     let fits = match (naming, name.strip_prefix(module)) {
         (Naming::Plain, Some(rest)) => rest.is_empty(),
@@ -114,7 +116,7 @@ fn check_name(name: Option<String>, module: &str, naming: Naming) -> Result<(), 
     };
     match fits {
         true => Ok(()),
-        false => Err(Refusal::NitroChainModule { expected: module.to_string(), actual: name }),
+        false => Err(Refusal::NitroChainModule { expected: module.to_string(), actual: name.to_string() }),
     }
 }
 

@@ -1,17 +1,14 @@
 //! From AMD's root to the key that signs reports.
 
-use alloc::string::{String, ToString};
-use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use quoth_attestation::Digest;
 
-use super::crl::Crl;
 use super::rsa::{is_pss, is_signed_by};
 use super::vek::Vek;
-use super::{Family, SigningKey, SnpRefusal};
+use super::{Family, SigningKey, SnpRefusal, crl};
 use crate::memory::Memory;
-use crate::x509::{Certificate, Validity, common_name};
+use crate::x509::{Certificate, RevocationList, Validity};
 
 /// VEK, intermediate, root.
 pub(crate) const LENGTH: usize = 3;
@@ -20,11 +17,11 @@ const INTERMEDIATE: &str = "intermediate";
 const ROOT: &str = "root";
 
 /// A verified chain.
-pub(super) struct Chain {
+pub(super) struct Chain<'a> {
     pub(super) family: Family,
     pub(super) vek: Vek,
     /// The revocation lists, verified.
-    pub(super) crls: Vec<Crl>,
+    pub(super) crls: Vec<RevocationList<'a>>,
 }
 
 /// Which root certificates are AMD's.
@@ -35,33 +32,32 @@ pub(crate) fn pinned(root: &Digest) -> Option<Family> {
     Family::ALL.into_iter().find(|family| family.root() == *root)
 }
 
-/// A certificate that was read.
-pub(super) type Link = Arc<Certificate>;
-
 /// Reads `certificates`: VEK, intermediate, root.
-pub(super) fn read<C: AsRef<[u8]>>(certificates: &[C], memory: &Memory) -> Result<[Link; LENGTH], SnpRefusal> {
+pub(super) fn read<C: AsRef<[u8]>>(certificates: &[C]) -> Result<[Certificate<'_>; LENGTH], SnpRefusal> {
     let [vek, intermediate, root] = certificates else {
         return Err(SnpRefusal::ChainLength { expected: LENGTH, actual: certificates.len() });
     };
-    let link = |certificate, der: &C| {
-        memory.certificate(der.as_ref()).map_err(|problem| SnpRefusal::ChainCertificate { certificate, problem })
-    };
-    Ok([link(VEK, vek)?, link(INTERMEDIATE, intermediate)?, link(ROOT, root)?])
+    Ok([parse(VEK, vek)?, parse(INTERMEDIATE, intermediate)?, parse(ROOT, root)?])
+}
+
+fn parse<'a, C: AsRef<[u8]>>(certificate: &'static str, der: &'a C) -> Result<Certificate<'a>, SnpRefusal> {
+    Certificate::parse(der.as_ref()).map_err(|problem| SnpRefusal::ChainCertificate { certificate, problem })
 }
 
 /// Follows a chain and checks `crls` against it.
-pub(super) fn verify(
-    [vek, intermediate, root]: [&Certificate; LENGTH],
-    crls: &[&[u8]],
+pub(super) fn verify<'a>(
+    [vek, intermediate, root]: [&Certificate<'_>; LENGTH],
+    crls: &[&'a [u8]],
     kind: SigningKey,
     roots: Roots,
     validity: Validity,
     memory: &Memory,
-) -> Result<Chain, SnpRefusal> {
-    let family = roots(&root.digest).ok_or(SnpRefusal::ChainRoot { actual: root.digest })?;
+) -> Result<Chain<'a>, SnpRefusal> {
+    let actual = root.signed.digest;
+    let family = roots(&actual).ok_or(SnpRefusal::ChainRoot { actual })?;
     // The root is pinned by the hash of all of it, so its signature on itself says nothing more.
     for (name, certificate) in [(VEK, vek), (INTERMEDIATE, intermediate), (ROOT, root)] {
-        if !is_pss(certificate.x509.signature_algorithm()) {
+        if !is_pss(certificate.signed.algorithm) {
             return Err(SnpRefusal::ChainAlgorithm { certificate: name, problem: "not signed by RSA-PSS as AMD does" });
         }
     }
@@ -73,7 +69,7 @@ pub(super) fn verify(
     check_issued(VEK, vek, intermediate, memory)?;
 
     for (name, certificate) in [(VEK, vek), (INTERMEDIATE, intermediate), (ROOT, root)] {
-        let (not_before, not_after) = certificate.validity();
+        let (not_before, not_after) = certificate.validity;
         if !validity.within((not_before, not_after)) {
             return Err(SnpRefusal::ChainValidity { certificate: name, not_before, not_after, at: validity.at });
         }
@@ -83,49 +79,50 @@ pub(super) fn verify(
     intermediate.check_authority(0).map_err(refuse(INTERMEDIATE))?;
     check_leaf(vek).map_err(refuse(VEK))?;
 
-    let serial = intermediate.x509.tbs_certificate().serial_number();
-    let crls = crls.iter().map(|crl| Crl::verify(crl, root, memory)).collect::<Result<_, _>>()?;
+    let serial = intermediate.serial;
+    let crls = crls.iter().map(|crl| crl::verify(crl, root, memory)).collect::<Result<_, _>>()?;
     let chain = Chain { family, vek: Vek::read(vek, kind, family)?, crls };
-    match chain.crls.iter().any(|crl| crl.revokes(serial)) {
-        true => Err(SnpRefusal::Revoked { serial: hex::encode(serial.as_bytes()) }),
+    match chain.crls.iter().any(|crl| crl.revoked.contains(&serial)) {
+        true => Err(SnpRefusal::Revoked { serial: hex::encode(serial) }),
         false => Ok(chain),
     }
 }
 
 /// Those of `certificates`, in any order, that can be read.
-pub(super) fn readable<C: AsRef<[u8]>>(certificates: &[C], memory: &Memory) -> Vec<Link> {
-    certificates.iter().filter_map(|der| memory.certificate(der.as_ref()).ok()).collect()
+pub(super) fn readable<C: AsRef<[u8]>>(certificates: &[C]) -> Vec<Certificate<'_>> {
+    certificates.iter().filter_map(|der| Certificate::parse(der.as_ref()).ok()).collect()
 }
 
-/// Every chain that `links` can make by their names: a leaf of this kind first.
-pub(super) fn by_name(links: &[Link], kind: SigningKey) -> Vec<[&Certificate; LENGTH]> {
+/// Every chain that `certificates` can make by their names: a leaf of this kind first.
+pub(super) fn by_name<'a, 'b>(
+    certificates: &'b [Certificate<'a>],
+    kind: SigningKey,
+) -> Vec<[&'b Certificate<'a>; LENGTH]> {
     let leaf = match kind {
         SigningKey::Vcek => "SEV-VCEK",
         SigningKey::Vlek => "SEV-VLEK",
     };
-    let issuer = |issued: &Certificate| links.iter().map(Arc::as_ref).find(|one| one.subject() == issued.issuer());
+    let issuer = |issued: &Certificate<'_>| certificates.iter().find(|issuer| issuer.subject == issued.issuer);
     let chain = |vek| {
         let intermediate = issuer(vek)?;
         Some([vek, intermediate, issuer(intermediate)?])
     };
-    let is_leaf = |link: &&Certificate| link.common_name().as_deref() == Some(leaf);
-    links.iter().map(Arc::as_ref).filter(is_leaf).filter_map(chain).collect()
+    certificates.iter().filter(|one| one.subject.common() == Some(leaf)).filter_map(chain).collect()
 }
 
 /// Whether a key of AMD's kind is in it, which may issue.
-fn check_key(certificate: &'static str, holder: &Certificate) -> Result<(), SnpRefusal> {
+fn check_key(certificate: &'static str, holder: &Certificate<'_>) -> Result<(), SnpRefusal> {
     let problem = "its key is not RSA of 4096 bits";
     holder.rsa_key().map(|_| ()).ok_or(SnpRefusal::ChainAlgorithm { certificate, problem })
 }
 
 fn check_issued(
     certificate: &'static str,
-    issued: &Certificate,
-    issuer: &Certificate,
+    issued: &Certificate<'_>,
+    issuer: &Certificate<'_>,
     memory: &Memory,
 ) -> Result<(), SnpRefusal> {
-    let signed = || is_signed_by(issuer, issued.signed(), issued.signature());
-    match memory.signed(issuer, issued.digest, signed) {
+    match is_signed_by(issuer, &issued.signed, memory) {
         true => Ok(()),
         false => Err(SnpRefusal::ChainSignature { certificate }),
     }
@@ -133,9 +130,9 @@ fn check_issued(
 
 /// Each is called what it must be, and names the one above it.
 fn names(
-    vek: &Certificate,
-    intermediate: &Certificate,
-    root: &Certificate,
+    vek: &Certificate<'_>,
+    intermediate: &Certificate<'_>,
+    root: &Certificate<'_>,
     kind: SigningKey,
     family: Family,
 ) -> Result<(), SnpRefusal> {
@@ -144,18 +141,18 @@ fn names(
         SigningKey::Vcek => ("SEV-VCEK", alloc::format!("SEV-{title}")),
         SigningKey::Vlek => ("SEV-VLEK", alloc::format!("SEV-VLEK-{title}")),
     };
-    let named = |certificate, expected: String, actual: Option<String>| match actual.unwrap_or_default() {
+    let named = |certificate, expected: &str, actual: Option<&str>| match actual.unwrap_or_default() {
         actual if actual == expected => Ok(()),
-        actual => Err(SnpRefusal::ChainName { certificate, expected, actual }),
+        actual => Err(SnpRefusal::ChainName { certificate, expected: expected.into(), actual: actual.into() }),
     };
-    named(VEK, leaf.to_string(), vek.common_name())?;
-    named(INTERMEDIATE, middle, intermediate.common_name())?;
+    named(VEK, leaf, vek.subject.common())?;
+    named(INTERMEDIATE, &middle, intermediate.subject.common())?;
     for (certificate, issued, issuer) in
         [("VEK's issuer", vek, intermediate), ("intermediate's issuer", intermediate, root)]
     {
-        if issued.issuer() != issuer.subject() {
-            let name = |name| common_name(name).unwrap_or_default();
-            let (expected, actual) = (name(issuer.subject()), name(issued.issuer()));
+        if issued.issuer != issuer.subject {
+            let (expected, actual) = (issuer.subject, issued.issuer);
+            let [expected, actual] = [expected, actual].map(|name| name.common().unwrap_or_default().into());
             return Err(SnpRefusal::ChainName { certificate, expected, actual });
         }
     }
@@ -163,10 +160,10 @@ fn names(
 }
 
 /// A VEK signs reports, and no certificates.
-fn check_leaf(vek: &Certificate) -> Result<(), &'static str> {
-    match (&vek.constraints, &vek.usage) {
+fn check_leaf(vek: &Certificate<'_>) -> Result<(), &'static str> {
+    match (vek.constraints, vek.usage) {
         (Some(constraints), _) if constraints.ca => Err("is an authority, where a leaf must be"),
-        (_, Some(usage)) if usage.key_cert_sign() => Err("may sign certificates, as no leaf may"),
+        (_, Some(usage)) if usage.key_cert_sign => Err("may sign certificates, as no leaf may"),
         _ => Ok(()),
     }
 }

@@ -1,25 +1,29 @@
 //! RSASSA-PSS as AMD signs with it: 4096 bits, SHA-384, MGF1 with SHA-384, a salt of 48 bytes (RFC 4055 §3.1).
 
-use x509_cert::der::Encode;
-use x509_cert::der::asn1::ObjectIdentifier;
-use x509_cert::spki::AlgorithmIdentifierOwned;
+use hex_literal::hex;
 
-use crate::x509::Certificate;
+use crate::memory::Memory;
+use crate::x509::{Certificate, Signed};
 
-const RSASSA_PSS: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.10");
-/// The parameters, DER. AMD writes the default trailer field out in some certificates and leaves it away in others.
-const PARAMETERS: [&str; 2] = [
-    "3034a00f300d06096086480165030402020500a11c301a06092a864886f70d010108300d06096086480165030402020500a203020130",
-    "3039a00f300d06096086480165030402020500a11c301a06092a864886f70d010108300d06096086480165030402020500a203020130a303020101",
+/// AlgorithmIdentifier, DER. AMD writes the default trailer field out in some certificates and leaves it away in others.
+const PSS: [&[u8]; 2] = [
+    &hex!(
+        "304106092a864886f70d01010a3034a00f300d06096086480165030402020500a11c301a06092a864886f70d010108300d"
+        "06096086480165030402020500a203020130"
+    ),
+    &hex!(
+        "304606092a864886f70d01010a3039a00f300d06096086480165030402020500a11c301a06092a864886f70d010108300d"
+        "06096086480165030402020500a203020130a303020101"
+    ),
 ];
 
-/// Whether this is the one algorithm, with the one set of parameters.
-pub(super) fn is_pss(algorithm: &AlgorithmIdentifierOwned) -> bool {
-    let parameters = algorithm.parameters.as_ref().and_then(|parameters| parameters.to_der().ok());
-    algorithm.oid == RSASSA_PSS && parameters.is_some_and(|der| PARAMETERS.contains(&hex::encode(der).as_str()))
+/// Whether this AlgorithmIdentifier is of the one algorithm, with the one set of parameters.
+pub(super) fn is_pss(algorithm: &[u8]) -> bool {
+    PSS.contains(&algorithm)
 }
 
-/// Whether `issuer`'s key has signed.
-pub(super) fn is_signed_by(issuer: &Certificate, signed: &[u8], signature: Option<&[u8]>) -> bool {
-    matches!((issuer.rsa_key(), signature), (Some(key), Some(signature)) if key.verifies(signed, signature))
+/// Whether `issuer` has signed it, with a key of AMD's kind.
+pub(super) fn is_signed_by(issuer: &Certificate<'_>, signed: &Signed<'_>, memory: &Memory) -> bool {
+    let holds = || issuer.rsa_key().is_some_and(|key| key.verifies(signed.body, signed.signature));
+    memory.signed(issuer, signed, holds)
 }

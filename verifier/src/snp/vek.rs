@@ -1,32 +1,33 @@
 //! The certificate of the key that signs reports: VCEK or VLEK (AMD 57230 §3.1, 56860 for what they endorse).
 
-use alloc::string::String;
 use alloc::vec::Vec;
 
-use x509_cert::der::Decode;
-use x509_cert::der::asn1::{Ia5StringRef, UintRef};
-use x509_cert::ext::Extension;
+use der::Decode;
+use der::asn1::{Ia5StringRef, UintRef};
+use hex_literal::hex;
 
 use super::report::Report;
 use super::{Family, SigningKey, SnpRefusal, Tcb};
 use crate::crypto::P384Key;
-use crate::x509::Certificate;
+use crate::x509::{Certificate, Extension};
 
-/// The arc of AMD's extensions.
-const ARC: &str = "1.3.6.1.4.1.3704.1.";
-const STRUCT_VERSION: &str = "1";
-const PRODUCT: &str = "2";
-const BOOTLOADER: &str = "3.1";
-const TEE: &str = "3.2";
-const SNP: &str = "3.3";
-const SPL_4: &str = "3.4";
-const SPL_5: &str = "3.5";
-const SPL_6: &str = "3.6";
-const SPL_7: &str = "3.7";
-const MICROCODE: &str = "3.8";
-const FMC: &str = "3.9";
-const CHIP: &str = "4";
-const CLOUD: &str = "5";
+/// The arc of AMD's extensions, 1.3.6.1.4.1.3704.1.
+const ARC: &[u8] = &hex!("2b060104019c7801");
+/// What comes below it, in words and encoded; each number is below 128, one octet.
+type Oid = (&'static str, &'static [u8]);
+const STRUCT_VERSION: Oid = ("1", &[1]);
+const PRODUCT: Oid = ("2", &[2]);
+const BOOTLOADER: Oid = ("3.1", &[3, 1]);
+const TEE: Oid = ("3.2", &[3, 2]);
+const SNP: Oid = ("3.3", &[3, 3]);
+const SPL_4: Oid = ("3.4", &[3, 4]);
+const SPL_5: Oid = ("3.5", &[3, 5]);
+const SPL_6: Oid = ("3.6", &[3, 6]);
+const SPL_7: Oid = ("3.7", &[3, 7]);
+const MICROCODE: Oid = ("3.8", &[3, 8]);
+const FMC: Oid = ("3.9", &[3, 9]);
+const CHIP: Oid = ("4", &[4]);
+const CLOUD: Oid = ("5", &[5]);
 
 /// What a VEK certificate endorses.
 pub(crate) struct Vek {
@@ -38,18 +39,18 @@ pub(crate) struct Vek {
 
 impl Vek {
     /// Reads what is endorsed for `family`; the caller has verified the chain.
-    pub(super) fn read(certificate: &Certificate, kind: SigningKey, family: Family) -> Result<Self, SnpRefusal> {
+    pub(super) fn read(certificate: &Certificate<'_>, kind: SigningKey, family: Family) -> Result<Self, SnpRefusal> {
         let key = certificate
             .p384_key()
             .cloned()
             .ok_or(SnpRefusal::ChainAlgorithm { certificate: "VEK", problem: "its key is not of P-384" })?;
-        let mut extensions = Extensions::of(certificate)?;
+        let mut extensions = Extensions::of(certificate);
         let version = extensions.number(STRUCT_VERSION)?;
         if version != u8::from(family == Family::Turin) {
             return wrong(STRUCT_VERSION, "is of another version than the family's");
         }
         let product = extensions.product()?;
-        if !family.has_product(&product) {
+        if !family.has_product(product) {
             return wrong(PRODUCT, "names another family");
         }
         let bootloader = extensions.number(BOOTLOADER)?;
@@ -61,8 +62,8 @@ impl Vek {
         let reserved = [spl_4, extensions.number(SPL_5)?, extensions.number(SPL_6)?, extensions.number(SPL_7)?];
         let microcode = extensions.number(MICROCODE)?;
         let chip = match kind {
-            SigningKey::Vcek => Some(extensions.raw(CHIP)?),
-            SigningKey::Vlek => extensions.raw(CLOUD).map(|_| None)?,
+            SigningKey::Vcek => Some(extensions.take(CHIP)?.to_vec()),
+            SigningKey::Vlek => extensions.take(CLOUD).map(|_| None)?,
         };
         extensions.finish()?;
         let length = if family == Family::Turin { 8 } else { 64 };
@@ -90,53 +91,46 @@ impl Vek {
 }
 
 /// AMD's extensions, each taken once, none left.
-struct Extensions<'a>(Vec<(String, &'a Extension)>);
+struct Extensions<'a>(Vec<(&'a [u8], &'a [u8])>);
 
 impl<'a> Extensions<'a> {
-    fn of(certificate: &'a Certificate) -> Result<Self, SnpRefusal> {
-        let own = |extension: &'a Extension| -> Option<(String, &'a Extension)> {
-            let id = alloc::format!("{}", extension.extn_id);
-            id.strip_prefix(ARC).map(|id| (id.into(), extension))
-        };
-        Ok(Self(certificate.extensions().iter().filter_map(own).collect()))
+    fn of(certificate: &'a Certificate<'_>) -> Self {
+        let own = |extension: &'a Extension<'_>| Some((extension.id.as_bytes().strip_prefix(ARC)?, extension.value));
+        Self(certificate.extensions.iter().filter_map(own).collect())
     }
 
-    fn take(&mut self, oid: &'static str) -> Result<&'a Extension, SnpRefusal> {
-        match self.0.iter().position(|(found, _)| found == oid) {
+    /// The value as it stands.
+    fn take(&mut self, oid: Oid) -> Result<&'a [u8], SnpRefusal> {
+        match self.0.iter().position(|(found, _)| *found == oid.1) {
             Some(index) => Ok(self.0.swap_remove(index).1),
             None => wrong(oid, "is missing"),
         }
     }
 
     /// An INTEGER from 0 to 255.
-    fn number(&mut self, oid: &'static str) -> Result<u8, SnpRefusal> {
-        let value = self.take(oid)?.extn_value.as_bytes();
-        match UintRef::from_der(value).map(|number| (number.as_bytes().len(), number.as_bytes().first().copied())) {
-            Ok((1, Some(number))) => Ok(number),
+    fn number(&mut self, oid: Oid) -> Result<u8, SnpRefusal> {
+        let number = UintRef::from_der(self.take(oid)?);
+        match number.map(|number| number.as_bytes()) {
+            Ok([number]) => Ok(*number),
             _ => wrong(oid, "is no number from 0 to 255"),
         }
     }
 
-    fn product(&mut self) -> Result<String, SnpRefusal> {
-        match Ia5StringRef::from_der(self.take(PRODUCT)?.extn_value.as_bytes()) {
-            Ok(name) => Ok(name.as_str().into()),
+    fn product(&mut self) -> Result<&'a str, SnpRefusal> {
+        match Ia5StringRef::from_der(self.take(PRODUCT)?) {
+            Ok(name) => Ok(name.as_str()),
             Err(_) => wrong(PRODUCT, "is no name"),
         }
-    }
-
-    /// The value as it stands, without a type.
-    fn raw(&mut self, oid: &'static str) -> Result<Vec<u8>, SnpRefusal> {
-        Ok(self.take(oid)?.extn_value.as_bytes().to_vec())
     }
 
     fn finish(self) -> Result<(), SnpRefusal> {
         match self.0.is_empty() {
             true => Ok(()),
-            false => wrong("", "of AMD's that this family does not have"),
+            false => wrong(("", &[]), "of AMD's that this family does not have"),
         }
     }
 }
 
-fn wrong<T>(oid: &'static str, problem: &'static str) -> Result<T, SnpRefusal> {
+fn wrong<T>((oid, _): Oid, problem: &'static str) -> Result<T, SnpRefusal> {
     Err(SnpRefusal::VekExtension { oid, problem })
 }
