@@ -21,6 +21,22 @@ mod transcript;
 mod verifier;
 mod x509;
 
+/// Readers that are no part of the API, for fuzzers alone.
+#[cfg(fuzzing)]
+pub mod fuzzing {
+    use crate::x509::{Certificate, RevocationList};
+
+    /// Whether bytes are a certificate.
+    pub fn certificate(bytes: &[u8]) -> bool {
+        Certificate::parse(bytes).is_ok()
+    }
+
+    /// Whether bytes are a revocation list.
+    pub fn revocation_list(bytes: &[u8]) -> bool {
+        RevocationList::parse(bytes).is_ok()
+    }
+}
+
 pub use chain::{ChainReport, Gap, verify_chain};
 pub use exchange::{VerifiedDetails, VerifiedExchange};
 pub use hardware::{HardwareEvidence, HardwareVerdict};

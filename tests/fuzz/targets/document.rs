@@ -1,13 +1,15 @@
-//! An attestation document in Nitro's layout, as evidence of a node. The policy pins a root that nobody has, so that
-//! whatever is read is refused in the end.
+//! An attestation document in Nitro's layout: by itself under AWS's root, and as evidence of a node under one that nobody has.
+//! Whatever is read is refused in the end.
 #![no_main]
 
 use std::sync::LazyLock;
 
 use quoth_attestation::evidence::Evidence;
 use quoth_attestation::statement::{Platform, Statement};
-use quoth_verifier::{Policy, Time, Verifier};
+use quoth_verifier::{HardwareEvidence, Policy, Time, Verifier};
 
+/// Time is checked after everything else in a chain, so any will do.
+const AT: u64 = 1_755_000_000;
 /// The specification's example, made a simulated node.
 const STATEMENT: &[u8] = include_bytes!("../corpus/statement/spec");
 
@@ -31,6 +33,7 @@ static VERIFIER: LazyLock<Verifier> = LazyLock::new(|| {
 });
 
 libfuzzer_sys::fuzz_target!(|quote: &[u8]| {
+    assert!(VERIFIER.hardware(&HardwareEvidence::Nitro { document: quote.to_vec() }, AT).accepted.is_err());
     let (statement, issued) = STATEMENT_BYTES.clone();
     let evidence = Evidence { statement, quote: quote.to_vec(), nonce: None, certificates: vec![], crls: vec![] };
     let evidence = evidence.encode();

@@ -1,0 +1,6 @@
+//! An X.509 certificate is read or refused.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
+    quoth_verifier::fuzzing::certificate(bytes);
+});
