@@ -1,6 +1,8 @@
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use quoth_verifier::Family;
+use serde::Serialize;
 
 /// Checks that a Quoth node is what it claims to be, and that its answers are what it signed.
 ///
@@ -24,6 +26,15 @@ pub(crate) enum Command {
     Receipt(Receipt),
     /// Check a saved exchange, offline
     Transcript(Transcript),
+    /// Make a policy
+    #[command(subcommand)]
+    Policy(PolicyCommand),
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum PolicyCommand {
+    /// Write the safe policy for images whose measurements are known
+    Init(PolicyInit),
 }
 
 /// Options of every command.
@@ -121,6 +132,64 @@ pub(crate) struct Transcript {
     pub(crate) common: Common,
 }
 
+#[derive(Args, Debug)]
+pub(crate) struct PolicyInit {
+    /// What an image measures to, as `quoth-images measure` prints it; several images may be accepted at once
+    #[arg(long, value_name = "MEASUREMENTS.TOML", required = true)]
+    pub(crate) from: Vec<PathBuf>,
+    /// Accept this platform; without it, all that the images are measured for
+    #[arg(long)]
+    pub(crate) platform: Vec<HardwarePlatform>,
+    /// On sev-snp, the oldest firmware to accept of a family: milan or genoa=BOOTLOADER,TEE,SNP,MICROCODE,
+    /// turin=FMC,BOOTLOADER,TEE,SNP,MICROCODE. `evidence REPORT --explain` shows what a machine has; AMD-SB-3019 asks for
+    /// SNP 24 on Milan and 23 on Genoa
+    #[arg(long, value_name = "FAMILY=NUMBERS", value_parser = floor)]
+    pub(crate) floor: Vec<(Family, Floor)>,
+    /// Accept this model (SHA-256, hex), besides those that the measurements name
+    #[arg(long, value_name = "SHA256")]
+    pub(crate) model: Vec<String>,
+    /// Accept every model that the images serve
+    #[arg(long, conflicts_with = "model")]
+    pub(crate) any_model: bool,
+    /// Write it to FILE, which must not exist yet; without it, to standard output
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum HardwarePlatform {
+    /// AWS Nitro Enclaves
+    Nitro,
+    /// AMD SEV-SNP
+    SevSnp,
+}
+
+/// The oldest firmware to accept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub(crate) struct Floor {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    fmc: Option<u8>,
+    bootloader: u8,
+    tee: u8,
+    snp: u8,
+    microcode: u8,
+}
+
+fn floor(text: &str) -> Result<(Family, Floor), String> {
+    let (name, numbers) = text.split_once('=').ok_or("FAMILY=NUMBERS")?;
+    let family = Family::ALL.into_iter().find(|family| family.name() == name).ok_or("milan, genoa or turin")?;
+    let numbers =
+        numbers.split(',').map(str::parse).collect::<Result<Vec<u8>, _>>().map_err(|error| error.to_string())?;
+    let (fmc, rest) = match (family, &numbers[..]) {
+        (Family::Turin, [fmc, rest @ ..]) => (Some(*fmc), rest),
+        (_, rest) => (None, rest),
+    };
+    match *rest {
+        [bootloader, tee, snp, microcode] => Ok((family, Floor { fmc, bootloader, tee, snp, microcode })),
+        _ => Err("four numbers for milan and genoa, five for turin".into()),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use clap::CommandFactory;
@@ -128,5 +197,18 @@ mod tests {
     #[test]
     fn the_command_line_is_consistent() {
         super::Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn floors_have_as_many_numbers_as_their_family() {
+        let genoa = super::Floor { fmc: None, bootloader: 10, tee: 0, snp: 23, microcode: 84 };
+        assert_eq!(super::floor("genoa=10,0,23,84"), Ok((super::Family::Genoa, genoa)));
+        let turin = super::Floor { fmc: Some(1), bootloader: 2, tee: 3, snp: 4, microcode: 255 };
+        assert_eq!(super::floor("turin=1,2,3,4,255"), Ok((super::Family::Turin, turin)));
+        for text in
+            ["genoa", "rome=1,2,3,4", "milan=1,2,3", "milan=1,2,3,4,5", "turin=1,2,3,4", "milan=1,2,3,256", "milan="]
+        {
+            assert!(super::floor(text).is_err(), "{text}");
+        }
     }
 }

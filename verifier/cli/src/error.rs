@@ -21,6 +21,17 @@ pub(crate) enum CliError {
         /// What is wrong with it.
         source: PolicyError,
     },
+    /// No policy can be made of these measurements and options.
+    #[error("no policy can be made of this: {0}")]
+    PolicyInit(String),
+    /// The file holds no measurements.
+    #[error("{}: {problem}", file.display())]
+    Measurements {
+        /// The file.
+        file: PathBuf,
+        /// What is wrong with it.
+        problem: String,
+    },
     /// A file could not be read or written.
     #[error("{}: {source}", file.display())]
     File {
@@ -71,6 +82,8 @@ impl CliError {
             Self::Client(error) => error.code(),
             Self::Refused(refusal) => refusal.code(),
             Self::Policy { .. } => "policy.invalid",
+            Self::PolicyInit(_) => "policy.init",
+            Self::Measurements { .. } => "measurements.invalid",
             Self::File { .. } => "file.io",
             Self::FileTooLong { .. } => "file.too_long",
             Self::TooManyCertificates { .. } => "file.too_many_certificates",

@@ -8,6 +8,7 @@ mod error;
 mod facts;
 mod files;
 mod meaning;
+mod measurements;
 mod report;
 mod screen;
 mod verdict;
@@ -16,7 +17,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-use args::{Arguments, Command};
+use args::{Arguments, Command, PolicyCommand};
 use error::CliError;
 use report::Report;
 use verdict::Verdict;
@@ -37,6 +38,7 @@ async fn main() -> ExitCode {
         Command::Evidence(args) => args.common.json,
         Command::Receipt(args) => args.common.json,
         Command::Transcript(args) => args.common.json,
+        Command::Policy(_) => false,
     };
     let result = tokio::select! {
         result = run(command) => result,
@@ -44,6 +46,7 @@ async fn main() -> ExitCode {
     };
     let (printed, code) = match result {
         Ok(Outcome::Proven(report)) => (report.print(as_json), PROVEN),
+        Ok(Outcome::Done) => (Ok(()), PROVEN),
         Ok(Outcome::Judged(verdict)) => (verdict.print(as_json), if verdict.holds() { PROVEN } else { REFUSED }),
         Err(error) => {
             let code = if error.is_refusal() { REFUSED } else { FAILED };
@@ -60,6 +63,8 @@ enum Outcome {
     Proven(Report),
     /// A verdict that has parts.
     Judged(Verdict),
+    /// Nothing was to be judged, and it is done.
+    Done,
 }
 
 async fn run(command: Command) -> Result<Outcome, CliError> {
@@ -69,6 +74,7 @@ async fn run(command: Command) -> Result<Outcome, CliError> {
         Command::Evidence(args) => return commands::evidence::run(&args).map(Outcome::Judged),
         Command::Receipt(args) => commands::receipt::run(&args),
         Command::Transcript(args) => commands::transcript::run(&args),
+        Command::Policy(PolicyCommand::Init(args)) => return commands::policy::init(&args).map(|()| Outcome::Done),
     };
     report.map(Outcome::Proven)
 }
