@@ -33,9 +33,17 @@ test: lint _build
 # Format, clippy, licences and sources of dependencies
 lint:
     cargo fmt --all --check
+    cargo fmt --manifest-path verifier/wasm/Cargo.toml --check
     cargo clippy --quiet {{ everything }} --all-targets -- -D warnings
+    # The verifier for browsers has no standard library: were one linked in, it would clash with its panic handler.
+    cargo clippy --quiet --locked --manifest-path verifier/wasm/Cargo.toml --target-dir "${CARGO_TARGET_DIR:-target}/no-std" -- -D warnings
     @tests/tools/install cargo-deny
     {{ QUOTH_CACHE }}/tools/bin/cargo-deny --workspace --log-level error check bans licenses sources
+    {{ QUOTH_CACHE }}/tools/bin/cargo-deny --manifest-path verifier/wasm/Cargo.toml --config deny.toml --log-level error check bans licenses sources
+
+# The verifier for browsers: builds the module, tries it on captured evidence, prints size and time
+wasm out="target/wasm":
+    verifier/wasm/build {{ absolute_path(out) }}
 
 # Known advisories against the dependencies (reads the RustSec database, so it needs the network)
 audit:

@@ -7,10 +7,10 @@ use alloc::vec::Vec;
 use quoth_attestation::measurement::Pcr;
 use quoth_attestation::statement::Platform;
 
-use crate::memory::Memory;
-use crate::nitro::{self, AWS_ROOT_G1, Anchor, Document, Naming};
+use crate::nitro::{self, Anchor, Document, Naming};
 use crate::node::Checks;
 use crate::snp;
+use crate::trust::Trust;
 use crate::verifier::CLOCK_SKEW;
 use crate::x509::Validity;
 use crate::{Check, Policy, Refusal};
@@ -55,12 +55,12 @@ pub struct HardwareVerdict {
     pub time_basis: &'static str,
 }
 
-pub(crate) fn appraise(policy: &Policy, memory: &Memory, evidence: &HardwareEvidence, at: u64) -> HardwareVerdict {
+pub(crate) fn appraise(policy: &Policy, trust: &Trust, evidence: &HardwareEvidence, at: u64) -> HardwareVerdict {
     let validity = Validity { at, skew: 0 };
     let mut checks = Checks::default();
     let (platform, genuine, accepted) = match evidence {
         HardwareEvidence::Nitro { document } => {
-            let found = nitro_genuine(document, |_| validity, memory, &mut checks);
+            let found = nitro_genuine(document, |_| validity, trust, &mut checks);
             let genuine = found.as_ref().map(|_| ()).map_err(Refusal::clone);
             let accepted = found.and_then(|found| {
                 allowed(policy, Platform::Nitro, &mut checks)?;
@@ -71,7 +71,7 @@ pub(crate) fn appraise(policy: &Policy, memory: &Memory, evidence: &HardwareEvid
         }
         HardwareEvidence::SevSnp { report, certificates, crls } => {
             let found =
-                snp::verify_any(report, certificates, crls, snp::pinned, validity, memory).map_err(Refusal::from);
+                snp::verify_any(report, certificates, crls, trust.amd, validity, &trust.memory).map_err(Refusal::from);
             if let Ok(found) = &found {
                 snp_held(found, validity, &mut checks);
             }
@@ -90,13 +90,15 @@ pub(crate) fn appraise(policy: &Policy, memory: &Memory, evidence: &HardwareEvid
 pub(crate) fn nitro_genuine<'a>(
     document: &'a [u8],
     validity: impl FnOnce(u64) -> Validity,
-    memory: &Memory,
+    trust: &Trust,
     checks: &mut Checks,
 ) -> Result<nitro::Attested<'a>, Refusal> {
     let document = Document::parse(document)?;
     let validity = validity(document.signed_at());
-    let found = document.verify(Anchor { roots: &[AWS_ROOT_G1].into(), naming: Naming::Aws }, validity, memory)?;
-    let (root, at) = (AWS_ROOT_G1.to_string(), validity.at.to_string());
+    let anchor = Anchor { roots: &trust.aws, naming: Naming::Aws };
+    let found = document.verify(anchor, validity, &trust.memory)?;
+    let root = trust.aws.iter().map(ToString::to_string).collect::<Vec<_>>().join(" or ");
+    let at = validity.at.to_string();
     checks.held("nitro.chain.root", "the chain begins at AWS's root", NITRO_ROOT, root.clone(), root);
     checks.held("nitro.chain.validity", "every certificate is valid", "RFC 5280 §6.1.3", format!("valid at {at}"), at);
     checks.held("nitro.cose.signature", "the document is signed", "RFC 9052 §4.4, ES384", "signed", "signed");
@@ -145,10 +147,10 @@ pub(crate) fn snp_genuine<C: AsRef<[u8]>>(
     certificates: &[C],
     crls: &[C],
     validity: Validity,
-    memory: &Memory,
+    trust: &Trust,
     checks: &mut Checks,
 ) -> Result<snp::Attested, Refusal> {
-    let found = snp::verify(report, certificates, crls, snp::pinned, validity, memory)?;
+    let found = snp::verify(report, certificates, crls, trust.amd, validity, &trust.memory)?;
     snp_held(&found, validity, checks);
     Ok(found)
 }

@@ -18,6 +18,7 @@ mod refusal;
 mod snp;
 mod stream;
 mod transcript;
+mod trust;
 mod verifier;
 mod x509;
 

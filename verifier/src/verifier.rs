@@ -3,8 +3,8 @@ use core::fmt;
 
 use quoth_attestation::binding::Nonce;
 
-use crate::memory::Memory;
 use crate::transcript::{self, VerifiedTranscript};
+use crate::trust::Trust;
 use crate::{HardwareEvidence, HardwareVerdict, Policy, Refusal, VerifiedNode, hardware, node};
 
 /// How far two clocks may be apart, seconds.
@@ -18,7 +18,7 @@ pub const CLOCK_SKEW: u64 = 300;
 #[derive(Clone)]
 pub struct Verifier {
     policy: Policy,
-    memory: Arc<Memory>,
+    trust: Arc<Trust>,
 }
 
 /// The time that evidence is judged at.
@@ -53,7 +53,13 @@ pub enum TimeChoice {
 impl Verifier {
     /// A verifier under `policy`.
     pub fn new(policy: Policy) -> Self {
-        Self { policy, memory: Arc::default() }
+        Self { policy, trust: Arc::default() }
+    }
+
+    /// One that believes hardware of the test's own.
+    #[cfg(test)]
+    pub(crate) fn trusting(policy: Policy, trust: Trust) -> Self {
+        Self { policy, trust: Arc::new(trust) }
     }
 
     /// The policy.
@@ -69,13 +75,13 @@ impl Verifier {
     /// # Errors
     /// A [`Refusal`] that says what was expected and what was found.
     pub fn node(&self, evidence: &[u8], nonce: Option<&Nonce>, time: Time) -> Result<VerifiedNode, Refusal> {
-        node::appraise(&self.policy, &self.memory, evidence, nonce, time)
+        node::appraise(&self.policy, &self.trust, evidence, nonce, time)
     }
 
     /// Judges what hardware says about any enclave or guest, Quoth's or not: chain and signatures exactly at `at` (Unix
     /// seconds), then the policy.
     pub fn hardware(&self, evidence: &HardwareEvidence, at: u64) -> HardwareVerdict {
-        hardware::appraise(&self.policy, &self.memory, evidence, at)
+        hardware::appraise(&self.policy, &self.trust, evidence, at)
     }
 
     /// Judges an encoded [`Transcript`](quoth_attestation::transcript::Transcript) with nothing else at hand.

@@ -12,9 +12,9 @@ use quoth_attestation::statement::{Platform, Statement};
 use super::{Checks, Node};
 use crate::ed25519::ReceiptKey;
 use crate::hardware;
-use crate::memory::Memory;
 use crate::nitro::{Anchor, Attested, Document, Naming};
 use crate::receipt::nonce_text;
+use crate::trust::Trust;
 use crate::verifier::{CLOCK_SKEW, Time};
 use crate::x509::Validity;
 use crate::{Policy, Refusal, VerifiedNode};
@@ -24,7 +24,7 @@ const BINDING: &str = "SPEC.md §3";
 
 pub(crate) fn appraise(
     policy: &Policy,
-    memory: &Memory,
+    trust: &Trust,
     evidence: &[u8],
     nonce: Option<&Nonce>,
     time: Time,
@@ -33,7 +33,7 @@ pub(crate) fn appraise(
     let statement = Statement::decode(&evidence.statement)?;
     let mut appraisal = Appraisal {
         policy,
-        memory,
+        trust,
         digest: evidence.statement_digest(),
         evidence: &evidence,
         statement: &statement,
@@ -58,7 +58,7 @@ pub(crate) fn appraise(
 
 struct Appraisal<'a> {
     policy: &'a Policy,
-    memory: &'a Memory,
+    trust: &'a Trust,
     evidence: &'a Evidence,
     statement: &'a Statement,
     digest: Digest,
@@ -86,7 +86,7 @@ impl Appraisal<'_> {
     fn nitro(&mut self) -> Result<String, Refusal> {
         self.no_endorsements()?;
         let validity = self.validity();
-        let found = hardware::nitro_genuine(&self.evidence.quote, validity, self.memory, &mut self.checks)?;
+        let found = hardware::nitro_genuine(&self.evidence.quote, validity, self.trust, &mut self.checks)?;
         self.document(&found)?;
         hardware::nitro_accepted(self.policy, &found, &mut self.checks)
     }
@@ -97,7 +97,7 @@ impl Appraisal<'_> {
         let document = Document::parse(&self.evidence.quote)?;
         let validity = self.validity()(document.signed_at());
         let anchor = Anchor { roots: self.policy.roots(), naming: Naming::Plain };
-        let found = document.verify(anchor, validity, self.memory)?;
+        let found = document.verify(anchor, validity, &self.trust.memory)?;
         let what = "the document is signed under an accepted root";
         self.checks.held("nitro.chain.root", what, "the policy, [simulated]", "signed", "signed");
         self.document(&found)?;
@@ -137,7 +137,7 @@ impl Appraisal<'_> {
             Time::Archived { at } => Validity { at, skew: 0 },
         };
         let Evidence { quote, certificates, crls, .. } = self.evidence;
-        let found = hardware::snp_genuine(quote, certificates, crls, validity, self.memory, &mut self.checks)?;
+        let found = hardware::snp_genuine(quote, certificates, crls, validity, self.trust, &mut self.checks)?;
         self.binding(Some(&found.report.report_data))?;
         hardware::snp_accepted(self.policy, &found, validity, &mut self.checks)
     }

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod forge;
+mod node;
 
 use alloc::vec;
 

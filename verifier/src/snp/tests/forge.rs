@@ -279,13 +279,18 @@ impl Forge {
         self.report[at..at + bytes.len()].copy_from_slice(bytes);
     }
 
-    pub(super) fn verify(&self) -> Result<Attested, SnpRefusal> {
+    /// Certificates and revocation lists; the root is one that [`roots`] knows from now on.
+    pub(super) fn endorsements(&self) -> (Vec<Vec<u8>>, Vec<Vec<u8>>) {
         let keys = keys();
         let root = self.root.der(&keys.root);
         ROOTS.lock().unwrap().push((Digest::of(&root), self.family));
         let mut certificates = vec![self.vek.der(self.vek_issuer), self.intermediate.der(&keys.root), root];
         certificates.truncate(certificates.len() - self.short);
-        let lists: Vec<_> = self.list.iter().map(List::der).collect();
+        (certificates, self.list.iter().map(List::der).collect())
+    }
+
+    pub(super) fn verify(&self) -> Result<Attested, SnpRefusal> {
+        let (certificates, lists) = self.endorsements();
         verify(&self.signed(), &certificates, &lists, roots, Validity { at: NOW, skew: 0 }, &Memory::default())
     }
 

@@ -1,0 +1,154 @@
+//! Nodes on forged machines, whole: what a report must bind beyond being genuine.
+
+use alloc::string::String;
+use alloc::vec;
+use alloc::vec::Vec;
+
+use quoth_attestation::Digest;
+use quoth_attestation::binding::{Nonce, node_binding};
+use quoth_attestation::evidence::Evidence;
+use quoth_attestation::statement::{Clock, Keys, Model, Platform, Software, Statement};
+
+use super::forge::{Forge, NOW, roots};
+use crate::trust::Trust;
+use crate::{CLOCK_SKEW, Policy, Time, VerifiedNode, Verifier};
+
+/// A node on an honest Genoa machine, of which everything can be bent before it is quoted.
+struct Machine {
+    forge: Forge,
+    statement: Statement,
+    nonce: Option<Nonce>,
+    /// Beside `[snp]`.
+    rules: &'static str,
+}
+
+impl Machine {
+    fn new() -> Self {
+        let statement = Statement {
+            instance: [9; 16],
+            platform: Platform::SevSnp,
+            keys: Keys {
+                // The base point of Ed25519.
+                receipt: core::array::from_fn(|index| if index == 0 { 0x58 } else { 0x66 }),
+                tls: Digest::of(b"tls key"),
+                seal: None,
+                other: Default::default(),
+            },
+            config: Digest::of(b"config"),
+            software: Software {
+                name: "quoth-enclave".into(),
+                version: "0.1.0".into(),
+                commit: "0".repeat(40),
+                engine: Some("test".into()),
+            },
+            models: vec![Model { name: "tiny".into(), sha256: Digest::of(b"tiny"), size: 4 }],
+            upstreams: vec![],
+            operator: None,
+            issued: NOW - 60,
+            not_after: NOW + 24 * 3600,
+            clock: Clock::Host,
+        };
+        Self { forge: Forge::new(), statement, nonce: Some(nonce()), rules: "crl = false" }
+    }
+
+    /// The evidence; `bend` last touches the report data that binds it.
+    fn evidence(&mut self, bend: impl FnOnce(&mut [u8; 64])) -> Evidence {
+        let statement = self.statement.encode();
+        let mut data = node_binding(&Digest::of(&statement), self.nonce.as_ref());
+        bend(&mut data);
+        self.forge.put(0x50, &data);
+        let (certificates, crls) = self.forge.endorsements();
+        Evidence { statement, quote: self.forge.signed(), nonce: self.nonce.clone(), certificates, crls }
+    }
+
+    fn appraise(&self, evidence: &Evidence, asked: Option<&Nonce>, time: Time) -> Result<VerifiedNode, &'static str> {
+        let policy = String::from(
+            "version = 1\nplatforms = [\"sev-snp\"]\n[models]\naccept = \"any\"\n[[image]]\nname = \"demo\"\n\
+             snp_launch = [\"MEASUREMENT\"]\n[snp]\nRULES\n[snp.floor.genoa]\nbootloader = 4\ntee = 0\n\
+             snp = 24\nmicrocode = 200\n",
+        );
+        let policy = policy.replace("MEASUREMENT", &"3e".repeat(48)).replace("RULES", self.rules);
+        let trust = Trust { amd: roots, ..Trust::default() };
+        let verifier = Verifier::trusting(Policy::from_toml(&policy).unwrap(), trust);
+        verifier.node(&evidence.encode(), asked, time).map_err(|refusal| refusal.code())
+    }
+}
+
+const LIVE: Time = Time::Live { now: NOW };
+
+fn nonce() -> Nonce {
+    Nonce::new([0xee; 16]).unwrap()
+}
+
+/// `accepted`, or the code of the refusal, of a node that was bent before it was quoted.
+fn bent(bend: impl FnOnce(&mut Machine)) -> &'static str {
+    let mut machine = Machine::new();
+    bend(&mut machine);
+    let evidence = machine.evidence(|_| {});
+    machine.appraise(&evidence, None, LIVE).map_or_else(|code| code, |_| "accepted")
+}
+
+#[test]
+fn an_honest_node_is_accepted_and_every_check_is_named() {
+    let mut machine = Machine::new();
+    let evidence = machine.evidence(|_| {});
+    let node = machine.appraise(&evidence, Some(&nonce()), LIVE).unwrap();
+    assert_eq!((node.platform(), node.image()), (Platform::SevSnp, Some("demo")));
+    assert_eq!(node.time_basis(), "the verifying machine's clock");
+    let codes: Vec<_> = node.checks().iter().map(|check| check.code).collect();
+    for code in ["snp.chain.root", "snp.report.signature", "snp.vek.chip", "evidence.binding", "measurement.unknown"] {
+        assert!(codes.contains(&code), "{code}");
+    }
+    let archived = machine.appraise(&evidence, None, Time::Archived { at: NOW }).unwrap();
+    assert!(archived.time_basis().contains("the node's own clock"), "{}", archived.time_basis());
+}
+
+#[test]
+fn report_data_is_the_binding_byte_for_byte() {
+    type Bend = fn(&mut [u8; 64]);
+    let bends: [Bend; 4] =
+        [|data| data[32..].fill(0), |data| data[..32].fill(0), |data| data[63] ^= 1, |data| data.rotate_right(1)];
+    for bend in bends {
+        let mut machine = Machine::new();
+        let evidence = machine.evidence(bend);
+        assert_eq!(machine.appraise(&evidence, None, LIVE).unwrap_err(), "evidence.binding");
+    }
+}
+
+#[test]
+fn a_report_is_of_one_statement_and_one_nonce() {
+    let mut machine = Machine::new();
+    let honest = machine.evidence(|_| {});
+    let judge = |evidence: &Evidence, asked: Option<&Nonce>| machine.appraise(evidence, asked, LIVE).err();
+    assert_eq!(judge(&honest, Some(&nonce())), None);
+    let other = Nonce::new([0xef; 16]).unwrap();
+    assert_eq!(judge(&honest, Some(&other)), Some("evidence.nonce"));
+    let renamed = Evidence { nonce: Some(other.clone()), ..honest.clone() };
+    assert_eq!(judge(&renamed, Some(&other)), Some("evidence.binding"));
+    assert_eq!(judge(&Evidence { nonce: None, ..honest.clone() }, None), Some("evidence.binding"));
+    let mut stolen = machine.statement.clone();
+    stolen.keys.tls = Digest::of(b"another key");
+    assert_eq!(judge(&Evidence { statement: stolen.encode(), ..honest.clone() }, None), Some("evidence.binding"));
+    let swapped = Evidence { certificates: honest.certificates.iter().rev().cloned().collect(), ..honest.clone() };
+    assert!(judge(&swapped, None).is_some_and(|code| code.starts_with("snp.chain")), "VEK, intermediate, root");
+    let [vek, intermediate, _] = &honest.certificates[..] else { unreachable!() };
+    let short = Evidence { certificates: vec![vek.clone(), intermediate.clone()], ..honest.clone() };
+    assert_eq!(judge(&short, None), Some("snp.chain.length"));
+}
+
+#[test]
+fn the_policy_rules_nodes_as_it_rules_guests() {
+    assert_eq!(bent(|_| {}), "accepted");
+    assert_eq!(bent(|machine| machine.forge.put(0x90, &[0x3f])), "measurement.unknown");
+    assert_eq!(bent(|machine| machine.forge.put(0x30, &1u32.to_le_bytes())), "snp.vmpl");
+    assert_eq!(bent(|machine| machine.forge.put(0x08, &0xa0000u64.to_le_bytes())), "snp.policy.debug");
+    assert_eq!(bent(|machine| machine.forge.put(0x40, &0u64.to_le_bytes())), "snp.platform_info");
+    assert_eq!(bent(|machine| machine.rules = "crl = true"), "snp.crl.stale");
+    assert_eq!(bent(|machine| machine.statement.issued = NOW + 2 * CLOCK_SKEW), "statement.time_window");
+    let ended = |machine: &mut Machine| {
+        machine.statement.issued = NOW - 3 * CLOCK_SKEW;
+        machine.statement.not_after = NOW - 2 * CLOCK_SKEW;
+    };
+    assert_eq!(bent(ended), "statement.time_window");
+    assert_eq!(bent(|machine| machine.statement.platform = Platform::Nitro), "platform.not_allowed");
+}
