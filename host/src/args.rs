@@ -25,6 +25,8 @@ pub enum Command {
     Receipts(Receipts),
     /// Print the enclave's metrics (Prometheus text)
     Metrics(Metrics),
+    /// Get the certificates and the revocation list that an SEV-SNP report needs, from AMD or the cache
+    Endorse(Endorse),
 }
 
 /// Options of `quoth up`.
@@ -107,4 +109,35 @@ pub struct Metrics {
     /// The folder of the node
     #[arg(long, value_name = "FOLDER", default_value = "run")]
     pub run_dir: PathBuf,
+}
+
+/// Options of `quoth endorse`.
+#[derive(Args, Debug)]
+pub struct Endorse {
+    /// The report, raw (1184 bytes)
+    pub report: PathBuf,
+    /// The folder to write them to: vek.der, intermediate.der, root.der, crl.der
+    #[arg(long, value_name = "FOLDER")]
+    pub out: PathBuf,
+    /// Where they are kept [default: quoth/endorsements in the user's cache folder]
+    #[arg(long, value_name = "FOLDER")]
+    pub cache: Option<PathBuf>,
+    /// The service: AMD's, or a caching proxy of it
+    #[arg(long, value_name = "URL", default_value = crate::endorsements::AMD)]
+    pub service: String,
+    /// The processor's family, for reports of version 2, which do not say it
+    #[arg(long)]
+    pub family: Option<Family>,
+    /// Leave the revocation list away
+    #[arg(long)]
+    pub no_crl: bool,
+}
+
+/// Processors whose reports may not say what they are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Family {
+    /// EPYC 7003
+    Milan,
+    /// EPYC 9004 and 8004
+    Genoa,
 }

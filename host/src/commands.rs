@@ -1,5 +1,6 @@
-//! Commands about a node's folder.
+//! Commands beside `quoth up`.
 
+pub mod endorse;
 pub mod metrics;
 pub mod receipts;
 pub mod status;

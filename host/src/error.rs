@@ -47,6 +47,9 @@ pub enum HostError {
     /// The journal's database.
     #[error("journal: {0}")]
     Journal(#[from] crate::journal::JournalError),
+    /// A report's endorsements.
+    #[error("{0} ({code})", code = .0.code())]
+    Endorsement(#[from] crate::endorsements::EndorsementError),
     /// Nothing runs on this folder.
     #[error("nothing runs on {}", path.display())]
     NotRunning {
@@ -87,6 +90,7 @@ impl HostError {
     pub fn exit_code(&self) -> ExitCode {
         ExitCode::from(match self {
             Self::NotRunning { .. } | Self::NoReceipt { .. } => 1,
+            Self::Endorsement(error) if error.is_verdict() => 1,
             Self::Boot { .. } | Self::EnclaveEnded { .. } | Self::Killed => 3,
             _ => 2,
         })

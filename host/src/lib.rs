@@ -9,13 +9,15 @@
 //! | [`models`] | GGUF files by digest, and their feed |
 //! | [`run_dir`] | the folder of one node: lock, state, what is written where |
 //! | [`up`] | the life of one node |
-//! | [`commands`] | `quoth status`, `receipts`, `metrics` |
+//! | [`endorsements`] | what makes a report of SEV-SNP worth something to others: from AMD, kept on disk |
+//! | [`commands`] | `quoth status`, `receipts`, `metrics`, `endorse` |
 #![forbid(unsafe_code)]
 
 pub mod args;
 pub mod commands;
 mod configuration;
 mod control;
+pub mod endorsements;
 mod error;
 mod events;
 pub mod journal;

@@ -15,6 +15,7 @@ async fn main() -> ExitCode {
         Command::Status(options) => commands::status::run(&options).await,
         Command::Receipts(options) => commands::receipts::run(&options),
         Command::Metrics(options) => commands::metrics::run(&options).await,
+        Command::Endorse(options) => commands::endorse::run(&options).await,
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -46,7 +46,7 @@ pub use policy::{Accept, Image, NitroPins, Policy, PolicyBuilder, PolicyError, S
 pub use quoth_attestation::transcript::{Details, Request, Response};
 pub use receipt::VerifiedReceipt;
 pub use refusal::Refusal;
-pub use snp::{Family, SigningKey, SnpRefusal, SnpRules, Tcb, certificate_table};
+pub use snp::{Family, ReportSigner, SigningKey, SnpRefusal, SnpRules, Tcb, certificate_table, revocation_list_window};
 pub use stream::StreamVerifier;
 pub use transcript::VerifiedTranscript;
 pub use verifier::{CLOCK_SKEW, Time, TimeChoice, Verifier};

@@ -8,6 +8,7 @@ mod refusal;
 mod report;
 mod rsa;
 mod rules;
+mod signer;
 mod table;
 #[cfg(test)]
 mod tests;
@@ -16,11 +17,13 @@ mod vek;
 use alloc::vec::Vec;
 
 pub(crate) use chain::{Roots, pinned};
+pub use crl::revocation_list_window;
 pub use family::{Family, Tcb};
 pub use refusal::SnpRefusal;
 pub(crate) use report::Report;
 pub use report::SigningKey;
 pub use rules::SnpRules;
+pub use signer::ReportSigner;
 pub use table::certificate_table;
 
 use crate::memory::Memory;

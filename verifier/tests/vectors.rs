@@ -8,7 +8,8 @@ use std::{env, fs};
 use quoth_attestation::statement::Platform;
 use quoth_verifier::Accept;
 use quoth_verifier::{
-    Family, HardwareEvidence, HardwareVerdict, Image, Policy, SigningKey, SnpImage, SnpRules, Tcb, Verifier,
+    Family, HardwareEvidence, HardwareVerdict, Image, Policy, ReportSigner, SigningKey, SnpImage, SnpRules, Tcb,
+    Verifier, revocation_list_window,
 };
 use serde_json::Value;
 
@@ -149,6 +150,27 @@ fn documents_that_were_tampered_with_are_refused() {
             assert_eq!(edited(&|bytes| bytes[end - 48..].copy_from_slice(scalar)), "nitro.cose.signature");
             assert_eq!(edited(&|bytes| bytes[end - 96..end - 48].copy_from_slice(scalar)), "nitro.cose.signature");
         }
+    }
+}
+
+#[test]
+fn reports_and_lists_say_what_to_look_for() {
+    for vector in vectors("snp-report") {
+        let signer = ReportSigner::read(&read(text(&vector, "name"))).unwrap();
+        let key = if vector["signing_key"] == "vlek" { SigningKey::Vlek } else { SigningKey::Vcek };
+        assert_eq!(signer.key, key);
+        assert_eq!(hex::encode(signer.chip_id), text(&vector, "chip_id"));
+        assert_eq!(hex::encode(signer.reported_tcb), text(&vector, "reported_tcb"));
+        match signer.family {
+            Some(family) => assert_eq!(signer.tcb(family).map_err(|refusal| refusal.code()).err(), None),
+            None => assert_eq!(vector["report_version"], 2),
+        }
+    }
+    for vector in vectors("amd-crl") {
+        let window = (unix(text(&vector, "this_update")), unix(text(&vector, "next_update")));
+        let crl = read(text(&vector, "name"));
+        assert_eq!(revocation_list_window(&crl), Ok(window));
+        assert_eq!(revocation_list_window(&crl[1..]).unwrap_err().code(), "snp.crl.invalid");
     }
 }
 

@@ -25,6 +25,16 @@ pub(super) fn verify<'a>(
     }
 }
 
+/// When a revocation list was made and until when it holds, both in Unix seconds, as it says itself: it is read strictly, and
+/// **not verified**.
+///
+/// # Errors
+/// [`SnpRefusal::Crl`]: not a revocation list.
+pub fn revocation_list_window(crl: &[u8]) -> Result<(u64, u64), SnpRefusal> {
+    let list = RevocationList::parse(crl).map_err(|problem| SnpRefusal::Crl { problem })?;
+    Ok((list.this_update, list.next_update))
+}
+
 /// Whether a list names this root as its issuer; one that cannot be read is nobody's and everybody's.
 pub(super) fn is_by(crl: &[u8], root: &Certificate<'_>) -> bool {
     RevocationList::parse(crl).map_or(true, |list| list.issuer == root.subject)

@@ -52,8 +52,8 @@ impl Family {
         }
     }
 
-    /// In names of certificates.
-    pub(crate) fn title(self) -> &'static str {
+    /// As AMD writes it: in names of certificates and addresses.
+    pub fn title(self) -> &'static str {
         match self {
             Self::Milan => "Milan",
             Self::Genoa => "Genoa",
@@ -73,7 +73,7 @@ impl Family {
     }
 
     /// SHA-256 of the root's certificate (ARK, DER), as AMD's key distribution service gives it.
-    pub(crate) fn root(self) -> Digest {
+    pub fn root(self) -> Digest {
         let mut root = [0; 32];
         let hex = match self {
             Self::Milan => "69d063b45344d26a2e94e1f4210de49ef555308287d4c174445c95639a540bcd",

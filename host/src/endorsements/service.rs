@@ -1,0 +1,174 @@
+//! Whom to ask, how patiently, and how often.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use rustls::crypto::aws_lc_rs;
+use rustls::{ClientConfig, RootCertStore};
+
+use super::address::Address;
+use super::request::{self, Failure};
+use super::{Document, EndorsementError, Source};
+
+/// AMD's Key Distribution Service.
+pub const AMD: &str = "https://kdsintf.amd.com";
+
+/// How long to wait for the service, and how often to ask.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Connecting, name lookup and TLS included, at most. Whoever cannot be reached is asked once.
+    pub connect: Duration,
+    /// The head of an answer, and each piece of its body, at most.
+    pub idle: Duration,
+    /// One request whole, at most.
+    pub request: Duration,
+    /// Requests for one document, at most.
+    pub attempts: u32,
+    /// The pause after the first attempt; each further one is twice as long, and none is shorter than the service says.
+    /// Up to half of it is left to chance, so that hosts that start together do not come together.
+    pub first_pause: Duration,
+    /// One pause, at most; a service that wants a longer one is not asked again.
+    pub longest_pause: Duration,
+    /// All requests for one document and the pauses between them, at most.
+    pub total: Duration,
+}
+
+impl Default for Limits {
+    /// AMD's service answers about one request for a VCEK in ten seconds.
+    fn default() -> Self {
+        Self {
+            connect: Duration::from_secs(10),
+            idle: Duration::from_secs(20),
+            request: Duration::from_secs(40),
+            attempts: 6,
+            first_pause: Duration::from_secs(2),
+            longest_pause: Duration::from_secs(60),
+            total: Duration::from_secs(180),
+        }
+    }
+}
+
+/// AMD's service, or one that answers like it: a caching proxy of one's own.
+#[derive(Clone, Debug)]
+pub struct Service {
+    address: Address,
+    limits: Limits,
+    tls: Arc<ClientConfig>,
+}
+
+impl Service {
+    /// A service at a base URL, `https` or `http`: what it sends authenticates itself.
+    ///
+    /// # Errors
+    /// [`EndorsementError::Address`].
+    pub fn new(base: &str) -> Result<Self, EndorsementError> {
+        let address = Address::parse(base)
+            .map_err(|problem| EndorsementError::Address { address: base.escape_debug().collect(), problem })?;
+        let roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
+        Ok(Self { address, limits: Limits::default(), tls: tls(roots) })
+    }
+
+    /// The same with other limits.
+    #[must_use]
+    pub fn with_limits(self, limits: Limits) -> Self {
+        Self { limits, ..self }
+    }
+
+    /// The same, authenticated by other authorities than the web's.
+    #[must_use]
+    pub fn with_roots(self, roots: RootCertStore) -> Self {
+        Self { tls: tls(roots), ..self }
+    }
+
+    /// The whole address of a document.
+    pub fn url(&self, source: &Source, document: Document) -> String {
+        self.address.url(&source.target(document))
+    }
+
+    /// Asks for a document until it comes, or until the limits say that it will not.
+    pub(super) async fn get(&self, source: &Source, document: Document) -> Result<Vec<u8>, EndorsementError> {
+        self.ask(source, document, self.limits.attempts).await
+    }
+
+    /// Asks once.
+    pub(super) async fn get_once(&self, source: &Source, document: Document) -> Result<Vec<u8>, EndorsementError> {
+        self.ask(source, document, 1).await
+    }
+
+    async fn ask(&self, source: &Source, document: Document, attempts: u32) -> Result<Vec<u8>, EndorsementError> {
+        let (limits, begun) = (&self.limits, Instant::now());
+        let target = source.target(document);
+        let mut pause = limits.first_pause.min(limits.longest_pause);
+        let mut attempt = 1;
+        loop {
+            let left = limits.total.saturating_sub(begun.elapsed()).min(limits.request);
+            let request = request::get(&self.address, &self.tls, limits, &target, document);
+            let failure = match tokio::time::timeout(left, request).await {
+                Ok(Ok(bytes)) => return Ok(bytes),
+                Ok(Err(failure)) => failure,
+                Err(_) => {
+                    let url = self.address.url(&target);
+                    Failure::Passing(EndorsementError::Timeout { url, what: "whole answer", limit: left })
+                }
+            };
+            let (error, wanted) = match failure {
+                Failure::Final(error) => {
+                    // A 404 means something about a chip only where a chip was asked for.
+                    return Err(match error {
+                        EndorsementError::Status { url, status: 404 } if document == Document::Vcek => {
+                            EndorsementError::UnknownChip { url }
+                        }
+                        error => error,
+                    });
+                }
+                Failure::Passing(error) => (error, Duration::ZERO),
+                Failure::Busy { url, status, retry_after } => (
+                    EndorsementError::Busy { url, status, attempts: attempt, retry_after },
+                    retry_after.unwrap_or_default(),
+                ),
+            };
+            let wait = jittered(pause).max(wanted);
+            if attempt >= attempts
+                || wait > limits.longest_pause
+                || begun.elapsed().saturating_add(wait) >= limits.total
+            {
+                return Err(error);
+            }
+            tokio::time::sleep(wait).await;
+            pause = pause.saturating_mul(2).min(limits.longest_pause);
+            attempt += 1;
+        }
+    }
+}
+
+/// Between half of `pause` and all of it.
+fn jittered(pause: Duration) -> Duration {
+    // Without randomness hosts may come together; that is no reason not to come.
+    let chance = f64::from(getrandom::u32().unwrap_or(u32::MAX)) / f64::from(u32::MAX);
+    pause / 2 + (pause / 2).mul_f64(chance)
+}
+
+fn tls(roots: RootCertStore) -> Arc<ClientConfig> {
+    let mut config = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+        .with_safe_default_protocol_versions()
+        // safe: the default provider has cipher suites for every default version
+        .expect("the provider speaks TLS")
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    Arc::new(config)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses_are_between_half_and_whole() {
+        let pause = Duration::from_millis(1000);
+        let found: Vec<_> = (0..200).map(|_| jittered(pause)).collect();
+        assert!(found.iter().all(|found| (pause / 2..=pause).contains(found)), "{found:?}");
+        assert!(found.iter().any(|other| *other != found[0]));
+        jittered(Duration::MAX);
+    }
+}

@@ -1,0 +1,72 @@
+//! The endorsement cache against a local service that hands out genuine certificates, or misbehaves.
+#![allow(clippy::unwrap_used)]
+
+mod cache;
+mod command;
+mod crl;
+mod hostile;
+mod patience;
+mod server;
+mod source;
+mod tls;
+mod vectors;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use quoth_host::endorsements::{Endorsement, EndorsementError, Endorsements};
+use server::Kds;
+use tempfile::TempDir;
+use vectors::{Machine, NOW};
+
+/// An empty cache before a service.
+struct Cache {
+    folder: TempDir,
+    endorsements: Endorsements,
+}
+
+impl Cache {
+    fn of(kds: &Kds, machine: &Machine) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let endorsements = open(folder.path(), kds, machine);
+        Self { folder, endorsements }
+    }
+
+    async fn fetch(&self, machine: &Machine) -> Result<Endorsement, EndorsementError> {
+        self.endorsements.fetch_at(&machine.report, NOW).await
+    }
+
+    /// The code of the error that must come.
+    async fn refused(&self, machine: &Machine) -> &'static str {
+        self.fetch(machine).await.unwrap_err().code()
+    }
+
+    /// The names of all files, sorted.
+    fn names(&self) -> Vec<String> {
+        let mut names: Vec<_> = entries(self.folder.path()).iter().map(|path| name(path)).collect();
+        names.sort();
+        names
+    }
+
+    /// The one file whose name begins so.
+    fn file(&self, prefix: &str) -> PathBuf {
+        entries(self.folder.path()).into_iter().find(|path| name(path).starts_with(prefix)).unwrap()
+    }
+}
+
+/// A cache as a process that has just started sees it.
+fn open(folder: &Path, kds: &Kds, machine: &Machine) -> Endorsements {
+    let endorsements = Endorsements::new(folder, kds.service());
+    match machine.version {
+        2 => endorsements.of_family(machine.family),
+        _ => endorsements,
+    }
+}
+
+fn entries(folder: &Path) -> Vec<PathBuf> {
+    fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect()
+}
+
+fn name(path: &Path) -> String {
+    path.file_name().unwrap().to_str().unwrap().into()
+}

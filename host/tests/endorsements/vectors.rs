@@ -1,0 +1,106 @@
+//! Genuine reports and their endorsements, captured from hardware and from AMD's service by others.
+
+use std::path::PathBuf;
+use std::{env, fs};
+
+use base64::prelude::{BASE64_STANDARD, Engine as _};
+use quoth_verifier::Family;
+use serde_json::Value;
+
+/// Within the validity of every VCEK and revocation list of the vectors: 2026-09-01.
+pub(crate) const NOW: u64 = 1_788_220_800;
+
+/// A report and what endorses it.
+#[derive(Clone)]
+pub(crate) struct Machine {
+    pub(crate) name: String,
+    pub(crate) version: u64,
+    pub(crate) family: Family,
+    pub(crate) report: Vec<u8>,
+    pub(crate) vek: Vec<u8>,
+    /// Path and query by which the VCEK is known, by what the certificate says.
+    pub(crate) target: String,
+}
+
+/// Where the captured evidence lies; the tests fail without it.
+pub(crate) fn read(name: &str) -> Vec<u8> {
+    let fallback = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../shared/vectors");
+    let path = env::var_os("QUOTH_VECTORS").map_or(fallback, PathBuf::from).join(name);
+    fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}; set QUOTH_VECTORS", path.display()))
+}
+
+fn manifest() -> Vec<Value> {
+    serde_json::from_slice::<Value>(&read("MANIFEST.json")).unwrap()["vectors"].as_array().unwrap().clone()
+}
+
+fn text<'a>(vector: &'a Value, key: &str) -> &'a str {
+    vector[key].as_str().unwrap_or_else(|| panic!("{vector}: {key}"))
+}
+
+/// Every report whose VCEK there is.
+pub(crate) fn machines() -> Vec<Machine> {
+    let vectors = manifest();
+    let reports = vectors.iter().filter(|vector| vector["kind"] == "snp-report" && vector["signing_key"] == "vcek");
+    let machines = reports.filter_map(|report| {
+        let name = format!("snp/vek/{}", report["endorsement"].get(0)?.as_str()?);
+        let vek = vectors.iter().find(|vector| vector["name"] == name.as_str()).unwrap();
+        Some(machine(report, vek))
+    });
+    machines.collect()
+}
+
+/// The report whose name contains `part`.
+pub(crate) fn machine_of(part: &str) -> Machine {
+    machines().into_iter().find(|machine| machine.name.contains(part)).unwrap()
+}
+
+fn machine(report: &Value, vek: &Value) -> Machine {
+    let (product, family) = match text(report, "family") {
+        "milan" => ("Milan", Family::Milan),
+        "genoa" => ("Genoa", Family::Genoa),
+        "turin" => ("Turin", Family::Turin),
+        other => panic!("{other}"),
+    };
+    let tcb = &vek["tcb"];
+    let fmc = tcb["fmc"].as_u64().map(|fmc| format!("fmcSPL={fmc}&")).unwrap_or_default();
+    let (chip, [bl, tee, snp, ucode]) = (text(tcb, "hwid"), ["bl", "tee", "snp", "ucode"].map(|key| &tcb[key]));
+    let query = format!("{fmc}blSPL={bl}&teeSPL={tee}&snpSPL={snp}&ucodeSPL={ucode}");
+    Machine {
+        name: text(report, "name").into(),
+        version: report["report_version"].as_u64().unwrap(),
+        family,
+        report: read(text(report, "name")),
+        vek: read(text(vek, "name")),
+        target: format!("/vcek/v1/{product}/{chip}?{query}"),
+    }
+}
+
+pub(crate) fn intermediate(family: Family) -> Vec<u8> {
+    read(&format!("snp/ca/sev-{}.der", family.name()))
+}
+
+pub(crate) fn root(family: Family) -> Vec<u8> {
+    read(&format!("snp/ca/ark-{}.der", family.name()))
+}
+
+pub(crate) fn crl(family: Family) -> Vec<u8> {
+    read(&format!("snp/crl/vcek_{}_crl_2026-08-19.der", family.name()))
+}
+
+/// As the service sends it.
+pub(crate) fn chain(family: Family) -> Vec<u8> {
+    pem(&[intermediate(family), root(family)])
+}
+
+pub(crate) fn pem(certificates: &[Vec<u8>]) -> Vec<u8> {
+    let mut text = String::new();
+    for der in certificates {
+        text += "-----BEGIN CERTIFICATE-----\n";
+        for line in BASE64_STANDARD.encode(der).as_bytes().chunks(64) {
+            text += std::str::from_utf8(line).unwrap();
+            text += "\n";
+        }
+        text += "-----END CERTIFICATE-----\n";
+    }
+    text.into_bytes()
+}
