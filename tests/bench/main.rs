@@ -23,7 +23,8 @@ use page::Row;
 use quoth_tests::{Node, Options};
 
 const USAGE: &str = "\
-Usage: quoth-bench --model FILE.gguf --peers DIR --without-receipts PROGRAM [--only PART,...] [--rounds N] [--out FILE]
+Usage: quoth-bench --model FILE.gguf --peers DIR --without-receipts PROGRAM [--verify-peers PROGRAM]
+                   [--only PART,...] [--rounds N] [--out FILE]
 
 Parts: chats, receipts, relay, load, verify. `just bench` builds everything and calls this.";
 
@@ -38,6 +39,8 @@ struct Plan {
     peers: PathBuf,
     /// The enclave built with `bench-without-receipts`.
     without_receipts: PathBuf,
+    /// The published verifiers that `verify` compares with.
+    verify_peers: Option<PathBuf>,
     /// Turns a comparison takes.
     rounds: usize,
     parts: Vec<String>,
@@ -82,6 +85,7 @@ impl Plan {
             model: PathBuf::new(),
             peers: PathBuf::new(),
             without_receipts: PathBuf::new(),
+            verify_peers: None,
             rounds: 7,
             parts: PARTS.map(str::to_owned).to_vec(),
             out: None,
@@ -93,6 +97,7 @@ impl Plan {
                 "--model" => plan.model = value.into(),
                 "--peers" => plan.peers = value.into(),
                 "--without-receipts" => plan.without_receipts = value.into(),
+                "--verify-peers" => plan.verify_peers = Some(value.into()),
                 "--rounds" => plan.rounds = value.parse().ok().filter(|n| *n > 0).ok_or("--rounds needs a number")?,
                 "--only" => plan.parts = value.split(',').map(str::to_owned).collect(),
                 "--out" => plan.out = Some(value.into()),
