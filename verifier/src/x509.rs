@@ -4,6 +4,8 @@
 mod certificate;
 mod crl;
 mod der;
+#[cfg(test)]
+pub(crate) mod forge;
 
 pub(crate) use certificate::{BasicConstraints, Certificate, KeyUsage};
 pub(crate) use crl::RevocationList;

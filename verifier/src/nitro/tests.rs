@@ -2,6 +2,9 @@
 #![allow(clippy::unwrap_used)]
 extern crate std;
 
+mod forge;
+mod forged;
+
 use alloc::collections::BTreeSet;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;

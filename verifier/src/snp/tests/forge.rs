@@ -8,7 +8,7 @@ use std::sync::{Mutex, OnceLock};
 
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::rsa::{KeyPair as RsaKey, KeySize};
-use aws_lc_rs::signature::{KeyPair as _, RSA_PKCS1_SHA384, RSA_PSS_SHA384, RsaEncoding};
+use aws_lc_rs::signature::{RSA_PKCS1_SHA384, RSA_PSS_SHA384, RsaEncoding};
 use p384::ecdsa::signature::Signer as _;
 use p384::ecdsa::{Signature, SigningKey as P384Key};
 use quoth_attestation::Digest;
@@ -17,6 +17,7 @@ use super::super::{Attested, Family, SnpRefusal, SnpRules, verify};
 use crate::memory::Memory;
 use crate::node::Checks;
 use crate::x509::Validity;
+pub(super) use crate::x509::forge::{der, extension, hexed, p384_info, rsa_info, time};
 
 pub(super) const NOW: u64 = 1_800_000_000;
 pub(super) const NOT_BEFORE: &str = "20240101000000Z";
@@ -61,35 +62,9 @@ pub(super) fn roots(digest: &Digest) -> Option<Family> {
     roots.iter().find(|(root, _)| root == digest).map(|(_, family)| *family)
 }
 
-pub(super) fn der(tag: u8, parts: &[&[u8]]) -> Vec<u8> {
-    let content = parts.concat();
-    let mut out = vec![tag];
-    match content.len() {
-        short @ 0..0x80 => out.push(short as u8),
-        one @ 0x80..0x100 => out.extend([0x81, one as u8]),
-        two => out.extend([0x82, (two >> 8) as u8, two as u8]),
-    }
-    out.extend(content);
-    out
-}
-
-pub(super) fn hexed(text: &str) -> Vec<u8> {
-    hex::decode(text.replace([' ', '\n'], "")).unwrap()
-}
-
 pub(super) fn name(common: &str) -> Vec<u8> {
     let attribute = der(0x30, &[&hexed("0603550403"), &der(0x0c, &[common.as_bytes()])]);
     der(0x30, &[&der(0x31, &[&attribute])])
-}
-
-pub(super) fn time(text: &str) -> Vec<u8> {
-    // Before 2050 it is a UTCTime (RFC 5280 §4.1.2.5).
-    der(0x17, &[&text.as_bytes()[2..]])
-}
-
-pub(super) fn extension(oid: &str, critical: bool, value: &[u8]) -> Vec<u8> {
-    let flag = if critical { hexed("0101ff") } else { Vec::new() };
-    der(0x30, &[&hexed(oid), &flag, &der(0x04, &[value])])
 }
 
 /// AMD's arc, 1.3.6.1.4.1.3704.1, and what comes below it.
@@ -103,16 +78,6 @@ pub(super) fn number(value: u8) -> Vec<u8> {
         0x80.. => der(0x02, &[&[0, value]]),
         _ => der(0x02, &[&[value]]),
     }
-}
-
-pub(super) fn rsa_info(key: &RsaKey) -> Vec<u8> {
-    let algorithm = hexed("300d06092a864886f70d0101010500");
-    der(0x30, &[&algorithm, &der(0x03, &[&[0], key.public_key().as_ref()])])
-}
-
-pub(super) fn p384_info(key: &P384Key) -> Vec<u8> {
-    let algorithm = hexed("301006072a8648ce3d020106052b81040022");
-    der(0x30, &[&algorithm, &der(0x03, &[&[0], key.verifying_key().to_sec1_point(false).as_bytes()])])
 }
 
 pub(super) fn sign(key: &RsaKey, encoding: &'static dyn RsaEncoding, message: &[u8]) -> Vec<u8> {
