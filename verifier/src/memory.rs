@@ -72,6 +72,8 @@ impl<K: Ord + Copy> Lru<K> {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
+    use alloc::vec::Vec;
+
     use super::*;
 
     #[test]
@@ -84,6 +86,11 @@ mod tests {
         lru.put(2);
         assert!(lru.has(&3), "one that is there needs no room");
         assert_eq!(lru.0.lock().used.len(), ROOM);
+        // What is met again counts as used, in the order of the meetings.
+        let present = (0..=ROOM).filter(|key| lru.0.lock().used.contains_key(key)).collect::<Vec<_>>();
+        present.iter().rev().for_each(|key| assert!(lru.has(key)));
+        lru.put(ROOM + 1);
+        assert!(!lru.has(&ROOM) && lru.has(&0));
     }
 
     #[test]

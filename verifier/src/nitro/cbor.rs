@@ -103,6 +103,14 @@ impl<'a> Reader<'a> {
         self.items(count, limit, entry)
     }
 
+    /// A map without entries, of definite length.
+    pub(super) fn empty_map(&mut self) -> Result<(), Refusal> {
+        match self.head(MAP, "not a map")? {
+            Count::Definite(0) => Ok(()),
+            _ => self.refuse("not an empty map"),
+        }
+    }
+
     fn items(
         &mut self,
         count: Count,

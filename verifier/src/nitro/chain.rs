@@ -110,7 +110,7 @@ fn check_name(name: Option<&str>, module: &str, naming: Naming) -> Result<(), Re
         (Naming::Plain, Some(rest)) => rest.is_empty(),
         (Naming::Aws, Some(rest)) => {
             let region = rest.strip_prefix('.').and_then(|rest| rest.strip_suffix(".aws"));
-            region.is_some_and(|region| !region.is_empty() && !region.contains('.'))
+            region.is_some_and(|region| !region.is_empty() && region.bytes().all(is_region))
         }
         (_, None) => false,
     };
@@ -118,6 +118,11 @@ fn check_name(name: Option<&str>, module: &str, naming: Naming) -> Result<(), Re
         true => Ok(()),
         false => Err(Refusal::NitroChainModule { expected: module.to_string(), actual: name.to_string() }),
     }
+}
+
+/// What regions are made of, such as `us-gov-east-1`.
+fn is_region(byte: u8) -> bool {
+    byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-'
 }
 
 fn list(roots: &BTreeSet<Digest>) -> String {

@@ -31,7 +31,7 @@ impl<'a> Sign1<'a> {
             let actual = hex::encode(&protected[..protected.len().min(SHOWN)]);
             return Err(Refusal::NitroCoseHeader { header: "protected", expected: PROTECTED_HEX, actual });
         }
-        reader.map(0, |_| Ok(())).map_err(|_| Refusal::NitroCoseHeader {
+        reader.empty_map().map_err(|_| Refusal::NitroCoseHeader {
             header: "unprotected",
             expected: "an empty map",
             actual: "another item".into(),

@@ -37,6 +37,7 @@ pub(crate) struct Certificate<'a> {
 pub(crate) struct BasicConstraints {
     pub(crate) ca: bool,
     pub(crate) path_length: Option<u8>,
+    critical: bool,
 }
 
 /// RFC 5280 §4.2.1.3.
@@ -76,16 +77,17 @@ impl<'a> Certificate<'a> {
         if extensions.iter().any(|extension| extension.critical && !known.contains(&extension.id)) {
             return Err(Problem("an unknown critical extension"));
         }
-        let value = |id| extensions.iter().find(|extension| extension.id == id).map(|extension| extension.value);
-        let constraints = value(BASIC_CONSTRAINTS).map(BasicConstraints::read).transpose()?;
-        let usage = value(KEY_USAGE).map(KeyUsage::read).transpose()?;
+        let find = |id| extensions.iter().find(|extension| extension.id == id);
+        let constraints = find(BASIC_CONSTRAINTS).map(BasicConstraints::read).transpose()?;
+        let usage = find(KEY_USAGE).map(KeyUsage::read).transpose()?;
         Ok(Self { signed, serial, issuer, subject, validity, constraints, usage, extensions, key })
     }
 
     /// May issue certificates, `below` authorities under it (RFC 5280 §4.2.1.3 and §4.2.1.9).
     pub(crate) fn check_authority(&self, below: usize) -> Result<(), &'static str> {
         match (self.constraints, self.usage) {
-            (Some(BasicConstraints { ca: true, path_length: Some(length) }), _) if usize::from(length) < below => {
+            (Some(BasicConstraints { critical: false, .. }), _) => Err("has constraints that are not critical"),
+            (Some(BasicConstraints { ca: true, path_length: Some(length), .. }), _) if usize::from(length) < below => {
                 Err("more authorities below it than it may have")
             }
             (Some(BasicConstraints { ca: true, .. }), Some(KeyUsage { key_cert_sign: true, .. })) => Ok(()),
@@ -124,12 +126,12 @@ impl<'a> PublicKey<'a> {
 }
 
 impl BasicConstraints {
-    fn read(value: &[u8]) -> Result<Self, Problem> {
-        let mut reader = SliceReader::new(value)?;
+    fn read(extension: &Extension<'_>) -> Result<Self, Problem> {
+        let mut reader = SliceReader::new(extension.value)?;
         let this = reader.sequence(|reader| {
             let ca = default_false(reader)?;
             let path_length = if reader.is_finished() { None } else { Some(u8::decode(reader)?) };
-            Ok::<_, Problem>(Self { ca, path_length })
+            Ok::<_, Problem>(Self { ca, path_length, critical: extension.critical })
         })?;
         reader.finish()?;
         Ok(this)
@@ -137,8 +139,8 @@ impl BasicConstraints {
 }
 
 impl KeyUsage {
-    fn read(value: &[u8]) -> Result<Self, Problem> {
-        let bits = BitStringRef::from_der(value)?;
+    fn read(extension: &Extension<'_>) -> Result<Self, Problem> {
+        let bits = BitStringRef::from_der(extension.value)?;
         let bit = |number| bits.get(number) == Some(true);
         Ok(Self { digital_signature: bit(0), key_cert_sign: bit(5) })
     }

@@ -310,6 +310,7 @@ fn authorities_may_issue_and_stay_within_their_bounds() {
             |sheet| sheet.extensions.clear(),
             |sheet| sheet.extensions[0] = constraints("3000"),
             |sheet| sheet.extensions[0] = constraints("3003020103"),
+            |sheet| sheet.extensions[0] = extension("0603551d13", false, &hexed("30030101ff")),
             // All but keyCertSign, and no bit at all.
             |sheet| sheet.extensions[1] = usage("030201fa"),
             |sheet| sheet.extensions[1] = usage("030100"),
@@ -523,6 +524,9 @@ fn the_leaf_is_for_this_enclave() {
         ".eu-west-1.aws.aws",
         ".eu-west-1.aws.nitro-enclaves",
         ".eu-west-1.aws.example.com",
+        ".eu west-1.aws",
+        ".EU-WEST-1.aws",
+        ".eu-west-1\0.aws",
         "0.eu-west-1.aws",
     ] {
         assert_eq!(called(&format!("{MODULE}{rest}"), MODULE), "nitro.chain.module", "{rest}");
@@ -581,7 +585,8 @@ fn headers_are_exactly_the_prescribed_ones() {
     ] {
         assert_eq!(header(&|forge| forge.protected = hexed(protected)), "protected", "{protected}");
     }
-    for unprotected in ["a1013822", "a10126", "a104410a", "a1182180", "b800", "f6", "80", "40", "bf0000ff", "a181a0a0"]
+    for unprotected in
+        ["a1013822", "a10126", "a104410a", "a1182180", "b800", "f6", "80", "40", "bf0000ff", "bfff", "a181a0a0"]
     {
         assert_eq!(header(&|forge| forge.unprotected = hexed(unprotected)), "unprotected", "{unprotected}");
     }
