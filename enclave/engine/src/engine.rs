@@ -8,6 +8,7 @@ use crate::embed::Embedder;
 use crate::error::EngineError;
 use crate::limits::{MAX_BATCH, MAX_CONTEXT, MAX_PARALLEL, MAX_THREADS, MIN_CONTEXT};
 use crate::model::load::Loaded;
+use crate::model::pages;
 use crate::model::sealed::SealedModel;
 use crate::prepare;
 use crate::request::{Chat, Completion, Embedding};
@@ -113,6 +114,7 @@ impl Engine {
             identity: crate::identity::identity(),
         };
         // One after the other: making a context touches the model.
+        pages::gather(&loaded.sealed);
         let scheduler = Scheduler::start(Arc::clone(&loaded), &options)?;
         let embedder = Embedder::start(Arc::clone(&loaded), &options)?;
         Ok(Self { inner: Arc::new(Inner { info, loaded, scheduler, embedder }) })

@@ -2,6 +2,7 @@
 
 pub mod gguf;
 pub(crate) mod load;
+pub(crate) mod pages;
 mod process;
 pub(crate) mod sealed;
 pub(crate) mod vocab;

@@ -1,0 +1,91 @@
+//! Weights in large pages. Every token reads all weights, and with 4 KiB pages finding them takes the processor a tenth of the
+//! time. The kernel gathers pages when it is asked to, whatever its settings for doing so by itself are.
+#![allow(unsafe_code)]
+
+use std::ffi::c_void;
+use std::fs::File;
+use std::os::fd::AsFd;
+use std::ptr;
+use std::sync::{Arc, Weak};
+
+use rustix::mm::{MapFlags, ProtFlags, mmap, mmap_anonymous, munmap};
+
+use super::sealed::SealedModel;
+
+/// A large page, bytes.
+const LARGE: usize = 2 << 20;
+
+/// Gathers a model's pages, one large page after the other, beside whatever else runs, for as long as the model is there.
+/// Where the kernel cannot, the model stays as it is.
+pub(crate) fn gather(model: &Arc<SealedModel>) {
+    let (count, model) = (usize::try_from(model.size()).unwrap_or(0) / LARGE, Arc::downgrade(model));
+    if count > 0 {
+        // Without a thread the weights are only read more slowly.
+        let _ = std::thread::Builder::new().name("model-pages".into()).spawn(move || gather_all(&model, count));
+    }
+}
+
+fn gather_all(model: &Weak<SealedModel>, count: usize) {
+    for index in 0..count {
+        let Some(model) = model.upgrade() else { return };
+        if Window::of(model.file(), index).is_none_or(|window| !window.collapse()) {
+            return;
+        }
+    }
+}
+
+/// One large page's worth of a file, mapped where a large page could be.
+struct Window {
+    reserved: *mut c_void,
+    mapped: *mut c_void,
+}
+
+impl Window {
+    fn of(file: &File, index: usize) -> Option<Self> {
+        let reserve = 2 * LARGE;
+        // SAFETY: a new mapping at an address of the kernel's choice.
+        let reserved =
+            unsafe { mmap_anonymous(ptr::null_mut(), reserve, ProtFlags::empty(), MapFlags::PRIVATE) }.ok()?;
+        let window = Self { reserved, mapped: reserved.map_addr(|address| address.next_multiple_of(LARGE)) };
+        let (offset, flags) = ((index * LARGE) as u64, MapFlags::SHARED | MapFlags::FIXED);
+        // SAFETY: the range lies within the reservation above, which nothing else uses.
+        unsafe { mmap(window.mapped, LARGE, ProtFlags::READ, flags, file.as_fd(), offset) }.ok()?;
+        Some(window)
+    }
+
+    fn collapse(&self) -> bool {
+        // SAFETY: the range is mapped, and collapsing changes no byte that anybody could see.
+        unsafe { libc::madvise(self.mapped, LARGE, libc::MADV_COLLAPSE) == 0 }
+    }
+}
+
+impl Drop for Window {
+    fn drop(&mut self) {
+        // SAFETY: the whole reservation, with what was mapped into it, is this window's own.
+        let _ = unsafe { munmap(self.reserved, 2 * LARGE) };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use std::os::unix::fs::FileExt;
+
+    use rustix::fs::MemfdFlags;
+
+    use super::*;
+
+    #[test]
+    fn gathering_changes_no_byte() {
+        let file = File::from(rustix::fs::memfd_create("test", MemfdFlags::CLOEXEC).unwrap());
+        let bytes: Vec<u8> = (0..2 * LARGE + 5).map(|at| (at / 4093) as u8).collect();
+        file.write_all_at(&bytes, 0).unwrap();
+        for index in 0..2 {
+            // A kernel without large pages says no, and that is fine.
+            Window::of(&file, index).unwrap().collapse();
+        }
+        let mut found = vec![0; bytes.len()];
+        file.read_exact_at(&mut found, 0).unwrap();
+        assert!(found == bytes);
+    }
+}
