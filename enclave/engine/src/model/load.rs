@@ -8,7 +8,7 @@ use llama_cpp_2::model::params::LlamaModelParams;
 
 use super::sealed::SealedModel;
 use super::vocab::Vocab;
-use super::{gguf, process};
+use super::{gguf, pages, process};
 use crate::error::EngineError;
 use crate::template::Template;
 
@@ -28,8 +28,10 @@ impl Loaded {
         let header = gguf::read(FromStart { file: sealed.file(), at: 0 }, sealed.size())?;
         let backend = process::backend()?;
         let parameters = LlamaModelParams::default().with_n_gpu_layers(0).with_use_mmap(true);
+        let gap = pages::Gap::for_model(sealed.size());
         let model = LlamaModel::load_from_file(backend, sealed.path(), &parameters)
             .map_err(|_| EngineError::Load { what: "load this model" })?;
+        drop(gap);
         let vocab = Vocab::read(&model);
         let template = header
             .chat_template

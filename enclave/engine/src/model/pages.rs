@@ -34,6 +34,36 @@ fn gather_all(model: &Weak<SealedModel>, count: usize) {
     }
 }
 
+/// What lies around a gap in the address space that is as long as a model, begins where a large page may, and is the first
+/// that fits: whoever maps the model next maps it there, and large pages can be mapped whole. Should something else come
+/// first, the model is only read more slowly.
+pub(crate) struct Gap(Vec<(*mut c_void, usize)>);
+
+impl Gap {
+    pub(crate) fn for_model(size: u64) -> Option<Self> {
+        let page = rustix::param::page_size();
+        let length = usize::try_from(size).ok()?.checked_next_multiple_of(page)?;
+        let reserve = length.checked_add(LARGE)?;
+        // SAFETY: a new mapping at an address of the kernel's choice.
+        let start = unsafe { mmap_anonymous(ptr::null_mut(), reserve, ProtFlags::empty(), MapFlags::PRIVATE) }.ok()?;
+        let gap = start.map_addr(|address| address.next_multiple_of(LARGE));
+        let before = gap.addr() - start.addr();
+        // SAFETY: the gap lies within the reservation, which nothing uses.
+        unsafe { munmap(gap, length) }.ok()?;
+        let after = gap.map_addr(|address| address + length);
+        Some(Self(vec![(start, before), (after, LARGE - before)]))
+    }
+}
+
+impl Drop for Gap {
+    fn drop(&mut self) {
+        for (start, length) in self.0.iter().filter(|(_, length)| *length > 0) {
+            // SAFETY: what is left of the reservation is this gap's own.
+            let _ = unsafe { munmap(*start, *length) };
+        }
+    }
+}
+
 /// One large page's worth of a file, mapped where a large page could be.
 struct Window {
     reserved: *mut c_void,
@@ -74,6 +104,19 @@ mod tests {
     use rustix::fs::MemfdFlags;
 
     use super::*;
+
+    #[test]
+    fn what_is_mapped_next_is_aligned() {
+        let size = 3 * LARGE as u64 + 1;
+        let gap = Gap::for_model(size).unwrap();
+        let length = (size as usize).next_multiple_of(rustix::param::page_size());
+        // SAFETY: a new mapping at an address of the kernel's choice.
+        let next = unsafe { mmap_anonymous(ptr::null_mut(), length, ProtFlags::READ, MapFlags::PRIVATE) }.unwrap();
+        drop(gap);
+        assert_eq!(next.addr() % LARGE, 0);
+        // SAFETY: mapped above.
+        unsafe { munmap(next, length) }.unwrap();
+    }
 
     #[test]
     fn gathering_changes_no_byte() {
