@@ -8,21 +8,21 @@ use rustix::process::{DumpableBehavior, Resource, Rlimit, getrlimit, set_dumpabl
 
 use crate::EnclaveError;
 
-/// The whole environment. Threads of the engine that wait for each other spin for some microseconds and then sleep:
-/// long enough for the barriers inside a step, short enough to leave their cores to connections between two steps.
-const ENVIRONMENT: (&str, &str) = ("GOMP_SPINCOUNT", "3000");
+/// The whole environment, by name. The engine's buffers are in large pages. Its threads, waiting for each other, spin for
+/// some microseconds and then sleep: long enough for the barriers inside a step, short enough to leave their cores to
+/// connections between two steps.
+const ENVIRONMENT: [(&str, &str); 2] = [("GLIBC_TUNABLES", "glibc.malloc.hugetlb=1"), ("GOMP_SPINCOUNT", "3000")];
 
 /// Makes sure of an environment that is known: others could steer the libraries inside the engine before `main` runs.
 /// Starts the program again if need be.
 pub fn settle() -> Result<(), EnclaveError> {
-    let (name, value) = ENVIRONMENT;
-    if env::vars_os().eq([(name.into(), value.into())]) {
+    if env::vars_os().eq(ENVIRONMENT.map(|(name, value)| (name.into(), value.into()))) {
         return Ok(());
     }
     let mut arguments = env::args_os();
     // The same program under the same name, even if its file has been replaced meanwhile.
     let called = arguments.next().unwrap_or_default();
-    let error = Command::new("/proc/self/exe").arg0(called).args(arguments).env_clear().env(name, value).exec();
+    let error = Command::new("/proc/self/exe").arg0(called).args(arguments).env_clear().envs(ENVIRONMENT).exec();
     Err(EnclaveError::io("start with a known environment")(error))
 }
 
