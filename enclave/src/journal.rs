@@ -6,9 +6,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use bytes::Bytes;
 use quoth_link::journal::{ToEnclave, ToHost};
 use quoth_link::{Address, CONNECT_TIMEOUT, Frame, Frames, LinkError, Port, RETRY, Stream};
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncWriteExt, WriteHalf};
 use tokio::sync::Notify;
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use crate::limits;
 
@@ -123,29 +123,28 @@ impl Journal {
         write(&mut writer, &hello.to_bytes()).await?;
         // The next one to send, once the host has said where to begin.
         let mut next: Option<u64> = None;
-        let mut batch = Vec::new();
+        // When receipts that were added meanwhile are sent, together.
+        let mut due: Option<Instant> = None;
         loop {
-            if let Some(next) = &mut next {
-                loop {
-                    batch.clear();
-                    self.fill(next, &mut batch);
-                    if batch.is_empty() {
-                        break;
-                    }
-                    write(&mut writer, &batch).await?;
-                }
-            }
+            // Acknowledgements are read while receipts wait, and nothing is sent before the host's welcome.
             let frame = tokio::select! {
                 frame = frames.next() => frame?,
-                // Nothing is sent before the host's welcome, and nothing may keep that waiting.
-                () = self.added.notified(), if next.is_some() => {
-                    sleep(limits::JOURNAL_LINGER).await;
+                () = self.added.notified(), if next.is_some() && due.is_none() => {
+                    due = Some(Instant::now() + limits::JOURNAL_LINGER);
+                    continue;
+                }
+                () = at(due) => {
+                    due = None;
+                    self.send(&mut next, &mut writer).await?;
                     continue;
                 }
             };
             match frame {
                 None => return Ok(()),
-                Some(ToEnclave::Welcome { next: wanted }) => next = Some(self.welcome(wanted)?),
+                Some(ToEnclave::Welcome { next: wanted }) => {
+                    next = Some(self.welcome(wanted)?);
+                    self.send(&mut next, &mut writer).await?;
+                }
                 Some(ToEnclave::Ack { seq }) => self.acknowledge(seq, next)?,
                 Some(ToEnclave::Failed) => {
                     next = None;
@@ -153,6 +152,20 @@ impl Journal {
                     eprintln!("journal_failed");
                 }
             }
+        }
+    }
+
+    /// Sends what is held from `next` on; nothing without one.
+    async fn send(&self, next: &mut Option<u64>, writer: &mut WriteHalf<Stream>) -> Result<(), LinkError> {
+        let Some(next) = next else { return Ok(()) };
+        let mut batch = Vec::new();
+        loop {
+            batch.clear();
+            self.fill(next, &mut batch);
+            if batch.is_empty() {
+                return Ok(());
+            }
+            write(writer, &batch).await?;
         }
     }
 
@@ -207,6 +220,14 @@ impl Journal {
 impl Drop for Reservation {
     fn drop(&mut self) {
         self.journal.lock().reserved -= 1;
+    }
+}
+
+/// At that time; without one, never.
+async fn at(time: Option<Instant>) {
+    match time {
+        Some(time) => sleep_until(time).await,
+        None => std::future::pending().await,
     }
 }
 
