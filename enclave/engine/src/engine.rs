@@ -114,9 +114,9 @@ impl Engine {
             identity: crate::identity::identity(),
         };
         // One after the other: making a context touches the model.
-        pages::gather(&loaded.sealed);
         let scheduler = Scheduler::start(Arc::clone(&loaded), &options)?;
         let embedder = Embedder::start(Arc::clone(&loaded), &options)?;
+        pages::gather(&loaded.sealed);
         Ok(Self { inner: Arc::new(Inner { info, loaded, scheduler, embedder }) })
     }
 
