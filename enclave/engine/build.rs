@@ -17,10 +17,20 @@ fn main() {
         let value = std::env::var(name).unwrap_or_else(|_| "unset".into()).to_lowercase();
         parts.push(format!("{short}={value}"));
     }
-    let arch = std::env::var("CARGO_CFG_TARGET_ARCH").unwrap_or_default();
-    parts.push(if arch == "x86_64" { "x86-64-v3".into() } else { arch });
-    parts.push("openmp tiled=0".into());
+    parts.push(format!("{isa} openmp tiled=0", isa = isa()));
+    println!("cargo:rustc-env=QUOTH_ENGINE_ISA={}", isa());
     println!("cargo:rustc-env=QUOTH_ENGINE_IDENTITY={}", parts.join(" "));
+}
+
+/// The instruction set that llama.cpp is built for (x86-64 psABI, microarchitecture levels).
+fn isa() -> String {
+    println!("cargo:rerun-if-env-changed=GGML_AVX512");
+    let wide = std::env::var("GGML_AVX512").is_ok_and(|value| value == "ON");
+    match std::env::var("CARGO_CFG_TARGET_ARCH").unwrap_or_default().as_str() {
+        "x86_64" if wide => "x86-64-v4".into(),
+        "x86_64" => "x86-64-v3".into(),
+        other => other.into(),
+    }
 }
 
 fn lock_file() -> PathBuf {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Instant;
 
-use quoth_engine::Engine;
+use quoth_engine::{Engine, Model};
 use quoth_link::event::{Event, Pem, Ready, Status};
 use quoth_link::{Address, Name, Port, metrics};
 use tokio::runtime::Builder;
@@ -67,8 +67,12 @@ async fn boot(path: &Path, link: &Address, events: &Events) -> Result<(Arc<Node>
     events.tell(step("config", since));
 
     let since = Instant::now();
-    let engines = models(link, &config).await.map_err(at("model"))?;
+    let models = models(link, &config).await.map_err(at("model"))?;
     events.tell(step("model", since));
+
+    let since = Instant::now();
+    let engines = engines(models, &config).await.map_err(at("engine"))?;
+    events.tell(step("engine", since));
 
     let since = Instant::now();
     let tls = tls::make(&config.settings.tls_names).map_err(at("tls"))?;
@@ -81,12 +85,23 @@ async fn boot(path: &Path, link: &Address, events: &Events) -> Result<(Arc<Node>
     Ok((Arc::new(node), tls))
 }
 
-async fn models(link: &Address, config: &Config) -> Result<Vec<Engine>, EnclaveError> {
+async fn models(link: &Address, config: &Config) -> Result<Vec<Model>, EnclaveError> {
+    let mut models = Vec::new();
+    for (index, settings) in config.settings.models.iter().enumerate() {
+        let sealed = feed::fetch(link, index, settings).await?;
+        let settings = settings.clone();
+        let model = spawn_blocking(move || feed::load(sealed, index, &settings)).await;
+        models.push(model.map_err(EnclaveError::make("model"))??);
+    }
+    Ok(models)
+}
+
+/// One after the other: each proves its arithmetic, and should not compete for the processors meanwhile.
+async fn engines(models: Vec<Model>, config: &Config) -> Result<Vec<Engine>, EnclaveError> {
     let mut engines = Vec::new();
-    for (index, model) in config.settings.models.iter().enumerate() {
-        let sealed = feed::fetch(link, index, model).await?;
-        let model = model.clone();
-        let engine = spawn_blocking(move || feed::load(sealed, index, &model)).await;
+    for (index, (model, settings)) in models.into_iter().zip(&config.settings.models).enumerate() {
+        let settings = settings.clone();
+        let engine = spawn_blocking(move || feed::start(model, index, &settings)).await;
         engines.push(engine.map_err(EnclaveError::make("engine"))??);
     }
     Ok(engines)

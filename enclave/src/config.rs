@@ -89,6 +89,24 @@ pub struct Model {
     /// Tokens of one step.
     #[serde(default = "batch")]
     pub batch: u32,
+    /// Most tokens that one request may produce; the context bounds them, too.
+    #[serde(default)]
+    pub max_tokens: Option<u32>,
+    /// What is promised of its logits.
+    #[serde(default)]
+    pub arithmetic: ArithmeticName,
+}
+
+/// Arithmetic profiles that a configuration can name; the instruction set follows from the build.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+pub enum ArithmeticName {
+    /// Outputs can be run again; checked at start.
+    #[default]
+    #[serde(rename = "exact-1")]
+    Exact,
+    /// No promise.
+    #[serde(rename = "cpu-1")]
+    Plain,
 }
 
 /// 32 bytes, 64 hex digits.

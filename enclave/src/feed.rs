@@ -1,12 +1,12 @@
 //! Models come from the untrusted host: hashed while written to sealed memory, loaded from there.
 
-use quoth_engine::{Engine, EngineOptions, ModelWriter, SealedModel};
+use quoth_engine::{Arithmetic, Engine, EngineOptions, ModelWriter, SealedModel};
 use quoth_link::feed::Request;
 use quoth_link::{Address, CONNECT_TIMEOUT, LinkError, Port, RETRY};
 use tokio::io::AsyncReadExt;
 use tokio::time::{sleep, timeout};
 
-use crate::config::Model;
+use crate::config::{ArithmeticName, Model};
 use crate::{EnclaveError, limits};
 
 /// Bytes taken from the host at a time.
@@ -40,13 +40,23 @@ pub async fn fetch(link: &Address, index: usize, model: &Model) -> Result<Sealed
 }
 
 /// Loads a fetched model. Takes seconds: call it where blocking is allowed.
-pub fn load(sealed: SealedModel, index: usize, model: &Model) -> Result<Engine, EnclaveError> {
+pub fn load(sealed: SealedModel, index: usize, model: &Model) -> Result<quoth_engine::Model, EnclaveError> {
+    let arithmetic = match model.arithmetic {
+        ArithmeticName::Exact => Arithmetic::Exact,
+        ArithmeticName::Plain => Arithmetic::Plain,
+    };
+    quoth_engine::Model::load(sealed, arithmetic).map_err(|source| EnclaveError::Model { index, source })
+}
+
+/// Proves that a loaded model keeps its arithmetic here, and starts it. Takes seconds, too.
+pub fn start(loaded: quoth_engine::Model, index: usize, model: &Model) -> Result<Engine, EnclaveError> {
     let mut options = EngineOptions::new(model.name.as_str());
     options.threads = model.threads;
     options.context = model.context;
     options.parallel = model.parallel;
     options.batch = model.batch;
-    Engine::load(sealed, options).map_err(|source| EnclaveError::Model { index, source })
+    options.max_tokens = model.max_tokens;
+    Engine::start(loaded, options).map_err(|source| EnclaveError::Model { index, source })
 }
 
 async fn connect(link: &Address) -> Result<quoth_link::Stream, EnclaveError> {

@@ -69,7 +69,7 @@ impl Node {
                 name: "quoth-enclave".into(),
                 version: env!("CARGO_PKG_VERSION").into(),
                 commit: env!("QUOTH_COMMIT").into(),
-                engine: engines.first().map(|engine| engine.info().identity.clone()),
+                engine: engines.first().map(|engine| format!("{} {}", engine.info().identity, engine.info().processor)),
             },
             models: engines.iter().map(model).collect(),
             upstreams: Vec::new(),

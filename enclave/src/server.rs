@@ -8,6 +8,7 @@ use std::time::Duration;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
+use quoth_engine::Caller;
 use quoth_link::{Listener, Stream};
 use rustls::ServerConfig;
 use tokio::sync::watch;
@@ -61,9 +62,11 @@ async fn connection(node: Arc<Node>, acceptor: TlsAcceptor, stream: Stream, mut 
     let Ok(Ok(stream)) = timeout(limits::HANDSHAKE, acceptor.accept(Box::pin(stream))).await else {
         return;
     };
+    // Whoever holds this connection's keys, and nobody else, profits from what was computed for it.
+    let caller = Caller::new();
     let service = service_fn(|request| {
-        let node = Arc::clone(&node);
-        async move { Ok::<_, Infallible>(api::handle(node, request).await) }
+        let (node, caller) = (Arc::clone(&node), caller.clone());
+        async move { Ok::<_, Infallible>(api::handle(node, caller, request).await) }
     });
     let mut builder = Builder::new(TokioExecutor::new());
     builder

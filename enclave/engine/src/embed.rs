@@ -8,12 +8,12 @@ use llama_cpp_2::context::LlamaContext;
 use llama_cpp_2::context::params::LlamaPoolingType;
 use llama_cpp_2::llama_batch::LlamaBatch;
 
+use crate::arithmetic::{self, Shape};
 use crate::engine::EngineOptions;
 use crate::error::EngineError;
 use crate::limits::{EMBEDDING_QUEUE, MAX_EMBEDDING_TOKENS};
 use crate::model::load::Loaded;
 use crate::model::vocab::token;
-use crate::scheduler;
 
 /// The embedding thread, and the way to it. It ends when this is dropped.
 pub(crate) struct Embedder {
@@ -36,9 +36,9 @@ impl Embedder {
         let threads = options.threads;
         let thread = std::thread::Builder::new().name("embed".into()).spawn(move || {
             // Pooling sees one micro-batch at a time, so a whole text must fit into one.
-            let parameters = scheduler::parameters(size, 1, size, size, threads)
-                .with_embeddings(true)
-                .with_pooling_type(LlamaPoolingType::Mean);
+            let shape = Shape { context: size, sequences: 1, batch: size, micro_batch: size, threads };
+            let parameters =
+                arithmetic::parameters(shape).with_embeddings(true).with_pooling_type(LlamaPoolingType::Mean);
             match loaded.model.new_context(loaded.backend, parameters) {
                 Ok(context) => {
                     ready.send(true).ok();
@@ -98,7 +98,7 @@ fn one(
     for (position, id) in (0..).zip(tokens) {
         batch.add(token(*id), position, &[0], true).map_err(|_| failed.clone())?;
     }
-    context.decode(batch).map_err(|error| EngineError::Decode { status: scheduler::status(&error) })?;
+    context.decode(batch).map_err(|error| EngineError::Decode { status: arithmetic::status(&error) })?;
     let mean = context.embeddings_seq_ith(0).map_err(|_| failed)?;
     let length = mean.iter().map(|value| f64::from(*value).powi(2)).sum::<f64>().sqrt();
     if !length.is_finite() || length == 0.0 {

@@ -4,16 +4,17 @@ use std::sync::Arc;
 
 use tokio::sync::mpsc;
 
+use crate::arithmetic::{self, Arithmetic};
 use crate::embed::Embedder;
 use crate::error::EngineError;
 use crate::limits::{MAX_BATCH, MAX_CONTEXT, MAX_PARALLEL, MAX_THREADS, MIN_CONTEXT};
-use crate::model::load::Loaded;
-use crate::model::pages;
+use crate::model::load::Model;
 use crate::model::sealed::SealedModel;
+use crate::model::{memory, pages};
 use crate::prepare;
 use crate::request::{Chat, Completion, Embedding};
 use crate::sampling::Sampling;
-use crate::scheduler::Scheduler;
+use crate::scheduler::{Caller, Scheduler};
 
 /// How to run a model.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,12 +29,24 @@ pub struct EngineOptions {
     pub parallel: u32,
     /// Tokens of one decode step.
     pub batch: u32,
+    /// What is promised of the logits.
+    pub arithmetic: Arithmetic,
+    /// Most tokens that one request may produce; the context bounds them, too.
+    pub max_tokens: Option<u32>,
 }
 
 impl EngineOptions {
-    /// Options for a model called `name`: 1 thread, 2048 tokens, 4 sequences, 512 tokens a step.
+    /// Options for a model called `name`: 1 thread, 2048 tokens, 4 sequences, 512 tokens a step, exact.
     pub fn new(name: impl Into<String>) -> Self {
-        Self { name: name.into(), threads: 1, context: 2048, parallel: 4, batch: 512 }
+        Self {
+            name: name.into(),
+            threads: 1,
+            context: 2048,
+            parallel: 4,
+            batch: 512,
+            arithmetic: Arithmetic::Exact,
+            max_tokens: None,
+        }
     }
 
     fn check(&self) -> Result<(), EngineError> {
@@ -43,6 +56,7 @@ impl EngineOptions {
             ("parallel", self.parallel, 1, MAX_PARALLEL),
             // Every running sequence needs its place in a step.
             ("batch", self.batch, self.parallel.max(16), MAX_BATCH),
+            ("max_tokens", self.max_tokens.unwrap_or(1), 1, MAX_CONTEXT),
         ];
         match bounds.into_iter().find(|(_, actual, min, max)| !(min..=max).contains(&actual)) {
             None => Ok(()),
@@ -73,35 +87,51 @@ pub struct ModelInfo {
     pub profile: String,
     /// What computes: crate versions, checksums, build flags; at most 256 ASCII bytes.
     pub identity: String,
+    /// What the processor has of the instruction sets that change how anything computes, joined by `+`.
+    pub processor: String,
 }
 
 /// A running model. Clones share it; it stops when the last one is dropped.
 #[derive(Clone)]
 pub struct Engine {
     inner: Arc<Inner>,
+    caller: Option<Caller>,
 }
 
 struct Inner {
     info: ModelInfo,
-    loaded: Arc<Loaded>,
+    model: Model,
+    max_tokens: Option<u32>,
     scheduler: Scheduler,
     embedder: Embedder,
 }
 
 impl Engine {
-    /// Checks the file's header, loads the model and starts its thread. Takes seconds: call it
-    /// where blocking is allowed.
+    /// [`Model::load`], then [`Engine::start`].
     ///
     /// # Errors
-    /// [`EngineError::Gguf`], [`EngineError::Load`], [`EngineError::Option`],
-    /// [`EngineError::Processor`], [`EngineError::System`].
+    /// As both.
     pub fn load(model: SealedModel, options: EngineOptions) -> Result<Self, EngineError> {
+        Self::start(Model::load(model, options.arithmetic)?, options)
+    }
+
+    /// Checks that the model keeps its arithmetic profile here, and starts its threads. Takes up to seconds: call it where
+    /// blocking is allowed.
+    ///
+    /// # Errors
+    /// [`EngineError::Option`], [`EngineError::NotExact`], [`EngineError::Memory`], [`EngineError::Load`],
+    /// [`EngineError::System`].
+    pub fn start(model: Model, options: EngineOptions) -> Result<Self, EngineError> {
         options.check()?;
-        let loaded = Arc::new(Loaded::load(model)?);
-        let trained = loaded.model.n_ctx_train();
+        let loaded = &model.loaded;
+        let trained = model.context();
         if options.context > trained {
             let (actual, max) = (options.context.into(), trained.into());
             return Err(EngineError::Option { option: "context", actual, min: MIN_CONTEXT.into(), max });
+        }
+        memory::check(&loaded.model, options.context, options.parallel)?;
+        if model.arithmetic() == Arithmetic::Exact {
+            arithmetic::self_test(loaded, options.threads)?;
         }
         let info = ModelInfo {
             name: options.name.clone(),
@@ -110,14 +140,22 @@ impl Engine {
             context: options.context,
             vocab: loaded.vocab.len(),
             chat: loaded.template.is_some(),
-            profile: crate::identity::PROFILE.to_owned(),
+            profile: model.arithmetic().profile(),
             identity: crate::identity::identity(),
+            processor: arithmetic::processor_features(),
         };
         // One after the other: making a context touches the model.
-        let scheduler = Scheduler::start(Arc::clone(&loaded), &options)?;
-        let embedder = Embedder::start(Arc::clone(&loaded), &options)?;
+        let scheduler = Scheduler::start(Arc::clone(loaded), &options)?;
+        let embedder = Embedder::start(Arc::clone(loaded), &options)?;
         pages::gather(&loaded.sealed);
-        Ok(Self { inner: Arc::new(Inner { info, loaded, scheduler, embedder }) })
+        let inner = Inner { info, max_tokens: options.max_tokens, scheduler, embedder, model };
+        Ok(Self { inner: Arc::new(inner), caller: None })
+    }
+
+    /// The same engine, for requests of `caller`: what two of them begin with in common is computed once, as long as there is
+    /// room. Without a caller nothing is shared.
+    pub fn for_caller(&self, caller: &Caller) -> Self {
+        Self { inner: Arc::clone(&self.inner), caller: Some(caller.clone()) }
     }
 
     /// What is known of the model.
@@ -137,8 +175,8 @@ impl Engine {
     /// [`EngineError::Request`] for whatever is wrong with it, [`EngineError::Busy`],
     /// [`EngineError::Stopped`].
     pub fn chat(&self, chat: &Chat) -> Result<Generation, EngineError> {
-        let prompt = prepare::chat(&self.inner.loaded, self.inner.info.context, chat)?;
-        self.start(prompt, &chat.parameters, chat.logprobs)
+        let prompt = prepare::chat(&self.inner.model.loaded, self.inner.info.context, chat)?;
+        self.generate(prompt, &chat.parameters, chat.logprobs)
     }
 
     /// As [`Engine::chat`], for a text to continue.
@@ -146,8 +184,8 @@ impl Engine {
     /// # Errors
     /// As [`Engine::chat`].
     pub fn complete(&self, completion: &Completion) -> Result<Generation, EngineError> {
-        let prompt = prepare::completion(&self.inner.loaded, self.inner.info.context, completion)?;
-        self.start(prompt, &completion.parameters, completion.logprobs)
+        let prompt = prepare::completion(&self.inner.model.loaded, self.inner.info.context, completion)?;
+        self.generate(prompt, &completion.parameters, completion.logprobs)
     }
 
     /// Embeds every text: the mean of the last layer's states over its tokens, scaled to unit
@@ -159,21 +197,22 @@ impl Engine {
     /// [`EngineError::Stopped`], [`EngineError::Decode`].
     pub fn embed(&self, embedding: &Embedding) -> Result<Embeddings, EngineError> {
         let embedder = &self.inner.embedder;
-        let prepare = |text: &String| prepare::embedding(&self.inner.loaded, embedder.context, text);
+        let prepare = |text: &String| prepare::embedding(&self.inner.model.loaded, embedder.context, text);
         let tokens: Vec<Vec<u32>> =
             embedding.inputs.iter().map(|text| Ok(prepare(text)?.tokens)).collect::<Result<_, EngineError>>()?;
         let vectors = tokens.iter().map(|tokens| embedder.embed(tokens.clone())).collect::<Result<_, _>>()?;
         Ok(Embeddings { vectors, tokens })
     }
 
-    fn start(
+    fn generate(
         &self,
         prompt: prepare::Prompt,
         parameters: &crate::request::Parameters,
         logprobs: Option<u8>,
     ) -> Result<Generation, EngineError> {
-        let sampling = prepare::sampling(&self.inner.loaded, self.inner.info.context, &prompt, parameters)?;
-        let events = self.inner.scheduler.submit(&prompt.tokens, &sampling, logprobs)?;
+        let bounds = prepare::Bounds { context: self.inner.info.context, max_tokens: self.inner.max_tokens };
+        let sampling = prepare::sampling(&self.inner.model.loaded, bounds, &prompt, parameters)?;
+        let events = self.inner.scheduler.submit(&prompt.tokens, &sampling, logprobs, self.caller.as_ref())?;
         Ok(Generation { prompt: prompt.text, prompt_tokens: prompt.tokens, sampling, events })
     }
 }

@@ -69,7 +69,7 @@ pub enum EngineError {
     /// Too many requests wait already; try again later.
     #[error("too many requests are waiting (limit {limit})")]
     Busy {
-        /// [`crate::limits::QUEUE`].
+        /// [`crate::limits::QUEUE`] requests, or [`crate::limits::QUEUE_TOKENS`] tokens.
         limit: usize,
     },
     /// The engine has stopped and answers nothing more.
@@ -129,6 +129,20 @@ pub enum EngineError {
     Processor {
         /// The instruction set.
         feature: &'static str,
+    },
+    /// The engine computes, but not as the profile promises: something changed the logits that must not.
+    #[error("this model's logits depend on {axis} here, so exact-1 cannot be kept")]
+    NotExact {
+        /// What made a difference.
+        axis: &'static str,
+    },
+    /// The context needs more memory than the system has left.
+    #[error("the context needs about {needed} bytes, {available} are available")]
+    Memory {
+        /// Of the key-value cache, bytes.
+        needed: u64,
+        /// `MemAvailable`, bytes.
+        available: u64,
     },
     /// An engine option is outside its bounds.
     #[error("option {option} is {actual}, must be within {min} to {max}")]

@@ -6,7 +6,8 @@
 //!
 //! ```text
 //! bytes -> json::parse -> request::Chat::from_json -> Engine::chat -> Generation { events }
-//! model bytes -> ModelWriter::write.. -> finish -> SealedModel -> Engine::load
+//! model bytes -> ModelWriter::write.. -> finish -> SealedModel -> Model::load -> Engine::start
+//! what a receipt commits to -> Recorded -> Replayer::replay -> Replay { verdict }
 //! ```
 //!
 //! Everything a caller, a host or a file gives is hostile: bounded by [`limits`], refused by a
@@ -14,6 +15,7 @@
 
 #![deny(unsafe_code)]
 
+pub mod arithmetic;
 mod embed;
 mod engine;
 mod error;
@@ -22,17 +24,22 @@ pub mod json;
 pub mod limits;
 mod model;
 mod prepare;
+mod replay;
 pub mod request;
+mod run;
 pub mod sampling;
 mod scheduler;
 mod schema;
 mod template;
 
+pub use arithmetic::Arithmetic;
 pub use engine::{Embeddings, Engine, EngineOptions, Event, Finish, Generation, ModelInfo, TokenInfo};
 pub use error::{EngineError, JsonError};
-pub use identity::PROFILE;
 pub use model::gguf;
+pub use model::load::Model;
 pub use model::sealed::{ModelWriter, SealedModel};
+pub use replay::{Recorded, Replay, ReplayOptions, Replayer, Verdict};
 pub use request::RequestError;
 pub use sampling::Sampling;
+pub use scheduler::Caller;
 pub use schema::Format;

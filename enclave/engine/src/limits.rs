@@ -47,6 +47,11 @@ pub const MAX_EMBEDDING_TOKENS: u32 = 512;
 /// Texts that wait to be embedded; one more is refused with `Busy`.
 pub const EMBEDDING_QUEUE: usize = 64;
 
+/// Bytes of logits that a replay holds at a time.
+pub const REPLAY_LOGITS: usize = 64 << 20;
+/// Outputs that a replay computes together.
+pub const REPLAY_PARALLEL: u32 = 8;
+
 /// Bytes of a JSON schema, written compactly.
 pub const MAX_SCHEMA_BYTES: usize = 64 << 10;
 /// Deepest nesting of a JSON schema, in schemas.
@@ -102,5 +107,7 @@ pub const MAX_BATCH: u32 = 8192;
 pub const MAX_THREADS: u32 = 512;
 /// Requests that wait for a free sequence; one more is refused with `Busy`.
 pub const QUEUE: usize = 256;
+/// Tokens of the prompts that wait, together; one more is refused with `Busy`.
+pub const QUEUE_TOKENS: usize = 4 << 20;
 /// Events that wait for a slow reader; its sequence pauses when they fill up.
 pub const EVENTS: usize = 64;

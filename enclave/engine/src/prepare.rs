@@ -93,18 +93,30 @@ fn with_stack<T: Send>(length: usize, work: impl FnOnce() -> T + Send) -> Result
     })
 }
 
+/// What an output has room for.
+pub(crate) struct Bounds {
+    /// Tokens of prompt and output together.
+    pub(crate) context: u32,
+    /// Most tokens of an output, when the operator bounds them further.
+    pub(crate) max_tokens: Option<u32>,
+}
+
 /// Fills in and checks what depends on the model: bias ids, room for the output, the seed.
 pub(crate) fn sampling(
     loaded: &Loaded,
-    context: u32,
+    bounds: Bounds,
     prompt: &Prompt,
     asked: &Parameters,
 ) -> Result<Sampling, EngineError> {
+    let Bounds { context, max_tokens: most } = bounds;
     let room = context - u32::try_from(prompt.tokens.len()).unwrap_or(context);
-    let max_tokens = asked.max_tokens.unwrap_or(room);
+    let max_tokens = asked.max_tokens.unwrap_or(most.map_or(room, |most| most.min(room)));
     if max_tokens > room {
         let message = format!("prompt and 'max_tokens' together exceed this model's context of {context} tokens");
         return Err(RequestError::new(Code::ContextLengthExceeded, "max_tokens", message).into());
+    }
+    if let Some(most) = most.filter(|most| max_tokens > *most) {
+        return Err(RequestError::value("max_tokens", format!("'max_tokens' must be at most {most} here")).into());
     }
     if asked.logit_bias.iter().any(|(id, _)| *id >= loaded.vocab.len()) {
         let message = format!("token ids of 'logit_bias' must be below {}", loaded.vocab.len());

@@ -16,10 +16,10 @@ use crate::node::Node;
 
 pub(super) async fn answer(node: &Arc<Node>, asked: &Asked, exchange: &mut Exchange) -> Result<Answer, ApiError> {
     let chat = Chat::from_json(&parse(asked)?)?;
-    let engine = node.engine(&chat.model).ok_or_else(ApiError::no_model)?;
+    let engine = node.engine(&chat.model).ok_or_else(ApiError::no_model)?.for_caller(&asked.connection);
     let head = generate::head("chatcmpl-", exchange, &chat.model, chat.include_usage);
     let shape = ChatShape { logprobs: chat.logprobs.is_some() };
-    generate::answer(engine, exchange, chat.stream, head, shape, move |engine| engine.chat(&chat)).await
+    generate::answer(&engine, exchange, chat.stream, head, shape, move |engine| engine.chat(&chat)).await
 }
 
 struct ChatShape {

@@ -16,11 +16,11 @@ use crate::node::Node;
 
 pub(super) async fn answer(node: &Arc<Node>, asked: &Asked, exchange: &mut Exchange) -> Result<Answer, ApiError> {
     let completion = Completion::from_json(&parse(asked)?)?;
-    let engine = node.engine(&completion.model).ok_or_else(ApiError::no_model)?;
+    let engine = node.engine(&completion.model).ok_or_else(ApiError::no_model)?.for_caller(&asked.connection);
     let head = generate::head("cmpl-", exchange, &completion.model, completion.include_usage);
     let shape = TextShape { logprobs: completion.logprobs.is_some(), offset: 0 };
     let stream = completion.stream;
-    generate::answer(engine, exchange, stream, head, shape, move |engine| engine.complete(&completion)).await
+    generate::answer(&engine, exchange, stream, head, shape, move |engine| engine.complete(&completion)).await
 }
 
 struct TextShape {

@@ -20,7 +20,7 @@ use http::{HeaderMap, Method, Request, Response};
 use http_body_util::combinators::UnsyncBoxBody;
 use hyper::body::Incoming;
 use quoth_attestation::receipt::Outcome;
-use quoth_engine::json;
+use quoth_engine::{Caller, json};
 
 pub use error::ApiError;
 
@@ -32,8 +32,8 @@ use crate::node::Node;
 /// A response body: whole, or an event stream.
 pub type Body = UnsyncBoxBody<Bytes, Infallible>;
 
-/// Answers one request.
-pub async fn handle(node: Arc<Node>, request: Request<Incoming>) -> Response<Body> {
+/// Answers one request that came over `connection`.
+pub async fn handle(node: Arc<Node>, connection: Caller, request: Request<Incoming>) -> Response<Body> {
     let endpoint = match request.uri().path() {
         "/v1/chat/completions" => Endpoint::Chat,
         "/v1/completions" => Endpoint::Completions,
@@ -41,7 +41,7 @@ pub async fn handle(node: Arc<Node>, request: Request<Incoming>) -> Response<Bod
         _ => return lookup::answer(&node, &request).await,
     };
     match *request.method() {
-        Method::POST => exchange(node, endpoint, request).await,
+        Method::POST => exchange(node, connection, endpoint, request).await,
         _ => ApiError::method("POST").response(),
     }
 }
@@ -54,7 +54,12 @@ enum Endpoint {
 }
 
 /// Reads the request whole, then answers it; from then on there will be a receipt.
-async fn exchange(node: Arc<Node>, endpoint: Endpoint, request: Request<Incoming>) -> Response<Body> {
+async fn exchange(
+    node: Arc<Node>,
+    connection: Caller,
+    endpoint: Endpoint,
+    request: Request<Incoming>,
+) -> Response<Body> {
     let shed = |error: ApiError| {
         node.metrics.shed.fetch_add(1, Relaxed);
         error.response()
@@ -69,7 +74,7 @@ async fn exchange(node: Arc<Node>, endpoint: Endpoint, request: Request<Incoming
         }
         Err(NoRoom::Exchanges) => return shed(ApiError::too_many("too many requests at once")),
     };
-    let asked = match read::whole(&node, request).await {
+    let asked = match read::whole(&node, connection, request).await {
         Ok(asked) => asked,
         Err(error) => return shed(error),
     };

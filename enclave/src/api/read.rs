@@ -3,6 +3,7 @@ use http::header::{CONTENT_ENCODING, CONTENT_LENGTH};
 use http::{Request, StatusCode};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
+use quoth_engine::Caller;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::timeout;
 
@@ -12,7 +13,7 @@ use crate::node::Node;
 use crate::{clock, limits};
 
 /// Reads a request whole, within its limits.
-pub(super) async fn whole(node: &Node, request: Request<Incoming>) -> Result<Asked, ApiError> {
+pub(super) async fn whole(node: &Node, connection: Caller, request: Request<Incoming>) -> Result<Asked, ApiError> {
     let (head, body) = request.into_parts();
     let caller = caller::read(&head.headers)?;
     if !head.headers.get_all(CONTENT_ENCODING).iter().all(|value| value == "identity") {
@@ -31,7 +32,7 @@ pub(super) async fn whole(node: &Node, request: Request<Incoming>) -> Result<Ask
         }
     };
     let method = head.method.as_str().into();
-    Ok(Asked { method, target, body, caller, received: clock::millis(), _memory: memory })
+    Ok(Asked { method, target, body, caller, connection, received: clock::millis(), _memory: memory })
 }
 
 async fn collect(

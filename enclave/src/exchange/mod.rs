@@ -59,6 +59,8 @@ pub struct Asked {
     pub body: Bytes,
     /// What the caller asked of the proofs.
     pub caller: Caller,
+    /// The connection it came over, as somebody whose prompts may share computed beginnings.
+    pub connection: quoth_engine::Caller,
     /// When the body was read whole, milliseconds.
     pub received: u64,
     /// The memory that the body takes.

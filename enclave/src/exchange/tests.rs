@@ -40,6 +40,7 @@ fn begin(node: &Arc<Node>) -> Exchange {
         target: "/v1/chat/completions".into(),
         body: Bytes::from_static(BODY),
         caller: Caller::default(),
+        connection: quoth_engine::Caller::new(),
         received: crate::clock::millis(),
         _memory: None,
     };

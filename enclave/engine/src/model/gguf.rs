@@ -90,6 +90,8 @@ pub struct Header {
     pub data_offset: u64,
     /// Tensors.
     pub tensors: u64,
+    /// Types of tensors that llama.cpp may lay out anew for speed (`ggml.h`, `enum ggml_type`), each once.
+    pub repackable: BTreeSet<u32>,
 }
 
 /// Reads the header of a file of `size` bytes.
@@ -177,7 +179,11 @@ fn tensor_infos(
         if elements == 0 || elements > i64::MAX as u64 {
             return Err(wrong("no elements, or too many"));
         }
-        let (block, block_bytes) = block_size(reader.u32()?).ok_or(wrong("unknown type"))?;
+        let kind = reader.u32()?;
+        let (block, block_bytes) = block_size(kind).ok_or(wrong("unknown type"))?;
+        if REPACKABLE.contains(&kind) {
+            header.repackable.insert(kind);
+        }
         if !row.is_multiple_of(block) {
             return Err(wrong("rows are not whole blocks"));
         }
@@ -194,6 +200,11 @@ fn tensor_infos(
         _ => Err(GgufError::Tensor { index: header.tensors, what: "tensor data ends outside the file" }),
     }
 }
+
+/// Those that `ggml-cpu/repack.cpp` has a layout for: on x86-64 Q4_0, Q2_K, Q4_K, IQ4_NL and MXFP4, elsewhere also Q8_0, Q5_K and
+/// Q6_K.
+const REPACKABLE: &[u32] =
+    if cfg!(target_arch = "x86_64") { &[2, 10, 12, 20, 39] } else { &[2, 8, 10, 12, 13, 14, 20, 39] };
 
 /// Elements and bytes of one block of a ggml type (`ggml.h`, `enum ggml_type`).
 fn block_size(kind: u32) -> Option<(u64, u64)> {

@@ -2,7 +2,9 @@
 
 pub mod gguf;
 pub(crate) mod load;
+pub(crate) mod memory;
 pub(crate) mod pages;
 mod process;
+mod raw;
 pub(crate) mod sealed;
 pub(crate) mod vocab;

@@ -47,25 +47,3 @@ fn pin_environment() {
         unsafe { std::env::remove_var(name) };
     }
 }
-
-/// Checks the instruction sets that the build uses, so that their absence is an error and not
-/// an illegal instruction.
-pub(super) fn check_processor() -> Result<(), EngineError> {
-    #[cfg(target_arch = "x86_64")]
-    {
-        let missing = |feature| Err(EngineError::Processor { feature });
-        if !std::arch::is_x86_feature_detected!("avx2") {
-            return missing("AVX2");
-        }
-        if !std::arch::is_x86_feature_detected!("fma") {
-            return missing("FMA");
-        }
-        if !std::arch::is_x86_feature_detected!("f16c") {
-            return missing("F16C");
-        }
-        if !std::arch::is_x86_feature_detected!("bmi2") {
-            return missing("BMI2");
-        }
-    }
-    Ok(())
-}

@@ -3,48 +3,46 @@
 //! Each step decodes one token of every running sequence and a share of the waiting prompts.
 //! A sequence pauses while its reader lags; one whose reader is gone is freed before the next
 //! step. Nothing reaches llama.cpp unchecked: a batch too large or a bad position would abort
-//! the process.
+//! the process. Since the arithmetic is exact, who shares a step with whom changes nobody's tokens, and the schedule is free
+//! to be fair.
 
-mod draw;
-mod sampler;
+mod cache;
+mod share;
 mod slot;
-mod text;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TryRecvError, TrySendError, sync_channel};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel, sync_channel};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use llama_cpp_2::DecodeError;
 use llama_cpp_2::context::LlamaContext;
-use llama_cpp_2::context::params::{KvCacheType, LlamaContextParams};
 use llama_cpp_2::llama_batch::LlamaBatch;
 use tokio::sync::mpsc;
 
-use self::sampler::{Candidates, Sampler};
+pub use self::cache::Caller;
+use self::cache::Kept;
+use self::share::Pace;
 use self::slot::{Job, Slot, Wants};
+use crate::arithmetic;
 use crate::engine::{EngineOptions, Event};
 use crate::error::EngineError;
-use crate::limits::{EVENTS, QUEUE};
+use crate::limits::{EVENTS, QUEUE, QUEUE_TOKENS};
 use crate::model::load::Loaded;
 use crate::model::vocab::token;
+use crate::run::{Candidates, Run};
 use crate::sampling::Sampling;
 
-/// Prompt tokens of one step while other sequences are generating: keeps their pace even.
-const PREFILL_BESIDE_OTHERS: usize = 128;
 /// Tokens of one step that llama.cpp computes together.
 const MICRO_BATCH: u32 = 512;
 /// How long to wait when every sequence is paused.
 const PAUSE: Duration = Duration::from_millis(2);
-/// llama.cpp rounds a sequence's share of the context up to this many tokens.
-const CONTEXT_STEP: u32 = 256;
 
 /// The engine's thread, and the way to it.
 pub(crate) struct Scheduler {
     loaded: Arc<Loaded>,
-    queue: Option<SyncSender<Box<Job>>>,
+    queue: Option<Sender<Job>>,
     shared: Arc<Shared>,
     thread: Option<JoinHandle<()>>,
 }
@@ -55,12 +53,15 @@ struct Shared {
     dead: AtomicBool,
     /// The thread is asked to end.
     stop: AtomicBool,
+    /// Requests without a sequence, and their prompts' tokens.
+    waiting: AtomicUsize,
+    waiting_tokens: AtomicUsize,
 }
 
 impl Scheduler {
     /// Makes the context and starts the thread.
     pub(crate) fn start(loaded: Arc<Loaded>, options: &EngineOptions) -> Result<Self, EngineError> {
-        let (queue, jobs) = sync_channel(QUEUE);
+        let (queue, jobs) = channel();
         let (ready, started) = sync_channel(1);
         let shared = Arc::new(Shared::default());
         let (model, flags, options) = (Arc::clone(&loaded), Arc::clone(&shared), options.clone());
@@ -87,21 +88,37 @@ impl Scheduler {
         prompt: &[u32],
         sampling: &Sampling,
         logprobs: Option<u8>,
+        caller: Option<&Caller>,
     ) -> Result<mpsc::Receiver<Event>, EngineError> {
+        let run = Run::new(&self.loaded, sampling, logprobs)?;
+        let queue = self.queue.as_ref().filter(|_| self.is_alive()).ok_or(EngineError::Stopped)?;
+        self.shared.enter(prompt.len())?;
         let (events, receiver) = mpsc::channel(EVENTS);
-        let job = Box::new(Job {
-            prompt: prompt.to_vec(),
-            stop: sampling.stop.clone(),
-            max_tokens: sampling.max_tokens,
-            logprobs,
-            sampler: Sampler::new(&self.loaded, sampling)?,
-            events,
-        });
-        match self.queue.as_ref().filter(|_| self.is_alive()).map(|queue| queue.try_send(job)) {
-            Some(Ok(())) => Ok(receiver),
-            Some(Err(TrySendError::Full(_))) => Err(EngineError::Busy { limit: QUEUE }),
-            Some(Err(TrySendError::Disconnected(_))) | None => Err(EngineError::Stopped),
+        let job = Job { prompt: prompt.to_vec(), run, caller: caller.cloned(), events };
+        match queue.send(job) {
+            Ok(()) => Ok(receiver),
+            Err(_) => Err(EngineError::Stopped),
         }
+    }
+}
+
+impl Shared {
+    /// Takes a place in the queue, if there is one.
+    fn enter(&self, tokens: usize) -> Result<(), EngineError> {
+        if self.waiting.fetch_add(1, Ordering::AcqRel) >= QUEUE {
+            self.waiting.fetch_sub(1, Ordering::AcqRel);
+            return Err(EngineError::Busy { limit: QUEUE });
+        }
+        if self.waiting_tokens.fetch_add(tokens, Ordering::AcqRel) + tokens > QUEUE_TOKENS {
+            self.leave(tokens);
+            return Err(EngineError::Busy { limit: QUEUE_TOKENS });
+        }
+        Ok(())
+    }
+
+    fn leave(&self, tokens: usize) {
+        self.waiting.fetch_sub(1, Ordering::AcqRel);
+        self.waiting_tokens.fetch_sub(tokens, Ordering::AcqRel);
     }
 }
 
@@ -116,52 +133,55 @@ impl Drop for Scheduler {
 }
 
 fn context<'a>(loaded: &'a Loaded, options: &EngineOptions) -> Result<LlamaContext<'a>, EngineError> {
-    let micro_batch = options.batch.min(MICRO_BATCH);
-    let parameters = parameters(options.context, options.parallel, options.batch, micro_batch, options.threads);
-    loaded
-        .model
-        .new_context(loaded.backend, parameters)
-        .map_err(|_| EngineError::Load { what: "make a context for this model" })
-}
-
-/// Every context computes by the same arithmetic profile, [`crate::PROFILE`].
-pub(crate) fn parameters(
-    context: u32,
-    sequences: u32,
-    batch: u32,
-    micro_batch: u32,
-    threads: u32,
-) -> LlamaContextParams {
-    let share = context.next_multiple_of(CONTEXT_STEP);
-    LlamaContextParams::default()
-        .with_n_ctx(std::num::NonZeroU32::new(share.saturating_mul(sequences)))
-        .with_n_seq_max(sequences)
-        .with_n_batch(batch)
-        .with_n_ubatch(micro_batch)
-        .with_n_threads(threads as i32)
-        .with_n_threads_batch(threads as i32)
-        .with_flash_attention_policy(llama_cpp_sys_2::LLAMA_FLASH_ATTN_TYPE_DISABLED)
-        .with_kv_unified(false)
-        .with_type_k(KvCacheType::F16)
-        .with_type_v(KvCacheType::F16)
-        .with_offload_kqv(false)
-        .with_op_offload(false)
-        .with_no_perf(true)
+    arithmetic::context(
+        loaded,
+        arithmetic::Shape {
+            context: options.context,
+            sequences: options.parallel,
+            batch: options.batch,
+            micro_batch: options.batch.min(MICRO_BATCH),
+            threads: options.threads,
+        },
+    )
 }
 
 struct Worker<'a> {
     loaded: &'a Loaded,
     context: LlamaContext<'a>,
-    jobs: Receiver<Box<Job>>,
+    jobs: Receiver<Job>,
     shared: &'a Shared,
-    /// By sequence.
-    slots: Vec<Option<Slot>>,
+    /// Requests without a sequence, in the order of their coming.
+    waiting: Vec<Job>,
+    sequences: Vec<Sequence>,
     batch: LlamaBatch<'static>,
     /// Places in `batch`.
     places: usize,
     candidates: Candidates,
-    /// Slot whose prompt is served first in the next step.
-    turn: usize,
+    pace: Pace,
+    /// Generations begun.
+    begun: u64,
+}
+
+/// What a sequence of the context is used for.
+enum Sequence {
+    Idle(Kept),
+    Running(Box<Slot>),
+}
+
+impl Sequence {
+    fn slot(&self) -> Option<&Slot> {
+        match self {
+            Self::Running(slot) => Some(slot),
+            Self::Idle(_) => None,
+        }
+    }
+
+    fn slot_mut(&mut self) -> Option<&mut Slot> {
+        match self {
+            Self::Running(slot) => Some(slot),
+            Self::Idle(_) => None,
+        }
+    }
 }
 
 /// Why the thread goes on, or not.
@@ -175,7 +195,7 @@ impl<'a> Worker<'a> {
         loaded: &'a Loaded,
         context: LlamaContext<'a>,
         options: &EngineOptions,
-        jobs: Receiver<Box<Job>>,
+        jobs: Receiver<Job>,
         shared: &'a Shared,
     ) -> Self {
         let places = options.batch.min(context.n_batch()) as usize;
@@ -184,18 +204,20 @@ impl<'a> Worker<'a> {
             context,
             jobs,
             shared,
-            slots: (0..options.parallel).map(|_| None).collect(),
+            waiting: Vec::new(),
+            sequences: (0..options.parallel).map(|_| Sequence::Idle(Kept::default())).collect(),
             batch: LlamaBatch::new(places, 1),
             places,
             candidates: Candidates::new(),
-            turn: 0,
+            pace: Pace::default(),
+            begun: 0,
         }
     }
 
     fn run(mut self) {
         let outcome = catch_unwind(AssertUnwindSafe(|| {
             loop {
-                match self.admit() {
+                match self.admit()? {
                     Next::End => return Ok(()),
                     Next::Step => self.step()?,
                 }
@@ -207,53 +229,94 @@ impl<'a> Worker<'a> {
             Ok(Err(error)) => error,
             Err(_) => EngineError::Decode { status: 0 },
         };
-        for slot in self.slots.iter_mut().flatten() {
+        for slot in self.sequences.iter_mut().filter_map(Sequence::slot_mut) {
             slot.fail(error.clone());
         }
-        while let Ok(job) = self.jobs.try_recv() {
+        self.waiting.extend(self.jobs.try_iter());
+        for job in self.waiting {
             job.events.try_send(Event::Failed(EngineError::Stopped)).ok();
         }
     }
 
-    /// Gives free sequences to waiting requests; waits when there is nothing else to do.
-    fn admit(&mut self) -> Next {
+    /// Gives idle sequences to waiting requests; waits when there is nothing else to do.
+    fn admit(&mut self) -> Result<Next, EngineError> {
         loop {
             if self.shared.stop.load(Ordering::Acquire) {
-                return Next::End;
+                return Ok(Next::End);
             }
-            let idle = self.slots.iter().all(Option::is_none);
-            let Some(sequence) = self.slots.iter().position(Option::is_none) else { return Next::Step };
-            let job = match idle {
-                true => self.jobs.recv().map_err(|_| TryRecvError::Disconnected),
-                false => self.jobs.try_recv(),
-            };
-            match job {
-                Ok(job) if job.events.is_closed() => {}
-                Ok(job) => self.slots[sequence] = Some(Slot::new(sequence as i32, job)),
-                Err(TryRecvError::Disconnected) if idle => return Next::End,
-                Err(_) => return Next::Step,
+            self.waiting.extend(self.jobs.try_iter());
+            self.waiting.retain(|job| {
+                let wanted = !job.events.is_closed();
+                if !wanted {
+                    self.shared.leave(job.prompt.len());
+                }
+                wanted
+            });
+            self.forget()?;
+            while let Some(next) = self.next_job() {
+                if !self.begin(next)? {
+                    return Ok(Next::Step);
+                }
+            }
+            if self.running().next().is_some() {
+                return Ok(Next::Step);
+            }
+            match self.jobs.recv() {
+                Ok(job) => self.waiting.push(job),
+                Err(_) => return Ok(Next::End),
             }
         }
     }
 
+    /// The request that is served next: of the caller who has least of the engine, and of those the first that came.
+    fn next_job(&self) -> Option<usize> {
+        let served = |job: &Job| {
+            let same = |slot: &&Slot| matches!((slot.caller(), &job.caller), (Some(a), Some(b)) if a.is(b));
+            self.running().filter(same).count()
+        };
+        (0..self.waiting.len()).min_by_key(|index| served(&self.waiting[*index]))
+    }
+
+    /// Gives a waiting request a sequence; false when there is none.
+    fn begin(&mut self, index: usize) -> Result<bool, EngineError> {
+        let job = &self.waiting[index];
+        let idle = self.sequences.iter().enumerate().filter_map(|(number, sequence)| match sequence {
+            Sequence::Idle(kept) => Some((number, kept)),
+            Sequence::Running(_) => None,
+        });
+        let Some((number, held)) = cache::choose(idle, job.caller.as_ref(), &job.prompt) else { return Ok(false) };
+        let held = self.clear(number, held)?;
+        let job = self.waiting.remove(index);
+        self.shared.leave(job.prompt.len());
+        self.begun += 1;
+        self.sequences[number] = Sequence::Running(Box::new(Slot::new(number as i32, held, job)));
+        Ok(true)
+    }
+
     fn step(&mut self) -> Result<(), EngineError> {
-        for sequence in 0..self.slots.len() {
-            if self.slots[sequence].as_ref().is_some_and(Slot::is_cancelled) {
-                self.free(sequence)?;
+        for number in 0..self.sequences.len() {
+            if self.sequences[number].slot().is_some_and(Slot::is_cancelled) {
+                self.end(number);
             }
         }
+        let start = Instant::now();
         let outputs = self.fill_batch()?;
-        if self.batch.n_tokens() == 0 {
-            return self.wait();
+        let tokens = self.batch.n_tokens();
+        if tokens == 0 {
+            self.wait();
+            return Ok(());
         }
-        self.context.decode(&mut self.batch).map_err(|error| EngineError::Decode { status: status(&error) })?;
-        for (sequence, index) in outputs {
+        self.context
+            .decode(&mut self.batch)
+            .map_err(|error| EngineError::Decode { status: arithmetic::status(&error) })?;
+        for (number, index) in outputs {
             let logits = self.context.get_logits_ith(index);
-            let Some(slot) = &mut self.slots[sequence] else { continue };
+            let Some(slot) = self.sequences[number].slot_mut() else { continue };
             if !slot.advance(logits, &self.loaded.vocab, &mut self.candidates) {
-                self.free(sequence)?;
+                self.end(number);
             }
         }
+        self.pace.measured(tokens as usize, start.elapsed());
         Ok(())
     }
 
@@ -261,63 +324,84 @@ impl<'a> Worker<'a> {
     fn fill_batch(&mut self) -> Result<Vec<(usize, i32)>, EngineError> {
         self.batch.clear();
         let mut outputs = Vec::new();
-        for (sequence, slot) in self.slots.iter_mut().enumerate() {
-            let Some(slot) = slot else { continue };
-            if let Wants::Decode(id) = slot.wants() {
-                outputs.push((sequence, self.batch.n_tokens()));
-                add(&mut self.batch, slot, id, true)?;
+        let mut prompts = Vec::new();
+        for (number, sequence) in self.sequences.iter_mut().enumerate() {
+            let Some(slot) = sequence.slot_mut() else { continue };
+            match slot.wants() {
+                Wants::Decode(id) => {
+                    outputs.push((number, self.batch.n_tokens()));
+                    add(&mut self.batch, slot, id, true)?;
+                }
+                Wants::Prefill(wanted) => prompts.push((slot.since, number, wanted)),
+                Wants::Pause => {}
             }
         }
-        let mut room = self.places.saturating_sub(outputs.len());
-        if !outputs.is_empty() {
-            room = room.min(PREFILL_BESIDE_OTHERS);
-        }
-        let count = self.slots.len();
-        for offset in 0..count {
-            let sequence = (self.turn + offset) % count;
-            let Some(slot) = &mut self.slots[sequence] else { continue };
-            let Wants::Prefill(wanted) = slot.wants() else { continue };
-            let share = wanted.min(room);
+        // Among equals, who came first is first.
+        prompts.sort();
+        let wanted: Vec<usize> = prompts.iter().map(|(_, _, wanted)| *wanted).collect();
+        let shares = share::divide(&wanted, self.pace.prompt_tokens(outputs.len(), self.places));
+        for ((_, number, wanted), share) in prompts.into_iter().zip(shares) {
+            let Some(slot) = self.sequences[number].slot_mut() else { continue };
             for (position, id) in slot.prompt(share).to_vec().into_iter().enumerate() {
                 let last = share == wanted && position + 1 == share;
                 if last {
-                    outputs.push((sequence, self.batch.n_tokens()));
+                    outputs.push((number, self.batch.n_tokens()));
                 }
                 add(&mut self.batch, slot, id, last)?;
-            }
-            room -= share;
-            if room == 0 {
-                // Whoever was cut short goes on first, so that long prompts finish one by one.
-                self.turn = if share == wanted { (sequence + 1) % count } else { sequence };
-                break;
             }
         }
         Ok(outputs)
     }
 
     /// Every sequence is paused: sleeps a moment, or until there is a new request.
-    fn wait(&mut self) -> Result<(), EngineError> {
-        let Some(sequence) = self.slots.iter().position(Option::is_none) else {
-            std::thread::sleep(PAUSE);
-            return Ok(());
-        };
-        if self.slots.iter().all(Option::is_none) {
-            return Ok(());
+    fn wait(&mut self) {
+        if self.running().next().is_none() {
+            return;
         }
         match self.jobs.recv_timeout(PAUSE) {
-            Ok(job) => self.slots[sequence] = Some(Slot::new(sequence as i32, job)),
+            Ok(job) => self.waiting.push(job),
             Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => std::thread::sleep(PAUSE),
+        }
+    }
+
+    fn running(&self) -> impl Iterator<Item = &Slot> {
+        self.sequences.iter().filter_map(Sequence::slot)
+    }
+
+    /// A generation is over; what its sequence holds is kept for its caller.
+    fn end(&mut self, number: usize) {
+        let ended = std::mem::replace(&mut self.sequences[number], Sequence::Idle(Kept::default()));
+        if let Sequence::Running(slot) = ended {
+            let (caller, tokens) = slot.into_tokens();
+            self.sequences[number] = Sequence::Idle(Kept::new(caller.as_ref(), tokens, self.begun));
+        }
+    }
+
+    /// Clears what was kept for callers that are gone.
+    fn forget(&mut self) -> Result<(), EngineError> {
+        for number in 0..self.sequences.len() {
+            if matches!(&self.sequences[number], Sequence::Idle(kept) if kept.is_stale()) {
+                self.clear(number, 0)?;
+                self.sequences[number] = Sequence::Idle(Kept::default());
+            }
         }
         Ok(())
     }
 
-    fn free(&mut self, sequence: usize) -> Result<(), EngineError> {
-        self.slots[sequence] = None;
-        match self.context.clear_kv_cache_seq(Some(sequence as u32), None, None) {
-            Ok(true) => Ok(()),
-            _ => Err(EngineError::Decode { status: 0 }),
+    /// Removes all but the first `held` tokens of a sequence; returns how many are left. A model whose memory cannot be cut is
+    /// cleared.
+    fn clear(&mut self, number: usize, held: usize) -> Result<usize, EngineError> {
+        let failed = EngineError::Decode { status: 0 };
+        let (sequence, from) = (number as u32, u32::try_from(held).map_err(|_| failed.clone())?);
+        for from in [from, 0] {
+            match self.context.clear_kv_cache_seq(Some(sequence), Some(from), None) {
+                Ok(true) => return Ok(from as usize),
+                Ok(false) => {}
+                Err(_) => return Err(failed),
+            }
         }
+        Err(failed)
     }
 }
 
@@ -327,12 +411,4 @@ fn add(batch: &mut LlamaBatch<'_>, slot: &mut Slot, id: u32, output: bool) -> Re
     batch.add(token(id), position, &[slot.sequence], output).map_err(|_| EngineError::Decode { status: 0 })?;
     slot.decoded += 1;
     Ok(())
-}
-
-pub(crate) fn status(error: &DecodeError) -> i32 {
-    match error {
-        DecodeError::NoKvCacheSlot => 1,
-        DecodeError::NTokensZero => -1,
-        DecodeError::Unknown(status) => *status,
-    }
 }

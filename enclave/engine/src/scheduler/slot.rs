@@ -1,13 +1,15 @@
 //! One running generation.
 
+use std::time::Instant;
+
 use tokio::sync::mpsc::Sender;
 use tokio::sync::mpsc::error::TrySendError;
 
-use super::sampler::{self, Candidates, Sampler};
-use super::text::Text;
-use crate::engine::{Event, Finish, TokenInfo};
+use crate::engine::{Event, Finish};
 use crate::error::EngineError;
 use crate::model::vocab::Vocab;
+use crate::run::{Candidates, Run};
+use crate::scheduler::Caller;
 
 /// Room that a step needs: its text, and the end.
 const EVENTS_A_STEP: usize = 2;
@@ -15,10 +17,8 @@ const EVENTS_A_STEP: usize = 2;
 /// A request that waits for, or has, a sequence.
 pub(super) struct Job {
     pub(super) prompt: Vec<u32>,
-    pub(super) stop: Vec<String>,
-    pub(super) max_tokens: u32,
-    pub(super) logprobs: Option<u8>,
-    pub(super) sampler: Sampler,
+    pub(super) run: Run,
+    pub(super) caller: Option<Caller>,
     pub(super) events: Sender<Event>,
 }
 
@@ -28,9 +28,9 @@ pub(super) struct Slot {
     pub(super) sequence: i32,
     /// Tokens of this sequence that have been decoded.
     pub(super) decoded: usize,
-    job: Box<Job>,
-    text: Text,
-    output: Vec<u32>,
+    /// When it got its sequence.
+    pub(super) since: Instant,
+    job: Job,
 }
 
 /// What a slot wants of the next step.
@@ -44,24 +44,28 @@ pub(super) enum Wants {
 }
 
 impl Slot {
-    pub(super) fn new(sequence: i32, mut job: Box<Job>) -> Self {
-        let text = Text::new(std::mem::take(&mut job.stop));
-        Self { sequence, decoded: 0, job, text, output: Vec::new() }
+    /// `decoded` tokens of the prompt are in the sequence already.
+    pub(super) fn new(sequence: i32, decoded: usize, job: Job) -> Self {
+        Self { sequence, decoded, since: Instant::now(), job }
     }
 
     pub(super) fn wants(&self) -> Wants {
         if self.job.events.capacity() < EVENTS_A_STEP {
             return Wants::Pause;
         }
-        match self.output.last() {
+        match self.job.run.output().last() {
             Some(newest) => Wants::Decode(*newest),
             None => Wants::Prefill(self.job.prompt.len() - self.decoded),
         }
     }
 
-    /// Prompt tokens `from..from + count`.
+    /// The next `count` tokens of the prompt.
     pub(super) fn prompt(&self, count: usize) -> &[u32] {
         self.job.prompt.get(self.decoded..self.decoded + count).unwrap_or_default()
+    }
+
+    pub(super) fn caller(&self) -> Option<&Caller> {
+        self.job.caller.as_ref()
     }
 
     pub(super) fn is_cancelled(&self) -> bool {
@@ -70,33 +74,19 @@ impl Slot {
 
     /// Takes the logits of this sequence's newest position; false when the generation is over.
     pub(super) fn advance(&mut self, logits: &[f32], vocab: &Vocab, candidates: &mut Candidates) -> bool {
-        let id = match self.job.sampler.choose(logits, vocab, candidates) {
-            Ok(id) => id,
+        let run = &mut self.job.run;
+        let taken = match run.choose(logits, vocab, candidates).and_then(|id| run.take(id, logits, vocab)) {
+            Ok(taken) => taken,
             Err(error) => return self.fail(error),
         };
-        self.output.push(id);
-        if vocab.ends(id) {
-            let text = self.text.flush();
-            return (text.is_empty() || self.send(Event::Text { text, tokens: Vec::new() }))
-                && self.finish(Finish::Stop);
-        }
-        if let Err(error) = self.job.sampler.accept(id, vocab) {
-            return self.fail(error);
-        }
-        let step = self.text.push(vocab.piece(id));
-        let last = !step.stopped && self.output.len() >= self.job.max_tokens as usize;
-        let mut text = step.text;
-        if last {
-            text.push_str(&self.text.flush());
-        }
-        let info = self.info(id, logits, vocab);
-        if !self.send(Event::Text { text, tokens: vec![info] }) {
+        if (taken.token.is_some() || !taken.text.is_empty())
+            && !self.send(Event::Text { text: taken.text, tokens: taken.token.into_iter().collect() })
+        {
             return false;
         }
-        match (step.stopped, last) {
-            (true, _) => self.finish(Finish::Stop),
-            (_, true) => self.finish(Finish::Length),
-            _ => true,
+        match taken.finish {
+            Some(reason) => self.finish(reason),
+            None => true,
         }
     }
 
@@ -106,19 +96,18 @@ impl Slot {
         false
     }
 
-    fn finish(&mut self, reason: Finish) -> bool {
-        let output_tokens = std::mem::take(&mut self.output);
-        self.send(Event::Finished { reason, output_tokens });
-        false
+    /// The tokens that lie in the sequence, and whose they are.
+    pub(super) fn into_tokens(self) -> (Option<Caller>, Vec<u32>) {
+        let Job { mut prompt, run, caller, .. } = self.job;
+        prompt.extend(run.output());
+        prompt.truncate(self.decoded);
+        (caller, prompt)
     }
 
-    fn info(&self, id: u32, logits: &[f32], vocab: &Vocab) -> TokenInfo {
-        let Some(count) = self.job.logprobs else {
-            return TokenInfo { id, bytes: Vec::new(), logprob: 0.0, top: Vec::new() };
-        };
-        let (logprob, top) = sampler::logprobs(logits, id, count);
-        let top = top.into_iter().map(|(id, logprob)| (id, vocab.piece(id).to_vec(), logprob)).collect();
-        TokenInfo { id, bytes: vocab.piece(id).to_vec(), logprob, top }
+    fn finish(&mut self, reason: Finish) -> bool {
+        let output_tokens = self.job.run.output().to_vec();
+        self.send(Event::Finished { reason, output_tokens });
+        false
     }
 
     /// False when nobody listens any more.

@@ -28,14 +28,14 @@ pub(super) struct Sampler {
 }
 
 /// Space to work in, kept between tokens to spare the allocation.
-pub(super) struct Candidates {
+pub(crate) struct Candidates {
     array: LlamaTokenDataArray,
     logits: Vec<f32>,
     weights: Vec<f32>,
 }
 
 impl Candidates {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self { array: LlamaTokenDataArray::new(Vec::new(), false), logits: Vec::new(), weights: Vec::new() }
     }
 

@@ -1,0 +1,105 @@
+//! Arithmetic profiles: what a model's logits depend on, by name (`SPEC.md` §7.2).
+//!
+//! Under `exact-1` they depend on the tokens before them and on nothing else: not on how many threads compute, on who shares a
+//! step, on how a prompt is cut, on what was cached, or on whether tokens come one by one or together. So a transcript can
+//! be run again. A build for another instruction set rounds elsewhere, so its name is part of the profile's.
+
+mod processor;
+mod self_test;
+
+use std::num::NonZeroU32;
+
+use llama_cpp_2::DecodeError;
+use llama_cpp_2::context::LlamaContext;
+use llama_cpp_2::context::params::{KvCacheType, LlamaContextParams};
+
+pub(crate) use self::processor::{check as check_processor, features as processor_features};
+pub(crate) use self::self_test::{print, self_test};
+use crate::error::EngineError;
+use crate::model::gguf::Header;
+use crate::model::load::Loaded;
+
+/// The instruction set that the engine is built for.
+pub const ISA: &str = env!("QUOTH_ENGINE_ISA");
+/// llama.cpp rounds a sequence's share of the context up to this many tokens.
+const CONTEXT_STEP: u32 = 256;
+/// The one type of weights whose repacked kernels give one row what they give many (`ggml.h`, `enum ggml_type`: Q4_0).
+const REPACKED_EXACTLY: u32 = 2;
+
+/// A promise about logits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Arithmetic {
+    /// Logits depend on the tokens before them and on nothing else. Checked when the engine starts.
+    Exact,
+    /// No promise: faster for weights in K-quants, which are repacked.
+    Plain,
+}
+
+impl Arithmetic {
+    /// The name in configurations, without the instruction set.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Exact => "exact-1",
+            Self::Plain => "cpu-1",
+        }
+    }
+
+    /// The name in receipts.
+    pub fn profile(self) -> String {
+        format!("{}/{ISA}", self.name())
+    }
+
+    /// Whether weights may be repacked for speed.
+    pub(crate) fn repacks(self, header: &Header) -> bool {
+        match self {
+            Self::Exact => header.repackable.iter().all(|kind| *kind == REPACKED_EXACTLY),
+            Self::Plain => true,
+        }
+    }
+}
+
+/// The size of a context.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Shape {
+    /// Tokens of one sequence.
+    pub(crate) context: u32,
+    pub(crate) sequences: u32,
+    /// Tokens of one call.
+    pub(crate) batch: u32,
+    /// Tokens that are computed together.
+    pub(crate) micro_batch: u32,
+    pub(crate) threads: u32,
+}
+
+/// A context that computes as both profiles say.
+pub(crate) fn context(loaded: &Loaded, shape: Shape) -> Result<LlamaContext<'_>, EngineError> {
+    let made = loaded.model.new_context(loaded.backend, parameters(shape));
+    made.map_err(|_| EngineError::Load { what: "make a context for this model" })
+}
+
+/// Flash attention and a cache that sequences share would make logits depend on who else is there.
+pub(crate) fn parameters(shape: Shape) -> LlamaContextParams {
+    let share = shape.context.next_multiple_of(CONTEXT_STEP);
+    LlamaContextParams::default()
+        .with_n_ctx(NonZeroU32::new(share.saturating_mul(shape.sequences)))
+        .with_n_seq_max(shape.sequences)
+        .with_n_batch(shape.batch)
+        .with_n_ubatch(shape.micro_batch)
+        .with_n_threads(shape.threads as i32)
+        .with_n_threads_batch(shape.threads as i32)
+        .with_flash_attention_policy(llama_cpp_sys_2::LLAMA_FLASH_ATTN_TYPE_DISABLED)
+        .with_kv_unified(false)
+        .with_type_k(KvCacheType::F16)
+        .with_type_v(KvCacheType::F16)
+        .with_offload_kqv(false)
+        .with_op_offload(false)
+        .with_no_perf(true)
+}
+
+pub(crate) fn status(error: &DecodeError) -> i32 {
+    match error {
+        DecodeError::NoKvCacheSlot => 1,
+        DecodeError::NTokensZero => -1,
+        DecodeError::Unknown(status) => *status,
+    }
+}

@@ -1,0 +1,177 @@
+//! Runs a recorded output again: one teacher-forced pass over prompt and output, then at every position the recorded sampler
+//! on the logits found there. Under `exact-1` those are, bit for bit, the ones that the node had.
+
+mod lane;
+mod worker;
+
+use self::worker::Worker;
+use crate::arithmetic::Arithmetic;
+use crate::engine::{Finish, TokenInfo};
+use crate::error::EngineError;
+use crate::limits::{MAX_CONTEXT, MAX_THREADS, REPLAY_PARALLEL};
+use crate::model::load::Model;
+use crate::request::{Chat, Completion};
+use crate::sampling::Sampling;
+use crate::{arithmetic, prepare};
+
+/// How to compute; none of it changes a result.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ReplayOptions {
+    /// Threads.
+    pub threads: u32,
+    /// Tokens of one call of llama.cpp.
+    pub batch: u32,
+    /// Tokens that llama.cpp computes together.
+    pub micro_batch: u32,
+    /// Outputs that are computed together.
+    pub parallel: u32,
+}
+
+impl Default for ReplayOptions {
+    fn default() -> Self {
+        Self { threads: 1, batch: 512, micro_batch: 512, parallel: REPLAY_PARALLEL }
+    }
+}
+
+/// What a node recorded of an output.
+#[derive(Clone)]
+pub struct Recorded {
+    /// The prompt's tokens.
+    pub prompt_tokens: Vec<u32>,
+    /// Every token chosen, the one that ended the output included.
+    pub output_tokens: Vec<u32>,
+    /// Sampling as used.
+    pub sampling: Sampling,
+    /// Log-probabilities wanted, as in the request.
+    pub logprobs: Option<u8>,
+    /// Why the output ended; `None` when it was broken off.
+    pub finish: Option<Finish>,
+}
+
+/// What became of a recorded output.
+pub struct Replay {
+    /// Whether the model gives this output.
+    pub verdict: Verdict,
+    /// The text that these tokens make, stop strings removed.
+    pub text: String,
+    /// The tokens as the node told them, with log-probabilities where they were wanted.
+    pub tokens: Vec<TokenInfo>,
+}
+
+/// Whether the model gives a recorded output.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum Verdict {
+    /// Token for token.
+    Match,
+    /// Something else comes out.
+    Mismatch {
+        /// The first token that differs, from 0.
+        position: usize,
+        /// What the model and the sampler give there; `None`: the output had ended.
+        expected: Option<u32>,
+        /// What was recorded; `None`: the recorded output ends there.
+        found: Option<u32>,
+        /// How far the expected token's logit is above the recorded one's; it can be below, since tokens are drawn.
+        margin: Option<f32>,
+    },
+    /// The model or the sampler gave nothing at this position, so no node could have gone on from here.
+    Failed {
+        /// The token, from 0.
+        position: usize,
+        /// Why.
+        error: EngineError,
+    },
+}
+
+/// A model that runs recorded outputs again.
+pub struct Replayer {
+    model: Model,
+    options: ReplayOptions,
+}
+
+impl Replayer {
+    /// Checks that the model keeps `exact-1` here. Takes up to seconds.
+    ///
+    /// # Errors
+    /// [`EngineError::NotExact`], [`EngineError::Option`], [`EngineError::Load`].
+    pub fn new(model: Model, options: ReplayOptions) -> Result<Self, EngineError> {
+        let bounds = [
+            ("threads", options.threads, MAX_THREADS),
+            ("batch", options.batch, crate::limits::MAX_BATCH),
+            ("micro_batch", options.micro_batch, options.batch),
+            ("parallel", options.parallel, crate::limits::MAX_PARALLEL),
+        ];
+        if let Some((option, actual, max)) = bounds.into_iter().find(|(_, actual, max)| !(1..=*max).contains(actual)) {
+            return Err(EngineError::Option { option, actual: actual.into(), min: 1, max: max.into() });
+        }
+        if model.arithmetic() != Arithmetic::Exact {
+            return Err(EngineError::NotExact { axis: "everything: the model is not loaded for it" });
+        }
+        arithmetic::self_test(&model.loaded, options.threads)?;
+        Ok(Self { model, options })
+    }
+
+    /// The model.
+    pub fn model(&self) -> &Model {
+        &self.model
+    }
+
+    /// This engine's identity, as in receipts.
+    pub fn identity() -> String {
+        crate::identity::identity()
+    }
+
+    /// Renders and tokenises a chat as a node does: text, then tokens.
+    ///
+    /// # Errors
+    /// [`EngineError::Request`].
+    pub fn chat_prompt(&self, chat: &Chat) -> Result<(Vec<u8>, Vec<u32>), EngineError> {
+        prepare::chat(&self.model.loaded, MAX_CONTEXT, chat).map(|prompt| (prompt.text, prompt.tokens))
+    }
+
+    /// As [`Replayer::chat_prompt`], for a text to continue.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn completion_prompt(&self, completion: &Completion) -> Result<(Vec<u8>, Vec<u32>), EngineError> {
+        prepare::completion(&self.model.loaded, MAX_CONTEXT, completion).map(|prompt| (prompt.text, prompt.tokens))
+    }
+
+    /// Runs outputs again, several at a time. `progress` is told how many tokens have been computed since it was told last.
+    ///
+    /// # Errors
+    /// What makes computing impossible: [`EngineError::Decode`], [`EngineError::Load`], [`EngineError::Memory`]. What is wrong with
+    /// one output is its own verdict.
+    pub fn replay(&self, outputs: &[Recorded], progress: &mut dyn FnMut(usize)) -> Result<Vec<Replay>, EngineError> {
+        Worker::new(&self.model.loaded, self.options, outputs)?.run(progress)
+    }
+
+    /// The SHA-256 over every bit of the logits after each of `tokens`: equal where, and only where, engines compute alike.
+    ///
+    /// # Errors
+    /// As [`Replayer::replay`]; [`EngineError::Option`] when there are no tokens, or too many.
+    pub fn fingerprint(&self, tokens: &[u32]) -> Result<[u8; 32], EngineError> {
+        worker::fingerprint(&self.model.loaded, self.options, tokens)
+    }
+}
+
+impl std::fmt::Debug for Replayer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Replayer").field("model", &self.model).field("options", &self.options).finish()
+    }
+}
+
+// What was said appears in no debug output.
+
+impl std::fmt::Debug for Recorded {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Recorded").field("output_tokens", &self.output_tokens.len()).finish_non_exhaustive()
+    }
+}
+
+impl std::fmt::Debug for Replay {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Replay").field("verdict", &self.verdict).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,161 @@
+//! The pass itself: as many outputs in one step as it takes to fill it, logits in bounded portions.
+
+use llama_cpp_2::context::LlamaContext;
+use llama_cpp_2::llama_batch::LlamaBatch;
+use sha2::{Digest, Sha256};
+
+use super::lane::Lane;
+use super::{Recorded, Replay, ReplayOptions};
+use crate::arithmetic::{self, Shape};
+use crate::error::EngineError;
+use crate::limits::{MAX_CONTEXT, REPLAY_LOGITS};
+use crate::model::load::Loaded;
+use crate::model::memory;
+use crate::model::vocab::token;
+use crate::run::Candidates;
+
+/// A pass over a list of outputs.
+pub(super) struct Worker<'a> {
+    loaded: &'a Loaded,
+    context: LlamaContext<'a>,
+    batch: LlamaBatch<'static>,
+    places: usize,
+    /// Positions of one step that may have logits.
+    most_logits: usize,
+    outputs: &'a [Recorded],
+    /// By sequence.
+    lanes: Vec<Option<Lane<'a>>>,
+    done: Vec<Option<Replay>>,
+    candidates: Candidates,
+}
+
+impl<'a> Worker<'a> {
+    pub(super) fn new(
+        loaded: &'a Loaded,
+        options: ReplayOptions,
+        outputs: &'a [Recorded],
+    ) -> Result<Self, EngineError> {
+        let longest = outputs.iter().map(Recorded::length).max().unwrap_or(1);
+        let sequences = u32::try_from(outputs.len()).unwrap_or(u32::MAX).clamp(1, options.parallel);
+        let context = context(loaded, options, longest, sequences)?;
+        let places = options.batch.min(context.n_batch()) as usize;
+        Ok(Self {
+            loaded,
+            context,
+            batch: LlamaBatch::new(places, 1),
+            places,
+            most_logits: most_logits(loaded),
+            outputs,
+            lanes: (0..sequences).map(|_| None).collect(),
+            done: outputs.iter().map(|_| None).collect(),
+            candidates: Candidates::new(),
+        })
+    }
+
+    pub(super) fn run(mut self, progress: &mut dyn FnMut(usize)) -> Result<Vec<Replay>, EngineError> {
+        let mut next = 0;
+        loop {
+            for sequence in 0..self.lanes.len() {
+                while self.lanes[sequence].is_none() && next < self.outputs.len() {
+                    match Lane::begin(self.loaded, next, &self.outputs[next]) {
+                        Ok(lane) => self.lanes[sequence] = Some(lane),
+                        Err(replay) => self.done[next] = Some(*replay),
+                    }
+                    next += 1;
+                }
+            }
+            if self.lanes.iter().all(Option::is_none) {
+                return Ok(self.done.into_iter().flatten().collect());
+            }
+            progress(self.step()?);
+        }
+    }
+
+    /// Computes one batch and looks at its logits; returns how many tokens there were.
+    fn step(&mut self) -> Result<usize, EngineError> {
+        let mut wanted = Vec::new();
+        self.batch.clear();
+        for (sequence, lane) in self.lanes.iter_mut().enumerate() {
+            let Some(lane) = lane else { continue };
+            while (self.batch.n_tokens() as usize) < self.places && wanted.len() < self.most_logits {
+                let Some((position, id, logits)) = lane.next() else { break };
+                if logits {
+                    wanted.push((sequence, self.batch.n_tokens()));
+                }
+                add(&mut self.batch, sequence, position, id, logits)?;
+            }
+        }
+        decode(&mut self.context, &mut self.batch)?;
+        for (sequence, index) in wanted {
+            // What follows a token that differs was computed for nothing.
+            let Some(lane) = &mut self.lanes[sequence] else { continue };
+            let logits = self.context.get_logits_ith(index);
+            if let Some(verdict) = lane.judge(logits, &self.loaded.vocab, &mut self.candidates) {
+                let lane = self.lanes[sequence].take();
+                if let Some((index, replay)) = lane.map(|lane| lane.finish(verdict)) {
+                    self.done[index] = Some(replay);
+                }
+                clear(&mut self.context, sequence)?;
+            }
+        }
+        Ok(self.batch.n_tokens() as usize)
+    }
+}
+
+/// The digest of the logits after each of `tokens`.
+pub(super) fn fingerprint(loaded: &Loaded, options: ReplayOptions, tokens: &[u32]) -> Result<[u8; 32], EngineError> {
+    let bounds = |actual| EngineError::Option { option: "tokens", actual, min: 1, max: MAX_CONTEXT.into() };
+    if tokens.is_empty() || tokens.iter().any(|id| *id >= loaded.vocab.len()) {
+        return Err(bounds(0));
+    }
+    let mut context = context(loaded, options, tokens.len(), 1)?;
+    let places = (options.batch.min(context.n_batch()) as usize).min(most_logits(loaded));
+    let mut batch = LlamaBatch::new(places, 1);
+    let mut hash = Sha256::new();
+    for (part, first) in tokens.chunks(places).zip((0..).step_by(places)) {
+        batch.clear();
+        for (position, id) in (first..).zip(part) {
+            add(&mut batch, 0, position, *id, true)?;
+        }
+        decode(&mut context, &mut batch)?;
+        (0..batch.n_tokens()).for_each(|index| hash.update(arithmetic::print(context.get_logits_ith(index))));
+    }
+    Ok(hash.finalize().into())
+}
+
+fn context(
+    loaded: &Loaded,
+    options: ReplayOptions,
+    longest: usize,
+    sequences: u32,
+) -> Result<LlamaContext<'_>, EngineError> {
+    let (min, max) = (1, MAX_CONTEXT.min(loaded.model.n_ctx_train()));
+    let context = u32::try_from(longest).unwrap_or(u32::MAX);
+    if context > max {
+        return Err(EngineError::Option { option: "tokens", actual: context.into(), min, max: max.into() });
+    }
+    memory::check(&loaded.model, context, sequences)?;
+    let ReplayOptions { threads, batch, micro_batch, .. } = options;
+    arithmetic::context(loaded, Shape { context, sequences, batch, micro_batch, threads })
+}
+
+fn most_logits(loaded: &Loaded) -> usize {
+    (REPLAY_LOGITS / (loaded.vocab.len().max(1) as usize * size_of::<f32>())).max(1)
+}
+
+fn add(batch: &mut LlamaBatch<'_>, sequence: usize, position: usize, id: u32, logits: bool) -> Result<(), EngineError> {
+    let failed = || EngineError::Decode { status: 0 };
+    let position = i32::try_from(position).map_err(|_| failed())?;
+    batch.add(token(id), position, &[sequence as i32], logits).map_err(|_| failed())
+}
+
+fn decode(context: &mut LlamaContext<'_>, batch: &mut LlamaBatch<'_>) -> Result<(), EngineError> {
+    context.decode(batch).map_err(|error| EngineError::Decode { status: arithmetic::status(&error) })
+}
+
+fn clear(context: &mut LlamaContext<'_>, sequence: usize) -> Result<(), EngineError> {
+    match context.clear_kv_cache_seq(Some(sequence as u32), None, None) {
+        Ok(true) => Ok(()),
+        _ => Err(EngineError::Decode { status: 0 }),
+    }
+}

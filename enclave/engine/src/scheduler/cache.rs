@@ -1,0 +1,124 @@
+//! What idle sequences still hold: the tokens of a caller's earlier exchanges, so that a conversation that goes on is not
+//! computed from its start. Nobody's tokens speed up anybody else's: what a caller may learn from the time an answer takes is
+//! what that caller sent.
+
+use std::sync::{Arc, Weak};
+
+/// Fewer tokens than this are computed again: finding them costs about as much, and every prompt of a template begins alike.
+const WORTHWHILE: usize = 16;
+
+/// Somebody whose requests may share computed prompts. Clones are the same caller; with the last of them, what was kept
+/// for it is forgotten.
+#[derive(Clone)]
+pub struct Caller(Arc<()>);
+
+impl Caller {
+    /// Somebody new.
+    #[expect(clippy::new_without_default, reason = "no two callers are alike")]
+    pub fn new() -> Self {
+        Self(Arc::new(()))
+    }
+
+    pub(super) fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+impl std::fmt::Debug for Caller {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Caller")
+    }
+}
+
+/// What an idle sequence holds.
+#[derive(Default)]
+pub(super) struct Kept {
+    caller: Weak<()>,
+    tokens: Vec<u32>,
+    /// When it was used last, in generations.
+    used: u64,
+}
+
+impl Kept {
+    pub(super) fn new(caller: Option<&Caller>, tokens: Vec<u32>, used: u64) -> Self {
+        Self { caller: caller.map(|caller| Arc::downgrade(&caller.0)).unwrap_or_default(), tokens, used }
+    }
+
+    /// Whether there is something in the sequence that nobody can use any more.
+    pub(super) fn is_stale(&self) -> bool {
+        !self.tokens.is_empty() && self.caller.strong_count() == 0
+    }
+
+    fn is_empty(&self) -> bool {
+        self.tokens.is_empty()
+    }
+
+    /// How many tokens of `prompt` need not be computed. The last one always must: its logits are wanted.
+    fn shared(&self, caller: &Caller, prompt: &[u32]) -> usize {
+        if !std::ptr::eq(self.caller.as_ptr(), Arc::as_ptr(&caller.0)) {
+            return 0;
+        }
+        let most = prompt.len().saturating_sub(1);
+        let shared = self.tokens.iter().zip(prompt).take(most).take_while(|(kept, wanted)| kept == wanted).count();
+        if shared < WORTHWHILE { 0 } else { shared }
+    }
+}
+
+/// Chooses among the idle sequences, given with their numbers: the one that saves most, else an empty one, else the one
+/// unused for longest. Returns its number and how many tokens of the prompt it holds already.
+pub(super) fn choose<'a>(
+    idle: impl Iterator<Item = (usize, &'a Kept)>,
+    caller: Option<&Caller>,
+    prompt: &[u32],
+) -> Option<(usize, usize)> {
+    let shared = |kept: &Kept| caller.map_or(0, |caller| kept.shared(caller, prompt));
+    let best = idle.max_by_key(|(number, kept)| {
+        (shared(kept), kept.is_empty(), std::cmp::Reverse(kept.used), std::cmp::Reverse(*number))
+    });
+    best.map(|(number, kept)| (number, shared(kept)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn kept(caller: &Caller, tokens: std::ops::Range<u32>, used: u64) -> Kept {
+        Kept::new(Some(caller), tokens.collect(), used)
+    }
+
+    fn chosen(all: &[Kept], caller: &Caller, prompt: std::ops::Range<u32>) -> Option<(usize, usize)> {
+        choose(all.iter().enumerate(), Some(caller), &prompt.collect::<Vec<_>>())
+    }
+
+    #[test]
+    fn the_longest_beginning_of_the_same_caller_is_taken() {
+        let (a, b) = (Caller::new(), Caller::new());
+        let all = [kept(&a, 0..40, 1), kept(&b, 0..90, 2), kept(&a, 0..60, 3), Kept::default()];
+        assert_eq!(chosen(&all, &a, 0..80), Some((2, 60)));
+        assert_eq!(chosen(&all, &b, 0..80), Some((1, 79)), "the last token is always computed");
+        assert_eq!(chosen(&all, &Caller::new(), 0..80), Some((3, 0)), "a stranger shares nothing");
+        assert_eq!(chosen(&all, &a, 5..80), Some((3, 0)), "a different beginning shares nothing");
+        assert_eq!(choose(all.iter().enumerate(), None, &[0; 20]), Some((3, 0)));
+        assert_eq!(chosen(&all[..3], &Caller::new(), 0..9), Some((0, 0)), "the one unused for longest gives way");
+        assert_eq!(chosen(&[], &a, 0..80), None);
+    }
+
+    #[test]
+    fn a_beginning_is_worth_it_from_sixteen_tokens_on() {
+        let a = Caller::new();
+        assert_eq!(chosen(&[kept(&a, 0..15, 1)], &a, 0..80), Some((0, 0)));
+        assert_eq!(chosen(&[kept(&a, 0..16, 1)], &a, 0..80), Some((0, 16)));
+    }
+
+    #[test]
+    fn what_was_kept_goes_with_its_caller() {
+        let a = Caller::new();
+        let (one, none) = (kept(&a, 0..40, 1), Kept::new(None, vec![1; 40], 1));
+        assert!(!one.is_stale() && none.is_stale() && !Kept::default().is_stale());
+        let clone = a.clone();
+        drop(a);
+        assert!(!one.is_stale() && clone.is(&clone.clone()) && !clone.is(&Caller::new()));
+        drop(clone);
+        assert!(one.is_stale());
+    }
+}
