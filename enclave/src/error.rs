@@ -63,6 +63,8 @@ impl EnclaveError {
             Self::Platform(_) => "platform.absent",
             Self::Link(_) => "link",
             Self::Model { source: EngineError::ModelHash { .. }, .. } => "model.hash",
+            Self::Model { source: EngineError::NotExact { .. }, .. } => "model.not_exact",
+            Self::Model { source: EngineError::Memory { .. }, .. } => "model.memory",
             Self::Model { .. } => "model.refused",
             Self::ModelUnknown { .. } => "model.unknown",
             Self::ModelFeed { .. } => "model.feed",

@@ -33,7 +33,7 @@ pub enum Command {
 #[derive(Args, Debug)]
 pub struct Up {
     /// The enclave's configuration; written from the other options when absent
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["name", "platform", "threads", "parallel", "context"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["name", "platform", "threads", "parallel", "context", "arithmetic"])]
     pub config: Option<PathBuf>,
     /// A GGUF model to serve; may be repeated
     #[arg(long = "model", value_name = "FILE")]
@@ -50,7 +50,7 @@ pub struct Up {
     /// The folder of this node
     #[arg(long, value_name = "FOLDER", default_value = "run")]
     pub run_dir: PathBuf,
-    /// The enclave's program [default: quoth-enclave beside this one]
+    /// The enclave's program [default: beside this one, the build for the widest instruction set that this processor has]
     #[arg(long, value_name = "FILE")]
     pub enclave: Option<PathBuf>,
     /// Threads a model computes with [default: all processors]
@@ -62,6 +62,20 @@ pub struct Up {
     /// Tokens of context of each chat [default: 2048]
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..=4194304))]
     pub context: Option<u32>,
+    /// What is promised of a model's logits [default: exact-1]
+    #[arg(long)]
+    pub arithmetic: Option<Arithmetic>,
+}
+
+/// Arithmetic profiles.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Arithmetic {
+    /// They depend on the tokens alone, so that an answer can be run again
+    #[value(name = "exact-1")]
+    Exact,
+    /// Nothing; faster for weights in K-quants
+    #[value(name = "cpu-1")]
+    Plain,
 }
 
 /// Where an enclave may run.

@@ -7,7 +7,7 @@ use std::path::Path;
 use quoth_attestation::Digest;
 use serde::{Deserialize, Serialize};
 
-use crate::args::{Platform, Up};
+use crate::args::{Arithmetic, Platform, Up};
 use crate::models::{MAX_NAME, Model, Progress};
 use crate::run_dir::ModelState;
 use crate::{HostError, models};
@@ -55,6 +55,7 @@ struct WrittenModel {
     context: u32,
     parallel: u32,
     threads: u32,
+    arithmetic: &'static str,
 }
 
 impl Configuration {
@@ -117,6 +118,10 @@ impl Configuration {
         let threads = options.threads.unwrap_or_else(|| {
             std::thread::available_parallelism().map_or(1, |count| u32::try_from(count.get()).unwrap_or(u32::MAX))
         });
+        let arithmetic = match options.arithmetic.unwrap_or(Arithmetic::Exact) {
+            Arithmetic::Exact => "exact-1",
+            Arithmetic::Plain => "cpu-1",
+        };
         let mut tls_names = vec!["localhost".to_owned(), "127.0.0.1".to_owned()];
         let ip = options.listen.ip();
         if !ip.is_unspecified() && !tls_names.contains(&ip.to_string()) {
@@ -129,6 +134,7 @@ impl Configuration {
             context: options.context.unwrap_or(DEFAULT_CONTEXT),
             parallel: options.parallel.unwrap_or(DEFAULT_PARALLEL),
             threads,
+            arithmetic,
         });
         let written = Written { version: 1, platform, tls_names, model: model.collect() };
         let text =

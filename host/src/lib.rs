@@ -24,6 +24,7 @@ pub mod journal;
 pub mod models;
 mod policy;
 mod process;
+mod program;
 pub mod relay;
 pub mod run_dir;
 mod screen;

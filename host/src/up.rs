@@ -4,7 +4,6 @@ mod host;
 mod signals;
 
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use quoth_attestation::Digest;
@@ -16,7 +15,7 @@ use crate::configuration::Configuration;
 use crate::process::Enclave;
 use crate::run_dir::{self, RunDir, State};
 use crate::screen::Screen;
-use crate::{HostError, policy};
+use crate::{HostError, policy, program};
 
 use host::Host;
 
@@ -40,7 +39,7 @@ pub async fn run(options: Up) -> Result<(), HostError> {
         return Host::new(screen, run_dir, &options.run_dir, state, true)?.run(enclave, socket).await;
     }
     let configuration = Configuration::from_options(&options, &*screen)?;
-    let program = program(options.enclave)?;
+    let program = program::find(options.enclave)?;
     run_dir::write(&run_dir.config(), &configuration.bytes)?;
     run_dir::remove(&run_dir.policy())?;
     run_dir::remove(&run_dir.ca())?;
@@ -81,17 +80,6 @@ fn bind(listen: SocketAddr) -> Result<TcpSocket, HostError> {
         Ok(socket)
     };
     bind().map_err(HostError::system(format!("listening on {listen}")))
-}
-
-fn program(given: Option<PathBuf>) -> Result<PathBuf, HostError> {
-    let path = match given {
-        Some(path) => path,
-        None => {
-            let own = std::env::current_exe().map_err(HostError::system("finding this program"))?;
-            own.parent().unwrap_or(Path::new("")).join("quoth-enclave")
-        }
-    };
-    std::fs::canonicalize(&path).map_err(HostError::file(path))
 }
 
 /// The ports on which the enclave calls.

@@ -1,6 +1,6 @@
 #![allow(clippy::unwrap_used)]
 
-use super::Config;
+use super::{ArithmeticName, Config};
 use crate::limits::CONFIG_BYTES;
 
 fn file() -> String {
@@ -42,4 +42,13 @@ fn a_file_has_a_limit() {
     };
     assert!(padded(CONFIG_BYTES as usize).is_ok());
     assert!(padded(CONFIG_BYTES as usize + 1).is_err());
+}
+
+#[test]
+fn a_model_is_exact_unless_it_says_otherwise() {
+    let arithmetic = |text: String| Config::parse(text.into_bytes()).unwrap().settings.models[0].arithmetic;
+    assert_eq!(arithmetic(file()), ArithmeticName::Exact);
+    assert_eq!(arithmetic(file() + "arithmetic = \"exact-1\"\n"), ArithmeticName::Exact);
+    assert_eq!(arithmetic(file() + "arithmetic = \"cpu-1\"\nmax_tokens = 9\n"), ArithmeticName::Plain);
+    assert!(refused(&(file() + "arithmetic = \"exact-2\"\n")).contains("unknown variant"));
 }
