@@ -276,6 +276,8 @@ pub enum Event {
         reason: Finish,
         /// Every token chosen, the one that ended the output included.
         output_tokens: Vec<u32>,
+        /// Tokens of the prompt that an earlier request of the same caller had computed.
+        cached_tokens: usize,
     },
     /// The generation cannot go on; what was sent so far stands.
     Failed(EngineError),
@@ -285,7 +287,7 @@ impl std::fmt::Debug for Event {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Text { tokens, .. } => f.debug_struct("Text").field("tokens", &tokens.len()).finish_non_exhaustive(),
-            Self::Finished { reason, output_tokens } => {
+            Self::Finished { reason, output_tokens, .. } => {
                 f.debug_struct("Finished").field("reason", reason).field("output_tokens", &output_tokens.len()).finish()
             }
             Self::Failed(error) => f.debug_tuple("Failed").field(error).finish(),

@@ -21,6 +21,7 @@ struct Answered {
     recorded: Recorded,
     text: String,
     tokens: Vec<TokenInfo>,
+    cached: usize,
 }
 
 fn answer(engine: &Engine, extra: Value) -> Answered {
@@ -35,7 +36,7 @@ fn answer(engine: &Engine, extra: Value) -> Answered {
         logprobs: asked.logprobs,
         finish: Some(answer.finish),
     };
-    Answered { recorded, text: answer.text, tokens: answer.tokens }
+    Answered { recorded, text: answer.text, tokens: answer.tokens, cached: answer.cached }
 }
 
 /// Requests of every kind, as different as they can be.
@@ -103,13 +104,16 @@ fn what_ran_in_company_replays_alone_and_in_company() {
 #[test]
 fn a_conversation_from_the_cache_replays() {
     let (engine, caller) = (engine(2), Caller::new());
-    let (cached, fresh) = (engine.for_caller(&caller), engine.for_caller(&Caller::new()));
+    let cached = engine.for_caller(&caller);
     let mut messages = vec![json!({ "role": "user", "content": "ba ".repeat(40) })];
     let mut answered = Vec::new();
     for turn in 0..6 {
         let body = json!({ "messages": messages, "seed": turn, "max_tokens": 30, "logprobs": true, "top_logprobs": 5 });
-        let [mine, other] = [&cached, &fresh].map(|engine| answer(engine, body.clone()));
+        let mine = answer(&cached, body.clone());
+        let other = answer(&engine.for_caller(&Caller::new()), body);
         assert_eq!(mine.recorded.output_tokens, other.recorded.output_tokens);
+        // Nobody profits from what another caller has sent.
+        assert_eq!((mine.cached > 60, other.cached), (turn > 0, 0));
         messages.push(json!({ "role": "assistant", "content": mine.text }));
         messages.push(json!({ "role": "user", "content": "go on" }));
         answered.push(mine);

@@ -81,12 +81,20 @@ pub(super) struct Counts {
     prompt_tokens: u64,
     completion_tokens: u64,
     total_tokens: u64,
+    prompt_tokens_details: PromptDetails,
 }
 
-impl From<Usage> for Counts {
-    fn from(usage: Usage) -> Self {
+#[derive(Clone, Copy, Serialize)]
+struct PromptDetails {
+    cached_tokens: usize,
+}
+
+impl Counts {
+    /// Of the prompt, `cached_tokens` had been computed before.
+    fn new(usage: Usage, cached_tokens: usize) -> Self {
         let (prompt_tokens, completion_tokens) = (usage.prompt, usage.completion);
-        Self { prompt_tokens, completion_tokens, total_tokens: prompt_tokens + completion_tokens }
+        let total_tokens = prompt_tokens + completion_tokens;
+        Self { prompt_tokens, completion_tokens, total_tokens, prompt_tokens_details: PromptDetails { cached_tokens } }
     }
 }
 
@@ -140,10 +148,11 @@ async fn whole(
                 tokens.iter().for_each(|token| exchange.produced(token.id));
                 infos.extend(tokens);
             }
-            Some(Event::Finished { reason, output_tokens }) => {
+            Some(Event::Finished { reason, output_tokens, cached_tokens }) => {
                 exchange.produced_all(output_tokens);
                 let (reason, outcome) = ending(reason);
-                let body = shape.whole(head, &answer, &infos, reason, exchange.usage().into());
+                let counts = Counts::new(exchange.usage(), cached_tokens);
+                let body = shape.whole(head, &answer, &infos, reason, counts);
                 return Ok(Answer::Whole { body, outcome });
             }
             // A channel that closes without a last event belongs to an engine that stopped.
@@ -184,9 +193,9 @@ impl Events for Stream {
                     tokens.iter().for_each(|token| exchange.produced(token.id));
                     self.shape.delta(&self.head, &text, &tokens, &mut Sse(out));
                 }
-                Some(Event::Finished { reason, output_tokens }) => {
+                Some(Event::Finished { reason, output_tokens, cached_tokens }) => {
                     exchange.produced_all(output_tokens);
-                    return Some(self.end(reason, exchange, out));
+                    return Some(self.end(reason, Counts::new(exchange.usage(), cached_tokens), out));
                 }
                 _ => {
                     out.extend_from_slice(&[b"data: ", &ApiError::engine().body()[..], b"\n\n"].concat());
@@ -206,11 +215,11 @@ impl Events for Stream {
 }
 
 impl Stream {
-    fn end(&mut self, reason: Finish, exchange: &Exchange, out: &mut BytesMut) -> End {
+    fn end(&mut self, reason: Finish, counts: Counts, out: &mut BytesMut) -> End {
         let (reason, outcome) = ending(reason);
         self.shape.finish(&self.head, reason, &mut Sse(out));
         if self.head.include_usage {
-            self.shape.usage(&self.head, exchange.usage().into(), &mut Sse(out));
+            self.shape.usage(&self.head, counts, &mut Sse(out));
         }
         End { outcome, terminal: Bytes::from_static(b"data: [DONE]\n\n") }
     }

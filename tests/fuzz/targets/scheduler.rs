@@ -142,7 +142,7 @@ fn read(house: &House, reader: &mut Open) -> Option<Recorded> {
             reader.produced.extend(tokens.iter().map(|token| token.id));
             return None;
         }
-        Some(Event::Finished { reason, output_tokens }) => (output_tokens, Some(reason)),
+        Some(Event::Finished { reason, output_tokens, .. }) => (output_tokens, Some(reason)),
         // A grammar can leave nothing to choose; that is this request's end alone.
         Some(Event::Failed(EngineError::Grammar)) => (std::mem::take(&mut reader.produced), None),
         other => panic!("{other:?}"),

@@ -28,6 +28,8 @@ pub(super) struct Slot {
     pub(super) sequence: i32,
     /// Tokens of this sequence that have been decoded.
     pub(super) decoded: usize,
+    /// Of those, how many were there from the start.
+    cached: usize,
     /// When it got its sequence.
     pub(super) since: Instant,
     job: Job,
@@ -46,7 +48,7 @@ pub(super) enum Wants {
 impl Slot {
     /// `decoded` tokens of the prompt are in the sequence already.
     pub(super) fn new(sequence: i32, decoded: usize, job: Job) -> Self {
-        Self { sequence, decoded, since: Instant::now(), job }
+        Self { sequence, decoded, cached: decoded, since: Instant::now(), job }
     }
 
     pub(super) fn wants(&self) -> Wants {
@@ -106,7 +108,7 @@ impl Slot {
 
     fn finish(&mut self, reason: Finish) -> bool {
         let output_tokens = self.job.run.output().to_vec();
-        self.send(Event::Finished { reason, output_tokens });
+        self.send(Event::Finished { reason, output_tokens, cached_tokens: self.cached });
         false
     }
 

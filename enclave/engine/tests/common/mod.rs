@@ -48,6 +48,7 @@ pub struct Answer {
     pub tokens: Vec<TokenInfo>,
     pub output: Vec<u32>,
     pub finish: Finish,
+    pub cached: usize,
 }
 
 pub fn next(generation: &mut Generation) -> Option<Event> {
@@ -65,9 +66,9 @@ pub fn read(mut generation: Generation) -> Result<Answer, EngineError> {
                 text.push_str(&more);
                 tokens.extend(infos);
             }
-            Event::Finished { reason, output_tokens } => {
+            Event::Finished { reason, output_tokens, cached_tokens } => {
                 assert!(next(&mut generation).is_none(), "nothing follows the end");
-                return Ok(Answer { text, tokens, output: output_tokens, finish: reason });
+                return Ok(Answer { text, tokens, output: output_tokens, finish: reason, cached: cached_tokens });
             }
             Event::Failed(error) => return Err(error),
             _ => unreachable!(),
