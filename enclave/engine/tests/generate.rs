@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use common::{ask, chat, completion, engine, engine_with_template, next, read};
 use quoth_engine::limits::{EVENTS, QUEUE};
 use quoth_engine::request::Code;
-use quoth_engine::{Engine, EngineError, Event, Finish, Sampling};
+use quoth_engine::{Caller, Engine, EngineError, EngineOptions, Event, Finish, Sampling};
 use serde_json::{Value, json};
 
 fn refused(engine: &Engine, extra: Value) -> (Code, String) {
@@ -384,6 +384,42 @@ fn the_queue_is_bounded() {
     held.clear();
     std::thread::sleep(Duration::from_millis(200));
     assert_eq!(ask(&engine, json!({ "max_tokens": 1 })).output.len(), 1);
+}
+
+#[test]
+fn whoever_asks_for_much_waits_behind_whoever_asks_for_little() {
+    let engine = engine(1);
+    let (greedy, modest) = (engine.for_caller(&Caller::new()), engine.for_caller(&Caller::new()));
+    // Few enough to be produced whole before anybody reads.
+    let asked = chat(json!({ "max_tokens": 50, "logit_bias": { "2": -100, "3": -100 } })).unwrap();
+    let flood: Vec<_> = (0..20).map(|_| greedy.chat(&asked).unwrap()).collect();
+    assert_eq!(read(modest.chat(&asked).unwrap()).unwrap().output.len(), 50);
+    // The one that ran already, and perhaps one more.
+    let ended = flood.into_iter().filter(|generation| !generation.events.is_empty()).count();
+    assert!(ended <= 3, "{ended}");
+}
+
+#[test]
+fn an_operators_bound_on_tokens_holds() {
+    let options = EngineOptions { max_tokens: Some(7), ..common::options(1) };
+    let engine = Engine::load(common::seal(&quoth_tiny_model::gguf(quoth_tiny_model::Kind::F32)), options).unwrap();
+    let bias = json!({ "2": -100, "3": -100 });
+    assert_eq!(ask(&engine, json!({ "logit_bias": bias })).output.len(), 7);
+    assert_eq!(ask(&engine, json!({ "logit_bias": bias, "max_tokens": 7 })).output.len(), 7);
+    assert_eq!(refused(&engine, json!({ "max_tokens": 8 })), (Code::InvalidValue, "max_tokens".into()));
+}
+
+#[test]
+fn a_long_prompt_does_not_keep_a_short_one_waiting() {
+    let engine = engine(3);
+    let long = chat(json!({ "max_tokens": 1, "messages": [{ "role": "user", "content": "ba".repeat(900) }] })).unwrap();
+    // Somebody is answered meanwhile, so that steps are short.
+    let endless = chat(json!({ "logit_bias": { "2": -100, "3": -100 } })).unwrap();
+    let mut running = engine.chat(&endless).unwrap();
+    assert!(matches!(next(&mut running), Some(Event::Text { .. })));
+    let mut slow = engine.chat(&long).unwrap();
+    assert_eq!(ask(&engine, json!({ "max_tokens": 1 })).output.len(), 1);
+    assert!(slow.events.try_recv().is_err(), "the long prompt is still on its way");
 }
 
 #[test]

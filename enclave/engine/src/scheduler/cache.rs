@@ -2,6 +2,7 @@
 //! computed from its start. Nobody's tokens speed up anybody else's: what a caller may learn from the time an answer takes is
 //! what that caller sent.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 
 /// Fewer tokens than this are computed again: finding them costs about as much, and every prompt of a template begins alike.
@@ -10,13 +11,27 @@ const WORTHWHILE: usize = 16;
 /// Somebody whose requests may share computed prompts. Clones are the same caller; with the last of them, what was kept
 /// for it is forgotten.
 #[derive(Clone)]
-pub struct Caller(Arc<()>);
+pub struct Caller(Arc<Turn>);
+
+/// The number of the generation that was begun last for a caller; 0 when there was none.
+#[derive(Default)]
+struct Turn(AtomicU64);
 
 impl Caller {
     /// Somebody new.
     #[expect(clippy::new_without_default, reason = "no two callers are alike")]
     pub fn new() -> Self {
-        Self(Arc::new(()))
+        Self(Arc::default())
+    }
+
+    /// Its turn was generation number `begun`.
+    pub(super) fn served(&self, begun: u64) {
+        self.0.0.store(begun, Ordering::Relaxed);
+    }
+
+    /// The generation that was its last turn.
+    pub(super) fn last_served(&self) -> u64 {
+        self.0.0.load(Ordering::Relaxed)
     }
 
     pub(super) fn is(&self, other: &Self) -> bool {
@@ -33,7 +48,7 @@ impl std::fmt::Debug for Caller {
 /// What an idle sequence holds.
 #[derive(Default)]
 pub(super) struct Kept {
-    caller: Weak<()>,
+    caller: Weak<Turn>,
     tokens: Vec<u32>,
     /// When it was used last, in generations.
     used: u64,

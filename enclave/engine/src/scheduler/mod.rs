@@ -268,13 +268,15 @@ impl<'a> Worker<'a> {
         }
     }
 
-    /// The request that is served next: of the caller who has least of the engine, and of those the first that came.
+    /// The request that is served next: of the caller who has least of the engine now, and of those the one whose last turn is
+    /// longest ago; of one caller's, the first that came.
     fn next_job(&self) -> Option<usize> {
-        let served = |job: &Job| {
-            let same = |slot: &&Slot| matches!((slot.caller(), &job.caller), (Some(a), Some(b)) if a.is(b));
-            self.running().filter(same).count()
+        let had = |job: &Job| {
+            let Some(caller) = &job.caller else { return (0, 0) };
+            let running = self.running().filter(|slot| slot.caller().is_some_and(|other| other.is(caller))).count();
+            (running, caller.last_served())
         };
-        (0..self.waiting.len()).min_by_key(|index| served(&self.waiting[*index]))
+        (0..self.waiting.len()).min_by_key(|index| had(&self.waiting[*index]))
     }
 
     /// Gives a waiting request a sequence; false when there is none.
@@ -289,6 +291,9 @@ impl<'a> Worker<'a> {
         let job = self.waiting.remove(index);
         self.shared.leave(job.prompt.len());
         self.begun += 1;
+        if let Some(caller) = &job.caller {
+            caller.served(self.begun);
+        }
         self.sequences[number] = Sequence::Running(Box::new(Slot::new(number as i32, held, job)));
         Ok(true)
     }
@@ -411,4 +416,25 @@ fn add(batch: &mut LlamaBatch<'_>, slot: &mut Slot, id: u32, output: bool) -> Re
     batch.add(token(id), position, &[slot.sequence], output).map_err(|_| EngineError::Decode { status: 0 })?;
     slot.decoded += 1;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_queue_has_room_for_so_many_requests_and_tokens() {
+        let shared = Shared::default();
+        assert!((0..QUEUE).all(|_| shared.enter(1).is_ok()));
+        assert_eq!(shared.enter(1), Err(EngineError::Busy { limit: QUEUE }));
+        shared.leave(1);
+        assert_eq!(shared.enter(1), Ok(()));
+
+        let shared = Shared::default();
+        assert_eq!(shared.enter(QUEUE_TOKENS), Ok(()));
+        assert_eq!(shared.enter(1), Err(EngineError::Busy { limit: QUEUE_TOKENS }));
+        shared.leave(QUEUE_TOKENS);
+        assert_eq!(shared.enter(QUEUE_TOKENS + 1), Err(EngineError::Busy { limit: QUEUE_TOKENS }));
+        assert_eq!((shared.waiting.into_inner(), shared.waiting_tokens.into_inner()), (0, 0));
+    }
 }
