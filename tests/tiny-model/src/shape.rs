@@ -1,0 +1,50 @@
+//! How large the model is.
+
+use crate::Kind;
+
+/// The measures of a llama.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Shape {
+    /// Width of the residual stream.
+    pub width: u32,
+    /// Heads of attention.
+    pub heads: u32,
+    /// Heads of keys and values.
+    pub kv_heads: u32,
+    /// Width of the feed-forward part.
+    pub inner: u32,
+    /// Layers.
+    pub layers: u32,
+    /// Tokens of context the model claims to be trained for.
+    pub context: u32,
+}
+
+impl Shape {
+    /// The usual one, for blocks of up to 32 weights.
+    pub const SMALL: Self = Self { width: 64, heads: 4, kv_heads: 2, inner: 192, layers: 4, context: 1024 };
+    /// Rows of whole super-blocks of 256 weights, and a context for prompts of 4,096 tokens and their answers.
+    pub const WIDE: Self = Self { width: 256, heads: 4, kv_heads: 2, inner: 768, layers: 2, context: 4096 + 256 };
+
+    /// `small` or `wide`.
+    pub fn from_name(name: &str) -> Option<Self> {
+        match name {
+            "small" => Some(Self::SMALL),
+            "wide" => Some(Self::WIDE),
+            _ => None,
+        }
+    }
+
+    /// Whether its rows are whole blocks of `kind`.
+    pub fn fits(&self, kind: Kind) -> bool {
+        [self.width, self.inner].iter().all(|row| row.is_multiple_of(kind.block()))
+    }
+
+    /// Width of the keys, and of the values.
+    pub(crate) fn kv_width(&self) -> u32 {
+        self.head_width() * self.kv_heads
+    }
+
+    pub(crate) fn head_width(&self) -> u32 {
+        self.width / self.heads
+    }
+}
