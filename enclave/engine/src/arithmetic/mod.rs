@@ -103,3 +103,45 @@ pub(crate) fn status(error: &DecodeError) -> i32 {
         DecodeError::Unknown(status) => *status,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use quoth_tiny_model::{Kind, Model as Tiny, Shape};
+    use sha2::{Digest, Sha256};
+
+    use super::*;
+    use crate::model::load::Model;
+    use crate::model::sealed::ModelWriter;
+    use crate::{Engine, EngineOptions};
+
+    fn load(kind: Kind, arithmetic: Arithmetic) -> Model {
+        let bytes = Tiny::new(kind).shape(Shape::WIDE).bytes();
+        let mut writer = ModelWriter::new(bytes.len() as u64).unwrap();
+        writer.write(&bytes).unwrap();
+        Model::load(writer.finish(&Sha256::digest(&bytes).into()).unwrap(), arithmetic).unwrap()
+    }
+
+    #[test]
+    fn the_self_test_tells_exact_from_inexact() {
+        for kind in Kind::ALL {
+            assert_eq!(self_test(&load(kind, Arithmetic::Exact).loaded, 1), Ok(()), "{kind:?}");
+        }
+        // Repacked K-quants compute several rows otherwise than one.
+        let repacked = load(Kind::Q4KM, Arithmetic::Plain);
+        assert!(matches!(self_test(&repacked.loaded, 1), Err(EngineError::NotExact { .. })));
+        // An engine that does not promise serves it.
+        let options = EngineOptions { context: 64, arithmetic: Arithmetic::Plain, ..EngineOptions::new("plain") };
+        assert!(Engine::start(repacked, options).is_ok());
+    }
+
+    #[test]
+    fn only_the_layouts_that_are_exact_are_used() {
+        let repacks = |kinds: &[u32], arithmetic: Arithmetic| {
+            arithmetic.repacks(&Header { repackable: kinds.iter().copied().collect(), ..Header::default() })
+        };
+        assert!(repacks(&[], Arithmetic::Exact) && repacks(&[2], Arithmetic::Exact));
+        assert!(!repacks(&[12], Arithmetic::Exact) && !repacks(&[2, 20], Arithmetic::Exact));
+        assert!(repacks(&[2, 12, 20], Arithmetic::Plain));
+    }
+}
