@@ -1,4 +1,4 @@
-//! A plain HTTPS client that costs little: blocking, one thread a connection.
+//! A client that costs little, HTTPS to the node and HTTP to its peer: blocking, one thread a connection.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
@@ -15,9 +15,12 @@ const PATIENCE: Duration = Duration::from_secs(120);
 
 /// A kept-alive connection.
 pub(crate) struct Connection {
-    stream: BufReader<StreamOwned<ClientConnection, TcpStream>>,
+    stream: BufReader<Box<dyn Stream>>,
     line: Vec<u8>,
 }
+
+trait Stream: Read + Write + Send {}
+impl<T: Read + Write + Send> Stream for T {}
 
 /// An answer's head.
 pub(crate) struct Head {
@@ -34,11 +37,17 @@ impl Connection {
         let config = ClientConfig::builder_with_protocol_versions(&[&rustls::version::TLS13])
             .with_root_certificates(roots)
             .with_no_client_auth();
-        let tcp = TcpStream::connect(("127.0.0.1", node.port())).unwrap();
-        tcp.set_nodelay(true).unwrap();
-        tcp.set_read_timeout(Some(PATIENCE)).unwrap();
         let tls = ClientConnection::new(Arc::new(config), ServerName::try_from("localhost").unwrap()).unwrap();
-        Self { stream: BufReader::with_capacity(64 << 10, StreamOwned::new(tls, tcp)), line: Vec::new() }
+        Self::over(StreamOwned::new(tls, connect(node.port())))
+    }
+
+    /// Without TLS.
+    pub(crate) fn plain(port: u16) -> Self {
+        Self::over(connect(port))
+    }
+
+    fn over(stream: impl Stream + 'static) -> Self {
+        Self { stream: BufReader::with_capacity(64 << 10, Box::new(stream)), line: Vec::new() }
     }
 
     /// Posts a body and gives the answer's body to `read`, piece by piece as it comes.
@@ -60,6 +69,11 @@ impl Connection {
         let head = self.request(message.as_bytes(), |piece| body.extend_from_slice(piece));
         assert_eq!(head.status, 200);
         serde_json::from_slice(&body).unwrap()
+    }
+
+    /// The status of whatever answers to a GET.
+    pub(crate) fn status(&mut self, target: &str) -> u16 {
+        self.request(format!("GET {target} HTTP/1.1\r\nhost: localhost\r\n\r\n").as_bytes(), |_| {}).status
     }
 
     fn request(&mut self, message: &[u8], mut read: impl FnMut(&[u8])) -> Head {
@@ -120,4 +134,11 @@ impl Connection {
         assert!(self.line.ends_with(b"\r\n"), "no whole line");
         self.line.truncate(self.line.len() - 2);
     }
+}
+
+fn connect(port: u16) -> TcpStream {
+    let tcp = TcpStream::connect(("127.0.0.1", port)).unwrap();
+    tcp.set_nodelay(true).unwrap();
+    tcp.set_read_timeout(Some(PATIENCE)).unwrap();
+    tcp
 }

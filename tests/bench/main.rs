@@ -7,8 +7,8 @@
 // A bench stops at the first thing that is not as it should be.
 #![allow(clippy::unwrap_used)]
 
-mod chats;
 mod client;
+mod llama;
 mod load;
 mod machine;
 mod page;
@@ -23,13 +23,13 @@ use page::Row;
 use quoth_tests::{Node, Options};
 
 const USAGE: &str = "\
-Usage: quoth-bench --model FILE.gguf --peers DIR --without-receipts PROGRAM [--verify-peers PROGRAM]
+Usage: quoth-bench --model FILE.gguf --peers DIR --without-receipts PROGRAM [--servers DIR] [--wide PROGRAM] [--verify-peers PROGRAM]
                    [--only PART,...] [--rounds N] [--out FILE]
 
-Parts: chats, receipts, relay, load, verify. `just bench` builds everything and calls this.";
+Parts: chats, serving, receipts, relay, load, verify. `just bench` builds everything and calls this.";
 
 /// What can be measured.
-const PARTS: [&str; 5] = ["chats", "receipts", "relay", "load", "verify"];
+const PARTS: [&str; 6] = ["chats", "serving", "receipts", "relay", "load", "verify"];
 
 /// What to measure, and with what.
 struct Plan {
@@ -39,6 +39,10 @@ struct Plan {
     peers: PathBuf,
     /// The enclave built with `bench-without-receipts`.
     without_receipts: PathBuf,
+    /// Folder of llama.cpp's server and batched bench, built with the engine's flags and with llama.cpp's own.
+    servers: Option<PathBuf>,
+    /// The enclave built for x86-64-v4, where the processor can run it.
+    wide: Option<PathBuf>,
     /// The published verifiers that `verify` compares with.
     verify_peers: Option<PathBuf>,
     /// Turns a comparison takes.
@@ -56,7 +60,8 @@ fn main() {
     for part in &plan.parts {
         let start = rows.len();
         rows.extend(match part.as_str() {
-            "chats" => chats::measure(&plan),
+            "chats" => llama::chats(&plan),
+            "serving" => llama::serving(&plan),
             "receipts" => receipts::measure(&plan),
             "relay" => relay::measure(&plan),
             "load" => load::measure(&plan),
@@ -85,6 +90,8 @@ impl Plan {
             model: PathBuf::new(),
             peers: PathBuf::new(),
             without_receipts: PathBuf::new(),
+            servers: None,
+            wide: None,
             verify_peers: None,
             rounds: 7,
             parts: PARTS.map(str::to_owned).to_vec(),
@@ -97,6 +104,8 @@ impl Plan {
                 "--model" => plan.model = value.into(),
                 "--peers" => plan.peers = value.into(),
                 "--without-receipts" => plan.without_receipts = value.into(),
+                "--servers" => plan.servers = Some(value.into()),
+                "--wide" => plan.wide = Some(value.into()),
                 "--verify-peers" => plan.verify_peers = Some(value.into()),
                 "--rounds" => plan.rounds = value.parse().ok().filter(|n| *n > 0).ok_or("--rounds needs a number")?,
                 "--only" => plan.parts = value.split(',').map(str::to_owned).collect(),

@@ -26,6 +26,8 @@ pub(crate) enum Goal {
     MicrosAtMost(f64),
     /// Microseconds, shown beside a row that has a goal.
     Micros,
+    /// A ratio that is shown as it is.
+    None,
 }
 
 impl Row {
@@ -34,24 +36,24 @@ impl Row {
         match self.goal {
             Goal::AtLeast(least) => median >= least,
             Goal::AtMost(most) | Goal::MicrosAtMost(most) => median <= most,
-            Goal::Micros => true,
+            Goal::Micros | Goal::None => true,
         }
     }
 
     fn cells(&self) -> [String; 6] {
         let (least, most) = self.value.range();
         let number = |value: f64| match self.goal {
-            Goal::AtLeast(_) | Goal::AtMost(_) => format!("{value:.3}"),
+            Goal::AtLeast(_) | Goal::AtMost(_) | Goal::None => format!("{value:.3}"),
             Goal::MicrosAtMost(_) | Goal::Micros => format!("{value:.1} µs"),
         };
         let goal = match self.goal {
             Goal::AtLeast(goal) => format!("≥ {goal:.2}"),
             Goal::AtMost(goal) => format!("≤ {goal:.2}"),
             Goal::MicrosAtMost(goal) => format!("≤ {goal:.0} µs"),
-            Goal::Micros => String::new(),
+            Goal::Micros | Goal::None => String::new(),
         };
         let verdict = match (self.goal, self.met()) {
-            (Goal::Micros, _) => "",
+            (Goal::Micros | Goal::None, _) => "",
             (_, true) => ", met",
             (_, false) => ", **not met**",
         };

@@ -1,0 +1,21 @@
+//! Chats with the node and with llama.cpp: its benches of nothing but decoding, and its HTTP server.
+
+mod benches;
+mod chat;
+mod chats;
+mod server;
+mod serving;
+
+pub(crate) use chats::measure as chats;
+pub(crate) use serving::measure as serving;
+
+/// Threads that compute, everywhere.
+const THREADS: u32 = 2;
+/// Tokens of one sequence's context, everywhere.
+const CONTEXT: u32 = 2048;
+/// Tokens of each answer.
+const TOKENS: usize = 128;
+/// Tokens of one decode step, as the engine has them.
+const BATCH: &str = "512";
+/// The one of ggml's switches that the engine turns off.
+const SWITCH: (&str, &str) = ("GGML_CPU_TILED_MM", "0");
