@@ -7,7 +7,7 @@ python := QUOTH_CACHE / "python/bin/python"
 programs := env("CARGO_TARGET_DIR", "target") / "debug"
 
 # The simulated platform is a feature that release images never enable; tests and the demo need it.
-everything := "--workspace --features quoth-enclave/simulated"
+everything := "--workspace --features quoth-enclave/simulated,quoth-verify/replay"
 
 # List the recipes
 _list:
