@@ -13,7 +13,7 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use quoth_attestation::transcript;
-use quoth_engine::{Arithmetic, Model, Recorded, ReplayOptions, Replayer, SealedModel};
+use quoth_engine::{Arithmetic, EngineError, Model, ReplayOptions, Replayer, SealedModel};
 use serde_json::{Value, json};
 use tokio::sync::oneshot;
 
@@ -61,32 +61,31 @@ pub(crate) async fn run(args: Replay) -> Result<Replayed, CliError> {
 fn replay(args: &Replay) -> Result<Replayed, CliError> {
     let verifier = files::verifier(args.policy.as_ref())?;
     let sealed = model::read(&args.model)?;
-    let sha256 = hex::encode(sealed.sha256());
-    let mut judged = Vec::new();
-    let mut open = Vec::new();
+    let model = (args.model.clone(), hex::encode(sealed.sha256()));
+    let mut prepared = Vec::new();
     for file in &args.files {
         let text = files::read(file, transcript::MAX_BYTES)?;
-        let (facts, verdict) = match prepare::candidate(&verifier, &text, sealed.sha256()) {
-            // Decided below.
-            Ok(candidate) => {
-                let facts = candidate.facts.clone();
-                open.push((judged.len(), candidate));
-                (Some(facts), Verdict::Match)
-            }
-            Err((facts, verdict)) => (facts, verdict),
+        prepared.push(prepare::prepare(&verifier, &text, sealed.sha256()));
+    }
+    let open: Vec<&Candidate> = prepared.iter().filter_map(|(_, candidate)| candidate.as_deref().ok()).collect();
+    let mut pass = Pass::default();
+    let results = match open.is_empty() {
+        true => Vec::new(),
+        false => compute(&load(args, sealed, &mut pass)?, &open, &mut pass)?,
+    };
+    let pass = (!open.is_empty()).then_some(pass);
+    let mut results = results.into_iter();
+    let mut judged = Vec::new();
+    for (file, (facts, candidate)) in args.files.iter().zip(prepared) {
+        let verdict = match candidate.map(|_| results.next()) {
+            Err(verdict) => verdict,
+            Ok(Some(Ok(()))) => Verdict::Match,
+            Ok(Some(Err(difference))) => Verdict::Mismatch(difference),
+            Ok(None) => return Err(CliError::Engine(EngineError::Stopped)),
         };
         judged.push(Judged { file: file.clone(), facts, verdict });
     }
-    let model = (args.model.clone(), sha256);
-    if open.is_empty() {
-        return Ok(Replayed { judged, model, pass: None });
-    }
-    let mut pass = Pass::default();
-    let replayer = load(args, sealed, &mut pass)?;
-    for (index, difference) in compute(&replayer, &open, &mut pass)? {
-        judged[index].verdict = Verdict::Mismatch(difference);
-    }
-    Ok(Replayed { judged, model, pass: Some(pass) })
+    Ok(Replayed { judged, model, pass })
 }
 
 fn load(args: &Replay, sealed: SealedModel, pass: &mut Pass) -> Result<Replayer, CliError> {
@@ -98,22 +97,17 @@ fn load(args: &Replay, sealed: SealedModel, pass: &mut Pass) -> Result<Replayer,
     replayer.map_err(|source| CliError::Model { file: args.model.clone(), source })
 }
 
-/// Runs all outputs in one pass; returns which exchanges differ.
-fn compute(
-    replayer: &Replayer,
-    open: &[(usize, Candidate)],
-    pass: &mut Pass,
-) -> Result<Vec<(usize, Difference)>, CliError> {
-    let mut different = Vec::new();
-    let mut outputs: Vec<Recorded> = Vec::new();
-    let mut replayed = Vec::new();
-    for (index, candidate) in open {
+/// Runs all outputs in one pass and compares each.
+fn compute(replayer: &Replayer, open: &[&Candidate], pass: &mut Pass) -> Result<Vec<Result<(), Difference>>, CliError> {
+    let mut outputs = Vec::new();
+    let mut wrong = Vec::new();
+    for candidate in open {
         match candidate.recorded(replayer).map_err(CliError::Engine)? {
             Ok(recorded) => {
                 outputs.push(recorded);
-                replayed.push((index, candidate));
+                wrong.push(None);
             }
-            Err(difference) => different.push((*index, difference)),
+            Err(difference) => wrong.push(Some(difference)),
         }
     }
     let began = Instant::now();
@@ -122,15 +116,17 @@ fn compute(
         pass.tokens += tokens;
         bar.inc(tokens as u64);
     };
-    let replays = replayer.replay(&outputs, progress).map_err(CliError::Engine)?;
+    let mut replays = replayer.replay(&outputs, progress).map_err(CliError::Engine)?.into_iter();
     bar.finish_and_clear();
     pass.compute = began.elapsed();
-    for ((index, candidate), replay) in replayed.into_iter().zip(&replays) {
-        if let Err(difference) = compare::with_replay(candidate, replay, replayer) {
-            different.push((*index, difference));
+    let compare = |(candidate, wrong): (&&Candidate, Option<Difference>)| match wrong {
+        Some(difference) => Ok(Err(difference)),
+        None => {
+            let replay = replays.next().ok_or(CliError::Engine(EngineError::Stopped))?;
+            Ok(compare::with_replay(candidate, &replay, replayer))
         }
-    }
-    Ok(different)
+    };
+    open.iter().zip(wrong).map(compare).collect()
 }
 
 impl Replayed {

@@ -275,14 +275,12 @@ impl TextLogprobs {
         if [self.token_logprobs.len(), self.top_logprobs.len(), self.text_offset.len()] != [count; 3] {
             return Err("log-probabilities are not told of every token");
         }
-        let rest = self.token_logprobs.into_iter().zip(self.top_logprobs).zip(self.text_offset);
-        let one = |(token, ((logprob, top), offset)): (String, ((f64, BTreeMap<String, f64>), usize))| Logprob {
-            token,
-            bytes: None,
-            logprob: logprob.to_bits(),
-            top: top.into_iter().map(|(text, logprob)| (text, None, logprob.to_bits())).collect(),
-            offset: Some(offset),
-        };
-        Ok(self.tokens.into_iter().zip(rest).map(one).collect())
+        let tops = self.top_logprobs.into_iter().zip(self.text_offset);
+        let mut told = Vec::with_capacity(count);
+        for ((token, logprob), (top, offset)) in self.tokens.into_iter().zip(self.token_logprobs).zip(tops) {
+            let top = top.into_iter().map(|(text, logprob)| (text, None, logprob.to_bits())).collect();
+            told.push(Logprob { token, bytes: None, logprob: logprob.to_bits(), top, offset: Some(offset) });
+        }
+        Ok(told)
     }
 }

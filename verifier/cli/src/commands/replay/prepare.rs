@@ -10,7 +10,6 @@ use super::asked::{Asked, Endpoint};
 use super::verdict::{Difference, Side, Verdict};
 
 /// What a receipt says of an exchange.
-#[derive(Clone)]
 pub(super) struct Facts {
     pub(super) cti: [u8; 16],
     pub(super) model: Option<String>,
@@ -21,7 +20,6 @@ pub(super) struct Facts {
 
 /// An exchange that is proven, and that can be run again here.
 pub(super) struct Candidate {
-    pub(super) facts: Facts,
     pub(super) asked: Asked,
     pub(super) response: Response,
     pub(super) streamed: bool,
@@ -33,15 +31,17 @@ pub(super) struct Candidate {
 }
 
 /// Verifies a transcript and decides whether running it with the model of this hash says anything about it.
-pub(super) fn candidate(
+pub(super) fn prepare(
     verifier: &Verifier,
     text: &[u8],
     model: &[u8; 32],
-) -> Result<Candidate, (Option<Facts>, Verdict)> {
-    let verified = verifier.transcript(text, TimeChoice::Archived).map_err(|refusal| (None, refused(refusal)))?;
+) -> (Option<Facts>, Result<Box<Candidate>, Verdict>) {
+    let verified = match verifier.transcript(text, TimeChoice::Archived) {
+        Ok(verified) => verified,
+        Err(refusal) => return (None, Err(refused(refusal))),
+    };
     let facts = facts(verified.exchange().receipt().claims());
-    comparable(&verified, facts.clone(), &Digest(*model))
-        .map_err(|difference| (Some(facts), Verdict::NotComparable(difference)))
+    (Some(facts), comparable(&verified, &Digest(*model)).map(Box::new).map_err(Verdict::NotComparable))
 }
 
 fn refused(refusal: Refusal) -> Verdict {
@@ -67,7 +67,7 @@ fn facts(claims: &Receipt) -> Facts {
     }
 }
 
-fn comparable(verified: &VerifiedTranscript, facts: Facts, model: &Digest) -> Result<Candidate, Difference> {
+fn comparable(verified: &VerifiedTranscript, model: &Digest) -> Result<Candidate, Difference> {
     let (claims, transcript) = (verified.exchange().receipt().claims(), verified.transcript());
     let local = match &claims.execution {
         Some(Execution::Local(local)) => local,
@@ -100,7 +100,6 @@ fn comparable(verified: &VerifiedTranscript, facts: Facts, model: &Digest) -> Re
     })?;
     let outcome = claims.exchange.outcome;
     Ok(Candidate {
-        facts,
         asked,
         response: transcript.response.clone(),
         streamed: claims.exchange.streamed,

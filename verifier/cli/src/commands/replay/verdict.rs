@@ -62,7 +62,7 @@ pub(super) struct Difference {
     /// Where, from 0: in tokens, characters or bytes, as `what` says.
     position: Option<usize>,
     /// What would be right here, and what was recorded.
-    sides: Option<(Side, Side)>,
+    sides: Option<Box<(Side, Side)>>,
     margin: Option<f32>,
 }
 
@@ -114,7 +114,7 @@ impl Difference {
 
     /// What would be right here, and what was recorded.
     pub(super) fn between(self, expected: Side, found: Side) -> Self {
-        Self { sides: Some((expected, found)), ..self }
+        Self { sides: Some(Box::new((expected, found))), ..self }
     }
 
     pub(super) fn at(self, position: usize) -> Self {
@@ -127,7 +127,7 @@ impl Difference {
     }
 
     pub(super) fn to_json(&self) -> Value {
-        let sides = self.sides.as_ref();
+        let sides = self.sides.as_deref();
         json!({
             "position": self.position,
             "expected": sides.map(|(expected, _)| expected.to_json()),
@@ -140,7 +140,7 @@ impl Difference {
 impl fmt::Display for Difference {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.what)?;
-        if let Some((expected, found)) = &self.sides {
+        if let Some((expected, found)) = self.sides.as_deref() {
             write!(f, ": expected {expected}, found {found}")?;
         }
         match self.margin {
