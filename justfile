@@ -41,6 +41,10 @@ lint:
     {{ QUOTH_CACHE }}/tools/bin/cargo-deny --workspace --log-level error check bans licenses sources
     {{ QUOTH_CACHE }}/tools/bin/cargo-deny --manifest-path verifier/wasm/Cargo.toml --config deny.toml --log-level error check bans licenses sources
 
+# A real model answers 100 long chats under load, and `quoth-verify replay` runs every answer again (takes minutes)
+replay: _build
+    @model="$({{ python }} tests/demo/model.py)" && {{ programs }}/quoth-replay "$model"
+
 # The verifier for browsers: builds the module, tries it on captured evidence, prints size and time
 wasm out="target/wasm":
     verifier/wasm/build {{ absolute_path(out) }}

@@ -30,7 +30,9 @@ impl Said {
 
 fn replay(policy: &Path, model: &Path, files: &[PathBuf]) -> Said {
     let mut command = command("quoth-verify");
-    command.arg("replay").args(files).arg("--model").arg(model).arg("--policy").arg(policy).arg("--json");
+    // Other tests have the processors, too.
+    command.args(["replay", "--json", "--threads", "1"]).args(files);
+    command.arg("--model").arg(model).arg("--policy").arg(policy);
     let output = command.output().unwrap();
     let lines = String::from_utf8(output.stdout).unwrap();
     let mut verdicts: Vec<Value> = lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();

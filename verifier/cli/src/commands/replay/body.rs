@@ -284,3 +284,72 @@ impl TextLogprobs {
         Ok(told)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    fn chat(choice: &str) -> String {
+        format!(r#"{{"id":"a","object":"b","created":1,"model":"m","choices":[{choice}]}}"#)
+    }
+
+    fn words(content: &str) -> String {
+        let choice = r#"{"index":0,"delta":{"content":"CONTENT"},"logprobs":null,"finish_reason":null}"#;
+        format!("data: {}\n\n", chat(&choice.replace("CONTENT", content)))
+    }
+
+    fn stream(text: &str) -> Result<Body, Malformed> {
+        Body::stream(Endpoint::Chat, text.as_bytes())
+    }
+
+    #[test]
+    fn a_stream_is_its_events_and_nothing_else() {
+        let whole = [&*words("a"), &words("b"), "data: [DONE]\n\n"].concat();
+        let body = stream(&whole).unwrap();
+        assert_eq!((&*body.text, body.done, body.failed), ("ab", true, false));
+        assert!(!stream(&words("a")).unwrap().done);
+        assert!(stream(&format!("{}data: {{\"error\":{{}}}}\n\n", words("a"))).unwrap().failed);
+        for length in (1..whole.len()).filter(|length| !whole[..*length].ends_with("\n\n")) {
+            assert!(stream(&whole[..length]).is_err(), "{length}");
+        }
+        for wrong in [format!("{whole}{}", words("c")), format!(": x\n\n{whole}"), whole.replace("data: {", "data:{")] {
+            assert!(stream(&wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn whatever_could_be_read_otherwise_is_an_error() {
+        let whole = |choice: &str| Body::whole(Endpoint::Chat, chat(choice).as_bytes());
+        let right =
+            r#"{"index":0,"message":{"role":"assistant","content":"a"},"logprobs":null,"finish_reason":"stop"}"#;
+        assert_eq!(whole(right).unwrap().text, "a");
+        for wrong in [
+            right.replace("\"index\":0", "\"index\":1"),
+            right.replace("assistant", "user"),
+            right.replace("\"message\"", "\"delta\""),
+            right.replace("\"content\":\"a\"", "\"content\":\"a\",\"content\":\"b\""),
+            right.replace("\"content\"", "\"reasoning\":\"b\",\"content\""),
+            format!("{right},{right}"),
+            String::new(),
+        ] {
+            assert!(whole(&wrong).is_err(), "{wrong}");
+        }
+        for hostile in [&b"\xff"[..], b"", b"[]", b"null", &[b'['; 100_000]] {
+            assert!(Body::whole(Endpoint::Chat, hostile).is_err());
+            assert!(Body::whole(Endpoint::Completions, hostile).is_err());
+        }
+    }
+
+    #[test]
+    fn log_probabilities_are_the_numbers_that_are_written() {
+        let bits = |text: &str| text.parse::<f64>().unwrap().to_bits();
+        assert_eq!(number(-0.1), bits("-0.1"));
+        assert_eq!(number(f32::NEG_INFINITY), bits("-9999"));
+        assert_ne!(number(-0.1), number((-0.1f32).next_down()));
+        let top = vec![(1, b"a".to_vec(), -1.0), (2, b"a".to_vec(), -2.0)];
+        let info = TokenInfo { id: 1, bytes: "é".into(), logprob: -1.0, top };
+        let told = told(Endpoint::Completions, &[info.clone(), info]);
+        assert_eq!((told[0].offset, told[1].offset, told[1].top.len()), (Some(0), Some(1), 1));
+    }
+}
