@@ -7,7 +7,7 @@ python := QUOTH_CACHE / "python/bin/python"
 programs := env("CARGO_TARGET_DIR", "target") / "debug"
 
 # The simulated platform is a feature that release images never enable; tests and the demo need it.
-everything := "--workspace --features quoth-enclave/simulated"
+everything := "--workspace --features quoth-enclave/simulated,quoth-verify/replay"
 
 # List the recipes
 _list:
@@ -40,6 +40,10 @@ lint:
     @tests/tools/install cargo-deny
     {{ QUOTH_CACHE }}/tools/bin/cargo-deny --workspace --log-level error check bans licenses sources
     {{ QUOTH_CACHE }}/tools/bin/cargo-deny --manifest-path verifier/wasm/Cargo.toml --config deny.toml --log-level error check bans licenses sources
+
+# A real model answers 100 long chats under load, and `quoth-verify replay` runs every answer again (takes minutes)
+replay: _build
+    @model="$({{ python }} tests/demo/model.py)" && {{ programs }}/quoth-replay "$model"
 
 # The verifier for browsers: builds the module, tries it on captured evidence, prints size and time
 wasm out="target/wasm":

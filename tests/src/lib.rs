@@ -2,7 +2,7 @@
 //!
 //! [`Node`] starts `quoth up` with a tiny model on a free loopback port and ends what it started. [`Wire`] is a TLS
 //! connection on which a test may say anything, however wrong. [`Relay`] stands between client and node and mistreats
-//! what passes. The tests are under `tests/`, by what they are about; the demo is the binary `quoth-demo`.
+//! what passes. [`Liar`] signs what was never computed. The tests are under `tests/`, by what they are about; the demo is the binary `quoth-demo`.
 
 #![forbid(unsafe_code)]
 // Tests stop at the first thing that is not as it should be.
@@ -10,12 +10,16 @@
 
 mod chat;
 mod journal;
+mod liar;
+mod load;
 mod node;
 mod relay;
 mod wire;
 
 pub use chat::{ask, chat_body, long_chat_body, proven_chat};
 pub use journal::{Journal, journal, verify_journal};
+pub use liar::Liar;
+pub use load::{Request, save, transcripts_under_load};
 pub use node::{Node, Options, command};
 pub use relay::{Mischief, Relay};
 pub use wire::{Answer, Wire};

@@ -1,6 +1,6 @@
 use std::fs::{self, File};
 use std::net::TcpListener;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
@@ -90,6 +90,11 @@ impl Node {
     /// The journal's database.
     pub fn journal_file(&self) -> PathBuf {
         self.run_dir().join("journal.sqlite")
+    }
+
+    /// The model's file.
+    pub fn model_file(&self) -> &Path {
+        &self.model
     }
 
     /// The policy file that accepts exactly this node.

@@ -93,7 +93,7 @@ pub struct SamplingDecodeError;
 
 impl Sampling {
     /// Fills in what `asked` leaves open.
-    pub(crate) fn resolve(asked: &Parameters, seed: u32, max_tokens: u32) -> Self {
+    pub fn resolve(asked: &Parameters, seed: u32, max_tokens: u32) -> Self {
         let presence_penalty = asked.presence_penalty.unwrap_or(DEFAULT_PENALTY);
         let frequency_penalty = asked.frequency_penalty.unwrap_or(DEFAULT_PENALTY);
         let repeat_penalty = asked.repeat_penalty.unwrap_or(DEFAULT_REPEAT_PENALTY);

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 /// Checks that a Quoth node is what it claims to be, and that its answers are what it signed.
 ///
-/// Exit codes: 0 proven, 1 refused (a stable code says why), 2 usage, network or files.
+/// Exit codes: 0 proven, 1 refused (a stable code says why), 2 usage, network or files, 3 not comparable (replay only).
 #[derive(Debug, Parser)]
 #[command(name = "quoth-verify", version, max_term_width = 100)]
 pub(crate) struct Arguments {
@@ -26,6 +26,9 @@ pub(crate) enum Command {
     Receipt(Receipt),
     /// Check a saved exchange, offline
     Transcript(Transcript),
+    /// Run the outputs of saved exchanges again, token for token, and compare
+    #[cfg(feature = "replay")]
+    Replay(Replay),
     /// Make a policy
     #[command(subcommand)]
     Policy(PolicyCommand),
@@ -130,6 +133,32 @@ pub(crate) struct Transcript {
     pub(crate) file: PathBuf,
     #[command(flatten)]
     pub(crate) common: Common,
+}
+
+/// Each exchange is first checked like `transcript` does. Then prompt and sampling are worked out anew from the request, the
+/// model is run over prompt and output, and every token, the answer's text, its token counts and its log-probabilities are
+/// compared with what comes out. Exchanges need --details when they are saved, and a node with the arithmetic exact-1.
+///
+/// Exit codes: 0 all match, 1 something is refused or does not match, 3 neither, but something cannot be compared, 2 usage
+/// or files.
+#[cfg(feature = "replay")]
+#[derive(Args, Debug)]
+pub(crate) struct Replay {
+    /// NAME.transcript.json, any number of them; many at once are faster than one by one
+    #[arg(required = true, value_name = "TRANSCRIPT")]
+    pub(crate) files: Vec<PathBuf>,
+    /// The GGUF file that answered; receipts name its SHA-256
+    #[arg(long, value_name = "FILE")]
+    pub(crate) model: PathBuf,
+    /// What to accept: platforms, images, models (TOML). Without it only hardware platforms could pass
+    #[arg(long, value_name = "FILE")]
+    pub(crate) policy: Option<PathBuf>,
+    /// Threads that compute; without it, one for each processor. No result depends on it
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=512))]
+    pub(crate) threads: Option<u32>,
+    /// Print a JSON object a line for programs: one for each transcript, in their order, then a summary
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 #[derive(Args, Debug)]

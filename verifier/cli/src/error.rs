@@ -70,6 +70,23 @@ pub(crate) enum CliError {
         /// The node's words.
         message: String,
     },
+    /// The file is no model that this engine runs.
+    #[cfg(feature = "replay")]
+    #[error("{}: {source}", file.display())]
+    Model {
+        /// The file.
+        file: PathBuf,
+        /// What is wrong with it.
+        source: quoth_engine::EngineError,
+    },
+    /// The model could not be run here.
+    #[cfg(feature = "replay")]
+    #[error("running the model: {0}")]
+    Engine(quoth_engine::EngineError),
+    /// No thread to compute on.
+    #[cfg(feature = "replay")]
+    #[error("starting a thread: {0}")]
+    Thread(std::io::Error),
     /// The person pressed Ctrl-C.
     #[error("interrupted")]
     Interrupted,
@@ -90,6 +107,12 @@ impl CliError {
             Self::Output(_) => "output.io",
             Self::NoEvidence => "receipt.no_evidence",
             Self::Answered { .. } => "node.answered_error",
+            #[cfg(feature = "replay")]
+            Self::Model { .. } => "model.invalid",
+            #[cfg(feature = "replay")]
+            Self::Engine(_) => "engine.failed",
+            #[cfg(feature = "replay")]
+            Self::Thread(_) => "thread.io",
             Self::Interrupted => "interrupted",
         }
     }

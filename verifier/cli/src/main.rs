@@ -26,6 +26,9 @@ use verdict::Verdict;
 const PROVEN: u8 = 0;
 /// Something was judged and refused.
 const REFUSED: u8 = 1;
+/// Nothing was refused, but not all could be judged.
+#[cfg(feature = "replay")]
+const NOT_COMPARABLE: u8 = 3;
 /// It never came to a judgement: usage (as clap has it too), network, files.
 const FAILED: u8 = 2;
 
@@ -38,6 +41,8 @@ async fn main() -> ExitCode {
         Command::Evidence(args) => args.common.json,
         Command::Receipt(args) => args.common.json,
         Command::Transcript(args) => args.common.json,
+        #[cfg(feature = "replay")]
+        Command::Replay(args) => args.json,
         Command::Policy(_) => false,
     };
     let result = tokio::select! {
@@ -48,6 +53,15 @@ async fn main() -> ExitCode {
         Ok(Outcome::Proven(report)) => (report.print(as_json), PROVEN),
         Ok(Outcome::Done) => (Ok(()), PROVEN),
         Ok(Outcome::Judged(verdict)) => (verdict.print(as_json), if verdict.holds() { PROVEN } else { REFUSED }),
+        #[cfg(feature = "replay")]
+        Ok(Outcome::Replayed(replayed)) => {
+            let code = match replayed.verdict() {
+                "match" => PROVEN,
+                "not-comparable" => NOT_COMPARABLE,
+                _ => REFUSED,
+            };
+            (replayed.print(as_json), code)
+        }
         Err(error) => {
             let code = if error.is_refusal() { REFUSED } else { FAILED };
             (report::print_error(&error, as_json), code)
@@ -63,6 +77,9 @@ enum Outcome {
     Proven(Report),
     /// A verdict that has parts.
     Judged(Verdict),
+    /// Verdicts on several exchanges.
+    #[cfg(feature = "replay")]
+    Replayed(commands::replay::Replayed),
     /// Nothing was to be judged, and it is done.
     Done,
 }
@@ -74,6 +91,8 @@ async fn run(command: Command) -> Result<Outcome, CliError> {
         Command::Evidence(args) => return commands::evidence::run(&args).map(Outcome::Judged),
         Command::Receipt(args) => commands::receipt::run(&args),
         Command::Transcript(args) => commands::transcript::run(&args),
+        #[cfg(feature = "replay")]
+        Command::Replay(args) => return commands::replay::run(args).await.map(Outcome::Replayed),
         Command::Policy(PolicyCommand::Init(args)) => return commands::policy::init(&args).map(|()| Outcome::Done),
     };
     report.map(Outcome::Proven)

@@ -43,6 +43,15 @@ const EXACT: &[(&str, &str)] = &[
         "response.header_missing",
         "The answer came without what a proof needs; it may not come from a Quoth node at all.",
     ),
+    ("replay.prompt", "The node did not compute the prompt that this model makes of the request."),
+    ("replay.prompt_tokens", "The node did not compute the tokens that this model's prompt is made of."),
+    ("replay.sampling", "The node did not choose words in the way that the request asks for."),
+    (
+        "replay.output",
+        "The model does not choose this token after the ones before it: the node answered something else.",
+    ),
+    ("replay.finish", "The model does not end its output as the node says."),
+    ("replay.text", "The model's tokens are as signed, but the answer that was sent says something else."),
     ("response.node", "The answer says that it comes from another node than the one that was checked."),
 ];
 
@@ -66,6 +75,7 @@ const FAMILIES: &[(&str, &str)] = &[
     ("format.*", "The bytes are not well formed; nothing in them was believed."),
     ("upstream.*", "The provider's part in the answer is not proven."),
     ("chain.*", "The receipts do not follow each other as one node's receipts do."),
+    ("replay.*", "The model's tokens are as signed, but the answer that was sent is not made of them."),
     ("response.*", "The answer came with a malformed proof."),
 ];
 

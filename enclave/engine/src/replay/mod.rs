@@ -117,6 +117,12 @@ impl Replayer {
         &self.model
     }
 
+    /// The bytes of a token, empty for control tokens; `None` for an id that the vocabulary lacks.
+    pub fn token(&self, id: u32) -> Option<&[u8]> {
+        let vocab = &self.model.loaded.vocab;
+        (id < vocab.len()).then(|| vocab.piece(id))
+    }
+
     /// This engine's identity, as in receipts.
     pub fn identity() -> String {
         crate::identity::identity()

@@ -5,4 +5,6 @@ pub(crate) mod evidence;
 pub(crate) mod node;
 pub(crate) mod policy;
 pub(crate) mod receipt;
+#[cfg(feature = "replay")]
+pub(crate) mod replay;
 pub(crate) mod transcript;

@@ -1,0 +1,121 @@
+use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair};
+use quoth_attestation::Digest;
+use quoth_attestation::binding::node_binding;
+use quoth_attestation::checkpoint::Checkpoint;
+use quoth_attestation::commit::{Label, token_bytes};
+use quoth_attestation::cose::{KeyId, Payload, Possession, Signed};
+use quoth_attestation::evidence::Evidence;
+use quoth_attestation::receipt::{Execution, Level, Receipt, Usage};
+use quoth_attestation::statement::{Clock, Keys, Model, Platform, Software, Statement};
+use quoth_attestation::transcript::Transcript;
+
+/// An enclave that signs whatever it is told to. It has no hardware that would vouch for it, but a key that a policy may pin.
+pub struct Liar {
+    key: Ed25519KeyPair,
+}
+
+impl Liar {
+    /// A liar with a key of its own.
+    pub fn new() -> Self {
+        // safe: any 32 bytes are a seed
+        Self { key: Ed25519KeyPair::from_seed_unchecked(&[0x11; 32]).unwrap() }
+    }
+
+    /// The text of the policy that accepts what it signs about any model.
+    pub fn policy(&self) -> String {
+        let (key, config) = (hex::encode(self.public()), config());
+        format!(
+            "version = 1\nplatforms = [\"none\"]\n[none]\nreceipt_keys = [\"{key}\"]\n[models]\naccept = \"any\"\n\
+             [config]\naccept = [\"{config}\"]\n"
+        )
+    }
+
+    /// An exchange as an enclave would sign it that had executed what `bend` makes of it.
+    pub fn sign(&self, honest: &Transcript, bend: impl FnOnce(&mut Transcript, &mut Receipt)) -> Transcript {
+        let mut told = honest.clone();
+        let mut claims = Signed::<Receipt>::decode(honest.receipt.as_ref().unwrap()).unwrap().claims().clone();
+        bend(&mut told, &mut claims);
+        let statement = self.statement(&claims);
+        let node = Digest::of(&statement.encode());
+        let opening = &told.opening;
+        (claims.node, claims.seq, claims.prev, claims.level) = (node, 0, node, Level::Vanilla);
+        let exchange = &mut claims.exchange;
+        exchange.target.clone_from(&told.request.target);
+        exchange.status = told.response.status;
+        exchange.request = opening.commit(Label::Request, &told.request.body);
+        exchange.response = opening.commit(Label::Response, &told.response.body);
+        exchange.response_length = told.response.body.len() as u64;
+        if let (Some(Execution::Local(local)), Some(details)) = (&mut claims.execution, &told.details) {
+            local.prompt = opening.commit(Label::Prompt, &details.prompt);
+            local.prompt_tokens = opening.commit(Label::PromptTokens, &token_bytes(&details.prompt_tokens));
+            local.output_tokens = opening.commit(Label::OutputTokens, &token_bytes(&details.output_tokens));
+            local.sampling = opening.commit(Label::Sampling, &details.sampling);
+            let count = |tokens: &[u32]| tokens.len() as u64;
+            claims.usage =
+                Some(Usage { prompt: count(&details.prompt_tokens), completion: count(&details.output_tokens) });
+        }
+        let checkpoint = Checkpoint {
+            node,
+            cti: claims.cti,
+            nonce: claims.nonce.clone(),
+            request: claims.exchange.request,
+            status: told.response.status,
+            number: 0,
+            offset: 0,
+            prefix: opening.commit(Label::Prefix, b""),
+            prev: None,
+        };
+        told.checkpoints = claims.exchange.streamed.then(|| self.cose(checkpoint)).into_iter().collect();
+        let quote = self.cose(Possession { binding: node_binding(&node, None) });
+        let statement = statement.encode();
+        told.evidence = Evidence { statement, quote, nonce: None, certificates: vec![], crls: vec![] }.encode();
+        told.receipt = Some(self.cose(claims));
+        told
+    }
+
+    fn statement(&self, claims: &Receipt) -> Statement {
+        let model = match &claims.execution {
+            Some(Execution::Local(local)) => {
+                Some(Model { name: local.model.clone(), sha256: local.model_sha256, size: 1 })
+            }
+            _ => None,
+        };
+        Statement {
+            instance: [0x11; 16],
+            platform: Platform::None,
+            keys: Keys {
+                receipt: self.public(),
+                tls: Digest::of(b"no connection"),
+                seal: None,
+                other: Default::default(),
+            },
+            config: config(),
+            software: Software { name: "liar".into(), version: "1".into(), commit: "0".repeat(40), engine: None },
+            models: model.into_iter().collect(),
+            upstreams: vec![],
+            operator: None,
+            issued: claims.iat - 3600,
+            not_after: claims.iat + 3600,
+            clock: Clock::Host,
+        }
+    }
+
+    fn public(&self) -> [u8; 32] {
+        self.key.public_key().as_ref().try_into().unwrap()
+    }
+
+    fn cose<T: Payload>(&self, claims: T) -> Vec<u8> {
+        let sign = |bytes: &[u8]| self.key.sign(bytes).as_ref().try_into().unwrap();
+        Signed::sign(claims, KeyId::of(&self.public()), sign).bytes().to_vec()
+    }
+}
+
+impl Default for Liar {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+fn config() -> Digest {
+    Digest::of(b"a liar's configuration")
+}

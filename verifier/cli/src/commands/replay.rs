@@ -1,0 +1,191 @@
+//! Runs the outputs of saved exchanges again: does the model give what its node signed?
+
+mod asked;
+mod body;
+mod compare;
+mod model;
+mod prepare;
+mod screen;
+mod verdict;
+
+use std::io;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use quoth_attestation::transcript;
+use quoth_engine::{Arithmetic, EngineError, Model, ReplayOptions, Replayer, SealedModel};
+use serde_json::{Value, json};
+use tokio::sync::oneshot;
+
+use self::prepare::{Candidate, Facts};
+use self::verdict::{Difference, Verdict};
+use crate::args::Replay;
+use crate::error::CliError;
+use crate::files;
+use crate::report::print_json;
+
+/// What became of every exchange.
+pub(crate) struct Replayed {
+    judged: Vec<Judged>,
+    /// The model file, and its SHA-256.
+    model: (PathBuf, String),
+    /// Tokens computed, and how long loading and computing took; `None` when there was nothing to compute.
+    pass: Option<Pass>,
+}
+
+/// One exchange.
+struct Judged {
+    file: PathBuf,
+    /// What its receipt says; absent when it was refused.
+    facts: Option<Facts>,
+    verdict: Verdict,
+}
+
+/// The one pass over all outputs.
+#[derive(Default)]
+struct Pass {
+    tokens: usize,
+    load: Duration,
+    compute: Duration,
+}
+
+/// Judges every exchange. Computing takes minutes and would hold everything else up, so it has a thread of its own.
+pub(crate) async fn run(args: Replay) -> Result<Replayed, CliError> {
+    let (sender, result) = oneshot::channel();
+    let work = move || drop(sender.send(replay(&args)));
+    std::thread::Builder::new().name("replay".into()).spawn(work).map_err(CliError::Thread)?;
+    // A thread that ended without a word has panicked, and has said so.
+    result.await.unwrap_or(Err(CliError::Interrupted))
+}
+
+fn replay(args: &Replay) -> Result<Replayed, CliError> {
+    let verifier = files::verifier(args.policy.as_ref())?;
+    let sealed = model::read(&args.model)?;
+    let model = (args.model.clone(), hex::encode(sealed.sha256()));
+    let mut prepared = Vec::new();
+    for file in &args.files {
+        let text = files::read(file, transcript::MAX_BYTES)?;
+        prepared.push(prepare::prepare(&verifier, &text, sealed.sha256()));
+    }
+    let open: Vec<&Candidate> = prepared.iter().filter_map(|(_, candidate)| candidate.as_deref().ok()).collect();
+    let mut pass = Pass::default();
+    let results = match open.is_empty() {
+        true => Vec::new(),
+        false => compute(&load(args, sealed, &mut pass)?, &open, &mut pass)?,
+    };
+    let pass = (!open.is_empty()).then_some(pass);
+    let mut results = results.into_iter();
+    let mut judged = Vec::new();
+    for (file, (facts, candidate)) in args.files.iter().zip(prepared) {
+        let verdict = match candidate.map(|_| results.next()) {
+            Err(verdict) => verdict,
+            Ok(Some(Ok(()))) => Verdict::Match,
+            Ok(Some(Err(difference))) => Verdict::Mismatch(difference),
+            Ok(None) => return Err(CliError::Engine(EngineError::Stopped)),
+        };
+        judged.push(Judged { file: file.clone(), facts, verdict });
+    }
+    Ok(Replayed { judged, model, pass })
+}
+
+fn load(args: &Replay, sealed: SealedModel, pass: &mut Pass) -> Result<Replayer, CliError> {
+    let began = Instant::now();
+    let cores = || std::thread::available_parallelism().map_or(1, |cores| u32::try_from(cores.get()).unwrap_or(1));
+    let options = ReplayOptions { threads: args.threads.unwrap_or_else(cores), ..ReplayOptions::default() };
+    let replayer = Model::load(sealed, Arithmetic::Exact).and_then(|model| Replayer::new(model, options));
+    pass.load = began.elapsed();
+    replayer.map_err(|source| CliError::Model { file: args.model.clone(), source })
+}
+
+/// Runs all outputs in one pass and compares each.
+fn compute(replayer: &Replayer, open: &[&Candidate], pass: &mut Pass) -> Result<Vec<Result<(), Difference>>, CliError> {
+    let mut outputs = Vec::new();
+    let mut wrong = Vec::new();
+    for candidate in open {
+        match candidate.recorded(replayer).map_err(CliError::Engine)? {
+            Ok(recorded) => {
+                outputs.push(recorded);
+                wrong.push(None);
+            }
+            Err(difference) => wrong.push(Some(difference)),
+        }
+    }
+    let began = Instant::now();
+    let bar = screen::bar(&outputs);
+    let progress = &mut |tokens| {
+        pass.tokens += tokens;
+        bar.inc(tokens as u64);
+    };
+    let mut replays = replayer.replay(&outputs, progress).map_err(CliError::Engine)?.into_iter();
+    bar.finish_and_clear();
+    pass.compute = began.elapsed();
+    let compare = |(candidate, wrong): (&&Candidate, Option<Difference>)| match wrong {
+        Some(difference) => Ok(Err(difference)),
+        None => {
+            let replay = replays.next().ok_or(CliError::Engine(EngineError::Stopped))?;
+            Ok(compare::with_replay(candidate, &replay, replayer))
+        }
+    };
+    open.iter().zip(wrong).map(compare).collect()
+}
+
+impl Replayed {
+    /// The worst verdict of all.
+    pub(crate) fn verdict(&self) -> &'static str {
+        let worst = ["refused", "mismatch", "not-comparable"];
+        worst.into_iter().find(|name| self.count(name) > 0).unwrap_or("match")
+    }
+
+    /// Prints lines and a panel to standard error, or JSON lines to standard output.
+    pub(crate) fn print(&self, as_json: bool) -> io::Result<()> {
+        if !as_json {
+            return screen::write(&mut anstream::stderr().lock(), self);
+        }
+        self.judged.iter().try_for_each(|judged| print_json(&judged.to_json()))?;
+        print_json(&self.summary())
+    }
+
+    fn count(&self, verdict: &str) -> usize {
+        self.judged.iter().filter(|judged| judged.verdict.name() == verdict).count()
+    }
+
+    fn summary(&self) -> Value {
+        let pass = self.pass.as_ref();
+        json!({
+            "kind": "summary",
+            "verdict": self.verdict(),
+            "transcripts": self.judged.len(),
+            "match": self.count("match"),
+            "mismatch": self.count("mismatch"),
+            "refused": self.count("refused"),
+            "not_comparable": self.count("not-comparable"),
+            "tokens": pass.map_or(0, |pass| pass.tokens),
+            "load_seconds": pass.map(|pass| pass.load.as_secs_f64()),
+            "replay_seconds": pass.map(|pass| pass.compute.as_secs_f64()),
+            "model_sha256": self.model.1,
+            "arithmetic": Arithmetic::Exact.profile(),
+            "engine": Replayer::identity(),
+        })
+    }
+}
+
+impl Judged {
+    fn to_json(&self) -> Value {
+        let facts = self.facts.as_ref();
+        let mut object = json!({
+            "kind": "transcript",
+            "file": self.file.display().to_string(),
+            "verdict": self.verdict.name(),
+            "code": self.verdict.code(),
+            "message": self.verdict.message(),
+            "cti": facts.map(|facts| hex::encode(facts.cti)),
+            "model": facts.and_then(|facts| facts.model.as_deref()),
+            "outcome": facts.map(|facts| facts.outcome),
+            "tokens": facts.and_then(|facts| facts.tokens).map(|(prompt, output)| json!({ "prompt": prompt, "output": output })),
+        });
+        if let Some(difference) = self.verdict.difference() {
+            object["difference"] = difference.to_json();
+        }
+        object
+    }
+}
