@@ -4,14 +4,10 @@ use std::env;
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 
+use quoth_engine::ENVIRONMENT;
 use rustix::process::{DumpableBehavior, Resource, Rlimit, getrlimit, set_dumpable_behavior, setrlimit};
 
 use crate::EnclaveError;
-
-/// The whole environment, by name. The engine's buffers are in large pages. Its threads, waiting for each other, spin for
-/// some microseconds and then sleep: long enough for the barriers inside a step, short enough to leave their cores to
-/// connections between two steps.
-const ENVIRONMENT: [(&str, &str); 2] = [("GLIBC_TUNABLES", "glibc.malloc.hugetlb=1"), ("GOMP_SPINCOUNT", "3000")];
 
 /// Makes sure of an environment that is known: others could steer the libraries inside the engine before `main` runs.
 /// Starts the program again if need be.

@@ -35,6 +35,7 @@ mod template;
 pub use arithmetic::Arithmetic;
 pub use engine::{Embeddings, Engine, EngineOptions, Event, Finish, Generation, ModelInfo, TokenInfo};
 pub use error::{EngineError, JsonError};
+pub use identity::ENVIRONMENT;
 pub use model::gguf;
 pub use model::load::Model;
 pub use model::sealed::{ModelWriter, SealedModel};

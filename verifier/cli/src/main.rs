@@ -35,6 +35,10 @@ const FAILED: u8 = 2;
 #[tokio::main]
 async fn main() -> ExitCode {
     let command = Arguments::parse().command;
+    #[cfg(feature = "replay")]
+    if let Command::Replay(_) = &command {
+        commands::replay::settle();
+    }
     let as_json = match &command {
         Command::Node(args) => args.common.json,
         Command::Ask(args) => args.common.json,

@@ -8,12 +8,14 @@ mod prepare;
 mod screen;
 mod verdict;
 
-use std::io;
+use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
+use std::process::Command;
 use std::time::{Duration, Instant};
+use std::{env, io};
 
 use quoth_attestation::transcript;
-use quoth_engine::{Arithmetic, EngineError, Model, ReplayOptions, Replayer, SealedModel};
+use quoth_engine::{Arithmetic, ENVIRONMENT, EngineError, Model, ReplayOptions, Replayer, SealedModel};
 use serde_json::{Value, json};
 use tokio::sync::oneshot;
 
@@ -47,6 +49,15 @@ struct Pass {
     tokens: usize,
     load: Duration,
     compute: Duration,
+}
+
+/// Starts the program again with what the engine wants of an environment, unless it is there or somebody has chosen otherwise.
+/// Where that fails computing is only slower.
+pub(crate) fn settle() {
+    let missing: Vec<_> = ENVIRONMENT.into_iter().filter(|(name, _)| env::var_os(name).is_none()).collect();
+    if !missing.is_empty() {
+        let _ = Command::new("/proc/self/exe").args(env::args_os().skip(1)).envs(missing).exec();
+    }
 }
 
 /// Judges every exchange. Computing takes minutes and would hold everything else up, so it has a thread of its own.

@@ -26,7 +26,7 @@ pub(super) struct Body {
     /// Absent when there are none in the body.
     pub(super) logprobs: Option<Vec<Logprob>>,
     pub(super) finish: Option<String>,
-    pub(super) usage: Option<Counts>,
+    pub(super) usage: Option<Usage>,
     /// Whether a stream has its last event.
     pub(super) done: bool,
     /// Whether a stream ends with an error.
@@ -36,10 +36,19 @@ pub(super) struct Body {
 /// Token counts as told.
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Counts {
+pub(super) struct Usage {
     pub(super) prompt_tokens: u64,
     pub(super) completion_tokens: u64,
     pub(super) total_tokens: u64,
+    pub(super) prompt_tokens_details: PromptDetails,
+}
+
+/// What is told of a prompt.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
+#[serde(deny_unknown_fields)]
+pub(super) struct PromptDetails {
+    /// How many of its tokens an earlier request had computed, which no replay can know.
+    pub(super) cached_tokens: u64,
 }
 
 /// What is told of one token. Numbers by their bits.
@@ -168,7 +177,7 @@ struct Message<C> {
     #[serde(rename = "model")]
     _model: String,
     choices: Vec<C>,
-    usage: Option<Counts>,
+    usage: Option<Usage>,
 }
 
 trait Choice {

@@ -1,8 +1,9 @@
 //! What came out, against what was recorded and told.
 
+use quoth_attestation::transcript::Details;
 use quoth_engine::{Finish, Replay, Replayer, Verdict};
 
-use super::body::{Body, Counts, told};
+use super::body::{Body, told};
 use super::prepare::Candidate;
 use super::verdict::{Difference, Side};
 
@@ -121,20 +122,22 @@ fn logprobs(candidate: &Candidate, replay: &Replay, body: &Body) -> Result<(), D
 
 fn usage(candidate: &Candidate, body: &Body) -> Result<(), Difference> {
     let (streams, counted) = candidate.asked.stream();
-    let (prompt_tokens, completion_tokens) =
-        (candidate.details.prompt_tokens.len() as u64, candidate.details.output_tokens.len() as u64);
-    let counts = Counts { prompt_tokens, completion_tokens, total_tokens: prompt_tokens + completion_tokens };
-    let expected = (candidate.finish.is_some() && (!streams || counted)).then_some(counts);
-    let side = |counts: Option<Counts>| match counts {
-        Some(counts) => {
-            let Counts { prompt_tokens, completion_tokens, total_tokens } = counts;
-            Side::text(format!("{prompt_tokens} + {completion_tokens} = {total_tokens}"))
-        }
+    let Details { prompt_tokens, output_tokens, .. } = &candidate.details;
+    let (prompt, completion) = (prompt_tokens.len() as u64, output_tokens.len() as u64);
+    let expected =
+        (candidate.finish.is_some() && (!streams || counted)).then_some([prompt, completion, prompt + completion]);
+    let found = body.usage.map(|usage| [usage.prompt_tokens, usage.completion_tokens, usage.total_tokens]);
+    let cached = body.usage.map_or(0, |usage| usage.prompt_tokens_details.cached_tokens);
+    let side = |counts: Option<[u64; 3]>| match counts {
+        Some([prompt, completion, total]) => Side::text(format!("{prompt} + {completion} = {total}")),
         None => Side::text("none"),
     };
-    match expected == body.usage {
+    let wrong = |what| Err(Difference::new("replay.usage", what));
+    match expected == found {
+        // The last token of a prompt is always computed.
+        true if cached >= prompt => wrong("the answer tells of more cached tokens than a prompt can have"),
         true => Ok(()),
-        false => Err(Difference::new("replay.usage", "the answer's token counts are not those of its tokens")
-            .between(side(expected), side(body.usage))),
+        false => wrong("the answer's token counts are not those of its tokens")
+            .map_err(|difference| difference.between(side(expected), side(found))),
     }
 }
