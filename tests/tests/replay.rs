@@ -65,7 +65,7 @@ fn requests(count: usize) -> Vec<Request> {
     ];
     let body = |index: usize| {
         let (kind, words) = (&kinds[index % kinds.len()], "ba be bi 1, <|im_end|> € ".repeat(1 + index * 7 % 13));
-        let (stream, is_chat) = (index / 2 % 2 == 0, index % 5 < 3);
+        let (stream, is_chat) = ((index / 2).is_multiple_of(2), index % 5 < 3);
         let mut body = json!({ "model": Node::MODEL, "seed": index, "max_tokens": 40 + index % 90, "stream": stream });
         body.as_object_mut().unwrap().extend(kind.as_object().unwrap().clone());
         let map = body.as_object_mut().unwrap();

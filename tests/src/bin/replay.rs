@@ -96,7 +96,7 @@ fn chat(index: usize) -> Value {
     let [text, turn] = ENDS;
     let mut body = json!({
         "model": MODEL, "messages": [{ "role": "user", "content": QUESTIONS[index % QUESTIONS.len()] }],
-        "max_tokens": LEAST + index % 40, "stream": index % 3 != 0, "logit_bias": { text: -100, turn: -100 },
+        "max_tokens": LEAST + index % 40, "stream": !index.is_multiple_of(3), "logit_bias": { text: -100, turn: -100 },
     });
     body.as_object_mut().unwrap().extend(kinds[index % kinds.len()].as_object().unwrap().clone());
     body
