@@ -157,6 +157,16 @@ pub(crate) struct Replay {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=512))]
     pub(crate) threads: Option<u32>,
     /// Print a JSON object a line for programs: one for each transcript, in their order, then a summary
+    ///
+    /// Of a transcript: kind ("transcript"), file, verdict (match, mismatch, refused, not-comparable), code, message, cti, model,
+    /// outcome, tokens {prompt, output}; where something differs also difference {position, expected, found, logit_margin}, with
+    /// what comes out here as expected and what was recorded as found; a token is {token, text}, the output's end null.
+    ///
+    /// Of all: kind ("summary"), verdict (the worst), transcripts, match, mismatch, refused, not_comparable, tokens (computed),
+    /// load_seconds, replay_seconds, model_sha256, arithmetic, engine.
+    ///
+    /// Codes of mismatch: replay.prompt, .prompt_tokens, .sampling, .output, .finish, .answer, .text, .logprobs, .usage. Of
+    /// not-comparable: replay.cut, .not_executed, .upstream, .endpoint, .no_details, .model, .arithmetic, .engine, .request.
     #[arg(long)]
     pub(crate) json: bool,
 }
