@@ -27,6 +27,13 @@ pub(crate) enum Command {
     /// Check a saved exchange, offline
     Transcript(Transcript),
     /// Run the outputs of saved exchanges again, token for token, and compare
+    ///
+    /// Each exchange is first checked like `transcript` does. Then prompt and sampling are worked out anew from the request, the
+    /// model is run over prompt and output, and every token, the answer's text, its token counts and its log-probabilities are
+    /// compared with what comes out. Exchanges need --details when they are saved, and a node with the arithmetic exact-1.
+    ///
+    /// Exit codes: 0 all match, 1 something is refused or does not match, 3 neither, but something cannot be compared, 2 usage
+    /// or files.
     #[cfg(feature = "replay")]
     Replay(Replay),
     /// Make a policy
@@ -135,12 +142,6 @@ pub(crate) struct Transcript {
     pub(crate) common: Common,
 }
 
-/// Each exchange is first checked like `transcript` does. Then prompt and sampling are worked out anew from the request, the
-/// model is run over prompt and output, and every token, the answer's text, its token counts and its log-probabilities are
-/// compared with what comes out. Exchanges need --details when they are saved, and a node with the arithmetic exact-1.
-///
-/// Exit codes: 0 all match, 1 something is refused or does not match, 3 neither, but something cannot be compared, 2 usage
-/// or files.
 #[cfg(feature = "replay")]
 #[derive(Args, Debug)]
 pub(crate) struct Replay {
