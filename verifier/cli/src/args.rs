@@ -27,6 +27,13 @@ pub(crate) enum Command {
     /// Check a saved exchange, offline
     Transcript(Transcript),
     /// Run the outputs of saved exchanges again, token for token, and compare
+    ///
+    /// Each exchange is first checked like `transcript` does. Then prompt and sampling are worked out anew from the request, the
+    /// model is run over prompt and output, and every token, the answer's text, its token counts and its log-probabilities are
+    /// compared with what comes out. Exchanges need --details when they are saved, and a node with the arithmetic exact-1.
+    ///
+    /// Exit codes: 0 all match, 1 something is refused or does not match, 3 neither, but something cannot be compared, 2 usage
+    /// or files.
     #[cfg(feature = "replay")]
     Replay(Replay),
     /// Make a policy
@@ -135,12 +142,6 @@ pub(crate) struct Transcript {
     pub(crate) common: Common,
 }
 
-/// Each exchange is first checked like `transcript` does. Then prompt and sampling are worked out anew from the request, the
-/// model is run over prompt and output, and every token, the answer's text, its token counts and its log-probabilities are
-/// compared with what comes out. Exchanges need --details when they are saved, and a node with the arithmetic exact-1.
-///
-/// Exit codes: 0 all match, 1 something is refused or does not match, 3 neither, but something cannot be compared, 2 usage
-/// or files.
 #[cfg(feature = "replay")]
 #[derive(Args, Debug)]
 pub(crate) struct Replay {
@@ -157,6 +158,16 @@ pub(crate) struct Replay {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=512))]
     pub(crate) threads: Option<u32>,
     /// Print a JSON object a line for programs: one for each transcript, in their order, then a summary
+    ///
+    /// Of a transcript: kind ("transcript"), file, verdict (match, mismatch, refused, not-comparable), code, message, cti, model,
+    /// outcome, tokens {prompt, output}; where something differs also difference {position, expected, found, logit_margin}, with
+    /// what comes out here as expected and what was recorded as found; a token is {token, text}, the output's end null.
+    ///
+    /// Of all: kind ("summary"), verdict (the worst), transcripts, match, mismatch, refused, not_comparable, tokens (computed),
+    /// load_seconds, replay_seconds, model_sha256, arithmetic, engine.
+    ///
+    /// Codes of mismatch: replay.prompt, .prompt_tokens, .sampling, .output, .finish, .answer, .text, .logprobs, .usage. Of
+    /// not-comparable: replay.cut, .not_executed, .upstream, .endpoint, .no_details, .model, .arithmetic, .engine, .request.
     #[arg(long)]
     pub(crate) json: bool,
 }
