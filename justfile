@@ -45,6 +45,10 @@ lint:
 replay: _build
     @model="$({{ python }} tests/demo/model.py)" && {{ programs }}/quoth-replay "$model"
 
+# Do other processors, emulated by QEMU, compute the same logits? (takes minutes)
+machines *probes:
+    tests/exact/machines {{ probes }}
+
 # The verifier for browsers: builds the module, tries it on captured evidence, prints size and time
 wasm out="target/wasm":
     verifier/wasm/build {{ absolute_path(out) }}

@@ -17,9 +17,19 @@ fn main() {
         let value = std::env::var(name).unwrap_or_else(|_| "unset".into()).to_lowercase();
         parts.push(format!("{short}={value}"));
     }
-    parts.push(format!("{isa} openmp tiled=0", isa = isa()));
+    parts.push(format!("{isa} openmp tiled=0 cxx={cxx}", isa = isa(), cxx = compiler()));
     println!("cargo:rustc-env=QUOTH_ENGINE_ISA={}", isa());
     println!("cargo:rustc-env=QUOTH_ENGINE_IDENTITY={}", parts.join(" "));
+}
+
+/// The version of the C++ compiler: another one may fuse other operations.
+fn compiler() -> String {
+    println!("cargo:rerun-if-env-changed=CXX");
+    let program = std::env::var("CXX").unwrap_or_else(|_| "c++".into());
+    let version = std::process::Command::new(program).arg("-dumpfullversion").output();
+    let version = version.ok().and_then(|output| String::from_utf8(output.stdout).ok()).unwrap_or_default();
+    let version: String = version.trim().chars().filter(|c| c.is_ascii_graphic()).take(16).collect();
+    if version.is_empty() { "?".into() } else { version }
 }
 
 /// The instruction set that llama.cpp is built for (x86-64 psABI, microarchitecture levels).

@@ -124,6 +124,12 @@ pub enum EngineError {
         /// The step that failed.
         what: &'static str,
     },
+    /// llama.cpp was not compiled for the instruction set that this build is called by, or with kernels that no profile allows.
+    #[error("llama.cpp was not compiled as {expected} says; build it anew")]
+    Build {
+        /// The build's name.
+        expected: &'static str,
+    },
     /// This processor lacks an instruction set that the build uses.
     #[error("this processor lacks {feature}")]
     Processor {

@@ -20,5 +20,8 @@ mod tests {
         assert!(identity.contains("llama-cpp-2/0.1.160#"), "{identity}");
         assert!(identity.contains("llama-cpp-sys-2/0.1.161#"), "{identity}");
         assert!(identity.contains(crate::arithmetic::ISA), "{identity}");
+        // As the node statement has them.
+        let all = "avx2+fma+f16c+bmi2+avx512f+avx512bw+avx512vl+avx512vbmi+avx512vnni+avx512bf16";
+        assert!(identity.len() + 1 + all.len() <= 256, "{identity}");
     }
 }

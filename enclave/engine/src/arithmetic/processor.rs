@@ -1,9 +1,14 @@
-//! What the processor must have, and what it has.
+//! What the build uses, what the processor must have for it, and what it has.
 
 use crate::error::EngineError;
+use crate::model::process::compiled_for;
 
-/// Checks the instruction sets that the build uses, so that their absence is an error and not an illegal instruction.
+/// Checks that the build is what its name says, and that the processor has what it uses: its absence is an error and not an
+/// illegal instruction.
 pub(crate) fn check() -> Result<(), EngineError> {
+    if compiled_for() != Some(super::ISA) {
+        return Err(EngineError::Build { expected: super::ISA });
+    }
     match required().into_iter().find(|(_, present)| !present) {
         Some((feature, _)) => Err(EngineError::Processor { feature }),
         None => Ok(()),

@@ -4,7 +4,7 @@ pub mod gguf;
 pub(crate) mod load;
 pub(crate) mod memory;
 pub(crate) mod pages;
-mod process;
+pub(crate) mod process;
 mod raw;
 pub(crate) mod sealed;
 pub(crate) mod vocab;

@@ -5,6 +5,7 @@ use std::sync::OnceLock;
 
 use llama_cpp_2::llama_backend::LlamaBackend;
 
+use crate::arithmetic::ISA;
 use crate::error::EngineError;
 
 /// Switches that change arithmetic or what a failing assertion does, pinned to one value.
@@ -45,5 +46,27 @@ fn pin_environment() {
     for name in SCRUBBED.iter().filter(|name| std::env::var_os(name).is_some()) {
         // SAFETY: as above.
         unsafe { std::env::remove_var(name) };
+    }
+}
+
+/// The instruction set that ggml was compiled for, as it says itself: a build that takes the wrong turn must not go by the right
+/// name. None when it is none of those that have a profile, or has kernels that no profile allows.
+pub(crate) fn compiled_for() -> Option<&'static str> {
+    use llama_cpp_sys_2 as ggml;
+    type Has = unsafe extern "C" fn() -> std::os::raw::c_int;
+    // SAFETY: these functions return constants.
+    let has = |function: &Has| unsafe { function() } != 0;
+    let v3: [Has; 4] =
+        [ggml::ggml_cpu_has_avx2, ggml::ggml_cpu_has_fma, ggml::ggml_cpu_has_f16c, ggml::ggml_cpu_has_bmi2];
+    let v4: [Has; 3] = [ggml::ggml_cpu_has_avx512, ggml::ggml_cpu_has_avx512_vbmi, ggml::ggml_cpu_has_avx512_vnni];
+    let never: [Has; 2] = [ggml::ggml_cpu_has_llamafile, ggml::ggml_cpu_has_avx512_bf16];
+    if never.iter().any(has) {
+        return None;
+    }
+    match cfg!(target_arch = "x86_64") {
+        false => Some(ISA),
+        true if !v3.iter().all(has) => None,
+        true if v4.iter().all(has) => Some("x86-64-v4"),
+        true => (!v4.iter().any(has)).then_some("x86-64-v3"),
     }
 }

@@ -37,6 +37,10 @@ impl<'a> Worker<'a> {
     ) -> Result<Self, EngineError> {
         let longest = outputs.iter().map(Recorded::length).max().unwrap_or(1);
         let sequences = u32::try_from(outputs.len()).unwrap_or(u32::MAX).clamp(1, options.parallel);
+        // Long outputs are computed by fewer at a time rather than not at all.
+        let fits =
+            |count: &u32| memory::check(&loaded.model, u32::try_from(longest).unwrap_or(u32::MAX), *count).is_ok();
+        let sequences = (1..=sequences).rev().find(fits).unwrap_or(1);
         let context = context(loaded, options, longest, sequences)?;
         let places = options.batch.min(context.n_batch()) as usize;
         Ok(Self {
