@@ -26,10 +26,10 @@ const USAGE: &str = "\
 Usage: quoth-bench --model FILE.gguf --peers DIR --without-receipts PROGRAM [--servers DIR] [--wide PROGRAM] [--verify-peers PROGRAM]
                    [--only PART,...] [--rounds N] [--out FILE]
 
-Parts: chats, serving, receipts, relay, load, verify. `just bench` builds everything and calls this.";
+Parts: chats, serving, replays, receipts, relay, load, verify. `just bench` builds everything and calls this.";
 
 /// What can be measured.
-const PARTS: [&str; 6] = ["chats", "serving", "receipts", "relay", "load", "verify"];
+const PARTS: [&str; 7] = ["chats", "serving", "replays", "receipts", "relay", "load", "verify"];
 
 /// What to measure, and with what.
 struct Plan {
@@ -62,6 +62,7 @@ fn main() {
         rows.extend(match part.as_str() {
             "chats" => llama::chats(&plan),
             "serving" => llama::serving(&plan),
+            "replays" => llama::replays(&plan),
             "receipts" => receipts::measure(&plan),
             "relay" => relay::measure(&plan),
             "load" => load::measure(&plan),

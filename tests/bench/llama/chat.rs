@@ -10,7 +10,8 @@ use super::TOKENS;
 use super::server::Server;
 use crate::client::Connection;
 
-const QUESTION: &str = "Tell me a long story about an old lighthouse keeper who finds a message in a bottle.";
+pub(super) const QUESTION: &str =
+    "Tell me a long story about an old lighthouse keeper who finds a message in a bottle.";
 /// Seeds tried until enough of them give answers of full length.
 const SEEDS: u32 = 200;
 

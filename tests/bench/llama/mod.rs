@@ -3,10 +3,12 @@
 mod benches;
 mod chat;
 mod chats;
+mod replays;
 mod server;
 mod serving;
 
 pub(crate) use chats::measure as chats;
+pub(crate) use replays::measure as replays;
 pub(crate) use serving::measure as serving;
 
 /// Threads that compute, everywhere.

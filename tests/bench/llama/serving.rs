@@ -100,7 +100,8 @@ fn speeds(plan: &Plan, servers: &Path, node: &Host, widest: &Host) -> Vec<Row> {
     ];
     let rows = peers.iter().enumerate().flat_map(|(index, (peer, isa, goal))| {
         CHATS.iter().zip(&pairs).map(move |(count, pairs)| {
-            pairs[index].row(&format!("{count} chats at once, prompts included{isa}"), peer, "tokens/s", *goal)
+            let chats = if *count == 1 { "chat" } else { "chats at once" };
+            pairs[index].row(&format!("{count} {chats}, prompts included{isa}"), peer, "tokens/s", *goal)
         })
     });
     rows.collect()
