@@ -1,6 +1,7 @@
 //! What receipts cost: the same server with all receipt work compiled out.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::borrow::Cow;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use quoth_tests::{Node, Options};
@@ -79,21 +80,37 @@ fn at(size: usize, with: &Server, without: &Server, turns: usize) -> Vec<Row> {
 struct Ask {
     path: &'static str,
     body: Vec<u8>,
+    /// Where a number stands that no two requests share, so that no prompt's beginning was computed before; and that number.
+    number: Option<(usize, AtomicU64)>,
 }
+
+/// Its place in the body, before there is one.
+const NUMBER: &str = "00000000";
 
 impl Ask {
     /// What people send: throughput is measured with it.
     fn chat(size: usize) -> Self {
-        let messages = json!([{ "role": "user", "content": "Hi" }]);
+        let messages = json!([{ "role": "system", "content": NUMBER }, { "role": "user", "content": "Hi" }]);
         let question =
             json!({ "model": Node::MODEL, "messages": messages, "max_tokens": 1, "temperature": 0, "seed": 1 });
-        Self { path: "/v1/chat/completions", body: filled(&question, size) }
+        let body = filled(&question, size);
+        let place = body.windows(NUMBER.len()).position(|window| window == NUMBER.as_bytes()).unwrap();
+        Self { path: "/v1/chat/completions", body, number: Some((place, AtomicU64::new(0))) }
     }
 
     /// As little of everything else as can be, so that the receipt's part of the processor time stands out.
     fn completion(size: usize) -> Self {
         let question = json!({ "model": Node::MODEL, "prompt": "Hi", "max_tokens": 1, "temperature": 0, "seed": 1 });
-        Self { path: "/v1/completions", body: filled(&question, size) }
+        Self { path: "/v1/completions", body: filled(&question, size), number: None }
+    }
+
+    /// The next request's body.
+    fn body(&self) -> Cow<'_, [u8]> {
+        let Some((place, number)) = &self.number else { return (&self.body).into() };
+        let mut body = self.body.clone();
+        let digits = format!("{:08}", number.fetch_add(1, Ordering::Relaxed));
+        body[*place..*place + NUMBER.len()].copy_from_slice(digits.as_bytes());
+        body.into()
     }
 }
 
@@ -184,7 +201,7 @@ impl Server {
 
     /// One request; none when the node takes no more because the host's disk does not keep up.
     fn ask(&self, connection: &mut Connection, ask: &Ask) -> Option<usize> {
-        let head = connection.post(ask.path, &ask.body, |_| ());
+        let head = connection.post(ask.path, &ask.body(), |_| ());
         if head.status == 503 {
             return None;
         }

@@ -78,7 +78,7 @@ impl Drop for Embedder {
 fn run(mut context: LlamaContext<'_>, size: u32, jobs: &Receiver<Job>) {
     let mut batch = LlamaBatch::new(size as usize, 1);
     while let Ok(job) = jobs.recv() {
-        let outcome = one(&mut context, &mut batch, size, &job.tokens);
+        let outcome = arithmetic::aside(|| one(&mut context, &mut batch, size, &job.tokens));
         job.reply.send(outcome).ok();
     }
 }

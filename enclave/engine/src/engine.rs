@@ -131,7 +131,7 @@ impl Engine {
         }
         memory::check(&loaded.model, options.context, options.parallel)?;
         if model.arithmetic() == Arithmetic::Exact {
-            arithmetic::self_test(loaded, options.threads)?;
+            arithmetic::aside(|| arithmetic::self_test(loaded, options.threads))?;
         }
         let info = ModelInfo {
             name: options.name.clone(),

@@ -58,6 +58,16 @@ impl Arithmetic {
     }
 }
 
+/// Runs `work` on a thread that ends with it. OpenMP keeps helpers for every thread that has ever computed, and lets all of them wait
+/// more slowly as soon as there are more than processors: only the engine's own thread may keep any.
+pub(crate) fn aside<T: Send>(work: impl FnOnce() -> Result<T, EngineError> + Send) -> Result<T, EngineError> {
+    std::thread::scope(|scope| {
+        let thread = std::thread::Builder::new().name("aside".into()).spawn_scoped(scope, work);
+        let thread = thread.map_err(|error| EngineError::io("spawn", &error))?;
+        thread.join().map_err(|_| EngineError::Decode { status: 0 })?
+    })
+}
+
 /// The size of a context.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Shape {
