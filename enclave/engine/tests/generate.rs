@@ -411,9 +411,13 @@ fn an_operators_bound_on_tokens_holds() {
 
 #[test]
 fn a_long_prompt_does_not_keep_a_short_one_waiting() {
-    let engine = engine(3);
-    let long = chat(json!({ "max_tokens": 1, "messages": [{ "role": "user", "content": "ba".repeat(900) }] })).unwrap();
-    // Somebody is answered meanwhile, so that steps are short.
+    // Over a hundred steps for the long prompt, a few for the short one.
+    let model = quoth_tiny_model::Model::new(quoth_tiny_model::Kind::F32).shape(quoth_tiny_model::Shape::WIDE);
+    let options = EngineOptions { context: 4096, batch: 32, ..common::options(3) };
+    let engine = Engine::load(common::seal(&model.bytes()), options).unwrap();
+    let long =
+        chat(json!({ "max_tokens": 1, "messages": [{ "role": "user", "content": "ba".repeat(3900) }] })).unwrap();
+    // Somebody is answered meanwhile.
     let endless = chat(json!({ "logit_bias": { "2": -100, "3": -100 } })).unwrap();
     let mut running = engine.chat(&endless).unwrap();
     assert!(matches!(next(&mut running), Some(Event::Text { .. })));
