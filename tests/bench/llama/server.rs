@@ -28,6 +28,8 @@ impl Server {
         command.args(["-c", &(CONTEXT as usize * parallel).to_string()]);
         if let Flags::Exact = flags {
             command.args(["-fa", "off", "--no-kv-unified", "-b", BATCH, "-ub", BATCH]).env(SWITCH.0, SWITCH.1);
+            // The whole vocabulary, as the node samples; by default it would cut at 40, 0.95 and 0.05.
+            command.args(["--top-k", "0", "--top-p", "1", "--min-p", "0"]);
         }
         let process = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
         let mut server = Self { process, port };
