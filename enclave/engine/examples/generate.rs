@@ -47,9 +47,10 @@ fn main() -> Result<(), Failure> {
     }
     let generating = first.elapsed().as_secs_f64();
     eprintln!(
-        "\n{produced} tokens; first after {:.0} ms; then {:.1} tokens/s",
+        "\n{produced} tokens; all begun after {:.0} ms; then {:.1} tokens/s; {:.2} s in all",
         (first - start).as_secs_f64() * 1e3,
         (produced - parallel as usize) as f64 / generating,
+        start.elapsed().as_secs_f64(),
     );
     Ok(())
 }
