@@ -128,7 +128,7 @@ fn body(dice: &[u8; 6]) -> Value {
         set("logit_bias", json!({ "2": -100, "3": -100, "70": penalty }));
     }
     if flags & 16 == 16 {
-        set("top_k", json!(1 + penalty));
+        set("top_k", json!(1 + u32::from(penalty)));
     }
     body
 }
