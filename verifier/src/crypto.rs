@@ -3,12 +3,16 @@
 
 #[cfg(feature = "fast")]
 mod aws_lc;
+#[cfg(feature = "fast")]
+mod owned;
 mod rust_crypto;
 #[cfg(all(test, feature = "fast"))]
 mod tests;
 
 #[cfg(feature = "fast")]
 use aws_lc as library;
+#[cfg(feature = "fast")]
+pub(crate) use owned::OwnedCheck;
 use p384::ecdsa::{Signature, VerifyingKey};
 use rsa::pkcs1::RsaPublicKeyRef;
 #[cfg(not(feature = "fast"))]
@@ -21,7 +25,7 @@ const POINT: usize = 97;
 const P384_SIGNATURE: usize = 96;
 
 /// A public key for ECDSA over P-384 with SHA-384 (FIPS 186-5).
-#[derive(Clone)]
+#[derive(Clone, PartialEq)]
 pub(crate) struct P384Key {
     #[cfg(feature = "fast")]
     point: [u8; POINT],
@@ -29,12 +33,30 @@ pub(crate) struct P384Key {
 }
 
 /// r and s, each from 1 to n - 1.
+#[derive(Clone, Copy, PartialEq)]
 pub(crate) struct P384Signature(Signature);
 
 /// A public key for RSASSA-PSS with SHA-384, MGF1 with SHA-384 and a salt of 48 bytes (RFC 8017 §8.1).
+#[derive(PartialEq)]
 pub(crate) struct RsaKey<'a> {
     /// RSAPublicKey (RFC 8017 §A.1.1), DER.
     der: &'a [u8],
+}
+
+/// That a key has signed a message, as somebody says. Two of them are equal when all that the answer depends on is.
+#[derive(PartialEq)]
+pub(crate) enum SignatureCheck<'a> {
+    P384 { signature: P384Signature, key: &'a P384Key, message: &'a [u8] },
+    Rsa { signature: &'a [u8], key: &'a RsaKey<'a>, message: &'a [u8] },
+}
+
+impl SignatureCheck<'_> {
+    pub(crate) fn holds(&self) -> bool {
+        match self {
+            Self::P384 { signature, key, message } => library::p384(key, message, signature),
+            Self::Rsa { signature, key, message } => library::rsa_pss(key, message, signature),
+        }
+    }
 }
 
 impl P384Key {
@@ -47,10 +69,6 @@ impl P384Key {
             point,
             key,
         })
-    }
-
-    pub(crate) fn verifies(&self, message: &[u8], signature: &P384Signature) -> bool {
-        library::p384(self, message, signature)
     }
 }
 
@@ -87,9 +105,5 @@ impl<'a> RsaKey<'a> {
         let fits =
             modulus.len() * 8 == bits && modulus.first()? >> 7 == 1 && key.public_exponent.as_bytes() == [1, 0, 1];
         fits.then_some(Self { der })
-    }
-
-    pub(crate) fn verifies(&self, message: &[u8], signature: &[u8]) -> bool {
-        library::rsa_pss(self, message, signature)
     }
 }

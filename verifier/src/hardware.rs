@@ -70,8 +70,8 @@ pub(crate) fn appraise(policy: &Policy, trust: &Trust, evidence: &HardwareEviden
             (Platform::Nitro, genuine, accepted)
         }
         HardwareEvidence::SevSnp { report, certificates, crls } => {
-            let found =
-                snp::verify_any(report, certificates, crls, trust.amd, validity, &trust.memory).map_err(Refusal::from);
+            let found = snp::verify_any(report, certificates, crls, trust.amd, validity, &trust.signatures)
+                .map_err(Refusal::from);
             if let Ok(found) = &found {
                 snp_held(found, validity, &mut checks);
             }
@@ -96,7 +96,7 @@ pub(crate) fn nitro_genuine<'a>(
     let document = Document::parse(document)?;
     let validity = validity(document.signed_at());
     let anchor = Anchor { roots: &trust.aws, naming: Naming::Aws };
-    let found = document.verify(anchor, validity, &trust.memory)?;
+    let found = document.verify(anchor, validity, &trust.signatures)?;
     let root = trust.aws.iter().map(ToString::to_string).collect::<Vec<_>>().join(" or ");
     let at = validity.at.to_string();
     checks.held("nitro.chain.root", "the chain begins at AWS's root", NITRO_ROOT, root.clone(), root);
@@ -150,7 +150,7 @@ pub(crate) fn snp_genuine<C: AsRef<[u8]>>(
     trust: &Trust,
     checks: &mut Checks,
 ) -> Result<snp::Attested, Refusal> {
-    let found = snp::verify(report, certificates, crls, trust.amd, validity, &trust.memory)?;
+    let found = snp::verify(report, certificates, crls, trust.amd, validity, &trust.signatures)?;
     snp_held(&found, validity, checks);
     Ok(found)
 }

@@ -3,6 +3,8 @@
 #![forbid(unsafe_code)]
 
 extern crate alloc;
+#[cfg(feature = "fast")]
+extern crate std;
 
 mod chain;
 mod crypto;
@@ -15,6 +17,7 @@ mod node;
 pub mod policy;
 mod receipt;
 mod refusal;
+mod signatures;
 mod snp;
 mod stream;
 mod transcript;

@@ -19,9 +19,14 @@ pub(crate) struct Memory {
 }
 
 impl Memory {
+    /// Whether `issuer` was met before as the one who has signed `issued`.
+    pub(crate) fn knows(&self, issuer: &Certificate<'_>, issued: &Signed<'_>) -> bool {
+        self.signatures.has(&pair(issuer, issued))
+    }
+
     /// Whether `issuer` has signed `issued`: `verify` says so, now or when the same two were met before.
     pub(crate) fn signed(&self, issuer: &Certificate<'_>, issued: &Signed<'_>, verify: impl FnOnce() -> bool) -> bool {
-        let pair = [issuer.signed.digest, issued.digest];
+        let pair = pair(issuer, issued);
         if self.signatures.has(&pair) {
             return true;
         }
@@ -31,6 +36,10 @@ impl Memory {
         }
         holds
     }
+}
+
+fn pair(issuer: &Certificate<'_>, issued: &Signed<'_>) -> [Digest; 2] {
+    [issuer.signed.digest, issued.digest]
 }
 
 /// A bounded set that forgets what was used least recently. Whoever finds it in use goes on without it: nobody waits.
@@ -99,8 +108,10 @@ mod tests {
         let [issuer, other] = [&ders[0], &ders[1]].map(|der| Certificate::parse(der.der()).unwrap());
         let memory = Memory::default();
         assert!(!memory.signed(&issuer, &other.signed, || false));
+        assert!(!memory.knows(&issuer, &other.signed));
         assert!(memory.signed(&issuer, &other.signed, || true), "asked again after a refusal");
         assert!(memory.signed(&issuer, &other.signed, || unreachable!("it held")));
+        assert!(memory.knows(&issuer, &other.signed));
         assert!(!memory.signed(&other, &issuer.signed, || false));
         assert!(!memory.signed(&issuer, &issuer.signed, || false));
     }

@@ -26,7 +26,7 @@ pub use rules::SnpRules;
 pub use signer::ReportSigner;
 pub use table::certificate_table;
 
-use crate::memory::Memory;
+use crate::signatures::Signatures;
 use crate::x509::{Certificate, Validity};
 
 /// A report whose chain and signature hold.
@@ -46,12 +46,12 @@ pub(crate) fn verify<C: AsRef<[u8]>>(
     crls: &[C],
     roots: Roots,
     validity: Validity,
-    memory: &Memory,
+    signatures: &Signatures,
 ) -> Result<Attested, SnpRefusal> {
     let report = Report::parse(report)?;
     let links = chain::read(certificates)?;
     let crls: Vec<&[u8]> = crls.iter().map(AsRef::as_ref).collect();
-    let judged = judge(&report, links.each_ref(), &crls, roots, validity, memory)?;
+    let judged = judge(&report, links.each_ref(), &crls, roots, validity, signatures)?;
     Ok(judged.of(report))
 }
 
@@ -62,14 +62,14 @@ pub(crate) fn verify_any<C: AsRef<[u8]>>(
     crls: &[C],
     roots: Roots,
     validity: Validity,
-    memory: &Memory,
+    signatures: &Signatures,
 ) -> Result<Attested, SnpRefusal> {
     let report = Report::parse(report)?;
     let links = chain::readable(certificates);
     let mut chains = chain::by_name(&links, report.signing_key);
     if chains.len() > 1 {
         // What is said about the chain whose key signed the report is worth more than what is said about others.
-        let signed = |vek: &Certificate<'_>| vek.p384_key().is_some_and(|key| report.verify(key).is_ok());
+        let signed = |vek: &Certificate<'_>| vek.p384_key().is_some_and(|key| report.signature_check(key).holds());
         chains.sort_by_cached_key(|[vek, ..]| !signed(vek));
     }
     let mut refusal = SnpRefusal::ChainLength { expected: chain::LENGTH, actual: certificates.len() };
@@ -77,7 +77,7 @@ pub(crate) fn verify_any<C: AsRef<[u8]>>(
         // A list of another family has nothing to say about this chain.
         let [.., root] = chain;
         let own: Vec<&[u8]> = crls.iter().map(AsRef::as_ref).filter(|crl| crl::is_by(crl, root)).collect();
-        match judge(&report, chain, &own, roots, validity, memory) {
+        match judge(&report, chain, &own, roots, validity, signatures) {
             Ok(judged) => return Ok(judged.of(report)),
             Err(first) if index == 0 => refusal = first,
             Err(_) => {}
@@ -106,18 +106,22 @@ fn judge(
     crls: &[&[u8]],
     roots: Roots,
     validity: Validity,
-    memory: &Memory,
+    signatures: &Signatures,
 ) -> Result<Judged, SnpRefusal> {
-    let chain = chain::verify(links, crls, report.signing_key, roots, validity, memory)?;
+    let family = chain::family(links, report.signing_key, roots)?;
+    let [vek, ..] = links;
+    let own = vek.p384_key().map(|key| report.signature_check(key));
+    let foreseen = signatures.foresee(|memory| own.into_iter().chain(chain::signature_checks(links, memory)).collect());
+    let chain = chain::verify(links, family, crls, report.signing_key, validity, &foreseen)?;
     match report.family {
-        Some(family) if family != chain.family => {
-            return Err(SnpRefusal::FamilyMismatch { certificates: chain.family, report: family });
+        Some(reported) if reported != family => {
+            return Err(SnpRefusal::FamilyMismatch { certificates: family, report: reported });
         }
         // Turin's firmware never wrote version 2, which does not say what it runs on.
-        None if chain.family == Family::Turin => return Err(SnpRefusal::Version { actual: report.version }),
+        None if family == Family::Turin => return Err(SnpRefusal::Version { actual: report.version }),
         _ => {}
     }
-    let tcb = chain.vek.check(report, chain.family)?;
+    let tcb = chain.vek.check(report, family, &foreseen)?;
     let crls = chain.crls.iter().map(|crl| (crl.this_update, crl.next_update)).collect();
-    Ok(Judged { family: chain.family, tcb, crls })
+    Ok(Judged { family, tcb, crls })
 }

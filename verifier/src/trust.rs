@@ -2,21 +2,22 @@ use alloc::collections::BTreeSet;
 
 use quoth_attestation::Digest;
 
-use crate::memory::Memory;
 use crate::nitro::AWS_ROOT_G1;
+use crate::signatures::Signatures;
 use crate::snp;
 
-/// What a verifier begins from: whose hardware it believes, and what it remembers of it.
+/// What a verifier begins from: whose hardware it believes, and how it comes to believe signatures.
+#[derive(Clone)]
 pub(crate) struct Trust {
     /// Digests of AWS's root certificates.
     pub(crate) aws: BTreeSet<Digest>,
     /// AMD's.
     pub(crate) amd: snp::Roots,
-    pub(crate) memory: Memory,
+    pub(crate) signatures: Signatures,
 }
 
 impl Default for Trust {
     fn default() -> Self {
-        Self { aws: [AWS_ROOT_G1].into(), amd: snp::pinned, memory: Memory::default() }
+        Self { aws: [AWS_ROOT_G1].into(), amd: snp::pinned, signatures: Signatures::default() }
     }
 }

@@ -52,16 +52,26 @@ fn certificates() -> Vec<Vec<u8>> {
     [folder_of("snp/ca"), folder_of("snp/vek")].concat()
 }
 
-/// Judged twice: by a verifier that remembers everything that was judged before it, and by one that has seen nothing.
+/// Judged by verifiers that have seen nothing, and twice by ones that remember everything that was judged before it.
 fn judge(evidence: &HardwareEvidence, at: u64) -> HardwareVerdict {
-    static EXPERIENCED: LazyLock<Verifier> = LazyLock::new(|| Verifier::new(Policy::hardware_only()));
+    static EXPERIENCED: LazyLock<Vec<Verifier>> = LazyLock::new(verifiers);
     let verdict = Verifier::new(Policy::hardware_only()).hardware(evidence, at);
-    for _ in 0..2 {
-        let again = EXPERIENCED.hardware(evidence, at);
+    for other in verifiers().iter().chain(EXPERIENCED.iter()).chain(EXPERIENCED.iter()) {
+        let again = other.hardware(evidence, at);
         assert_eq!((&again.genuine, &again.accepted), (&verdict.genuine, &verdict.accepted));
         assert_eq!(again.checks, verdict.checks);
     }
     verdict
+}
+
+/// On one thread, and on two where this build can.
+fn verifiers() -> Vec<Verifier> {
+    let new = || Verifier::new(Policy::hardware_only());
+    vec![
+        new(),
+        #[cfg(feature = "fast")]
+        new().concurrent(),
+    ]
 }
 
 /// `genuine`, or the code of the refusal.

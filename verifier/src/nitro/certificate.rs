@@ -2,8 +2,8 @@
 
 use hex_literal::hex;
 
-use crate::crypto::P384Signature;
-use crate::memory::Memory;
+use crate::crypto::{P384Signature, SignatureCheck};
+use crate::signatures::Foreseen;
 use crate::x509::{BasicConstraints, Certificate, KeyUsage};
 
 /// ecdsa-with-SHA384 (RFC 5758 §3.2), AlgorithmIdentifier, DER.
@@ -18,13 +18,18 @@ pub(super) fn check_algorithm(certificate: &Certificate<'_>) -> Result<(), &'sta
 }
 
 /// Whether `issuer` has signed it.
-pub(super) fn is_signed_by(certificate: &Certificate<'_>, issuer: &Certificate<'_>, memory: &Memory) -> bool {
+pub(super) fn is_signed_by(certificate: &Certificate<'_>, issuer: &Certificate<'_>, foreseen: &Foreseen<'_>) -> bool {
+    foreseen.issued(issuer, &certificate.signed, || signature_check(certificate, issuer))
+}
+
+/// That `issuer` has signed it; none without a key for it, or where the signature is none.
+pub(super) fn signature_check<'a>(
+    certificate: &'a Certificate<'_>,
+    issuer: &'a Certificate<'_>,
+) -> Option<SignatureCheck<'a>> {
     let signed = &certificate.signed;
-    let holds = || match (issuer.p384_key(), P384Signature::of_der(signed.signature)) {
-        (Some(key), Some(signature)) => key.verifies(signed.body, &signature),
-        _ => false,
-    };
-    memory.signed(issuer, signed, holds)
+    let signature = P384Signature::of_der(signed.signature)?;
+    Some(SignatureCheck::P384 { signature, key: issuer.p384_key()?, message: signed.body })
 }
 
 /// May sign documents, and no certificates.

@@ -6,9 +6,11 @@ use alloc::vec::Vec;
 
 use quoth_attestation::Digest;
 
-use super::certificate::{check_algorithm, check_leaf, is_signed_by};
+use super::certificate::{check_algorithm, check_leaf, is_signed_by, signature_check};
 use crate::Refusal;
+use crate::crypto::{P384Key, SignatureCheck};
 use crate::memory::Memory;
+use crate::signatures::Foreseen;
 use crate::x509::{Certificate, Validity};
 
 /// Certificates before the leaf, at most.
@@ -32,46 +34,73 @@ pub(crate) enum Naming {
     Plain,
 }
 
-/// Follows `bundle` (root first) to `leaf`, and returns that.
-pub(super) fn verify<'a>(
-    bundle: &[&'a [u8]],
-    leaf: &'a [u8],
-    module: &str,
-    anchor: Anchor<'_>,
-    validity: Validity,
-    memory: &Memory,
-) -> Result<Certificate<'a>, Refusal> {
-    let length = Refusal::NitroChainLength { limit: MAX_BUNDLE, actual: bundle.len() };
-    let Some(root) = bundle.first().filter(|_| bundle.len() <= MAX_BUNDLE) else {
-        return Err(length);
-    };
-    let root = Digest::of(root);
-    if !anchor.roots.contains(&root) {
-        return Err(Refusal::NitroChainRoot { expected: list(anchor.roots), actual: root });
-    }
-    let ders: Vec<&'a [u8]> = bundle.iter().copied().chain([leaf]).collect();
-    if ders.iter().collect::<BTreeSet<_>>().len() != ders.len() {
-        return Err(length);
-    }
-    let chain = ders.iter().enumerate().map(|(position, der)| read(position, der)).collect::<Result<Vec<_>, _>>()?;
-    // The root is pinned by the hash of all of it, so its signature on itself says nothing more.
-    for (position, pair) in (1..).zip(chain.windows(2)) {
-        if let [issuer, issued] = pair {
-            check_issued(position, issued, issuer, memory)?;
-        }
-    }
-    for (position, certificate) in chain.iter().enumerate() {
-        check_validity(position, certificate.validity, validity)?;
-        let constraints = match chain.len() - 1 - position {
-            0 => check_leaf(certificate),
-            // The leaf is no authority.
-            below => certificate.check_authority(below - 1),
+/// A chain, read and **not yet verified**, that begins at a pinned root.
+pub(super) struct Chain<'a> {
+    /// From the root to the leaf.
+    certificates: Vec<Certificate<'a>>,
+}
+
+impl<'a> Chain<'a> {
+    /// Reads `bundle` (root first) and `leaf`; verifies no signature.
+    pub(super) fn read(bundle: &[&'a [u8]], leaf: &'a [u8], anchor: Anchor<'_>) -> Result<Self, Refusal> {
+        let length = Refusal::NitroChainLength { limit: MAX_BUNDLE, actual: bundle.len() };
+        let Some(root) = bundle.first().filter(|_| bundle.len() <= MAX_BUNDLE) else {
+            return Err(length);
         };
-        constraints.map_err(|problem| Refusal::NitroChainConstraints { position, problem })?;
+        let root = Digest::of(root);
+        if !anchor.roots.contains(&root) {
+            return Err(Refusal::NitroChainRoot { expected: list(anchor.roots), actual: root });
+        }
+        let ders: Vec<&'a [u8]> = bundle.iter().copied().chain([leaf]).collect();
+        if ders.iter().collect::<BTreeSet<_>>().len() != ders.len() {
+            return Err(length);
+        }
+        let read = ders.iter().enumerate().map(|(position, der)| read(position, der));
+        Ok(Self { certificates: read.collect::<Result<_, _>>()? })
     }
-    let leaf = chain.into_iter().next_back().ok_or(length)?;
-    check_name(leaf.subject.common(), module, anchor.naming)?;
-    Ok(leaf)
+
+    /// The key that signs documents.
+    pub(super) fn key(&self) -> Option<&P384Key> {
+        self.certificates.last()?.p384_key()
+    }
+
+    /// The signatures that [`Chain::verify`] asks for, but those that are remembered.
+    pub(super) fn signature_checks(&self, memory: &Memory) -> impl Iterator<Item = SignatureCheck<'_>> {
+        let named = self.links().take_while(|(issuer, issued)| issued.issuer == issuer.subject);
+        named
+            .filter(|(issuer, issued)| !memory.knows(issuer, &issued.signed))
+            .filter_map(|(issuer, issued)| signature_check(issued, issuer))
+    }
+
+    /// Follows it from the root to the leaf, which must be that of `module`.
+    pub(super) fn verify(
+        &self,
+        module: &str,
+        naming: Naming,
+        validity: Validity,
+        foreseen: &Foreseen<'_>,
+    ) -> Result<(), Refusal> {
+        // The root is pinned by the hash of all of it, so its signature on itself says nothing more.
+        for (position, (issuer, issued)) in (1..).zip(self.links()) {
+            check_issued(position, issued, issuer, foreseen)?;
+        }
+        for (position, certificate) in self.certificates.iter().enumerate() {
+            check_validity(position, certificate.validity, validity)?;
+            let constraints = match self.certificates.len() - 1 - position {
+                0 => check_leaf(certificate),
+                // The leaf is no authority.
+                below => certificate.check_authority(below - 1),
+            };
+            constraints.map_err(|problem| Refusal::NitroChainConstraints { position, problem })?;
+        }
+        let leaf = self.certificates.last().and_then(|leaf| leaf.subject.common());
+        check_name(leaf, module, naming)
+    }
+
+    /// Issuers with what they have issued.
+    fn links(&self) -> impl Iterator<Item = (&Certificate<'a>, &Certificate<'a>)> {
+        self.certificates.iter().zip(self.certificates.iter().skip(1))
+    }
 }
 
 /// Reads the certificate at `position`, counted from the root.
@@ -86,12 +115,12 @@ fn check_issued(
     position: usize,
     issued: &Certificate<'_>,
     issuer: &Certificate<'_>,
-    memory: &Memory,
+    foreseen: &Foreseen<'_>,
 ) -> Result<(), Refusal> {
     if issued.issuer != issuer.subject {
         return Err(Refusal::NitroChainIssuer { position });
     }
-    match is_signed_by(issued, issuer, memory) {
+    match is_signed_by(issued, issuer, foreseen) {
         true => Ok(()),
         false => Err(Refusal::NitroChainSignature { position }),
     }

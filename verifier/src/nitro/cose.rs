@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 
 use super::cbor::Reader;
 use crate::Refusal;
-use crate::crypto::{P384Key, P384Signature};
+use crate::crypto::{P384Key, P384Signature, SignatureCheck};
 
 /// Tag 18, COSE_Sign1 (RFC 9052 §2): the NSM leaves it out, others put it before what the NSM gave them.
 const TAGGED: &[u8] = &[0xd2];
@@ -44,25 +44,22 @@ impl<'a> Sign1<'a> {
         Ok(Self { payload, signature })
     }
 
-    /// Verifies the signature over the bytes as they were received.
-    pub(super) fn verify(&self, key: &P384Key) -> Result<(), Refusal> {
-        match key.verifies(&to_be_signed(self.payload), &self.signature) {
-            true => Ok(()),
-            false => Err(Refusal::NitroCoseSignature),
-        }
+    /// What is signed: the Sig_structure (RFC 9052 §4.4) with empty external data, the payload as it was received.
+    pub(super) fn message(&self) -> Vec<u8> {
+        let mut bytes = Vec::with_capacity(self.payload.len() + 32);
+        bytes.push(0x84);
+        bytes.push(0x60 | 10);
+        bytes.extend(b"Signature1");
+        byte_string(&mut bytes, PROTECTED);
+        byte_string(&mut bytes, &[]);
+        byte_string(&mut bytes, self.payload);
+        bytes
     }
-}
 
-/// The Sig_structure (RFC 9052 §4.4) with empty external data.
-fn to_be_signed(payload: &[u8]) -> Vec<u8> {
-    let mut bytes = Vec::with_capacity(payload.len() + 32);
-    bytes.push(0x84);
-    bytes.push(0x60 | 10);
-    bytes.extend(b"Signature1");
-    byte_string(&mut bytes, PROTECTED);
-    byte_string(&mut bytes, &[]);
-    byte_string(&mut bytes, payload);
-    bytes
+    /// That `key` has signed its message.
+    pub(super) fn signature_check<'b>(&self, key: &'b P384Key, message: &'b [u8]) -> SignatureCheck<'b> {
+        SignatureCheck::P384 { signature: self.signature, key, message }
+    }
 }
 
 fn byte_string(out: &mut Vec<u8>, bytes: &[u8]) {

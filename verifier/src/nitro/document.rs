@@ -5,10 +5,10 @@ use alloc::vec::Vec;
 use quoth_attestation::measurement::Pcr;
 
 use super::cbor::Reader;
-use super::chain::{self, Anchor, MAX_BUNDLE};
+use super::chain::{Anchor, Chain, MAX_BUNDLE};
 use super::cose::Sign1;
 use crate::Refusal;
-use crate::memory::Memory;
+use crate::signatures::Signatures;
 use crate::x509::Validity;
 
 /// Keys that a document may have.
@@ -74,10 +74,16 @@ impl<'a> Document<'a> {
         self,
         anchor: Anchor<'_>,
         validity: Validity,
-        memory: &Memory,
+        signatures: &Signatures,
     ) -> Result<Attested<'a>, Refusal> {
-        let leaf = chain::verify(&self.cabundle, self.certificate, &self.module_id, anchor, validity, memory)?;
-        self.sign1.verify(leaf.p384_key().ok_or(Refusal::NitroCoseSignature)?)?;
+        let chain = Chain::read(&self.cabundle, self.certificate, anchor)?;
+        let message = self.sign1.message();
+        let own = || chain.key().map(|key| self.sign1.signature_check(key, &message));
+        let foreseen = signatures.foresee(|memory| own().into_iter().chain(chain.signature_checks(memory)).collect());
+        chain.verify(&self.module_id, anchor.naming, validity, &foreseen)?;
+        if !own().is_some_and(|own| foreseen.holds(&own)) {
+            return Err(Refusal::NitroCoseSignature);
+        }
         let register = |index, field| self.pcrs.get(&index).copied().ok_or(Refusal::NitroFieldMissing { field });
         Ok(Attested {
             registers: [register(0, "pcr0")?, register(1, "pcr1")?, register(2, "pcr2")?],

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used)]
 extern crate std;
 
+mod foreseen;
 mod forge;
 mod forged;
 
@@ -15,7 +16,8 @@ use quoth_attestation::Digest;
 
 use super::cbor::Reader;
 use super::{AWS_ROOT_G1, Anchor, Document, Naming};
-use crate::memory::Memory;
+use crate::Refusal;
+use crate::signatures::tests::every_way;
 use crate::x509::Validity;
 
 /// Where the captured documents lie; the tests fail without them.
@@ -43,11 +45,14 @@ fn roots() -> BTreeSet<Digest> {
 
 /// `Ok` or the code of a refusal, at `later` seconds after the document's own time.
 fn judge(bytes: &[u8], roots: &BTreeSet<Digest>, naming: Naming, later: u64) -> Result<[bool; 3], &'static str> {
-    let document = Document::parse(bytes).map_err(|refusal| refusal.code())?;
-    let validity = Validity { at: document.signed_at() + later, skew: 0 };
-    let attested =
-        document.verify(Anchor { roots, naming }, validity, &Memory::default()).map_err(|refusal| refusal.code())?;
-    Ok(attested.registers.map(|register| register == [0; 48]))
+    let [verdict, others @ ..] = every_way().map(|signatures| {
+        let document = Document::parse(bytes)?;
+        let validity = Validity { at: document.signed_at() + later, skew: 0 };
+        let attested = document.verify(Anchor { roots, naming }, validity, &signatures)?;
+        Ok(attested.registers.map(|register| register == [0; 48]))
+    });
+    others.into_iter().for_each(|other| assert_eq!(other, verdict));
+    verdict.map_err(|refusal: Refusal| refusal.code())
 }
 
 #[test]

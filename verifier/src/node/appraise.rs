@@ -97,7 +97,7 @@ impl Appraisal<'_> {
         let document = Document::parse(&self.evidence.quote)?;
         let validity = self.validity()(document.signed_at());
         let anchor = Anchor { roots: self.policy.roots(), naming: Naming::Plain };
-        let found = document.verify(anchor, validity, &self.trust.memory)?;
+        let found = document.verify(anchor, validity, &self.trust.signatures)?;
         let what = "the document is signed under an accepted root";
         self.checks.held("nitro.chain.root", what, "the policy, [simulated]", "signed", "signed");
         self.document(&found)?;

@@ -4,10 +4,12 @@ use alloc::vec::Vec;
 
 use quoth_attestation::Digest;
 
-use super::rsa::{is_pss, is_signed_by};
+use super::rsa::{is_pss, is_signed_by, signature_check};
 use super::vek::Vek;
 use super::{Family, SigningKey, SnpRefusal, crl};
+use crate::crypto::SignatureCheck;
 use crate::memory::Memory;
+use crate::signatures::Foreseen;
 use crate::x509::{Certificate, RevocationList, Validity};
 
 /// VEK, intermediate, root.
@@ -18,7 +20,6 @@ const ROOT: &str = "root";
 
 /// A verified chain.
 pub(super) struct Chain<'a> {
-    pub(super) family: Family,
     pub(super) vek: Vek,
     /// The revocation lists, verified.
     pub(super) crls: Vec<RevocationList<'a>>,
@@ -44,15 +45,12 @@ fn parse<'a, C: AsRef<[u8]>>(certificate: &'static str, der: &'a C) -> Result<Ce
     Certificate::parse(der.as_ref()).map_err(|problem| SnpRefusal::ChainCertificate { certificate, problem })
 }
 
-/// Follows a chain and checks `crls` against it.
-pub(super) fn verify<'a>(
+/// Whose chain it is, by its root, algorithms and names: what can be said before a signature is checked.
+pub(super) fn family(
     [vek, intermediate, root]: [&Certificate<'_>; LENGTH],
-    crls: &[&'a [u8]],
     kind: SigningKey,
     roots: Roots,
-    validity: Validity,
-    memory: &Memory,
-) -> Result<Chain<'a>, SnpRefusal> {
+) -> Result<Family, SnpRefusal> {
     let actual = root.signed.digest;
     let family = roots(&actual).ok_or(SnpRefusal::ChainRoot { actual })?;
     // The root is pinned by the hash of all of it, so its signature on itself says nothing more.
@@ -61,12 +59,33 @@ pub(super) fn verify<'a>(
             return Err(SnpRefusal::ChainAlgorithm { certificate: name, problem: "not signed by RSA-PSS as AMD does" });
         }
     }
-    names(vek, intermediate, root, kind, family)?;
+    names(vek, intermediate, root, kind, family).map(|()| family)
+}
 
+/// The signatures that [`verify`] asks for, but those that are remembered and those of revocation lists.
+pub(super) fn signature_checks<'a>(
+    [vek, intermediate, root]: [&'a Certificate<'_>; LENGTH],
+    memory: &Memory,
+) -> impl Iterator<Item = SignatureCheck<'a>> {
+    [(root, intermediate), (intermediate, vek)]
+        .into_iter()
+        .filter(|(issuer, issued)| !memory.knows(issuer, &issued.signed))
+        .filter_map(|(issuer, issued)| signature_check(issuer, &issued.signed))
+}
+
+/// Follows a chain of this family and checks `crls` against it.
+pub(super) fn verify<'a>(
+    [vek, intermediate, root]: [&Certificate<'_>; LENGTH],
+    family: Family,
+    crls: &[&'a [u8]],
+    kind: SigningKey,
+    validity: Validity,
+    foreseen: &Foreseen<'_>,
+) -> Result<Chain<'a>, SnpRefusal> {
     check_key(ROOT, root)?;
-    check_issued(INTERMEDIATE, intermediate, root, memory)?;
+    check_issued(INTERMEDIATE, intermediate, root, foreseen)?;
     check_key(INTERMEDIATE, intermediate)?;
-    check_issued(VEK, vek, intermediate, memory)?;
+    check_issued(VEK, vek, intermediate, foreseen)?;
 
     for (name, certificate) in [(VEK, vek), (INTERMEDIATE, intermediate), (ROOT, root)] {
         let (not_before, not_after) = certificate.validity;
@@ -80,8 +99,8 @@ pub(super) fn verify<'a>(
     check_leaf(vek).map_err(refuse(VEK))?;
 
     let serial = intermediate.serial;
-    let crls = crls.iter().map(|crl| crl::verify(crl, root, memory)).collect::<Result<_, _>>()?;
-    let chain = Chain { family, vek: Vek::read(vek, kind, family)?, crls };
+    let crls = crls.iter().map(|crl| crl::verify(crl, root, foreseen)).collect::<Result<_, _>>()?;
+    let chain = Chain { vek: Vek::read(vek, kind, family)?, crls };
     match chain.crls.iter().any(|crl| crl.revoked.contains(&serial)) {
         true => Err(SnpRefusal::Revoked { serial: hex::encode(serial) }),
         false => Ok(chain),
@@ -120,9 +139,9 @@ fn check_issued(
     certificate: &'static str,
     issued: &Certificate<'_>,
     issuer: &Certificate<'_>,
-    memory: &Memory,
+    foreseen: &Foreseen<'_>,
 ) -> Result<(), SnpRefusal> {
-    match is_signed_by(issuer, &issued.signed, memory) {
+    match is_signed_by(issuer, &issued.signed, foreseen) {
         true => Ok(()),
         false => Err(SnpRefusal::ChainSignature { certificate }),
     }

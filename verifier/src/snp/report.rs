@@ -1,7 +1,7 @@
 //! ATTESTATION_REPORT (AMD 56860 rev. 1.58, table 23), versions 2 to 5.
 
 use super::{Family, SnpRefusal};
-use crate::crypto::{P384Key, P384Signature};
+use crate::crypto::{P384Key, P384Signature, SignatureCheck};
 
 /// A report, bytes.
 pub(crate) const LENGTH: usize = 1184;
@@ -118,12 +118,9 @@ impl Report {
         })
     }
 
-    /// Verifies the signature over the bytes as they were received.
-    pub(crate) fn verify(&self, key: &P384Key) -> Result<(), SnpRefusal> {
-        match key.verifies(&self.signed, &self.signature) {
-            true => Ok(()),
-            false => Err(SnpRefusal::Signature),
-        }
+    /// That `key` has signed the bytes as they were received.
+    pub(super) fn signature_check<'a>(&'a self, key: &'a P384Key) -> SignatureCheck<'a> {
+        SignatureCheck::P384 { signature: self.signature, key, message: &self.signed }
     }
 }
 

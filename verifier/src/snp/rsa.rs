@@ -2,7 +2,8 @@
 
 use hex_literal::hex;
 
-use crate::memory::Memory;
+use crate::crypto::SignatureCheck;
+use crate::signatures::Foreseen;
 use crate::x509::{Certificate, Signed};
 
 /// AlgorithmIdentifier, DER. AMD writes the default trailer field out in some certificates and leaves it away in others.
@@ -23,7 +24,12 @@ pub(super) fn is_pss(algorithm: &[u8]) -> bool {
 }
 
 /// Whether `issuer` has signed it, with a key of AMD's kind.
-pub(super) fn is_signed_by(issuer: &Certificate<'_>, signed: &Signed<'_>, memory: &Memory) -> bool {
-    let holds = || issuer.rsa_key().is_some_and(|key| key.verifies(signed.body, signed.signature));
-    memory.signed(issuer, signed, holds)
+pub(super) fn is_signed_by(issuer: &Certificate<'_>, signed: &Signed<'_>, foreseen: &Foreseen<'_>) -> bool {
+    foreseen.issued(issuer, signed, || signature_check(issuer, signed))
+}
+
+/// That `issuer` has signed it; none without a key of AMD's kind.
+pub(super) fn signature_check<'a>(issuer: &'a Certificate<'_>, signed: &'a Signed<'_>) -> Option<SignatureCheck<'a>> {
+    let Signed { signature, body: message, .. } = *signed;
+    issuer.rsa_key().map(|key| SignatureCheck::Rsa { signature, key, message })
 }

@@ -2,6 +2,7 @@
 //! bend of it is refused by the one check that it bends.
 #![allow(clippy::unwrap_used)]
 
+mod foreseen;
 mod forge;
 mod node;
 
@@ -11,7 +12,7 @@ use forge::*;
 use quoth_attestation::Digest;
 
 use super::{Family, SnpRules, Tcb, verify};
-use crate::memory::Memory;
+use crate::signatures::Signatures;
 use crate::x509::Validity;
 
 fn bent(bend: impl FnOnce(&mut Forge)) -> &'static str {
@@ -60,7 +61,8 @@ fn a_forged_chain_with_the_right_names_ends_at_no_root() {
     let root = forge.root.der(&keys().root);
     // A root that nobody has pinned, since each one's signature is another.
     let certificates = [forge.vek.der(forge.vek_issuer), forge.intermediate.der(&keys().root), root];
-    let refused = verify(&forge.signed(), &certificates, &[], roots, Validity { at: NOW, skew: 0 }, &Memory::default());
+    let refused =
+        verify(&forge.signed(), &certificates, &[], roots, Validity { at: NOW, skew: 0 }, &Signatures::default());
     assert_eq!(refused.err().unwrap().code(), "snp.chain.root");
     assert_eq!(bent(|forge| forge.short = 1), "snp.chain.length");
     assert_eq!(bent(|forge| forge.short = 3), "snp.chain.length");
@@ -199,7 +201,7 @@ fn signatures_have_one_encoding() {
     let chain = [keep.vek.der(keep.vek_issuer), keep.intermediate.der(&keys().root), keep.root.der(&keys().root)];
     ROOTS.lock().unwrap().push((Digest::of(&chain[2]), keep.family));
     let code = |report: &[u8]| {
-        let verdict = verify(report, &chain, &[], roots, Validity { at: NOW, skew: 0 }, &Memory::default());
+        let verdict = verify(report, &chain, &[], roots, Validity { at: NOW, skew: 0 }, &Signatures::default());
         verdict.map_or_else(|refusal| refusal.code(), |_| "genuine")
     };
     let honest = keep.signed();

@@ -19,7 +19,8 @@ use quoth_attestation::Digest;
 
 use super::super::{Anchor, Attested, Document, Naming};
 use crate::Refusal;
-use crate::memory::Memory;
+use crate::signatures::Signatures;
+use crate::signatures::tests::every_way;
 use crate::x509::Validity;
 pub(super) use crate::x509::forge::{der, extension, hexed, p384_info, rsa_info, time};
 
@@ -367,22 +368,28 @@ impl Forge {
         self.envelope(&payload, &payload)
     }
 
-    /// Judges a document where its own root is pinned: anew, and with the memory of one who has met its honest twin.
+    /// Judges a document where its own root is pinned: anew, and with the memory of one who has met its honest twin, the
+    /// signatures checked in every way.
     pub(super) fn judge<'a>(&self, document: &'a [u8]) -> Result<Attested<'a>, Refusal> {
-        static EXPERIENCED: LazyLock<Memory> = LazyLock::new(|| {
-            let (forge, memory) = (Forge::new(), Memory::default());
-            forge.verify(&forge.signed(), &memory).unwrap();
-            memory
-        });
-        let verdict = self.verify(document, &Memory::default());
-        assert_eq!(self.verify(document, &EXPERIENCED).err(), verdict.as_ref().err().cloned());
+        static EXPERIENCED: LazyLock<[Signatures; 3]> = LazyLock::new(|| every_way().map(Forge::met));
+        let verdict = self.verify(document, &Signatures::default());
+        for signatures in every_way().iter().chain(EXPERIENCED.iter()) {
+            assert_eq!(self.verify(document, signatures).err(), verdict.as_ref().err().cloned());
+        }
         verdict
     }
 
-    fn verify<'a>(&self, document: &'a [u8], memory: &Memory) -> Result<Attested<'a>, Refusal> {
+    /// One that has met an honest document.
+    pub(super) fn met(signatures: Signatures) -> Signatures {
+        let forge = Self::new();
+        forge.verify(&forge.signed(), &signatures).unwrap();
+        signatures
+    }
+
+    pub(super) fn verify<'a>(&self, document: &'a [u8], signatures: &Signatures) -> Result<Attested<'a>, Refusal> {
         let roots = BTreeSet::from([Digest::of(&self.chain[ROOT].der())]);
         let anchor = Anchor { roots: &roots, naming: Naming::Aws };
-        Document::parse(document)?.verify(anchor, Validity { at: self.at, skew: 0 }, memory)
+        Document::parse(document)?.verify(anchor, Validity { at: self.at, skew: 0 }, signatures)
     }
 
     /// The code of a document's refusal, or `genuine`.

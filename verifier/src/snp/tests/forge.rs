@@ -14,8 +14,8 @@ use p384::ecdsa::{Signature, SigningKey as P384Key};
 use quoth_attestation::Digest;
 
 use super::super::{Attested, Family, SnpRefusal, SnpRules, verify};
-use crate::memory::Memory;
 use crate::node::Checks;
+use crate::signatures::tests::every_way;
 use crate::x509::Validity;
 pub(super) use crate::x509::forge::{der, extension, hexed, p384_info, rsa_info, time};
 
@@ -254,9 +254,14 @@ impl Forge {
         (certificates, self.list.iter().map(List::der).collect())
     }
 
+    /// Judges it, the signatures checked in every way.
     pub(super) fn verify(&self) -> Result<Attested, SnpRefusal> {
-        let (certificates, lists) = self.endorsements();
-        verify(&self.signed(), &certificates, &lists, roots, Validity { at: NOW, skew: 0 }, &Memory::default())
+        let (report, (certificates, lists)) = (self.signed(), self.endorsements());
+        let [verdict, others @ ..] = every_way().map(|signatures| {
+            verify(&report, &certificates, &lists, roots, Validity { at: NOW, skew: 0 }, &signatures)
+        });
+        others.into_iter().for_each(|other| assert_eq!(other.err(), verdict.as_ref().err().cloned()));
+        verdict
     }
 
     pub(super) fn signed(&self) -> Vec<u8> {

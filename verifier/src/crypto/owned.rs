@@ -1,0 +1,34 @@
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+
+use super::{P384Key, P384Signature, RsaKey, SignatureCheck};
+
+/// A check that borrows nothing.
+pub(crate) enum OwnedCheck {
+    P384 { signature: P384Signature, key: Box<P384Key>, message: Vec<u8> },
+    Rsa { signature: Vec<u8>, key: Vec<u8>, message: Vec<u8> },
+}
+
+impl OwnedCheck {
+    pub(crate) fn of(check: &SignatureCheck<'_>) -> Self {
+        match *check {
+            SignatureCheck::P384 { signature, key, message } => {
+                Self::P384 { signature, key: Box::new(key.clone()), message: message.into() }
+            }
+            SignatureCheck::Rsa { signature, key, message } => {
+                Self::Rsa { signature: signature.into(), key: key.der.into(), message: message.into() }
+            }
+        }
+    }
+
+    pub(crate) fn holds(&self) -> bool {
+        match self {
+            Self::P384 { signature, key, message } => {
+                SignatureCheck::P384 { signature: *signature, key, message }.holds()
+            }
+            Self::Rsa { signature, key, message } => {
+                SignatureCheck::Rsa { signature, key: &RsaKey { der: key }, message }.holds()
+            }
+        }
+    }
+}

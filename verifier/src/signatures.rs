@@ -1,0 +1,64 @@
+//! How signatures come to be believed: those on certificates that were met before are remembered, the others are checked when
+//! they are asked for, or ahead of that.
+
+#[cfg(test)]
+pub(crate) mod tests;
+#[cfg(feature = "fast")]
+mod two_threads;
+
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+use crate::crypto::SignatureCheck;
+use crate::memory::Memory;
+use crate::x509::{Certificate, Signed};
+
+/// How one verifier does it. Clones share the memory.
+#[derive(Clone, Default)]
+pub(crate) struct Signatures {
+    memory: Arc<Memory>,
+    ahead: Option<CheckAll>,
+}
+
+/// Checks several at once; says of each whether it holds.
+type CheckAll = for<'a> fn(Vec<SignatureCheck<'a>>) -> Vec<(SignatureCheck<'a>, bool)>;
+
+/// The signatures of one piece of evidence.
+pub(crate) struct Foreseen<'a> {
+    memory: &'a Memory,
+    /// Those that were checked ahead, and whether they hold.
+    checked: Vec<(SignatureCheck<'a>, bool)>,
+}
+
+impl Signatures {
+    #[cfg(feature = "fast")]
+    pub(crate) fn check_on_two_threads(&mut self) {
+        self.ahead = Some(two_threads::check);
+    }
+
+    /// Checks ahead what `coming` says will be asked for, the costliest first, if that is more than one signature.
+    pub(crate) fn foresee<'a>(&'a self, coming: impl FnOnce(&Memory) -> Vec<SignatureCheck<'a>>) -> Foreseen<'a> {
+        let checked = self.ahead.map_or_else(Vec::new, |check_all| match coming(&self.memory) {
+            several if several.len() > 1 => check_all(several),
+            _ => Vec::new(),
+        });
+        Foreseen { memory: &self.memory, checked }
+    }
+}
+
+impl Foreseen<'_> {
+    pub(crate) fn holds(&self, check: &SignatureCheck<'_>) -> bool {
+        let ahead = self.checked.iter().find(|(checked, _)| checked == check);
+        ahead.map_or_else(|| check.holds(), |(_, holds)| *holds)
+    }
+
+    /// Whether `issuer` has signed `issued`: it is remembered, or `check` holds.
+    pub(crate) fn issued<'b>(
+        &self,
+        issuer: &Certificate<'_>,
+        issued: &Signed<'_>,
+        check: impl FnOnce() -> Option<SignatureCheck<'b>>,
+    ) -> bool {
+        self.memory.signed(issuer, issued, || check().is_some_and(|check| self.holds(&check)))
+    }
+}

@@ -1,0 +1,81 @@
+//! Ways to check signatures, and that what is checked ahead is believed of nothing else.
+#![allow(clippy::unwrap_used)]
+
+use alloc::vec;
+
+use p384::ecdsa::signature::Signer as _;
+use p384::ecdsa::{Signature, SigningKey};
+
+use super::*;
+use crate::crypto::{P384Key, P384Signature};
+
+/// When they are asked for, ahead, and ahead on two threads where this build can: all must say the same of everything.
+pub(crate) fn every_way() -> [Signatures; 3] {
+    let ahead = ahead_by(one_by_one);
+    let mut two_threads = ahead.clone();
+    two_threads.memory = Arc::default();
+    #[cfg(feature = "fast")]
+    two_threads.check_on_two_threads();
+    [Signatures::default(), ahead, two_threads]
+}
+
+/// Believes whatever is foreseen: where it errs, a signature was not.
+pub(crate) fn credulous() -> Signatures {
+    ahead_by(|checks| checks.into_iter().map(|check| (check, true)).collect())
+}
+
+/// Panics if there is something to check ahead.
+pub(crate) fn never_ahead() -> Signatures {
+    ahead_by(|checks| panic!("{} are checked ahead", checks.len()))
+}
+
+pub(crate) fn ahead_by(check_all: CheckAll) -> Signatures {
+    Signatures { ahead: Some(check_all), ..Signatures::default() }
+}
+
+impl Signatures {
+    /// The same memory, and no more work ahead.
+    pub(crate) fn then_never_ahead(self) -> Self {
+        Self { memory: self.memory, ..never_ahead() }
+    }
+}
+
+pub(crate) fn one_by_one(checks: Vec<SignatureCheck<'_>>) -> Vec<(SignatureCheck<'_>, bool)> {
+    checks
+        .into_iter()
+        .map(|check| {
+            let holds = check.holds();
+            (check, holds)
+        })
+        .collect()
+}
+
+fn signed(number: u8, message: &[u8]) -> (P384Key, P384Signature) {
+    let signer = SigningKey::from_slice(&[number; 48]).unwrap();
+    let signature: Signature = signer.sign(message);
+    let key = P384Key::read(signer.verifying_key().to_sec1_point(false).as_bytes()).unwrap();
+    (key, P384Signature::of_bytes(&signature.to_bytes()).unwrap())
+}
+
+#[test]
+fn an_answer_is_for_the_same_signature_key_and_message_only() {
+    let ((key, signature), (other_key, other_signature)) = (signed(1, b"one"), signed(2, b"two"));
+    let check = |signature, key, message| SignatureCheck::P384 { signature, key, message };
+    let wrong = || [check(signature, &key, b"wrong"), check(signature, &other_key, b"one")];
+    let signatures = credulous();
+    let foreseen = signatures.foresee(|_| wrong().into());
+    assert!(wrong().iter().all(|wrong| !wrong.holds() && foreseen.holds(wrong)), "as it was told");
+    assert!(!foreseen.holds(&check(other_signature, &key, b"wrong")));
+    assert!(!foreseen.holds(&check(signature, &other_key, b"wrong")));
+    assert!(!foreseen.holds(&check(signature, &key, b"wrong ")));
+    assert!(foreseen.holds(&check(signature, &key, b"one")), "what nobody foresaw is checked");
+}
+
+#[test]
+fn one_signature_is_not_worth_foreseeing() {
+    let (key, signature) = signed(1, b"one");
+    let signatures = never_ahead();
+    assert!(!signatures.foresee(|_| vec![]).holds(&SignatureCheck::P384 { signature, key: &key, message: b"two" }));
+    let check = || SignatureCheck::P384 { signature, key: &key, message: b"one" };
+    assert!(signatures.foresee(|_| vec![check()]).holds(&check()));
+}
