@@ -37,7 +37,8 @@ impl KeyId {
     }
 }
 
-/// A payload that a receipt key signs. The type name in the protected header keeps the kinds apart.
+/// A payload that a node's receipt key signs, or its operator's key. The type name in the protected header keeps the kinds
+/// apart.
 pub trait Payload: Sized {
     /// The `typ` header.
     const TYP: &'static str;

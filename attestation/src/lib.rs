@@ -13,6 +13,7 @@
 //! | [`receipt`] | what one exchange was, signed |
 //! | [`checkpoint`] | how far a stream had come, signed while it runs |
 //! | [`record`] | how checkpoints and receipts travel inside an event stream |
+//! | [`secret`] | provider keys on their way into a node |
 //! | [`transcript`] | one exchange in one file, for an auditor |
 //!
 //! Decoding is strict everywhere: each value has exactly one accepted encoding.
@@ -32,6 +33,7 @@ pub mod evidence;
 pub mod measurement;
 pub mod receipt;
 pub mod record;
+pub mod secret;
 pub mod statement;
 pub mod transcript;
 

@@ -140,6 +140,12 @@ pub struct Upstream {
     pub port: u16,
 }
 
+impl core::fmt::Display for Upstream {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        write!(f, "{} at {}:{}", self.name, self.host, self.port)
+    }
+}
+
 impl Statement {
     /// Deterministic CBOR.
     pub fn encode(&self) -> Vec<u8> {

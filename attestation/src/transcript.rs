@@ -58,10 +58,19 @@ pub struct Response {
     pub body: Vec<u8>,
 }
 
-/// The committed values of a local execution, without which nobody can run it again.
+/// What only the enclave knew: the committed values, without which nobody can open the execution's commitments.
 /// Also the answer of `GET /v1/exchanges/{cti}`, in the same canonical form.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Details {
+    /// Of a local execution.
+    Local(LocalDetails),
+    /// Of an upstream execution.
+    Upstream(UpstreamDetails),
+}
+
+/// The committed values of a local execution, without which nobody can run it again.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Details {
+pub struct LocalDetails {
     /// The rendered prompt.
     pub prompt: Vec<u8>,
     /// Its token ids.
@@ -70,6 +79,33 @@ pub struct Details {
     pub output_tokens: Vec<u32>,
     /// The sampling parameters as used, encoded.
     pub sampling: Vec<u8>,
+}
+
+/// The committed values of an upstream execution.
+#[derive(Clone, PartialEq, Eq)]
+pub struct UpstreamDetails {
+    /// Request line and header fields as forwarded, as [`head`] writes them.
+    pub head: Vec<u8>,
+    /// The provider's certificates as received, DER, its own first; none when there was no connection.
+    pub certificates: Vec<Vec<u8>>,
+    /// The body as forwarded, when it is not the request's.
+    pub sent: Option<Vec<u8>>,
+    /// The body as it came back, when it is not the response's.
+    pub received: Option<Vec<u8>>,
+}
+
+/// What stands for a credential's value in [`head`].
+pub const REDACTED: &[u8] = b"redacted";
+
+/// A forwarded request's head as it is committed to: `METHOD target` and a line feed, then for each field its name in lower
+/// case, a colon, a space, its value and a line feed (`SPEC.md` §5). Fields come in the order sent, `host` before all others,
+/// and the same text stands for HTTP/1.1 and HTTP/2.
+pub fn head<'a>(method: &str, target: &str, fields: impl Iterator<Item = (&'a str, &'a [u8])>) -> Vec<u8> {
+    let mut head = [method.as_bytes(), b" ", target.as_bytes(), b"\n"].concat();
+    for (name, value) in fields {
+        head.extend([name.as_bytes(), b": ", value, b"\n"].concat());
+    }
+    head
 }
 
 impl Transcript {
@@ -127,6 +163,14 @@ impl Transcript {
 }
 
 impl Details {
+    /// Those of a local execution.
+    pub fn local(&self) -> Option<&LocalDetails> {
+        match self {
+            Self::Local(local) => Some(local),
+            Self::Upstream(_) => None,
+        }
+    }
+
     /// The canonical JSON text.
     pub fn encode(&self) -> String {
         to_json(&DetailsJson::from(self))
@@ -165,9 +209,15 @@ impl fmt::Debug for Response {
     }
 }
 
-impl fmt::Debug for Details {
+impl fmt::Debug for LocalDetails {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Details({} + {} tokens)", self.prompt_tokens.len(), self.output_tokens.len())
+        write!(f, "LocalDetails({} + {} tokens)", self.prompt_tokens.len(), self.output_tokens.len())
+    }
+}
+
+impl fmt::Debug for UpstreamDetails {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "UpstreamDetails({} certificates)", self.certificates.len())
     }
 }
 
@@ -207,12 +257,30 @@ struct ResponseJson {
 }
 
 #[derive(Serialize, Deserialize)]
+#[serde(untagged)]
+enum DetailsJson {
+    Local(LocalJson),
+    Upstream(UpstreamJson),
+}
+
+#[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct DetailsJson {
+struct LocalJson {
     output_tokens: Vec<u32>,
     prompt: Body,
     prompt_tokens: Vec<u32>,
     sampling: String,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct UpstreamJson {
+    certificates: Vec<String>,
+    head: Body,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    received: Option<Body>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    sent: Option<Body>,
 }
 
 /// Text if and only if the bytes are UTF-8.
@@ -246,11 +314,19 @@ impl Body {
 
 impl From<&Details> for DetailsJson {
     fn from(details: &Details) -> Self {
-        Self {
-            output_tokens: details.output_tokens.clone(),
-            prompt: Body::from(&details.prompt[..]),
-            prompt_tokens: details.prompt_tokens.clone(),
-            sampling: base64(&details.sampling),
+        match details {
+            Details::Local(local) => Self::Local(LocalJson {
+                output_tokens: local.output_tokens.clone(),
+                prompt: Body::from(&local.prompt[..]),
+                prompt_tokens: local.prompt_tokens.clone(),
+                sampling: base64(&local.sampling),
+            }),
+            Details::Upstream(upstream) => Self::Upstream(UpstreamJson {
+                certificates: upstream.certificates.iter().map(|der| base64(der)).collect(),
+                head: Body::from(&upstream.head[..]),
+                received: upstream.received.as_deref().map(Body::from),
+                sent: upstream.sent.as_deref().map(Body::from),
+            }),
         }
     }
 }
@@ -259,11 +335,21 @@ impl TryFrom<DetailsJson> for Details {
     type Error = FormatError;
 
     fn try_from(json: DetailsJson) -> Result<Self, FormatError> {
-        Ok(Self {
-            prompt: json.prompt.into_bytes("prompt")?,
-            prompt_tokens: json.prompt_tokens,
-            output_tokens: json.output_tokens,
-            sampling: unbase64(&json.sampling, "sampling")?,
+        Ok(match json {
+            DetailsJson::Local(json) => Self::Local(LocalDetails {
+                prompt: json.prompt.into_bytes("prompt")?,
+                prompt_tokens: json.prompt_tokens,
+                output_tokens: json.output_tokens,
+                sampling: unbase64(&json.sampling, "sampling")?,
+            }),
+            DetailsJson::Upstream(json) => Self::Upstream(UpstreamDetails {
+                head: json.head.into_bytes("head")?,
+                certificates: (json.certificates.iter())
+                    .map(|der| unbase64(der, "certificate"))
+                    .collect::<Result<_, _>>()?,
+                sent: json.sent.map(|body| body.into_bytes("sent body")).transpose()?,
+                received: json.received.map(|body| body.into_bytes("received body")).transpose()?,
+            }),
         })
     }
 }

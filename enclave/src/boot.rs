@@ -18,6 +18,7 @@ use crate::config::Config;
 use crate::events::{End, Events, step};
 use crate::node::Node;
 use crate::tls::{self, Tls};
+use crate::upstream::Upstreams;
 use crate::{EnclaveError, feed, limits, server};
 
 /// Threads for connections, at most; the engines have their own.
@@ -79,7 +80,8 @@ async fn boot(path: &Path, link: &Address, events: &Events) -> Result<(Arc<Node>
     events.tell(step("tls", since));
 
     let since = Instant::now();
-    let node = Node::make(&config, engines, &tls).map_err(at("statement"))?;
+    let upstreams = Upstreams::new(&config.settings, link).map_err(at("config"))?;
+    let node = Node::make(&config, engines, upstreams, &tls).map_err(at("statement"))?;
     events.tell(step("statement", since));
 
     Ok((Arc::new(node), tls))

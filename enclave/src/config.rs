@@ -8,6 +8,10 @@ use quoth_attestation::Digest;
 use quoth_attestation::statement::{MAX_MODELS, MAX_TEXT};
 use serde::Deserialize;
 
+mod upstream;
+
+pub use upstream::{Api, KeyHeader, Upstream};
+
 use crate::{EnclaveError, limits};
 
 /// The only version of the file.
@@ -34,12 +38,18 @@ pub struct Settings {
     pub platform: PlatformName,
     /// DNS names and addresses of the TLS certificate.
     pub tls_names: Vec<String>,
+    /// The Ed25519 key, raw, of whoever may give the node secrets; absent: nobody may.
+    #[serde(default)]
+    pub operator: Option<Hash>,
     /// Bounds that an operator may set.
     #[serde(default)]
     pub limits: Limits,
     /// Local models.
     #[serde(default, rename = "model")]
     pub models: Vec<Model>,
+    /// Closed providers.
+    #[serde(default, rename = "upstream")]
+    pub upstreams: Vec<Upstream>,
 }
 
 /// Platforms that a configuration can name.
@@ -154,8 +164,14 @@ impl Config {
         if settings.version != VERSION {
             return refuse("version is not 1");
         }
-        if settings.models.is_empty() || settings.models.len() > MAX_MODELS {
-            return refuse("between 1 and 32 models are needed");
+        if settings.models.is_empty() && settings.upstreams.is_empty() {
+            return refuse("a model or an upstream is needed");
+        }
+        if settings.models.len() > MAX_MODELS || settings.upstreams.len() > upstream::MAX_UPSTREAMS {
+            return refuse("at most 32 models and 16 upstreams are allowed");
+        }
+        if let Some(reason) = settings.upstreams.iter().find_map(|upstream| upstream.check().err()) {
+            return refuse(reason);
         }
         let printable = |name: &&str| name.bytes().all(|byte| byte.is_ascii_graphic());
         if names.iter().any(|name| name.is_empty() || name.len() > MAX_TEXT || !printable(name)) {

@@ -9,6 +9,8 @@
 //! | [`exchange`] | one request and its answer, ending in one receipt |
 //! | [`api`] | what the HTTP paths mean |
 //! | [`server`] | connections, TLS, limits |
+//! | [`upstream`] | closed providers, over TLS through the host |
+//! | [`secrets`] | keys for providers, sealed to this boot |
 //! | [`journal`], [`events`], [`feed`] | the link to the host |
 #![forbid(unsafe_code)]
 
@@ -27,7 +29,9 @@ pub mod metrics;
 pub mod node;
 pub mod platform;
 pub mod process;
+pub mod secrets;
 pub mod server;
 pub mod tls;
+pub mod upstream;
 
 pub use error::EnclaveError;

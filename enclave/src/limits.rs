@@ -68,3 +68,29 @@ pub const JOURNAL_LINGER: Duration = Duration::from_millis(20);
 pub const JOURNAL_BATCH: usize = 64 * 1024;
 /// A host that takes no receipt for so long is gone.
 pub const JOURNAL_STALL: Duration = Duration::from_secs(10);
+/// The way to a provider, through the host.
+pub const EGRESS: Duration = Duration::from_secs(15);
+/// Connections to one provider that are made at one time.
+pub const CONNECTING: usize = 4;
+/// Connections that may turn out to be closed before a request is given up: nothing of it has left then.
+pub const STALE_CONNECTIONS: usize = 3;
+/// HTTP/1.1 connections to one provider that are kept for the next request.
+pub const UPSTREAM_CONNECTIONS: usize = 256;
+/// How long they are kept.
+pub const UPSTREAM_IDLE: Duration = Duration::from_secs(60);
+/// Requests that one HTTP/2 connection to a provider carries.
+pub const UPSTREAM_STREAMS: usize = 64;
+/// A provider is asked for a sign of life so often, and given as long to send it.
+pub const UPSTREAM_PING: Duration = Duration::from_secs(20);
+/// The head of a provider's answer, bytes.
+pub const UPSTREAM_HEAD_BYTES: usize = 64 * 1024;
+/// Its header fields.
+pub const UPSTREAM_HEADERS: usize = 128;
+/// An answer of a provider in one piece, bytes.
+pub const UPSTREAM_BODY: usize = 16 << 20;
+/// One event of a provider's stream, bytes.
+pub const UPSTREAM_EVENT: usize = 16 << 20;
+/// A provider closes its stream so soon after the event that ends it, or is not waited for.
+pub const UPSTREAM_CLOSE: Duration = Duration::from_secs(2);
+/// An operator's order, bytes.
+pub const SECRET_BYTES: usize = 8 * 1024;

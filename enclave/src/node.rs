@@ -18,13 +18,19 @@ use crate::journal::Journal;
 use crate::keys::{ReceiptKey, random};
 use crate::metrics::Metrics;
 use crate::platform::{self, Platform};
+use crate::secrets::Secrets;
 use crate::tls::Tls;
+use crate::upstream::Upstreams;
 use crate::{EnclaveError, clock, limits};
 
 /// A node that can answer.
 pub struct Node {
     /// Local models, in configuration order.
     pub engines: Vec<Engine>,
+    /// Closed providers.
+    pub upstreams: Upstreams,
+    /// Keys for them.
+    pub secrets: Secrets,
     /// The receipt chain.
     pub ledger: Ledger,
     /// Details that callers asked to be kept.
@@ -55,15 +61,16 @@ pub enum NoQuote {
 
 impl Node {
     /// Makes keys and statement and takes the first quote.
-    pub fn make(config: &Config, engines: Vec<Engine>, tls: &Tls) -> Result<Self, EnclaveError> {
+    pub fn make(config: &Config, engines: Vec<Engine>, upstreams: Upstreams, tls: &Tls) -> Result<Self, EnclaveError> {
         let instance = random()?;
         let key = Arc::new(ReceiptKey::generate()?);
         let platform = platform::open(config, instance, &key)?;
+        let secrets = Secrets::new(&config.settings)?;
         let issued = clock::seconds();
         let statement = Statement {
             instance,
             platform: platform.name(),
-            keys: Keys { receipt: key.public(), tls: tls.spki, seal: None, other: Default::default() },
+            keys: Keys { receipt: key.public(), tls: tls.spki, seal: secrets.seal_key(), other: Default::default() },
             config: config.digest(),
             software: Software {
                 name: "quoth-enclave".into(),
@@ -72,8 +79,8 @@ impl Node {
                 engine: engines.first().map(|engine| format!("{} {}", engine.info().identity, engine.info().processor)),
             },
             models: engines.iter().map(model).collect(),
-            upstreams: Vec::new(),
-            operator: None,
+            upstreams: upstreams.described(),
+            operator: secrets.operator(),
             issued,
             not_after: issued + limits::STATEMENT_LIFE.as_secs(),
             clock: platform.clock(),
@@ -83,6 +90,8 @@ impl Node {
         let journal = Arc::new(Journal::new(instance, encoded.clone(), config.settings.limits.exchanges));
         let node = Self {
             engines,
+            upstreams,
+            secrets,
             ledger: Ledger::new(key, digest, Arc::clone(&journal)),
             shelf: Shelf::default(),
             journal,

@@ -5,6 +5,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::upstreams::Provider;
+
 /// Launches an enclave, relays clients to it and keeps its receipts.
 #[derive(Debug, Parser)]
 #[command(name = "quoth", version)]
@@ -33,11 +35,17 @@ pub enum Command {
 #[derive(Args, Debug)]
 pub struct Up {
     /// The enclave's configuration; written from the other options when absent
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["name", "platform", "threads", "parallel", "context", "arithmetic"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["name", "platform", "threads", "parallel", "context", "arithmetic", "upstreams", "operator"])]
     pub config: Option<PathBuf>,
     /// A GGUF model to serve; may be repeated
     #[arg(long = "model", value_name = "FILE")]
     pub models: Vec<PathBuf>,
+    /// A closed provider to forward requests to, by model name; may be repeated
+    #[arg(long = "upstream", value_name = "NAME")]
+    pub upstreams: Vec<Provider>,
+    /// The public key, hex, of whoever may give the node keys for providers: `quoth-verify operator-key` makes it
+    #[arg(long, value_name = "KEY", value_parser = operator)]
+    pub operator: Option<String>,
     /// The name under which a single model answers [default: the file's name]
     #[arg(long)]
     pub name: Option<String>,
@@ -65,6 +73,12 @@ pub struct Up {
     /// What is promised of a model's logits [default: exact-1]
     #[arg(long)]
     pub arithmetic: Option<Arithmetic>,
+}
+
+/// An Ed25519 public key.
+fn operator(text: &str) -> Result<String, &'static str> {
+    let mut bytes = [0; 32];
+    hex::decode_to_slice(text, &mut bytes).map(|()| text.to_ascii_lowercase()).map_err(|_| "64 hexadecimal digits")
 }
 
 /// Arithmetic profiles.

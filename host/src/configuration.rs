@@ -5,11 +5,13 @@ use std::io::Read as _;
 use std::path::Path;
 
 use quoth_attestation::Digest;
+use quoth_link::egress::Destination;
 use serde::{Deserialize, Serialize};
 
 use crate::args::{Arithmetic, Platform, Up};
 use crate::models::{MAX_NAME, Model, Progress};
 use crate::run_dir::ModelState;
+use crate::upstreams::{self, Upstream};
 use crate::{HostError, models};
 
 /// A configuration, bytes, at most.
@@ -22,6 +24,8 @@ pub(crate) struct Configuration {
     pub(crate) bytes: Vec<u8>,
     pub(crate) platform: String,
     pub(crate) models: Vec<ModelState>,
+    /// Where the enclave may be led to, each once.
+    pub(crate) upstreams: Vec<Destination>,
 }
 
 /// The part of a configuration that the host needs; the enclave is the one to be strict about the whole.
@@ -30,6 +34,8 @@ struct Known {
     platform: String,
     #[serde(default)]
     model: Vec<KnownModel>,
+    #[serde(default)]
+    upstream: Vec<KnownUpstream>,
 }
 
 #[derive(Deserialize)]
@@ -39,12 +45,28 @@ struct KnownModel {
     size: u64,
 }
 
+#[derive(Deserialize)]
+struct KnownUpstream {
+    host: String,
+    #[serde(default = "https")]
+    port: u16,
+}
+
+fn https() -> u16 {
+    upstreams::HTTPS
+}
+
 #[derive(Serialize)]
 struct Written<'a> {
     version: u32,
     platform: &'a str,
     tls_names: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    operator: Option<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     model: Vec<WrittenModel>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    upstream: Vec<Upstream>,
 }
 
 #[derive(Serialize)]
@@ -89,14 +111,19 @@ impl Configuration {
             }
         };
         let models = known.model.into_iter().map(find).collect::<Result<Vec<_>, _>>()?;
-        Ok(Self { bytes, platform: known.platform, models })
+        if models.is_empty() && known.upstream.is_empty() {
+            return Err(HostError::Usage("the configuration names neither a model nor an upstream".into()));
+        }
+        let upstreams = destinations(known.upstream.iter().map(|upstream| (&*upstream.host, upstream.port)))?;
+        Ok(Self { bytes, platform: known.platform, models, upstreams })
     }
 
     fn written(options: &Up, files: &[Model]) -> Result<Self, HostError> {
-        if files.is_empty() {
-            return Err(HostError::Usage("nothing to serve: give a GGUF file with --model".into()));
+        if files.is_empty() && options.upstreams.is_empty() {
+            let what = "nothing to serve: give a GGUF file with --model, or a provider with --upstream";
+            return Err(HostError::Usage(what.into()));
         }
-        if options.name.is_some() && files.len() > 1 {
+        if options.name.is_some() && files.len() != 1 {
             return Err(HostError::Usage("--name names a single model; write a --config for several".into()));
         }
         let name = |file: &Model| options.name.clone().unwrap_or_else(|| file.default_name());
@@ -136,11 +163,39 @@ impl Configuration {
             threads,
             arithmetic,
         });
-        let written = Written { version: 1, platform, tls_names, model: model.collect() };
+        let upstream: Vec<_> = options.upstreams.iter().map(|provider| provider.upstream()).collect();
+        for (at, upstream) in upstream.iter().enumerate() {
+            if options.upstreams[..at].contains(&options.upstreams[at]) {
+                return Err(HostError::Usage(format!("--upstream {} is given twice", upstream.name)));
+            }
+        }
+        let upstreams = destinations(upstream.iter().map(|upstream| (upstream.host, upstream.port)))?;
+        let written = Written {
+            version: 1,
+            platform,
+            tls_names,
+            operator: options.operator.clone(),
+            model: model.collect(),
+            upstream,
+        };
         let text =
             toml::to_string(&written).map_err(|_| HostError::Usage("a model is too large to describe".into()))?;
-        Ok(Self { bytes: text.into_bytes(), platform: platform.to_owned(), models })
+        Ok(Self { bytes: text.into_bytes(), platform: platform.to_owned(), models, upstreams })
     }
+}
+
+fn destinations<'a>(upstreams: impl Iterator<Item = (&'a str, u16)>) -> Result<Vec<Destination>, HostError> {
+    let mut destinations = Vec::new();
+    for (host, port) in upstreams {
+        let destination = Destination::new(host, port).map_err(|_| {
+            let host = host.escape_default();
+            HostError::Usage(format!("an upstream's host is a DNS name in lower case or an address, not {host}:{port}"))
+        })?;
+        if !destinations.contains(&destination) {
+            destinations.push(destination);
+        }
+    }
+    Ok(destinations)
 }
 
 fn state(name: String, file: &models::Model) -> ModelState {

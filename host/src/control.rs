@@ -35,6 +35,9 @@ pub(crate) struct Snapshot {
     pub(crate) platform: String,
     pub(crate) url: String,
     pub(crate) models: Vec<ModelLine>,
+    /// `host:port` of each provider.
+    #[serde(default)]
+    pub(crate) upstreams: Vec<String>,
     /// `attached`, `waiting` or `failed`.
     pub(crate) journal: String,
     /// The next sequence number that the journal expects.
@@ -42,6 +45,8 @@ pub(crate) struct Snapshot {
     /// The enclave's own counters.
     pub(crate) enclave: Option<Status>,
     pub(crate) relay: RelayLine,
+    #[serde(default)]
+    pub(crate) egress: EgressLine,
 }
 
 /// A model of a running node.
@@ -59,6 +64,17 @@ pub(crate) struct RelayLine {
     pub(crate) accepted: u64,
     pub(crate) shed: u64,
     pub(crate) unreachable: u64,
+}
+
+/// Counters of egress.
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
+pub(crate) struct EgressLine {
+    pub(crate) open: u64,
+    pub(crate) led: u64,
+    pub(crate) refused: u64,
+    pub(crate) unresolved: u64,
+    pub(crate) unreachable: u64,
+    pub(crate) shed: u64,
 }
 
 /// The newest snapshot, shared with whoever asks.

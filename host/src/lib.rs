@@ -5,8 +5,10 @@
 //! | module | what it does |
 //! |---|---|
 //! | [`relay`] | TCP to the enclave and back, blind |
+//! | [`egress`] | the enclave to closed providers and back, blind too |
 //! | [`journal`] | receipts to SQLite, acknowledged after fsync; what the file says about chains |
 //! | [`models`] | GGUF files by digest, and their feed |
+//! | [`upstreams`] | closed providers that `quoth up` knows by name |
 //! | [`run_dir`] | the folder of one node: lock, state, what is written where |
 //! | [`up`] | the life of one node |
 //! | [`endorsements`] | what makes a report of SEV-SNP worth something to others: from AMD, kept on disk |
@@ -17,6 +19,7 @@ pub mod args;
 pub mod commands;
 mod configuration;
 mod control;
+pub mod egress;
 pub mod endorsements;
 mod error;
 mod events;
@@ -29,5 +32,6 @@ pub mod relay;
 pub mod run_dir;
 mod screen;
 pub mod up;
+pub mod upstreams;
 
 pub use error::HostError;

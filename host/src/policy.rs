@@ -48,8 +48,11 @@ struct PolicyFile<'a> {
     none: Option<ReceiptKeys>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     image: Vec<Image<'a>>,
-    models: Accept<'a>,
-    config: Accept<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    models: Option<Accept>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    upstreams: Option<Accept>,
+    config: Accept,
 }
 
 #[derive(Serialize)]
@@ -71,8 +74,15 @@ struct Image<'a> {
 }
 
 #[derive(Serialize)]
-struct Accept<'a> {
-    accept: Vec<&'a str>,
+struct Accept {
+    accept: Vec<String>,
+}
+
+impl Accept {
+    /// None for an empty list, which would accept nothing and is an error.
+    fn only(accept: Vec<String>) -> Option<Self> {
+        (!accept.is_empty()).then_some(Self { accept })
+    }
 }
 
 /// The file's text.
@@ -85,8 +95,9 @@ pub(crate) fn text(state: &State, ready: &Ready) -> String {
         none: (state.platform == "none").then(|| ReceiptKeys { receipt_keys: [hex::encode(ready.receipt_key)] }),
         image: simulated.iter().map(|_| Image { name: "this folder's node", pcr0, pcr1, pcr2 }).collect(),
         simulated,
-        models: Accept { accept: state.models.iter().map(|model| &*model.sha256).collect() },
-        config: Accept { accept: vec![&state.config] },
+        models: Accept::only(state.models.iter().map(|model| model.sha256.clone()).collect()),
+        upstreams: Accept::only(state.upstreams.iter().map(ToString::to_string).collect()),
+        config: Accept { accept: vec![state.config.clone()] },
     };
     // safe: strings, lists and tables in the order that TOML wants
     format!("{HEAD}{}", toml::to_string(&file).expect("plain types serialise"))

@@ -8,22 +8,22 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use quoth_link::{Address, CONNECT_TIMEOUT, Port, Stream};
-use tokio::net::{TcpListener, TcpStream};
+use quoth_link::{Address, CONNECT_TIMEOUT, Port};
+use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-use pump::{Activity, Broken, discard, end, pump};
+use pump::{Activity, Broken, Socket, discard, end, pump};
 
 /// Connections at once, when nobody says otherwise.
 pub const CONNECTIONS: usize = 4096;
 /// How long a connection may carry nothing in either direction, when nobody says otherwise.
 pub const IDLE_TIMEOUT: Duration = Duration::from_secs(15 * 60);
-/// How long a client may go on sending after the enclave has closed, so that it can read the answer to its end.
+/// How long a client may go on sending after the server has closed, so that it can read the answer to its end.
 pub const LINGER: Duration = Duration::from_secs(5);
 /// Pause after the system refused a connection, for want of descriptors for example.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+pub(crate) const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
 /// Budgets of a relay.
 #[derive(Clone, Copy, Debug)]
@@ -150,19 +150,19 @@ async fn stopped(accepting: &mut watch::Receiver<bool>) {
     let _ = accepting.wait_for(|go_on| !go_on).await;
 }
 
-/// Both directions of one connection. An end of one is passed on and leaves the other open. What the enclave has said
-/// reaches the client even when the enclave has stopped listening: it answers, and closes, before it has read a request
+/// Both directions of one connection. An end of one is passed on and leaves the other open. What the server has said
+/// reaches the client even when the server has stopped listening: it answers, and closes, before it has read a request
 /// that it refuses. A client that broke off ends both.
-async fn join(client: &TcpStream, enclave: &Stream, idle: Duration) -> io::Result<()> {
+pub(crate) async fn join(client: &impl Socket, server: &impl Socket, idle: Duration) -> io::Result<()> {
     let activity = Activity::new();
     let there = async {
-        match pump(client, enclave, &activity).await {
+        match pump(client, server, &activity).await {
             Err(Broken::To(_)) => discard(client, &activity).await,
             other => other.map_err(Broken::into),
         }
     };
     let back = async {
-        match pump(enclave, client, &activity).await {
+        match pump(server, client, &activity).await {
             // A socket that closes with unread bytes in it says so after its last byte.
             Err(Broken::From(_)) => end(client),
             other => other.map_err(Broken::into),
@@ -196,10 +196,10 @@ async fn join(client: &TcpStream, enclave: &Stream, idle: Duration) -> io::Resul
 }
 
 /// Counts one open connection for as long as it lives.
-struct Open<'a>(&'a AtomicU64);
+pub(crate) struct Open<'a>(&'a AtomicU64);
 
 impl<'a> Open<'a> {
-    fn new(count: &'a AtomicU64) -> Self {
+    pub(crate) fn new(count: &'a AtomicU64) -> Self {
         count.fetch_add(1, Ordering::Relaxed);
         Self(count)
     }

@@ -18,6 +18,7 @@ use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt 
 use std::path::{Path, PathBuf};
 
 use quoth_link::Address;
+use quoth_link::egress::Destination;
 use rustix::fs::{FlockOperation, flock};
 use serde::{Deserialize, Serialize};
 
@@ -54,6 +55,9 @@ pub struct State {
     pub registers: [String; 3],
     /// The models it was started with.
     pub models: Vec<ModelState>,
+    /// The providers that its configuration names, each once. A state file without them is an earlier version's.
+    #[serde(default)]
+    pub upstreams: Vec<Destination>,
 }
 
 /// A model of a running enclave.

@@ -31,7 +31,7 @@ pub async fn run(options: Up) -> Result<(), HostError> {
     let listen = socket.local_addr().map_err(HostError::system("the listening address"))?;
     if let Some((mut state, enclave)) = living(&run_dir)? {
         screen.note(format!("an enclave still runs here (process {}): attaching to it", state.pid));
-        if options.config.is_some() || !options.models.is_empty() {
+        if options.config.is_some() || !options.models.is_empty() || !options.upstreams.is_empty() {
             screen.warn("options for a new enclave are ignored; stop this one first to use them");
         }
         state.listen = listen;
@@ -52,6 +52,7 @@ pub async fn run(options: Up) -> Result<(), HostError> {
         config: Digest::of(&configuration.bytes).to_string(),
         registers,
         models: configuration.models,
+        upstreams: configuration.upstreams,
     };
     // The ports are there before the enclave looks for them.
     let mut host = Host::new(screen, run_dir.clone(), &options.run_dir, state.clone(), false)?;
@@ -84,6 +85,7 @@ fn bind(listen: SocketAddr) -> Result<TcpSocket, HostError> {
 
 /// The ports on which the enclave calls.
 struct Ports {
+    egress: quoth_link::Listener,
     model: quoth_link::Listener,
     journal: quoth_link::Listener,
     events: quoth_link::Listener,
@@ -92,8 +94,11 @@ struct Ports {
 impl Ports {
     fn listen(run_dir: &RunDir) -> Result<Self, HostError> {
         let link = run_dir.link();
-        let (model, journal, events) =
-            (link.listen(Port::MODEL)?, link.listen(Port::JOURNAL)?, link.listen(Port::EVENTS)?);
-        Ok(Self { model, journal, events })
+        Ok(Self {
+            egress: link.listen(Port::EGRESS)?,
+            model: link.listen(Port::MODEL)?,
+            journal: link.listen(Port::JOURNAL)?,
+            events: link.listen(Port::EVENTS)?,
+        })
     }
 }

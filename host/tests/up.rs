@@ -3,14 +3,17 @@
 
 mod support;
 
+use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
 use quoth_attestation::Digest;
 use quoth_attestation::measurement::pcr;
+use quoth_link::egress::Destination;
 use quoth_link::event::{Command, Event, Status};
 use quoth_link::journal::ToEnclave;
-use quoth_link::{Address, LinkError, Name, Port, feed::Request, metrics};
+use quoth_link::{Address, LinkError, Name, Port, Stream, feed::Request, metrics};
+use quoth_verifier::policy::{Accept, AcceptUpstreams, Policy};
 use rustix::process::Signal;
 use support::{Host, Instance, Journal, SOON, Talk};
 use tokio::io::AsyncReadExt;
@@ -34,6 +37,12 @@ async fn fetch(link: &Address, request: Request) -> Result<Vec<u8>, LinkError> {
     let mut bytes = Vec::new();
     stream.read_to_end(&mut bytes).await?;
     Ok(bytes)
+}
+
+async fn lead(link: &Address, destination: &Destination) -> Result<Stream, LinkError> {
+    let mut stream = link.connect(Port::EGRESS, SOON).await?;
+    destination.ask(&mut stream).await?;
+    Ok(stream)
 }
 
 #[tokio::test]
@@ -172,6 +181,129 @@ async fn a_host_that_was_killed_comes_back_to_its_enclave() {
 }
 
 #[tokio::test]
+async fn providers_stand_in_configuration_policy_and_status() {
+    let mut host = Host::new();
+    let names = ["openai", "anthropic", "google", "xai", "openrouter"];
+    let arguments: Vec<&OsStr> = names.iter().flat_map(|name| ["--upstream".as_ref(), name.as_ref()]).collect();
+    host.start_with(&arguments);
+    let _talk = boot(&host, &Instance::new(1), 0, 0).await;
+
+    let config = fs::read_to_string(host.run_dir().join("enclave.toml")).unwrap();
+    let written: toml::Table = config.parse().unwrap();
+    assert!(!written.contains_key("model"));
+    let expected: toml::Table = r#"
+        [[upstream]]
+        name = "openai"
+        host = "api.openai.com"
+        port = 443
+        base_path = "/v1"
+        api = "openai"
+        models = ["gpt-*", "o1*", "o3*", "o4*", "chatgpt-*", "text-embedding-*"]
+        [[upstream]]
+        name = "anthropic"
+        host = "api.anthropic.com"
+        port = 443
+        base_path = "/v1"
+        api = "anthropic"
+        models = ["claude-*"]
+        [[upstream]]
+        name = "google"
+        host = "generativelanguage.googleapis.com"
+        port = 443
+        base_path = "/v1beta/openai"
+        api = "openai"
+        models = ["gemini-*"]
+        [[upstream]]
+        name = "xai"
+        host = "api.x.ai"
+        port = 443
+        base_path = "/v1"
+        api = "openai"
+        models = ["grok-*"]
+        [[upstream]]
+        name = "openrouter"
+        host = "openrouter.ai"
+        port = 443
+        base_path = "/api/v1"
+        api = "openai"
+        models = ["*"]
+    "#
+    .parse()
+    .unwrap();
+    assert_eq!(written["upstream"], expected["upstream"]);
+    let policy = fs::read_to_string(host.run_dir().join("policy.toml")).unwrap();
+    let policy = Policy::from_toml(&policy).unwrap();
+    assert!(policy.config().unwrap().accepts(&Digest::of(config.as_bytes())));
+    assert_eq!(*policy.models(), Accept::Only([].into()));
+    assert!(policy.upstreams().accepts("api.openai.com", 443) && policy.upstreams().accepts("openrouter.ai", 443));
+    assert!(!policy.upstreams().accepts("api.openai.com", 80) && !policy.upstreams().accepts("openai.com", 443));
+
+    // A list that is not asked for what is on it: this test speaks with nobody outside.
+    let other = Destination::new("api.openai.com", 80).unwrap();
+    assert!(matches!(lead(&host.link(), &other).await, Err(LinkError::DestinationRefused)));
+    let status = host.command("status").arg("--json").output().unwrap();
+    let status: serde_json::Value = serde_json::from_slice(&status.stdout).unwrap();
+    assert_eq!(status["upstreams"][2].as_str(), Some("generativelanguage.googleapis.com:443"));
+    assert_eq!((status["egress"]["led"].as_u64(), status["egress"]["refused"].as_u64()), (Some(0), Some(1)));
+    let text = String::from_utf8(host.command("status").output().unwrap().stdout).unwrap();
+    assert!(text.contains("openrouter.ai:443") && text.contains("0 open, 0 led, 1 refused"), "{text}");
+    assert!(host.output().contains("api.x.ai:443"), "{}", host.output());
+}
+
+#[tokio::test]
+async fn a_provider_beside_a_model_leaves_the_models_of_the_policy_alone() {
+    let mut host = Host::new();
+    let model = host.folder.path().join("Tiny Model.gguf");
+    host.start_with(&["--upstream".as_ref(), "xai".as_ref(), "--model".as_ref(), model.as_ref()]);
+    let _talk = boot(&host, &Instance::new(1), 0, 0).await;
+    let policy = fs::read_to_string(host.run_dir().join("policy.toml")).unwrap();
+    let models = [Digest::of(Host::MODEL)].into();
+    let policy = Policy::from_toml(&policy).unwrap();
+    assert_eq!(*policy.models(), Accept::Only(models));
+    let providers = [("api.x.ai".to_owned(), 443)].into();
+    assert_eq!(*policy.upstreams(), AcceptUpstreams::Only(providers));
+}
+
+#[tokio::test]
+async fn a_host_that_comes_back_leads_where_the_configuration_says() {
+    let provider = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = provider.local_addr().unwrap().port();
+    let mut host = Host::new();
+    let config = host.folder.path().join("given.toml");
+    // Two tables for one place: what else they say is the enclave's business.
+    let table = |name: &str| format!("[[upstream]]\nname = \"{name}\"\nhost = \"127.0.0.1\"\nport = {port}\n");
+    let https = "[[upstream]]\nname = \"c\"\nhost = \"127.0.0.1\"\n";
+    let text = format!("version = 1\nplatform = \"simulated\"\n{}{}{https}", table("a"), table("b"));
+    fs::write(&config, &text).unwrap();
+    host.start_with(&["--config".as_ref(), config.as_ref()]);
+    let instance = Instance::new(1);
+    let talk = boot(&host, &instance, 0, 0).await;
+    assert_eq!(fs::read_to_string(host.run_dir().join("enclave.toml")).unwrap(), text);
+    let state: serde_json::Value =
+        serde_json::from_slice(&fs::read(host.run_dir().join("state.json")).unwrap()).unwrap();
+    assert_eq!(state["upstreams"], serde_json::json!([format!("127.0.0.1:{port}"), "127.0.0.1:443"]));
+    let there = Destination::new("127.0.0.1", port).unwrap();
+    let elsewhere = Destination::new("localhost", port).unwrap();
+    let mut stream = lead(&host.link(), &there).await.unwrap();
+    let (mut accepted, _) = provider.accept().await.unwrap();
+    assert!(matches!(lead(&host.link(), &elsewhere).await, Err(LinkError::DestinationRefused)));
+    host.signal(Signal::KILL);
+    host.wait().await;
+    drop(talk);
+    for end in [stream.read(&mut [0]).await, accepted.read(&mut [0]).await] {
+        assert!(matches!(end, Ok(0) | Err(_)));
+    }
+
+    fs::remove_file(config).unwrap();
+    host.start(false);
+    host.printed("attaching").await;
+    let _events = Events::connect(&host.link(), Port::EVENTS).await;
+    lead(&host.link(), &there).await.unwrap();
+    provider.accept().await.unwrap();
+    assert!(matches!(lead(&host.link(), &elsewhere).await, Err(LinkError::DestinationRefused)));
+}
+
+#[tokio::test]
 async fn a_dead_enclave_ends_the_host_with_an_error() {
     let mut host = Host::new();
     host.start(true);
@@ -274,12 +406,33 @@ async fn wrong_use_is_one_clear_line() {
         (vec!["--model", "/dev/null", "--name", "a b"], "a model's name"),
         (vec!["--model", "/dev/null", "--enclave", "/nonexistent"], "/nonexistent"),
         (vec!["--model", "/dev/null", "--model", "/dev/null", "--name", "x"], "--name names a single model"),
+        (vec!["--upstream", "xai", "--name", "x"], "--name names a single model"),
+        (vec!["--upstream", "xai", "--upstream", "openai", "--upstream", "xai"], "--upstream xai is given twice"),
     ] {
         let output = host.command("up").args(["--listen", "127.0.0.1:0"]).args(&arguments).output().unwrap();
         assert_eq!(output.status.code(), Some(2), "{arguments:?}");
         let error = String::from_utf8(output.stderr).unwrap();
         assert!(error.contains(expected) && error.lines().count() == 1, "{arguments:?}: {error}");
     }
+    let config = host.folder.path().join("given.toml");
+    for (tables, expected) in [
+        ("", "neither a model nor an upstream"),
+        ("[[upstream]]\nhost = \"API.example\"\n", "not API.example:443"),
+        ("[[upstream]]\nhost = \"a\\nb\"\nport = 1\n", "not a\\nb:1"),
+        ("[[upstream]]\nhost = \"a\"\nport = 0\n", "not a:0"),
+        ("[[upstream]]\nhost = \"a\"\nport = 65536\n", "not a valid configuration"),
+        ("[[upstream]]\nport = 443\n", "not a valid configuration"),
+    ] {
+        fs::write(&config, format!("version = 1\nplatform = \"simulated\"\n{tables}")).unwrap();
+        let output =
+            host.command("up").args(["--listen", "127.0.0.1:0"]).arg("--config").arg(&config).output().unwrap();
+        assert_eq!(output.status.code(), Some(2), "{tables}");
+        let error = String::from_utf8(output.stderr).unwrap();
+        assert!(error.contains(expected) && error.lines().count() == 1, "{tables}: {error}");
+    }
+    let both = host.command("up").arg("--config").arg(&config).args(["--upstream", "xai"]).output().unwrap();
+    assert_eq!(both.status.code(), Some(2));
+    assert!(String::from_utf8(both.stderr).unwrap().contains("cannot be used with"));
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();
     let output = host.command("up").args(["--model", "/dev/null", "--listen", &address]).output().unwrap();

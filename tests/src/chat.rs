@@ -25,7 +25,7 @@ pub fn long_chat_body(question: &str) -> Value {
 /// # Errors
 /// As the client's.
 pub async fn ask(url: &str, policy: Policy, body: &Value) -> Result<Proven, ClientError> {
-    let options = Options { details: true, parent: None };
+    let options = Options { details: true, ..Options::default() };
     Client::new(policy).chat(url, body.to_string(), options).await?.finish().await
 }
 

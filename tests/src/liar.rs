@@ -7,7 +7,7 @@ use quoth_attestation::cose::{KeyId, Payload, Possession, Signed};
 use quoth_attestation::evidence::Evidence;
 use quoth_attestation::receipt::{Execution, Level, Receipt, Usage};
 use quoth_attestation::statement::{Clock, Keys, Model, Platform, Software, Statement};
-use quoth_attestation::transcript::Transcript;
+use quoth_attestation::transcript::{Details, Transcript};
 
 /// An enclave that signs whatever it is told to. It has no hardware that would vouch for it, but a key that a policy may pin.
 pub struct Liar {
@@ -45,7 +45,9 @@ impl Liar {
         exchange.request = opening.commit(Label::Request, &told.request.body);
         exchange.response = opening.commit(Label::Response, &told.response.body);
         exchange.response_length = told.response.body.len() as u64;
-        if let (Some(Execution::Local(local)), Some(details)) = (&mut claims.execution, &told.details) {
+        if let (Some(Execution::Local(local)), Some(details)) =
+            (&mut claims.execution, told.details.as_ref().and_then(Details::local))
+        {
             local.prompt = opening.commit(Label::Prompt, &details.prompt);
             local.prompt_tokens = opening.commit(Label::PromptTokens, &token_bytes(&details.prompt_tokens));
             local.output_tokens = opening.commit(Label::OutputTokens, &token_bytes(&details.output_tokens));

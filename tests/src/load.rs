@@ -39,7 +39,7 @@ pub async fn transcripts_under_load(node: &Node, requests: Vec<Request>, at_once
 
 async fn call(client: &Client, url: &str, request: &Request) -> Result<Option<Transcript>, ClientError> {
     let target = if request.body["prompt"].is_null() { Client::CHAT } else { "/v1/completions" };
-    let options = Options { details: true, parent: None };
+    let options = Options { details: true, ..Options::default() };
     let mut exchange = client.connect(url).await?.post(target, request.body.to_string(), options).await?;
     let Some(pieces) = request.hang_up_after else {
         return Ok(Some(exchange.finish().await?.transcript));

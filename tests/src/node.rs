@@ -25,13 +25,22 @@ pub struct Options {
     pub context: u32,
     /// A model file; a tiny model when absent.
     pub model: Option<PathBuf>,
+    /// The enclave's configuration, instead of one that is made of the model and the numbers above.
+    pub config: Option<String>,
     /// Further arguments of `quoth up`.
     pub more: Vec<String>,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { parallel: 4, threads: 1, context: quoth_tiny_model::CONTEXT, model: None, more: Vec::new() }
+        Self {
+            parallel: 4,
+            threads: 1,
+            context: quoth_tiny_model::CONTEXT,
+            model: None,
+            config: None,
+            more: Vec::new(),
+        }
     }
 }
 
@@ -171,7 +180,11 @@ impl Node {
         let output = File::options().create(true).append(true).open(self.output_file()).unwrap();
         let mut command = command("quoth");
         command.arg("up").arg("--listen").arg(format!("127.0.0.1:{}", self.port)).arg("--run-dir").arg(self.run_dir());
-        if with_model {
+        if let (true, Some(config)) = (with_model, &self.options.config) {
+            let file = self.folder.path().join("enclave.toml");
+            fs::write(&file, config).unwrap();
+            command.arg("--config").arg(file).args(&self.options.more);
+        } else if with_model {
             command.arg("--model").arg(&self.model);
             command.arg("--threads").arg(self.options.threads.to_string());
             command.arg("--parallel").arg(self.options.parallel.to_string());

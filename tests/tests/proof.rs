@@ -5,7 +5,7 @@ use std::fs;
 use std::process::Output;
 
 use quoth_attestation::receipt::{Execution, Level, Outcome};
-use quoth_attestation::transcript::Transcript;
+use quoth_attestation::transcript::{Details, Transcript};
 use quoth_tests::{Node, ask, chat_body, command, proven_chat};
 use quoth_verifier::{Policy, Time, TimeChoice, Verifier};
 use serde_json::{Value, json};
@@ -21,7 +21,8 @@ async fn an_answer_is_proven_streamed_or_whole() {
         assert!(matches!(claims.exchange.outcome, Outcome::Complete | Outcome::Length));
         let Some(Execution::Local(local)) = &claims.execution else { panic!("not a local execution") };
         assert_eq!(local.model, Node::MODEL);
-        let (usage, details) = (claims.usage.unwrap(), proven.transcript.details.clone().unwrap());
+        let (usage, details) =
+            (claims.usage.unwrap(), proven.transcript.details.as_ref().and_then(Details::local).unwrap().clone());
         assert_eq!(usage.prompt as usize, details.prompt_tokens.len());
         assert_eq!(usage.completion as usize, details.output_tokens.len());
         assert_eq!(stream, !proven.transcript.checkpoints.is_empty());

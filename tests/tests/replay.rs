@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use quoth_attestation::cbor::{self, Value as Cbor};
 use quoth_attestation::receipt::{Execution, Outcome, Receipt};
-use quoth_attestation::transcript::{Details, Transcript};
+use quoth_attestation::transcript::{Details, LocalDetails, Transcript};
 use quoth_tests::{Liar, Node, Options, Request, command, save, transcripts_under_load};
 use quoth_tiny_model::Kind;
 use serde_json::{Value, json};
@@ -113,7 +113,7 @@ async fn what_a_loaded_node_signed_comes_out_again() {
     assert_eq!((&summary["kind"], &summary["match"]), (&json!("summary"), &json!(files.len())));
     let tokens: usize = transcripts
         .iter()
-        .map(|transcript| transcript.details.as_ref().unwrap())
+        .map(|transcript| transcript.details.as_ref().and_then(Details::local).unwrap())
         .map(|details| details.prompt_tokens.len() + details.output_tokens.len() - 1)
         .sum();
     assert_eq!(summary["tokens"], tokens);
@@ -138,8 +138,9 @@ async fn honest(node: &Node) -> Vec<Transcript> {
     transcripts_under_load(node, bodies.into_iter().map(request).collect(), 4).await
 }
 
-fn details(transcript: &mut Transcript) -> &mut Details {
-    transcript.details.as_mut().unwrap()
+fn details(transcript: &mut Transcript) -> &mut LocalDetails {
+    let Some(Details::Local(details)) = &mut transcript.details else { panic!("not a local execution") };
+    details
 }
 
 /// Replaces a field of the recorded sampling.

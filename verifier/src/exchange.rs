@@ -1,22 +1,30 @@
 //! Is this receipt about this request and this response?
 
+mod upstream;
+
 use alloc::string::{String, ToString};
 use core::fmt;
 
 use quoth_attestation::Digest;
 use quoth_attestation::binding::Nonce;
 use quoth_attestation::commit::{Label, Opening, token_bytes};
-use quoth_attestation::receipt::Execution;
-use quoth_attestation::transcript::{Details, Request, Response};
+use quoth_attestation::receipt::{Execution, Local};
+use quoth_attestation::transcript::{Details, LocalDetails, Request, Response};
 
 use crate::receipt::nonce_text;
 use crate::{Refusal, VerifiedReceipt};
+
+pub use upstream::Passed;
 
 /// A request and a response that a verified receipt is about.
 #[derive(Clone, Debug)]
 pub struct VerifiedExchange {
     receipt: VerifiedReceipt,
     opening: Opening,
+    /// SHA-256 of the request's body.
+    request: Digest,
+    /// SHA-256 of the response's body.
+    response: Digest,
 }
 
 /// Details that a verified receipt commits to.
@@ -31,15 +39,21 @@ impl VerifiedExchange {
         &self.receipt
     }
 
-    /// Verifies what only the enclave knew: rendered prompt, token ids, sampling parameters as used.
+    /// Verifies what only the enclave knew: rendered prompt, token ids, sampling parameters as used; or what went to a
+    /// provider, and whose certificates it showed.
     ///
     /// # Errors
     /// A [`Refusal`] that says which part the receipt does not commit to.
     pub fn details(&self, details: &Details) -> Result<VerifiedDetails, Refusal> {
-        let claims = self.receipt.claims();
-        let Some(Execution::Local(local)) = &claims.execution else {
-            return Err(Refusal::ReceiptDetailsUnexpected);
-        };
+        match (&self.receipt.claims().execution, details) {
+            (Some(Execution::Local(execution)), Details::Local(details)) => self.local(execution, details)?,
+            (Some(Execution::Upstream(execution)), Details::Upstream(details)) => self.upstream(execution, details)?,
+            _ => return Err(Refusal::ReceiptDetailsUnexpected),
+        }
+        Ok(VerifiedDetails { details: details.clone() })
+    }
+
+    fn local(&self, local: &Local, details: &LocalDetails) -> Result<(), Refusal> {
         let commitments = [
             ("prompt", local.prompt, self.opening.commit(Label::Prompt, &details.prompt)),
             (
@@ -57,11 +71,11 @@ impl VerifiedExchange {
         for (part, expected, actual) in commitments {
             same(part, &expected.0, &actual.0, details_mismatch)?;
         }
-        if let Some(usage) = claims.usage {
+        if let Some(usage) = self.receipt.claims().usage {
             same("prompt token count", &usage.prompt, &(details.prompt_tokens.len() as u64), details_mismatch)?;
             same("completion token count", &usage.completion, &(details.output_tokens.len() as u64), details_mismatch)?;
         }
-        Ok(VerifiedDetails { details: details.clone() })
+        Ok(())
     }
 }
 
@@ -97,7 +111,7 @@ pub(crate) fn verify(
     check_nonce(&receipt, nonce)?;
     let received =
         Received { status: response.status, length: response.body.len() as u64, digest: Digest::of(&response.body) };
-    finish(receipt, &received, opening.clone())
+    finish(receipt, Digest::of(&request.body), &received, opening.clone())
 }
 
 pub(crate) fn check_request(
@@ -124,6 +138,7 @@ pub(crate) fn check_nonce(receipt: &VerifiedReceipt, expected: Option<&Nonce>) -
 /// The last step: the response. Request and nonce have been checked.
 pub(crate) fn finish(
     receipt: VerifiedReceipt,
+    request: Digest,
     received: &Received,
     opening: Opening,
 ) -> Result<VerifiedExchange, Refusal> {
@@ -132,7 +147,7 @@ pub(crate) fn finish(
     same("length", &exchange.response_length, &received.length, response_mismatch)?;
     let found = opening.commit_digest(Label::Response, &received.digest);
     same("body", &exchange.response.0, &found.0, response_mismatch)?;
-    Ok(VerifiedExchange { receipt, opening })
+    Ok(VerifiedExchange { receipt, opening, request, response: received.digest })
 }
 
 type Mismatch = fn(&'static str, String, String) -> Refusal;

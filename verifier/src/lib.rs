@@ -42,11 +42,11 @@ pub mod fuzzing {
 }
 
 pub use chain::{ChainReport, Gap, verify_chain};
-pub use exchange::{VerifiedDetails, VerifiedExchange};
+pub use exchange::{Passed, VerifiedDetails, VerifiedExchange};
 pub use hardware::{HardwareEvidence, HardwareVerdict};
 pub use node::{Check, VerifiedNode};
-pub use policy::{Accept, Image, NitroPins, Policy, PolicyBuilder, PolicyError, SnpImage};
-pub use quoth_attestation::transcript::{Details, Request, Response};
+pub use policy::{Accept, AcceptUpstreams, Image, NitroPins, Policy, PolicyBuilder, PolicyError, SnpImage};
+pub use quoth_attestation::transcript::{Details, LocalDetails, Request, Response, UpstreamDetails};
 pub use receipt::VerifiedReceipt;
 pub use refusal::Refusal;
 pub use snp::{Family, ReportSigner, SigningKey, SnpRefusal, SnpRules, Tcb, certificate_table, revocation_list_window};

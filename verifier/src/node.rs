@@ -3,7 +3,7 @@
 mod appraise;
 mod checks;
 
-use alloc::string::String;
+use alloc::string::{String, ToString};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::fmt;
@@ -18,7 +18,7 @@ use quoth_attestation::statement::{Platform, Statement};
 use quoth_attestation::transcript::Request;
 
 use crate::ed25519::ReceiptKey;
-use crate::policy::Accept;
+use crate::policy::{Accept, AcceptUpstreams};
 use crate::{Refusal, StreamVerifier, VerifiedReceipt, receipt};
 
 /// A node whose evidence satisfied the policy. Only a [`Verifier`](crate::Verifier) makes one; cloning is cheap.
@@ -35,6 +35,7 @@ pub(crate) struct Node {
     pub(crate) time_basis: &'static str,
     pub(crate) checks: Vec<Check>,
     pub(crate) models: Accept,
+    pub(crate) upstreams: AcceptUpstreams,
 }
 
 impl VerifiedNode {
@@ -77,13 +78,21 @@ impl VerifiedNode {
         self.node.statement.keys.tls
     }
 
-    /// Whether the policy accepts every model that the node serves as `name`: ask it before a prompt leaves. A name that
-    /// the node does not serve passes, since nothing can answer by it.
+    /// Whether the policy accepts whatever may answer by `name`: ask it before a prompt leaves. A model of the node's own must
+    /// be accepted; any other name could lead to any of its providers, so all of them must be. A name that nothing can
+    /// answer by passes.
     ///
     /// # Errors
-    /// [`Refusal::ModelNotAccepted`].
+    /// [`Refusal::ModelNotAccepted`], [`Refusal::UpstreamNotAccepted`].
     pub fn accepts_model(&self, name: &str) -> Result<(), Refusal> {
-        let served = self.statement().models.iter().filter(|model| model.name == name);
+        let mut served = self.statement().models.iter().filter(|model| model.name == name).peekable();
+        if served.peek().is_none() {
+            let mut providers = self.statement().upstreams.iter();
+            return match providers.find(|at| !self.accepted_upstreams().accepts(&at.host, at.port)) {
+                None => Ok(()),
+                Some(refused) => Err(Refusal::UpstreamNotAccepted { name: refused.to_string() }),
+            };
+        }
         match served.map(|model| model.sha256).find(|sha256| !self.accepted_models().accepts(sha256)) {
             None => Ok(()),
             Some(actual) => Err(Refusal::ModelNotAccepted { name: name.into(), actual }),
@@ -119,6 +128,11 @@ impl VerifiedNode {
     /// The models that the policy accepts.
     pub(crate) fn accepted_models(&self) -> &Accept {
         &self.node.models
+    }
+
+    /// The closed providers that the policy accepts.
+    pub(crate) fn accepted_upstreams(&self) -> &AcceptUpstreams {
+        &self.node.upstreams
     }
 }
 

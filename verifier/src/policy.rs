@@ -35,6 +35,7 @@ pub struct Policy {
     receipt_keys: BTreeSet<[u8; 32]>,
     images: BTreeMap<String, Registers>,
     models: Accept,
+    upstreams: AcceptUpstreams,
     config: Option<Accept>,
     max_evidence_age: u64,
     launches: BTreeMap<String, BTreeSet<LaunchDigest>>,
@@ -95,6 +96,31 @@ pub enum Accept {
     Only(BTreeSet<Digest>),
 }
 
+/// Which closed providers may answer, by the DNS name that they authenticate as and the port.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AcceptUpstreams {
+    /// Every one; said explicitly, since silence accepts none.
+    Any,
+    /// These and no other.
+    Only(BTreeSet<(String, u16)>),
+}
+
+impl Default for AcceptUpstreams {
+    fn default() -> Self {
+        Self::Only(BTreeSet::new())
+    }
+}
+
+impl AcceptUpstreams {
+    /// Whether the provider at `host`, `port` is accepted.
+    pub fn accepts(&self, host: &str, port: u16) -> bool {
+        match self {
+            Self::Any => true,
+            Self::Only(known) => known.iter().any(|(known, at)| known == host && *at == port),
+        }
+    }
+}
+
 pub(crate) type Registers = [Pcr; 3];
 
 impl Policy {
@@ -120,6 +146,7 @@ impl Policy {
             receipt_keys: BTreeSet::new(),
             images: BTreeMap::new(),
             models: Accept::Only(BTreeSet::new()),
+            upstreams: AcceptUpstreams::default(),
             config: None,
             max_evidence_age: DEFAULT_MAX_EVIDENCE_AGE,
             launches: BTreeMap::new(),
@@ -176,6 +203,11 @@ impl Policy {
     /// Which models may answer.
     pub fn models(&self) -> &Accept {
         &self.models
+    }
+
+    /// Which closed providers may answer.
+    pub fn upstreams(&self) -> &AcceptUpstreams {
+        &self.upstreams
     }
 
     /// Which configurations are accepted; `None` where the registers cover them.

@@ -6,8 +6,8 @@ use quoth_attestation::Digest;
 use quoth_attestation::binding::Nonce;
 use quoth_attestation::commit::Opening;
 use quoth_attestation::cose::Signed;
-use quoth_attestation::receipt::{Execution, Level, Outcome, Receipt};
-use quoth_attestation::statement::{Platform, Statement};
+use quoth_attestation::receipt::{Execution, Level, Outcome, Receipt, Upstream};
+use quoth_attestation::statement::{self, Platform, Statement};
 use quoth_attestation::transcript::{Request, Response};
 
 use crate::{CLOCK_SKEW, Refusal, VerifiedExchange, VerifiedNode, exchange};
@@ -113,9 +113,7 @@ fn check_execution(node: &VerifiedNode, claims: &Receipt) -> Result<(), Refusal>
         (None, Outcome::Complete | Outcome::Length) => contradiction("no execution"),
         (Some(_), Outcome::Refused) => contradiction("an execution"),
         (None, _) => Ok(()),
-        (Some(Execution::Upstream(upstream)), _) => {
-            Err(Refusal::UpstreamNotAccepted { name: upstream.provider.clone() })
-        }
+        (Some(Execution::Upstream(upstream)), _) => check_upstream(node, upstream, outcome),
         (Some(Execution::Local(local)), _) => {
             let (name, sha256) = (&local.model, local.model_sha256);
             if !node.statement().models.iter().any(|model| model.name == *name && model.sha256 == sha256) {
@@ -126,5 +124,23 @@ fn check_execution(node: &VerifiedNode, claims: &Receipt) -> Result<(), Refusal>
                 false => Err(Refusal::ModelNotAccepted { name: name.clone(), actual: sha256 }),
             }
         }
+    }
+}
+
+fn check_upstream(node: &VerifiedNode, upstream: &Upstream, outcome: Outcome) -> Result<(), Refusal> {
+    let Upstream { provider, host, port, .. } = upstream;
+    let stated = |known: &statement::Upstream| known.name == *provider && known.host == *host && known.port == *port;
+    let place = || alloc::format!("{provider} at {host}:{port}");
+    if !node.statement().upstreams.iter().any(stated) {
+        return Err(Refusal::ReceiptUpstreamNotInStatement { actual: place() });
+    }
+    if !node.accepted_upstreams().accepts(host, *port) {
+        return Err(Refusal::UpstreamNotAccepted { name: place() });
+    }
+    match (&upstream.tls, outcome) {
+        (None, Outcome::Complete | Outcome::Length) => {
+            Err(Refusal::ReceiptExecution { outcome: outcome.name(), found: "no connection to the provider" })
+        }
+        _ => Ok(()),
     }
 }

@@ -261,11 +261,17 @@ pub enum Refusal {
         /// SHA-256 of the GGUF file.
         actual: Digest,
     },
-    /// A closed provider answered, and the policy names none.
+    /// A closed provider answered that the policy does not name.
     #[error("provider {name} answered, which the policy does not accept")]
     UpstreamNotAccepted {
-        /// The receipt's provider.
+        /// The receipt's provider, and where it is.
         name: String,
+    },
+    /// The receipt names a provider that the statement does not list.
+    #[error("the receipt names provider {actual}, which is not in the node's statement")]
+    ReceiptUpstreamNotInStatement {
+        /// The receipt's provider, and where it is.
+        actual: String,
     },
 
     /// The node's key did not sign the receipt.
@@ -354,15 +360,16 @@ pub enum Refusal {
     /// The details are not what the receipt commits to.
     #[error("{part}: the receipt says {expected}, found {actual}")]
     ReceiptDetailsMismatch {
-        /// `prompt`, `prompt tokens`, `output tokens`, `sampling`, `prompt token count` or `completion token count`.
+        /// `prompt`, `prompt tokens`, `output tokens`, `sampling`, `prompt token count` or `completion token count`; of a
+        /// provider's answer `head`, `sent`, `received`, `certificates` or `provider's key`.
         part: &'static str,
         /// The receipt's commitment or count.
         expected: String,
         /// What was found.
         actual: String,
     },
-    /// There are details, but nothing was executed locally that they could belong to.
-    #[error("details without a local execution")]
+    /// There are details, but nothing was executed that they could belong to.
+    #[error("details without an execution of their kind")]
     ReceiptDetailsUnexpected,
 
     /// The node's key did not sign a checkpoint.
@@ -531,6 +538,7 @@ impl Refusal {
             Self::ReceiptModelNotInStatement { .. } => "receipt.model_not_in_statement",
             Self::ModelNotAccepted { .. } => "model.not_accepted",
             Self::UpstreamNotAccepted { .. } => "upstream.not_accepted",
+            Self::ReceiptUpstreamNotInStatement { .. } => "receipt.upstream_not_in_statement",
             Self::ReceiptSignature => "receipt.signature",
             Self::ReceiptNode { .. } => "receipt.node",
             Self::ReceiptTimeWindow { .. } => "receipt.time_window",

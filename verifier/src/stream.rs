@@ -104,7 +104,8 @@ impl StreamVerifier {
         match self.receipt {
             Some(receipt) if held.is_empty() && self.length >= receipt.claims().exchange.response_length => {
                 let digest = Digest(self.hasher.finalize().into());
-                exchange::finish(receipt, &Received { status: self.status, length: self.length, digest }, self.opening)
+                let received = Received { status: self.status, length: self.length, digest };
+                exchange::finish(receipt, self.request, &received, self.opening)
             }
             _ => Err(cut),
         }

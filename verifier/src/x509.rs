@@ -6,10 +6,12 @@ mod crl;
 mod der;
 #[cfg(test)]
 pub(crate) mod forge;
+mod spki;
 
 pub(crate) use certificate::{BasicConstraints, Certificate, KeyUsage};
 pub(crate) use crl::RevocationList;
 pub(crate) use der::{Extension, Signed};
+pub(crate) use spki::{is_one_item, public_key_info};
 
 /// When certificates must be valid.
 #[derive(Clone, Copy, Debug)]

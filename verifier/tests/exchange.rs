@@ -8,10 +8,11 @@ use quoth_attestation::Digest;
 use quoth_attestation::binding::Nonce;
 use quoth_attestation::commit::{Commitment, Opening};
 use quoth_attestation::cose::{KeyId, Payload, Signed};
-use quoth_attestation::receipt::{Credential, Execution, Level, Outcome, Receipt, Upstream};
+use quoth_attestation::receipt::{Credential, Execution, Level, Outcome, Receipt, TlsPeer, Upstream};
 use quoth_attestation::statement::Platform;
 use quoth_verifier::{
-    CLOCK_SKEW, Details, Gap, Policy, Refusal, Request, Response, Time, VerifiedNode, Verifier, verify_chain,
+    CLOCK_SKEW, Details, Gap, LocalDetails, Policy, Refusal, Request, Response, Time, VerifiedNode, Verifier,
+    verify_chain,
 };
 use support::{NOW, Node, code, details, nonce, opening, request};
 
@@ -44,7 +45,8 @@ fn an_honest_exchange_is_proven() {
         assert_eq!((receipt.claims(), receipt.bytes()), (&node.claims(BODY, false), &cose[..]));
         assert_eq!(receipt.digest(), Digest::of(&node.claims(BODY, false).encode()));
         let exchange = receipt.exchange(&request(), &response(), &opening(), Some(&nonce())).unwrap();
-        assert_eq!(exchange.details(&details()).unwrap().details(), &details());
+        let told = Details::Local(details());
+        assert_eq!(exchange.details(&told).unwrap().details(), &told);
     }
 }
 
@@ -130,12 +132,17 @@ fn models_are_in_the_statement_and_in_the_policy() {
     assert_eq!(code(under("\"any\"")), "proven");
     let refusal = under(&format!("[\"{other}\"]")).unwrap_err();
     assert_eq!(refusal, Refusal::ModelNotAccepted { name: "tiny".into(), actual: Digest::of(b"tiny") });
+}
+
+#[test]
+fn providers_are_in_the_statement_and_in_the_policy() {
+    let node = Node::new(Platform::Simulated);
     let nothing = Commitment(Digest([0; 32]));
     let upstream = Upstream {
         provider: "openai".into(),
         host: "api.openai.com".into(),
         port: 443,
-        tls: None,
+        tls: Some(TlsPeer { version: 0x0304, suite: 0x1301, leaf_spki: Digest([1; 32]), chain: Digest([2; 32]) }),
         head: nothing,
         sent: nothing,
         received: nothing,
@@ -144,7 +151,35 @@ fn models_are_in_the_statement_and_in_the_policy() {
         request_id: None,
         credential: Credential::Operator,
     };
-    assert_eq!(bent(&node, |claims| claims.execution = Some(Execution::Upstream(upstream))), "upstream.not_accepted");
+    let signed = |bend: &dyn Fn(&mut Upstream)| {
+        let mut upstream = upstream.clone();
+        bend(&mut upstream);
+        let mut claims = node.claims(BODY, false);
+        claims.execution = Some(Execution::Upstream(upstream));
+        node.sign(claims)
+    };
+    let under = |rule: &str, cose: &[u8]| {
+        let policy = format!("{}{rule}", node.policy_text());
+        let verifier = Verifier::new(Policy::from_toml(&policy).unwrap());
+        code(verifier.node(&node.evidence(None), None, Time::Live { now: NOW }).unwrap().receipt(cose))
+    };
+    let known = "[upstreams]\naccept = [\"api.openai.com:443\"]\n";
+    let honest = signed(&|_| ());
+    assert_eq!(under(known, &honest), "proven");
+    assert_eq!(under("[upstreams]\naccept = \"any\"\n", &honest), "proven");
+    assert_eq!(under("", &honest), "upstream.not_accepted");
+    for other in ["api.openai.com:8443", "openai.com:443", "api.anthropic.com:443"] {
+        assert_eq!(under(&format!("[upstreams]\naccept = [\"{other}\"]\n"), &honest), "upstream.not_accepted");
+    }
+    let bends: [&dyn Fn(&mut Upstream); 3] = [
+        &|upstream| upstream.provider = "other".into(),
+        &|upstream| upstream.host = "other.example".into(),
+        &|upstream| upstream.port = 444,
+    ];
+    for bend in bends {
+        assert_eq!(under("[upstreams]\naccept = \"any\"\n", &signed(bend)), "receipt.upstream_not_in_statement");
+    }
+    assert_eq!(under(known, &signed(&|upstream| upstream.tls = None)), "receipt.execution");
 }
 
 #[test]
@@ -196,7 +231,7 @@ fn refusals_never_repeat_what_was_said() {
     let asked = Request { body: secret.to_vec(), ..request() };
     let answered = Response { status: 200, body: secret.to_vec() };
     let exchange = receipt.exchange(&request(), &response(), &opening(), Some(&nonce())).unwrap();
-    let told = Details { prompt: secret.to_vec(), ..details() };
+    let told = Details::Local(LocalDetails { prompt: secret.to_vec(), ..details() });
     let refusals = [
         receipt.exchange(&asked, &response(), &opening(), Some(&nonce())).unwrap_err(),
         receipt.exchange(&request(), &answered, &opening(), Some(&nonce())).unwrap_err(),
@@ -217,10 +252,10 @@ fn details_are_what_the_receipt_commits_to() {
         receipt.exchange(&request(), &response(), &opening(), Some(&nonce())).unwrap()
     };
     let honest = exchange(node.claims(BODY, false));
-    let judge = |bend: &dyn Fn(&mut Details)| {
+    let judge = |bend: &dyn Fn(&mut LocalDetails)| {
         let mut details = details();
         bend(&mut details);
-        code(honest.details(&details))
+        code(honest.details(&Details::Local(details)))
     };
     assert_eq!(judge(&|_| {}), "proven");
     assert_eq!(judge(&|details| details.prompt.push(0)), "receipt.details_mismatch");
@@ -229,10 +264,10 @@ fn details_are_what_the_receipt_commits_to() {
     assert_eq!(judge(&|details| details.sampling = vec![0xa1, 1, 0]), "receipt.details_mismatch");
     let mut claims = node.claims(BODY, false);
     claims.usage.as_mut().unwrap().completion = 9;
-    assert_eq!(code(exchange(claims).details(&details())), "receipt.details_mismatch");
+    assert_eq!(code(exchange(claims).details(&Details::Local(details()))), "receipt.details_mismatch");
     let mut claims = node.claims(BODY, false);
     (claims.execution, claims.exchange.outcome) = (None, Outcome::Refused);
-    assert_eq!(code(exchange(claims).details(&details())), "receipt.details_unexpected");
+    assert_eq!(code(exchange(claims).details(&Details::Local(details()))), "receipt.details_unexpected");
 }
 
 /// Receipts at positions 0 to `count`, each pointing to the one before.

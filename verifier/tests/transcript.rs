@@ -5,7 +5,7 @@ mod support;
 
 use quoth_attestation::statement::Platform;
 use quoth_attestation::transcript::Transcript;
-use quoth_verifier::{Refusal, TimeChoice};
+use quoth_verifier::{Details, Refusal, TimeChoice};
 use support::{DONE, NOW, Node, code, event};
 
 /// What becomes of a transcript that `bend` has changed.
@@ -55,7 +55,10 @@ fn each_part_belongs_to_the_others() {
     assert_eq!(bent(&node, |transcript| transcript.checkpoints.reverse()), "stream.checkpoint_number");
     assert_eq!(bent(&node, |transcript| drop(transcript.checkpoints.remove(0))), "stream.checkpoint_number");
     assert_eq!(
-        bent(&node, |transcript| transcript.details.as_mut().unwrap().output_tokens.push(1)),
+        bent(&node, |transcript| {
+            let Some(Details::Local(details)) = &mut transcript.details else { unreachable!() };
+            details.output_tokens.push(1);
+        }),
         "receipt.details_mismatch"
     );
     let other = Node::new(Platform::Simulated);
@@ -102,7 +105,10 @@ fn a_cut_stream_is_proven_up_to_its_last_checkpoint() {
     assert_eq!(short.code(), "stream.prefix");
     assert_eq!(cut(&|transcript| transcript.response.body[0] ^= 1).code(), "stream.prefix");
     assert_eq!(cut(&|transcript| transcript.checkpoints.clear()).code(), "transcript.empty");
-    assert_eq!(cut(&|transcript| transcript.details = Some(support::details())).code(), "transcript.details");
+    assert_eq!(
+        cut(&|transcript| transcript.details = Some(Details::Local(support::details()))).code(),
+        "transcript.details"
+    );
 }
 
 /// Every byte, changed in several ways; where the evidence stands, hardware signatures are what protects it.

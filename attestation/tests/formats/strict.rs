@@ -7,7 +7,7 @@ use quoth_attestation::cose::{Payload, Possession, Signed};
 use quoth_attestation::evidence::Evidence;
 use quoth_attestation::receipt::Receipt;
 use quoth_attestation::statement::{self, Statement};
-use quoth_attestation::transcript::{Details, Transcript};
+use quoth_attestation::transcript::{Details, REDACTED, Transcript, UpstreamDetails, head};
 
 /// Changes every byte in every bit: the result is refused, or is another value.
 fn every_bit_counts<T: PartialEq + core::fmt::Debug>(
@@ -104,7 +104,17 @@ fn transcripts() {
     let encoded = transcript.encode();
     every_bit_counts(&transcript, encoded.as_bytes(), Transcript::decode, |value| value.encode().into_bytes());
     let details = support::details();
-    every_bit_counts(&details, details.encode().as_bytes(), Details::decode, |value| value.encode().into_bytes());
+    let forwarded = Details::Upstream(UpstreamDetails {
+        head: head("POST", "/v1/x", [("host", &b"a"[..]), ("authorization", REDACTED)].into_iter()),
+        certificates: vec![vec![0x30, 0], vec![0xff]],
+        sent: Some(b"{}".to_vec()),
+        received: Some(vec![0xff]),
+    });
+    assert!(forwarded.encode().contains("POST /v1/x\\nhost: a\\nauthorization: redacted\\n"));
+    let bare = Details::Upstream(UpstreamDetails { head: vec![], certificates: vec![], sent: None, received: None });
+    for details in [details, forwarded, bare] {
+        every_bit_counts(&details, details.encode().as_bytes(), Details::decode, |value| value.encode().into_bytes());
+    }
 }
 
 #[test]

@@ -8,7 +8,7 @@ use quoth_attestation::cose::{KeyId, Payload, Possession, Signed};
 use quoth_attestation::evidence::Evidence;
 use quoth_attestation::receipt::{Exchange, Execution, Level, Local, Outcome, Receipt, Times, Usage};
 use quoth_attestation::statement::{Clock, Keys, Model, Platform, Software, Statement, Upstream};
-use quoth_attestation::transcript::{Details, Request, Response, Transcript};
+use quoth_attestation::transcript::{Details, LocalDetails, Request, Response, Transcript};
 use quoth_attestation::{Digest, record};
 
 pub(crate) const REQUEST: &[u8] = br#"{"model":"tiny","messages":[{"role":"user","content":"Hi"}],"stream":true}"#;
@@ -79,12 +79,12 @@ pub(crate) fn evidence() -> Evidence {
 }
 
 pub(crate) fn details() -> Details {
-    Details {
+    Details::Local(LocalDetails {
         prompt: b"<|im_start|>user\nHi".to_vec(),
         prompt_tokens: vec![1, 72, 105],
         output_tokens: vec![79, 107, 2],
         sampling: vec![0xa0],
-    }
+    })
 }
 
 pub(crate) fn checkpoint() -> Checkpoint {
@@ -107,6 +107,7 @@ pub(crate) fn body() -> Vec<u8> {
 
 pub(crate) fn receipt() -> Receipt {
     let (opening, details) = (opening(), details());
+    let details = details.local().unwrap();
     Receipt {
         iat: ISSUED + 60,
         cti: CTI,

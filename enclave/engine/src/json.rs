@@ -4,6 +4,8 @@
 //! (compared after unescaping), lone surrogates, numbers beyond a double, deep nesting and
 //! trailing bytes are errors, each its own [`JsonError`].
 
+use std::ops::Range;
+
 use serde_json::{Map, Number, Value};
 
 use crate::error::JsonError;
@@ -28,6 +30,32 @@ pub fn parse(body: &[u8]) -> Result<Value, JsonError> {
     match reader.at == reader.bytes.len() {
         true => Ok(value),
         false => Err(JsonError::Trailing { at: reader.at }),
+    }
+}
+
+/// Where the value of a member of the outermost object stands: the bytes between its colon and what follows it, white space
+/// apart. None when `body` is no object that [`parse`] accepts, or has no such member.
+pub fn member(body: &[u8], name: &str) -> Option<Range<usize>> {
+    parse(body).ok()?;
+    let text = std::str::from_utf8(body).ok()?;
+    let mut reader = Reader { text, bytes: body, at: 0 };
+    reader.space();
+    if !reader.take(b'{') {
+        return None;
+    }
+    loop {
+        reader.space();
+        let key = reader.string().ok()?;
+        reader.space();
+        reader.expect(b':').ok()?;
+        reader.space();
+        let start = reader.at;
+        reader.value(1).ok()?;
+        if key == name {
+            return Some(start..reader.at);
+        }
+        reader.space();
+        reader.expect(b',').ok()?;
     }
 }
 

@@ -3,7 +3,7 @@
 
 use proptest::prelude::*;
 use quoth_engine::JsonError;
-use quoth_engine::json::parse;
+use quoth_engine::json::{member, parse};
 use quoth_engine::limits::MAX_JSON_DEPTH;
 
 fn error(body: &[u8]) -> JsonError {
@@ -68,5 +68,16 @@ proptest! {
         if let Ok(value) = parse(text.as_bytes()) {
             prop_assert_eq!(serde_json::from_str::<serde_json::Value>(&text).unwrap(), value);
         }
+    }
+}
+
+#[test]
+fn a_members_place_is_that_of_its_value() {
+    let place = |body: &str, name: &str| member(body.as_bytes(), name).map(|place| body[place].to_owned());
+    assert_eq!(place(r#" { "a" : [ {"model":1} ] , "model" : "x\"y" } "#, "model").unwrap(), r#""x\"y""#);
+    assert_eq!(place(r#"{"mod\u0065l":{"b":[]},"z":0}"#, "model").unwrap(), r#"{"b":[]}"#);
+    assert_eq!(place(r#"{"z":-1.5e3}"#, "z").unwrap(), "-1.5e3");
+    for body in ["{}", "[]", "\"model\"", r#"{"a":{"model":1}}"#, r#"{"model":1"#, r#"{"model":1,"model":2}"#, ""] {
+        assert_eq!(place(body, "model"), None, "{body}");
     }
 }

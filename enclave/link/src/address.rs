@@ -22,6 +22,8 @@ pub struct Port(u32);
 impl Port {
     /// Clients' TLS, host to enclave.
     pub const CLIENTS: Self = Self(443);
+    /// Egress to closed providers, enclave to host.
+    pub const EGRESS: Self = Self(7001);
     /// The model feed, enclave to host.
     pub const MODEL: Self = Self(7002);
     /// The journal, enclave to host.

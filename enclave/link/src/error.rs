@@ -52,4 +52,13 @@ pub enum LinkError {
     /// The host has no model with this digest.
     #[error("link: the host does not have this model")]
     UnknownModel,
+    /// The destination is not on the host's list.
+    #[error("link: the host does not lead to this destination")]
+    DestinationRefused,
+    /// The host found no address for the destination.
+    #[error("link: the host finds no address for this destination")]
+    DestinationUnresolved,
+    /// No connection to the destination came about, or the host has too many already.
+    #[error("link: the host gets no connection to this destination")]
+    DestinationUnreachable,
 }

@@ -78,7 +78,7 @@ pub async fn answer<S: AsyncWrite + Unpin>(stream: &mut S, known: bool) -> Resul
 }
 
 /// One byte at a time, since what follows the line belongs to somebody else.
-async fn read_line<S: AsyncRead + Unpin, const MAX: usize>(
+pub(crate) async fn read_line<S: AsyncRead + Unpin, const MAX: usize>(
     stream: &mut S,
     what: &'static str,
 ) -> Result<Vec<u8>, LinkError> {

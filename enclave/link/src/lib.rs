@@ -4,6 +4,7 @@
 //! | port | opened by | module |
 //! |---|---|---|
 //! | [`Port::CLIENTS`] | host | raw TLS bytes of a client, relayed blind |
+//! | [`Port::EGRESS`] | enclave | [`egress`]: a destination, then raw TLS bytes of a provider, relayed blind |
 //! | [`Port::MODEL`] | enclave | [`feed`]: a model by its digest |
 //! | [`Port::JOURNAL`] | enclave | [`journal`]: receipts, acknowledged once they are on disk |
 //! | [`Port::EVENTS`] | enclave | [`event`]: boot steps, status, commands |
@@ -11,6 +12,7 @@
 #![forbid(unsafe_code)]
 
 mod address;
+pub mod egress;
 mod error;
 pub mod event;
 pub mod feed;

@@ -3,6 +3,7 @@
 
 use bytes::{Bytes, BytesMut};
 use proptest::prelude::*;
+use quoth_link::egress::{self, Answer, Destination};
 use quoth_link::event::{Command, Event, MAX_LINE, Pem, Ready, Status};
 use quoth_link::journal::{MAX_RECEIPT, MAX_STATEMENT, ToEnclave, ToHost};
 use quoth_link::{Frame, Frames, LinkError, Name, feed, metrics};
@@ -147,6 +148,107 @@ async fn a_feed_leaves_the_models_bytes_alone() {
     assert!(matches!(feed::Request::read(&mut &b"ab"[..]).await, Err(LinkError::Truncated)));
 }
 
+#[test]
+fn destinations_have_one_spelling() {
+    for line in [
+        "api.openai.com:443",
+        "localhost:1",
+        "xn--bcher-kva.example:65535",
+        "a-b.1c:80",
+        "0x.example:80",
+        "127.0.0.1:443",
+        "[::1]:443",
+        "[2001:db8::1:0:0:1]:443",
+    ] {
+        let destination = Destination::parse(line.as_bytes()).unwrap();
+        assert_eq!((destination.to_line(), destination.to_string()), (line.to_owned(), line.to_owned()));
+        assert_eq!(Destination::new(destination.host(), destination.port()).unwrap(), destination);
+    }
+    let hosts =
+        ["", ".", "A", "a b", "a_b", "-a", "a-", "a..b", ".a", "a.", "ü", "a\0", "a\r", "a:1", "a/", "a@b", "*.a"];
+    let numbers = ["1", "127.1", "1.2.3", "1.2.3.4.5", "01.2.3.4", "256.1.1.1", "0x7f000001", "127.0x1", "0x", "a.7"];
+    let brackets =
+        ["::1", "[]", "[::1", "::1]", "[[::1]]", "[::01]", "[::1%1]", "[::A]", "[0:0:0:0:0:0:0:1]", "[1.2.3.4]"];
+    for host in [&hosts[..], &numbers, &brackets].concat() {
+        assert!(matches!(Destination::new(host, 1), Err(LinkError::Malformed { .. })), "{host:?}");
+        assert!(Destination::parse(format!("{host}:1").as_bytes()).is_err(), "{host:?}");
+    }
+    for port in ["", "0", "01", "+1", "-1", " 1", "1 ", "1\r", "65536", "https", "1:1"] {
+        assert!(Destination::parse(format!("a:{port}").as_bytes()).is_err(), "{port:?}");
+    }
+    assert!(Destination::new("a", 0).is_err());
+    for line in [&b""[..], b":", b"a", b"\xff:1", b"a:1\n"] {
+        assert!(Destination::parse(line).is_err(), "{line:?}");
+    }
+}
+
+#[tokio::test]
+async fn hosts_are_as_long_as_dns_names_and_no_longer() {
+    let label = |length: usize| "a".repeat(length);
+    assert!(Destination::new(&label(egress::MAX_LABEL), 1).is_ok());
+    assert!(Destination::new(&label(egress::MAX_LABEL + 1), 1).is_err());
+    let name = |length: usize| [label(63), label(63), label(63), label(length - 3 * 64)].join(".");
+    let longest = Destination::new(&name(egress::MAX_HOST), u16::MAX).unwrap();
+    assert!(Destination::new(&name(egress::MAX_HOST + 1), 1).is_err());
+    let line = format!("{longest}\n");
+    assert_eq!(Destination::read(&mut line.as_bytes()).await.unwrap(), longest);
+    let longer = format!("{longest}0\n");
+    assert!(matches!(Destination::read(&mut longer.as_bytes()).await, Err(LinkError::Length { actual: 260, .. })));
+}
+
+#[test]
+fn a_stored_destination_is_checked_again() {
+    let destination = Destination::new("api.example", 443).unwrap();
+    assert_eq!(serde_json::to_string(&destination).unwrap(), "\"api.example:443\"");
+    assert_eq!(serde_json::from_str::<Destination>("\"api.example:443\"").unwrap(), destination);
+    assert!(serde_json::from_str::<Destination>("\"API.example:443\"").is_err());
+}
+
+#[tokio::test]
+async fn an_enclave_hears_why_it_is_not_led_and_its_bytes_are_left_alone() {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let destination = Destination::new("api.example", 443).unwrap();
+    let (mut enclave, mut host) = tokio::io::duplex(1024);
+    let serve = async {
+        for answer in [Answer::Refused, Answer::Unresolved, Answer::Unreachable, Answer::Ok] {
+            assert_eq!(Destination::read(&mut host).await.unwrap(), destination);
+            egress::answer(&mut host, answer).await.unwrap();
+        }
+        host.write_all(b"abc").await.unwrap();
+    };
+    let ask = async {
+        assert!(matches!(destination.ask(&mut enclave).await, Err(LinkError::DestinationRefused)));
+        assert!(matches!(destination.ask(&mut enclave).await, Err(LinkError::DestinationUnresolved)));
+        assert!(matches!(destination.ask(&mut enclave).await, Err(LinkError::DestinationUnreachable)));
+        destination.ask(&mut enclave).await.unwrap();
+        let mut bytes = [0; 3];
+        enclave.read_exact(&mut bytes).await.unwrap();
+        assert_eq!(&bytes, b"abc");
+    };
+    tokio::join!(serve, ask);
+}
+
+#[tokio::test]
+async fn an_answer_is_one_of_four_words() {
+    use tokio::io::AsyncWriteExt;
+    for (line, expected) in [
+        (&b"OK\n"[..], "malformed"),
+        (b"ok \n", "malformed"),
+        (b"ok\r\n", "malformed"),
+        (b"\n", "malformed"),
+        (b"unknown\n", "malformed"),
+        (b"unreachable!\n", "of 12 bytes"),
+        (b"ok", "ended"),
+        (b"", "ended"),
+    ] {
+        let (mut enclave, mut host) = tokio::io::duplex(1024);
+        host.write_all(line).await.unwrap();
+        host.shutdown().await.unwrap();
+        let error = Destination::new("a", 1).unwrap().ask(&mut enclave).await.unwrap_err();
+        assert!(error.to_string().contains(expected), "{line:?}: {error}");
+    }
+}
+
 #[tokio::test]
 async fn metrics_are_bounded_and_plain() {
     let mut wire = Vec::new();
@@ -179,6 +281,25 @@ proptest! {
         let _ = take::<Event>(&bytes);
         let _ = take::<Command>(&bytes);
         let _ = feed::Request::parse(&bytes);
+        let _ = Destination::parse(&bytes);
+        let _ = Answer::parse(&bytes);
+    }
+
+    #[test]
+    fn a_destination_that_is_taken_is_its_only_spelling(line in "[a-c0-2.:x\\[\\]-]{1,12}:[0-9]{1,6}") {
+        if let Ok(destination) = Destination::parse(line.as_bytes()) {
+            prop_assert_eq!(destination.to_line(), line);
+            prop_assert_eq!(Destination::new(destination.host(), destination.port()).unwrap(), destination);
+        }
+    }
+
+    #[test]
+    fn names_and_addresses_are_destinations(name in "[a-z]([a-z0-9-]{0,20}[a-z0-9])?(\\.[a-z]{1,9}){0,4}", v4: [u8; 4], v6: [u16; 8], port in 1u16..) {
+        let v6 = format!("[{}]", std::net::Ipv6Addr::from(v6));
+        for host in [name, std::net::Ipv4Addr::from(v4).to_string(), v6] {
+            let destination = Destination::new(&host, port).unwrap();
+            prop_assert_eq!(Destination::parse(destination.to_line().as_bytes()).unwrap(), destination);
+        }
     }
 
     #[test]

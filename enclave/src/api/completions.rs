@@ -6,16 +6,22 @@ use bytes::Bytes;
 use quoth_engine::TokenInfo;
 use quoth_engine::request::Completion;
 use serde::Serialize;
+use serde_json::Value;
 
+use super::ApiError;
 use super::answer::Answer;
 use super::generate::{self, Chunk, Counts, Head, Shape, Sse};
 use super::tokens::TextLogprobs;
-use super::{ApiError, parse};
 use crate::exchange::{Asked, Exchange};
 use crate::node::Node;
 
-pub(super) async fn answer(node: &Arc<Node>, asked: &Asked, exchange: &mut Exchange) -> Result<Answer, ApiError> {
-    let completion = Completion::from_json(&parse(asked)?)?;
+pub(super) async fn answer(
+    node: &Arc<Node>,
+    body: Value,
+    asked: &Asked,
+    exchange: &mut Exchange,
+) -> Result<Answer, ApiError> {
+    let completion = Completion::from_json(&body)?;
     let engine = node.engine(&completion.model).ok_or_else(ApiError::no_model)?.for_caller(&asked.connection);
     let head = generate::head("cmpl-", exchange, &completion.model, completion.include_usage);
     let shape = TextShape { logprobs: completion.logprobs.is_some(), offset: 0 };

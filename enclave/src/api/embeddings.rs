@@ -8,13 +8,13 @@ use quoth_engine::request::{Embedding, Encoding};
 use serde_json::{Value, json};
 use tokio::task::spawn_blocking;
 
+use super::ApiError;
 use super::answer::Answer;
-use super::{ApiError, parse};
-use crate::exchange::{Asked, Exchange};
+use crate::exchange::Exchange;
 use crate::node::Node;
 
-pub(super) async fn answer(node: &Arc<Node>, asked: &Asked, exchange: &mut Exchange) -> Result<Answer, ApiError> {
-    let embedding = Embedding::from_json(&parse(asked)?)?;
+pub(super) async fn answer(node: &Arc<Node>, body: Value, exchange: &mut Exchange) -> Result<Answer, ApiError> {
+    let embedding = Embedding::from_json(&body)?;
     let engine = node.engine(&embedding.model).ok_or_else(ApiError::no_model)?.clone();
     let (info, encoding, model) = (engine.info().clone(), embedding.encoding, embedding.model.clone());
     let prompt = json!(embedding.inputs).to_string().into_bytes();
@@ -26,7 +26,7 @@ pub(super) async fn answer(node: &Arc<Node>, asked: &Asked, exchange: &mut Excha
     let tokens = exchange.usage().prompt;
     let usage = json!({ "prompt_tokens": tokens, "total_tokens": tokens });
     let body = json!({ "object": "list", "data": data, "model": model, "usage": usage }).to_string();
-    Ok(Answer::Whole { body: body.into(), outcome: Outcome::Complete })
+    Ok(Answer::json(body.into(), Outcome::Complete))
 }
 
 fn encode(vector: &[f32], encoding: Encoding) -> Value {

@@ -2,12 +2,15 @@ use bytes::Bytes;
 use http::header::CONTENT_TYPE;
 use http::{HeaderValue, Response, StatusCode};
 use http_body_util::{BodyExt, Full};
+use quoth_attestation::receipt::Outcome;
 use quoth_engine::{EngineError, JsonError, RequestError};
 use serde_json::json;
 
 use super::Body;
+use crate::config::Api;
+use crate::upstream::UpstreamError;
 
-/// An error in the shape that OpenAI's clients turn into exceptions. Messages name fields and limits, never content.
+/// An error in the shape that the clients of the API turn into exceptions. Messages name fields and limits, never content.
 #[derive(Debug)]
 pub struct ApiError {
     status: StatusCode,
@@ -15,12 +18,17 @@ pub struct ApiError {
     code: &'static str,
     param: Option<String>,
     message: String,
+    outcome: Outcome,
     header: Option<(&'static str, &'static str)>,
 }
 
 impl ApiError {
     fn new(status: StatusCode, kind: &'static str, code: &'static str, message: impl Into<String>) -> Self {
-        Self { status, kind, code, param: None, message: message.into(), header: None }
+        let outcome = match status {
+            StatusCode::INTERNAL_SERVER_ERROR => Outcome::EngineFailed,
+            _ => Outcome::Refused,
+        };
+        Self { status, kind, code, param: None, message: message.into(), outcome, header: None }
     }
 
     /// A 4xx: the request is wrong.
@@ -75,14 +83,26 @@ impl ApiError {
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "server_error", "engine_failed", "the engine failed")
     }
 
+    /// 502: the provider gave no answer that may be passed on.
+    pub fn upstream(error: UpstreamError) -> Self {
+        let new = Self::new(StatusCode::BAD_GATEWAY, "server_error", error.code(), error.to_string());
+        Self { outcome: Outcome::UpstreamFailed, ..new }
+    }
+
+    /// 401: nobody's key for the provider is here.
+    pub fn no_key() -> Self {
+        let message = "this node holds no key for the provider: send your own in the provider's usual header";
+        Self::wrong(StatusCode::UNAUTHORIZED, "no_provider_key", message)
+    }
+
     /// 400: not the JSON that is accepted.
     pub fn json(error: &JsonError) -> Self {
         Self::bad("invalid_json", format!("the body is not acceptable JSON: {error}"))
     }
 
-    /// Whether the node, not the request, is at fault.
-    pub fn is_fault(&self) -> bool {
-        self.status == StatusCode::INTERNAL_SERVER_ERROR
+    /// What the receipt says.
+    pub fn outcome(&self) -> Outcome {
+        self.outcome
     }
 
     /// The HTTP status.
@@ -91,14 +111,31 @@ impl ApiError {
     }
 
     /// The JSON body.
-    pub fn body(&self) -> Bytes {
+    pub fn body(&self, api: Api) -> Bytes {
         let Self { kind, code, param, message, .. } = self;
-        json!({ "error": { "message": message, "type": kind, "param": param, "code": code } }).to_string().into()
+        let body = match api {
+            Api::Openai => json!({ "error": { "message": message, "type": kind, "param": param, "code": code } }),
+            Api::Anthropic => json!({ "type": "error", "error": { "type": self.anthropic(), "message": message } }),
+        };
+        body.to_string().into()
+    }
+
+    /// What Anthropic calls it.
+    fn anthropic(&self) -> &'static str {
+        match self.status.as_u16() {
+            400 | 405 | 408 | 414 | 415 => "invalid_request_error",
+            401 => "authentication_error",
+            404 => "not_found_error",
+            413 => "request_too_large",
+            429 => "rate_limit_error",
+            503 => "overloaded_error",
+            _ => "api_error",
+        }
     }
 
     /// The response; a receipt, if there is one, is the caller's to add.
-    pub fn response(&self) -> Response<Body> {
-        let mut response = Response::new(Full::new(self.body()).boxed_unsync());
+    pub fn response(&self, api: Api) -> Response<Body> {
+        let mut response = Response::new(Full::new(self.body(api)).boxed_unsync());
         *response.status_mut() = self.status;
         response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         if let Some((name, value)) = &self.header {

@@ -12,6 +12,7 @@ use tokio::task::spawn_blocking;
 use super::ApiError;
 use super::answer::Answer;
 use crate::clock;
+use crate::config::Api;
 use crate::exchange::{End, Events, Exchange};
 
 /// Engine events that one piece of the stream takes together, at most.
@@ -153,7 +154,7 @@ async fn whole(
                 let (reason, outcome) = ending(reason);
                 let counts = Counts::new(exchange.usage(), cached_tokens);
                 let body = shape.whole(head, &answer, &infos, reason, counts);
-                return Ok(Answer::Whole { body, outcome });
+                return Ok(Answer::json(body, outcome));
             }
             // A channel that closes without a last event belongs to an engine that stopped.
             _ => return Err(ApiError::engine()),
@@ -198,7 +199,7 @@ impl Events for Stream {
                     return Some(self.end(reason, Counts::new(exchange.usage(), cached_tokens), out));
                 }
                 _ => {
-                    out.extend_from_slice(&[b"data: ", &ApiError::engine().body()[..], b"\n\n"].concat());
+                    out.extend_from_slice(&[b"data: ", &ApiError::engine().body(Api::Openai)[..], b"\n\n"].concat());
                     return Some(End { outcome: Outcome::EngineFailed, terminal: Bytes::new() });
                 }
             }

@@ -13,6 +13,7 @@ use serde_json::json;
 
 use super::answer::whole;
 use super::{ApiError, Body};
+use crate::config::Api;
 use crate::node::{NoQuote, Node};
 
 pub(super) async fn answer(node: &Arc<Node>, request: &Request<Incoming>) -> Response<Body> {
@@ -28,7 +29,7 @@ pub(super) async fn answer(node: &Arc<Node>, request: &Request<Incoming>) -> Res
         (true, _, _, Some(cti)) => details(node, cti, request.headers()),
         _ => Err(ApiError::not_found("no such path")),
     };
-    found.unwrap_or_else(|error| error.response())
+    found.unwrap_or_else(|error| error.response(Api::Openai))
 }
 
 async fn evidence(node: &Arc<Node>, query: Option<&str>) -> Result<Response<Body>, ApiError> {
@@ -59,8 +60,9 @@ fn health(node: &Node) -> Result<Response<Body>, ApiError> {
 
 fn models(node: &Node) -> Response<Body> {
     let created = node.statement().issued;
-    let data: Vec<_> = (node.engines.iter().map(|engine| engine.info()))
-        .map(|info| json!({ "id": info.name, "object": "model", "created": created, "owned_by": "quoth" }))
+    let local = node.engines.iter().map(|engine| (engine.info().name.as_str(), "quoth"));
+    let data: Vec<_> = (local.chain(node.upstreams.models()))
+        .map(|(name, owner)| json!({ "id": name, "object": "model", "created": created, "owned_by": owner }))
         .collect();
     whole(json!({ "object": "list", "data": data }).to_string().into(), "application/json")
 }

@@ -5,10 +5,13 @@ mod caller;
 mod chat;
 mod completions;
 mod embeddings;
+mod endpoint;
 mod error;
+mod forwarded;
 mod generate;
 mod lookup;
 mod read;
+mod secrets;
 mod tokens;
 
 use std::convert::Infallible;
@@ -19,9 +22,11 @@ use bytes::Bytes;
 use http::{HeaderMap, Method, Request, Response};
 use http_body_util::combinators::UnsyncBoxBody;
 use hyper::body::Incoming;
-use quoth_attestation::receipt::Outcome;
 use quoth_engine::{Caller, json};
+use serde_json::Value;
 
+use answer::Answer;
+use endpoint::Endpoint;
 pub use error::ApiError;
 
 use crate::clock;
@@ -34,23 +39,16 @@ pub type Body = UnsyncBoxBody<Bytes, Infallible>;
 
 /// Answers one request that came over `connection`.
 pub async fn handle(node: Arc<Node>, connection: Caller, request: Request<Incoming>) -> Response<Body> {
-    let endpoint = match request.uri().path() {
-        "/v1/chat/completions" => Endpoint::Chat,
-        "/v1/completions" => Endpoint::Completions,
-        "/v1/embeddings" => Endpoint::Embeddings,
-        _ => return lookup::answer(&node, &request).await,
+    if request.uri().path() == secrets::PATH {
+        return secrets::answer(&node, request).await;
+    }
+    let Some(endpoint) = Endpoint::at(request.uri().path()) else {
+        return lookup::answer(&node, &request).await;
     };
     match *request.method() {
         Method::POST => exchange(node, connection, endpoint, request).await,
-        _ => ApiError::method("POST").response(),
+        _ => ApiError::method("POST").response(endpoint.api()),
     }
-}
-
-#[derive(Clone, Copy)]
-enum Endpoint {
-    Chat,
-    Completions,
-    Embeddings,
 }
 
 /// Reads the request whole, then answers it; from then on there will be a receipt.
@@ -62,7 +60,7 @@ async fn exchange(
 ) -> Response<Body> {
     let shed = |error: ApiError| {
         node.metrics.shed.fetch_add(1, Relaxed);
-        error.response()
+        error.response(endpoint.api())
     };
     if clock::seconds() >= node.statement().not_after {
         return shed(ApiError::unavailable("statement_expired", "this node must be restarted"));
@@ -81,28 +79,41 @@ async fn exchange(
     let Ok(mut exchange) = Exchange::begin(&node, place, &asked) else {
         return shed(ApiError::internal());
     };
-    let answer = match endpoint {
-        Endpoint::Chat => chat::answer(&node, &asked, &mut exchange).await,
-        Endpoint::Completions => completions::answer(&node, &asked, &mut exchange).await,
-        Endpoint::Embeddings => embeddings::answer(&node, &asked, &mut exchange).await,
-    };
-    match answer {
+    match answer(&node, endpoint, &asked, &mut exchange).await {
         Ok(answer) => answer.response(exchange),
-        Err(error) => refuse(exchange, &error),
+        Err(error) => refuse(exchange, &error, endpoint),
+    }
+}
+
+/// By the model's name: a provider that has it, or a model of this node's own.
+async fn answer(
+    node: &Arc<Node>,
+    endpoint: Endpoint,
+    asked: &Asked,
+    exchange: &mut Exchange,
+) -> Result<Answer, ApiError> {
+    // What is parsed is what was hashed.
+    let body = json::parse(&asked.body).map_err(|error| ApiError::json(&error))?;
+    let model = body.get("model").and_then(Value::as_str);
+    if let Some(route) =
+        model.filter(|model| node.engine(model).is_none()).and_then(|model| node.upstreams.route(model))
+    {
+        return forwarded::answer(node, &route, endpoint, &body, asked, exchange).await;
+    }
+    match endpoint {
+        Endpoint::Chat => chat::answer(node, body, asked, exchange).await,
+        Endpoint::Completions => completions::answer(node, body, asked, exchange).await,
+        Endpoint::Embeddings => embeddings::answer(node, body, exchange).await,
+        Endpoint::Responses | Endpoint::Messages => Err(ApiError::no_model()),
     }
 }
 
 /// Ends an exchange with an error; its receipt says whose fault it was.
-fn refuse(exchange: Exchange, error: &ApiError) -> Response<Body> {
-    let outcome = if error.is_fault() { Outcome::EngineFailed } else { Outcome::Refused };
+fn refuse(mut exchange: Exchange, error: &ApiError, endpoint: Endpoint) -> Response<Body> {
     let mut headers = HeaderMap::new();
-    exchange.answer(error.status().as_u16(), &error.body(), outcome, &mut headers);
-    let mut response = error.response();
+    exchange.breaks_off();
+    exchange.answer(error.status().as_u16(), &error.body(endpoint.api()), error.outcome(), &mut headers);
+    let mut response = error.response(endpoint.api());
     response.headers_mut().extend(headers);
     response
-}
-
-/// The body as a value; what is parsed is what was hashed.
-fn parse(asked: &Asked) -> Result<serde_json::Value, ApiError> {
-    json::parse(&asked.body).map_err(|error| ApiError::json(&error))
 }

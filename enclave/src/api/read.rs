@@ -10,7 +10,7 @@ use tokio::time::timeout;
 use super::{ApiError, caller};
 use crate::exchange::Asked;
 use crate::node::Node;
-use crate::{clock, limits};
+use crate::{clock, limits, upstream};
 
 /// Reads a request whole, within its limits.
 pub(super) async fn whole(node: &Node, connection: Caller, request: Request<Incoming>) -> Result<Asked, ApiError> {
@@ -32,7 +32,8 @@ pub(super) async fn whole(node: &Node, connection: Caller, request: Request<Inco
         }
     };
     let method = head.method.as_str().into();
-    Ok(Asked { method, target, body, caller, connection, received: clock::millis(), _memory: memory })
+    let (passed, key) = (upstream::passes(&head.headers), upstream::Key::read(&head.headers));
+    Ok(Asked { method, target, body, caller, passed, key, connection, received: clock::millis(), _memory: memory })
 }
 
 async fn collect(

@@ -52,3 +52,49 @@ fn a_model_is_exact_unless_it_says_otherwise() {
     assert_eq!(arithmetic(file() + "arithmetic = \"cpu-1\"\nmax_tokens = 9\n"), ArithmeticName::Plain);
     assert!(refused(&(file() + "arithmetic = \"exact-2\"\n")).contains("unknown variant"));
 }
+
+fn proxy(rest: &str) -> String {
+    let upstream = "[[upstream]]\nname = \"a\"\nhost = \"api.example\"\napi = \"openai\"\nmodels = [\"m-*\"]\n";
+    format!("version = 1\nplatform = \"none\"\ntls_names = [\"localhost\"]\n{upstream}{rest}")
+}
+
+#[test]
+fn a_node_may_have_upstreams_and_no_models() {
+    let config = Config::parse(proxy("").into_bytes()).unwrap();
+    let upstream = &config.settings.upstreams[0];
+    assert_eq!((upstream.port, upstream.base_path.as_str()), (443, "/v1"));
+    assert_eq!(upstream.timeout().as_secs(), 600);
+    assert_eq!(upstream.key_header(), super::KeyHeader::Authorization);
+    assert!(Config::parse(proxy("timeout_seconds = 3600\nbase_path = \"\"").into_bytes()).is_ok());
+    let anthropic = proxy("").replace("openai", "anthropic");
+    let config = Config::parse(anthropic.into_bytes()).unwrap();
+    assert_eq!(config.settings.upstreams[0].key_header(), super::KeyHeader::XApiKey);
+}
+
+#[test]
+fn an_upstream_that_makes_no_sense_is_refused() {
+    let nothing = "version = 1\nplatform = \"none\"\ntls_names = [\"localhost\"]\n";
+    assert!(refused(nothing).contains("a model or an upstream"));
+    for (rest, reason) in [
+        ("keep_prompts = true", "unknown field"),
+        ("timeout_seconds = 0", "timeout_seconds"),
+        ("timeout_seconds = 3601", "timeout_seconds"),
+        ("base_path = \"v1\"", "base_path"),
+        ("base_path = \"/v1/\"", "base_path"),
+        ("base_path = \"/v 1\"", "base_path"),
+        ("port = 0", "port"),
+        ("aliases = { \"x*\" = \"y\" }", "pattern"),
+        ("aliases = { x = \"y*\" }", "pattern"),
+        ("key_header = \"cookie\"", "unknown variant"),
+        ("pins = [\"00\"]", "64 hex digits"),
+    ] {
+        assert!(refused(&proxy(rest)).contains(reason), "{rest}");
+    }
+    for host in ["API.example", "a_b", "-a", "a..b", "a.", "", "a b", &"a".repeat(64), "a:1"] {
+        assert!(refused(&proxy("").replace("api.example", host)).contains("host"), "{host}");
+    }
+    for models in ["[]", "[\"a*b\"]", "[\"\"]", "[\"a b\"]"] {
+        assert!(Config::parse(proxy("").replace("[\"m-*\"]", models).into_bytes()).is_err(), "{models}");
+    }
+    assert!(refused(&proxy("").replace("\"a\"", "\"A\"")).contains("name"));
+}

@@ -3,7 +3,9 @@
 #[cfg(test)]
 mod tests;
 
+mod forwarded;
 mod ledger;
+mod local;
 mod shelf;
 mod stream;
 
@@ -16,11 +18,10 @@ use http::HeaderMap;
 use http::header::HeaderValue;
 use quoth_attestation::binding::Nonce;
 use quoth_attestation::checkpoint::Checkpoint;
-use quoth_attestation::commit::{Commitment, Label, Opening, token_bytes};
-use quoth_attestation::receipt::{self, Execution, Local, Outcome, Receipt, Times, Usage};
+use quoth_attestation::commit::{Commitment, Label, Opening};
+use quoth_attestation::receipt::{self, Execution, Outcome, Receipt, Times, Usage};
 use quoth_attestation::transcript::Details;
 use quoth_attestation::{Digest, record};
-use quoth_engine::{Generation, ModelInfo};
 use sha2::{Digest as _, Sha256};
 use tokio::sync::OwnedSemaphorePermit;
 
@@ -28,8 +29,11 @@ pub use ledger::Ledger;
 pub use shelf::Shelf;
 pub use stream::{End, Events, Streamed};
 
+use self::forwarded::Forwarded;
+use self::local::Run;
 use crate::journal::Reservation;
 use crate::node::Node;
+use crate::upstream::Key;
 use crate::{EnclaveError, clock, keys};
 
 /// False in the build that a benchmark compares with: the same server without any receipt work.
@@ -59,6 +63,10 @@ pub struct Asked {
     pub body: Bytes,
     /// What the caller asked of the proofs.
     pub caller: Caller,
+    /// Those of its headers that a provider may see.
+    pub passed: HeaderMap,
+    /// The caller's own key for a provider.
+    pub key: Option<Key>,
     /// The connection it came over, as somebody whose prompts may share computed beginnings.
     pub connection: quoth_engine::Caller,
     /// When the body was read whole, milliseconds.
@@ -81,6 +89,8 @@ struct Open {
     caller: Caller,
     method: String,
     target: String,
+    /// SHA-256 of the request's body.
+    body: Digest,
     request: Commitment,
     received: u64,
     status: u16,
@@ -88,23 +98,23 @@ struct Open {
     first_byte: Option<u64>,
     response: Sha256,
     length: u64,
-    run: Option<Run>,
+    work: Option<Work>,
     checkpoints: u64,
     last_checkpoint: Option<Digest>,
 }
 
-/// A local execution as it goes.
-struct Run {
-    info: ModelInfo,
-    prompt: Vec<u8>,
-    prompt_tokens: Vec<u32>,
-    sampling: Vec<u8>,
-    output_tokens: Vec<u32>,
+/// What produces the answer.
+enum Work {
+    Local(Box<Run>),
+    Upstream(Box<Forwarded>),
 }
 
-impl Run {
-    fn usage(&self) -> Usage {
-        Usage { prompt: self.prompt_tokens.len() as u64, completion: self.output_tokens.len() as u64 }
+impl Work {
+    fn usage(&self) -> Option<Usage> {
+        match self {
+            Self::Local(run) => Some(run.usage()),
+            Self::Upstream(forwarded) => forwarded.usage,
+        }
     }
 }
 
@@ -112,9 +122,10 @@ impl Exchange {
     /// Begins an exchange for a request that was read whole.
     pub fn begin(node: &Arc<Node>, place: Reservation, asked: &Asked) -> Result<Self, EnclaveError> {
         let opening = Opening::new(keys::random()?);
+        let body = if RECEIPTS { Digest::of(&asked.body) } else { Digest([0; 32]) };
         let request = match RECEIPTS {
-            true => opening.commit(Label::Request, &asked.body),
-            false => Commitment(Digest([0; 32])),
+            true => opening.commit_digest(Label::Request, &body),
+            false => Commitment(body),
         };
         let open = Open {
             place,
@@ -123,6 +134,7 @@ impl Exchange {
             caller: asked.caller.clone(),
             method: asked.method.clone(),
             target: asked.target.clone(),
+            body,
             request,
             received: asked.received,
             status: 200,
@@ -130,7 +142,7 @@ impl Exchange {
             first_byte: None,
             response: Sha256::new(),
             length: 0,
-            run: None,
+            work: None,
             checkpoints: 0,
             last_checkpoint: None,
         };
@@ -150,46 +162,15 @@ impl Exchange {
         self.open.as_ref().map(|open| hex::encode(open.cti)).unwrap_or_default()
     }
 
-    /// Names the generation that answers.
-    pub fn generates(&mut self, info: &ModelInfo, generation: &Generation) {
-        let sampling = generation.sampling.to_cbor();
-        self.runs(info, generation.prompt.clone(), generation.prompt_tokens.clone(), sampling);
-    }
-
-    /// Names the local execution that answers.
-    pub fn runs(&mut self, info: &ModelInfo, prompt: Vec<u8>, prompt_tokens: Vec<u32>, sampling: Vec<u8>) {
-        self.node.metrics.prompt_tokens.fetch_add(prompt_tokens.len() as u64, Relaxed);
-        if let Some(open) = &mut self.open {
-            open.run = Some(Run { info: info.clone(), prompt, prompt_tokens, sampling, output_tokens: Vec::new() });
-        }
-    }
-
-    /// A token was produced.
-    pub fn produced(&mut self, token: u32) {
-        if let Some(run) = self.open.as_mut().and_then(|open| open.run.as_mut()) {
-            run.output_tokens.push(token);
-        }
-    }
-
-    /// Replaces the produced tokens by the engine's own final list.
-    pub fn produced_all(&mut self, tokens: Vec<u32>) {
-        if let Some(run) = self.open.as_mut().and_then(|open| open.run.as_mut()) {
-            run.output_tokens = tokens;
-        }
-    }
-
-    /// Tokens so far.
-    pub fn usage(&self) -> Usage {
-        let run = self.open.as_ref().and_then(|open| open.run.as_ref());
-        run.map_or(Usage { prompt: 0, completion: 0 }, Run::usage)
-    }
-
     /// Bytes of the response body are about to leave.
     pub fn wrote(&mut self, bytes: &[u8]) {
         let Some(open) = self.open.as_mut().filter(|_| RECEIPTS) else { return };
         open.first_byte.get_or_insert_with(clock::millis);
         open.response.update(bytes);
         open.length += bytes.len() as u64;
+        if let Some(Work::Upstream(forwarded)) = open.work.as_mut().filter(|_| open.caller.details) {
+            forwarded.keep(bytes);
+        }
     }
 
     /// The answer will be an event stream.
@@ -240,24 +221,26 @@ impl Exchange {
     fn finish(&mut self, outcome: Outcome) -> Option<Bytes> {
         let open = self.open.take()?;
         self.node.metrics.count(outcome);
-        let produced = open.run.as_ref().map_or(0, |run| run.output_tokens.len() as u64);
-        self.node.metrics.completion_tokens.fetch_add(produced, Relaxed);
+        if let Some(usage) = open.work.as_ref().and_then(Work::usage) {
+            self.node.metrics.prompt_tokens.fetch_add(usage.prompt, Relaxed);
+            self.node.metrics.completion_tokens.fetch_add(usage.completion, Relaxed);
+        }
         if !RECEIPTS {
             return None;
         }
         let now = clock::millis().max(open.received);
         let first_byte = open.first_byte.unwrap_or(now).clamp(open.received, now);
-        let Open { place, opening, caller, run, .. } = open;
-        let usage = run.as_ref().map(Run::usage);
-        let (execution, details) = match run {
-            Some(run) => {
-                let details = Details {
-                    prompt: run.prompt,
-                    prompt_tokens: run.prompt_tokens,
-                    output_tokens: run.output_tokens,
-                    sampling: run.sampling,
-                };
-                (Some(Execution::Local(local(&run.info, &opening, &details))), Some(details))
+        let Open { place, opening, caller, work, .. } = open;
+        let usage = work.as_ref().and_then(Work::usage);
+        let response = Digest(open.response.finalize().into());
+        let (execution, details) = match work {
+            Some(Work::Local(run)) => {
+                let (local, details) = run.end(&opening);
+                (Some(Execution::Local(local)), Some(Details::Local(details)))
+            }
+            Some(Work::Upstream(forwarded)) => {
+                let (upstream, details) = forwarded.end(&opening, &open.body, &response);
+                (Some(Execution::Upstream(upstream)), details.map(Details::Upstream))
             }
             None => (None, None),
         };
@@ -266,7 +249,7 @@ impl Exchange {
             target: open.target,
             status: open.status,
             request: open.request,
-            response: opening.commit_digest(Label::Response, &Digest(open.response.finalize().into())),
+            response: opening.commit_digest(Label::Response, &response),
             response_length: open.length,
             streamed: open.streamed,
             outcome,
@@ -302,19 +285,6 @@ impl Drop for Exchange {
             true => Outcome::EngineFailed,
             false => Outcome::ClientClosed,
         });
-    }
-}
-
-fn local(info: &ModelInfo, opening: &Opening, details: &Details) -> Local {
-    Local {
-        model: info.name.clone(),
-        model_sha256: Digest(info.sha256),
-        prompt: opening.commit(Label::Prompt, &details.prompt),
-        prompt_tokens: opening.commit(Label::PromptTokens, &token_bytes(&details.prompt_tokens)),
-        output_tokens: opening.commit(Label::OutputTokens, &token_bytes(&details.output_tokens)),
-        sampling: opening.commit(Label::Sampling, &details.sampling),
-        arithmetic: info.profile.clone(),
-        engine: info.identity.clone(),
     }
 }
 

@@ -17,6 +17,7 @@ use super::{Asked, Caller, End, Events, Exchange, Streamed};
 use crate::config::Config;
 use crate::node::Node;
 use crate::tls;
+use crate::upstream::Upstreams;
 
 const BODY: &[u8] = b"{\"model\":\"m\"}";
 
@@ -29,7 +30,9 @@ fn node() -> Arc<Node> {
     );
     let config = Config::parse(file.into_bytes()).unwrap();
     let tls = tls::make(&config.settings.tls_names).unwrap();
-    let node = Arc::new(Node::make(&config, Vec::new(), &tls).unwrap());
+    let link = quoth_link::Address::parse("unix:nowhere").unwrap();
+    let upstreams = Upstreams::new(&config.settings, &link).unwrap();
+    let node = Arc::new(Node::make(&config, Vec::new(), upstreams, &tls).unwrap());
     node.journal.attach();
     node
 }
@@ -40,6 +43,8 @@ fn begin(node: &Arc<Node>) -> Exchange {
         target: "/v1/chat/completions".into(),
         body: Bytes::from_static(BODY),
         caller: Caller::default(),
+        passed: HeaderMap::new(),
+        key: None,
         connection: quoth_engine::Caller::new(),
         received: crate::clock::millis(),
         _memory: None,

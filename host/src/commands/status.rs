@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use crate::HostError;
 use crate::args::Status;
-use crate::control::{self, Snapshot};
+use crate::control::{self, EgressLine, Snapshot};
 use crate::process::Enclave;
 use crate::run_dir::RunDir;
 use crate::screen::{BAD, DIM, GOOD, WARN, bytes, duration};
@@ -61,6 +61,9 @@ fn text(snapshot: &Snapshot) -> String {
     for model in &snapshot.models {
         rows.push(("model", format!("{} {DIM}{}{DIM:#}", model.name, bytes(model.size))));
     }
+    for upstream in &snapshot.upstreams {
+        rows.push(("provider", upstream.clone()));
+    }
     if let Some(status) = &snapshot.enclave {
         rows.push(("uptime", duration(status.uptime_ms)));
         rows.push(("running", format!("{} exchanges, {} connections", status.running, status.connections)));
@@ -74,5 +77,10 @@ fn text(snapshot: &Snapshot) -> String {
     rows.push(("journal", format!("{}{next}", snapshot.journal)));
     let relay = &snapshot.relay;
     rows.push(("relay", format!("{} open, {} accepted, {} shed", relay.open, relay.accepted, relay.shed)));
+    if !snapshot.upstreams.is_empty() {
+        let EgressLine { open, led, refused, unresolved, unreachable, shed } = &snapshot.egress;
+        let failed = format!("{refused} refused, {unresolved} unresolved, {unreachable} unreachable, {shed} shed");
+        rows.push(("egress", format!("{open} open, {led} led, {failed}")));
+    }
     rows.iter().map(|(name, value)| format!("{DIM}{name:<9}{DIM:#} {value}\n")).collect()
 }

@@ -89,7 +89,7 @@ pub(super) async fn discard(from: &impl Socket, activity: &Activity) -> io::Resu
 }
 
 /// A socket whose readiness can be awaited without holding a buffer.
-pub(super) trait Socket: AsFd + Sync {
+pub(crate) trait Socket: AsFd + Sync {
     fn ready(&self, interest: Interest) -> impl Future<Output = io::Result<()>> + Send;
     fn try_io<R>(&self, interest: Interest, call: impl FnOnce() -> io::Result<R>) -> io::Result<R>;
 }

@@ -12,14 +12,14 @@ use tokio::time::{Instant, timeout};
 
 use super::Ports;
 use super::signals::Signals;
-use crate::control::{self, ModelLine, RelayLine, Shared, Snapshot};
+use crate::control::{self, EgressLine, ModelLine, RelayLine, Shared, Snapshot};
 use crate::events::{self, Report};
 use crate::journal::{self, Attachment, Notice};
 use crate::process::{Enclave, raise_descriptor_limit, url};
-use crate::relay::{Counters, Limits, Relay};
+use crate::relay::{self, Relay};
 use crate::run_dir::{self, RunDir, State};
 use crate::screen::{DIM, Screen, bytes};
-use crate::{HostError, models, policy};
+use crate::{HostError, egress, models, policy};
 
 /// How long an enclave may take to drain.
 const DRAIN: Duration = Duration::from_secs(30);
@@ -41,7 +41,7 @@ pub(super) struct Host {
     state: State,
     found: bool,
     shared: Shared,
-    counters: Arc<OnceLock<Arc<Counters>>>,
+    counters: Arc<OnceLock<Arc<relay::Counters>>>,
     tasks: JoinSet<()>,
     reports: mpsc::Receiver<Report>,
     notices: mpsc::UnboundedReceiver<Notice>,
@@ -66,18 +66,24 @@ impl Host {
     ) -> Result<Self, HostError> {
         let ports = Ports::listen(&run_dir)?;
         let control = control::listen(&run_dir)?;
-        let (shared, counters) = (Shared::default(), Arc::new(OnceLock::<Arc<Counters>>::new()));
+        let (shared, counters) = (Shared::default(), Arc::new(OnceLock::<Arc<relay::Counters>>::new()));
+        let led = Arc::new(egress::Counters::default());
         let (report, reports) = mpsc::channel(events::BACKLOG);
         let (notice, notices) = mpsc::unbounded_channel();
         let (attached, attachment) = watch::channel(Attachment::Waiting);
         let (drain, drained) = watch::channel(false);
         let mut tasks = JoinSet::new();
         let files = state.models.iter().filter_map(|model| model.file()).collect();
+        let (connections, _) = shares(raise_descriptor_limit(), &state);
+        let limits = egress::Limits { connections, ..egress::Limits::default() };
+        tasks.spawn(egress::serve(ports.egress, state.upstreams.clone(), limits, Arc::clone(&led)));
         tasks.spawn(models::serve(ports.model, files, Arc::clone(&screen) as _));
         tasks.spawn(journal::serve(ports.journal, run_dir.journal(), attached, notice));
         tasks.spawn(events::serve(ports.events, report, drained));
         let (watched, relayed) = (attachment.clone(), Arc::clone(&counters));
-        tasks.spawn(control::serve(control, shared.clone(), move |snapshot| refresh(snapshot, &watched, &relayed)));
+        tasks.spawn(control::serve(control, shared.clone(), move |snapshot| {
+            refresh(snapshot, &watched, &relayed, &led);
+        }));
         let host = Self {
             screen,
             run_dir,
@@ -153,8 +159,8 @@ impl Host {
     fn open(&self, socket: TcpSocket) -> Result<Relay, HostError> {
         let listen = self.state.listen;
         let listener = socket.listen(TCP_BACKLOG).map_err(HostError::system(format!("listening on {listen}")))?;
-        let limits = Limits::default();
-        let limits = Limits { connections: limits.connections.min(raise_descriptor_limit()), ..limits };
+        let (_, connections) = shares(raise_descriptor_limit(), &self.state);
+        let limits = relay::Limits { connections, ..relay::Limits::default() };
         let relay = Relay::start(listener, self.run_dir.link(), limits);
         self.counters.get_or_init(|| Arc::clone(relay.counters()));
         Ok(relay)
@@ -273,6 +279,7 @@ impl Host {
             snapshot.platform = self.state.platform.clone();
             snapshot.url = url(self.state.listen);
             snapshot.models = self.state.models.iter().map(line).collect();
+            snapshot.upstreams = self.state.upstreams.iter().map(ToString::to_string).collect();
         });
     }
 
@@ -288,6 +295,9 @@ impl Host {
             let digest = model.sha256.get(..16).unwrap_or(&model.sha256);
             rows.push(("model", format!("{} {DIM}sha256 {digest}… {}{DIM:#}", model.name, bytes(model.size))));
         }
+        for upstream in &self.state.upstreams {
+            rows.push(("provider", upstream.to_string()));
+        }
         rows.push(("instance", hex::encode(ready.instance)));
         rows.push(("policy", policy.display().to_string()));
         rows.push(("ca", self.shown.join("ca.pem").display().to_string()));
@@ -301,8 +311,21 @@ impl Host {
     }
 }
 
+/// How many of the connections that there are descriptors for egress and the relay may have at once.
+fn shares(possible: usize, state: &State) -> (usize, usize) {
+    let egress = egress::CONNECTIONS.min(possible / 2);
+    // With nowhere to lead to, no connection of egress stays.
+    let reserved = if state.upstreams.is_empty() { 0 } else { egress };
+    (egress, relay::CONNECTIONS.min(possible - reserved))
+}
+
 /// Fills in what changes by itself.
-fn refresh(snapshot: &mut Snapshot, attachment: &watch::Receiver<Attachment>, relay: &OnceLock<Arc<Counters>>) {
+fn refresh(
+    snapshot: &mut Snapshot,
+    attachment: &watch::Receiver<Attachment>,
+    relay: &OnceLock<Arc<relay::Counters>>,
+    egress: &egress::Counters,
+) {
     (snapshot.journal, snapshot.journal_next) = match *attachment.borrow() {
         Attachment::Waiting => ("waiting".into(), None),
         Attachment::Failed => ("failed".into(), None),
@@ -316,11 +339,47 @@ fn refresh(snapshot: &mut Snapshot, attachment: &watch::Receiver<Attachment>, re
             unreachable: counters.unreachable.load(Ordering::Relaxed),
         };
     }
+    snapshot.egress = EgressLine {
+        open: egress.open.load(Ordering::Relaxed),
+        led: egress.led.load(Ordering::Relaxed),
+        refused: egress.refused.load(Ordering::Relaxed),
+        unresolved: egress.unresolved.load(Ordering::Relaxed),
+        unreachable: egress.unreachable.load(Ordering::Relaxed),
+        shed: egress.shed.load(Ordering::Relaxed),
+    };
 }
 
 async fn at(deadline: Option<Instant>) {
     match deadline {
         Some(deadline) => tokio::time::sleep_until(deadline).await,
         None => std::future::pending().await,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+    use quoth_link::egress::Destination;
+
+    #[test]
+    fn few_descriptors_are_shared() {
+        let mut state = State {
+            pid: 0,
+            started: 0,
+            listen: "127.0.0.1:1".parse().unwrap(),
+            platform: String::new(),
+            config: String::new(),
+            registers: Default::default(),
+            models: vec![],
+            upstreams: vec![],
+        };
+        assert_eq!(shares(480, &state), (240, 480));
+        assert_eq!(shares(usize::MAX, &state), (egress::CONNECTIONS, relay::CONNECTIONS));
+        state.upstreams = vec![Destination::new("a", 1).unwrap()];
+        assert_eq!(shares(480, &state), (240, 240));
+        assert_eq!(shares(5000, &state), (egress::CONNECTIONS, 5000 - egress::CONNECTIONS));
+        assert_eq!(shares(usize::MAX, &state), (egress::CONNECTIONS, relay::CONNECTIONS));
     }
 }

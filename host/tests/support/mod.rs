@@ -2,6 +2,7 @@
 #![allow(dead_code, reason = "each test binary uses its part")]
 #![allow(clippy::unwrap_used, unreachable_pub, missing_docs)]
 
+use std::ffi::OsStr;
 use std::fs;
 use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
@@ -198,13 +199,19 @@ impl Host {
     }
 
     pub fn start(&mut self, with_model: bool) {
+        let model = self.folder.path().join("Tiny Model.gguf");
+        match with_model {
+            true => self.start_with(&["--model".as_ref(), model.as_ref()]),
+            false => self.start_with(&[]),
+        }
+    }
+
+    pub fn start_with(&mut self, arguments: &[&OsStr]) {
         let log = fs::File::options().create(true).append(true).open(self.folder.path().join("host.log")).unwrap();
         let mut command = self.command("up");
         command.arg("--listen").arg(format!("127.0.0.1:{}", self.port));
         command.arg("--enclave").arg(self.folder.path().join("quoth-enclave"));
-        if with_model {
-            command.arg("--model").arg(self.folder.path().join("Tiny Model.gguf"));
-        }
+        command.args(arguments);
         self.child = Some(command.stdin(Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log).spawn().unwrap());
     }
 

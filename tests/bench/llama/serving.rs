@@ -50,6 +50,7 @@ impl Host {
             threads: THREADS,
             context: CONTEXT,
             model: Some(plan.model.clone()),
+            config: None,
             more: enclave.iter().flat_map(|path| ["--enclave".into(), path.display().to_string()]).collect(),
         });
         let model = chat::model_of(&node);

@@ -5,6 +5,7 @@ use std::fmt::Debug;
 
 use bytes::BytesMut;
 use quoth_link::Frame;
+use quoth_link::egress::Destination;
 use quoth_link::event::{Command, Event};
 use quoth_link::feed::Request;
 use quoth_link::journal::{ToEnclave, ToHost};
@@ -28,5 +29,8 @@ libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
     drain::<Command>(bytes, false);
     if let Ok(request) = Request::parse(bytes) {
         assert_eq!(request.to_line().as_bytes(), bytes);
+    }
+    if let Ok(destination) = Destination::parse(bytes) {
+        assert_eq!(destination.to_line().as_bytes(), bytes);
     }
 });

@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use anstream::println;
 use anstyle::{AnsiColor, Style};
-use quoth_attestation::transcript::Transcript;
+use quoth_attestation::transcript::{Details, Transcript};
 use quoth_tests::{Node, Options, Request, command, save, transcripts_under_load};
 use serde_json::{Value, json};
 
@@ -39,7 +39,7 @@ async fn main() -> ExitCode {
     };
     let threads = std::thread::available_parallelism().map_or(1, |cores| cores.get() as u32);
     let more = vec!["--name".to_owned(), MODEL.to_owned()];
-    let options = Options { parallel: AT_ONCE as u32, threads, context: 1024, model: Some(model), more };
+    let options = Options { parallel: AT_ONCE as u32, threads, context: 1024, model: Some(model), config: None, more };
     let mut node = Node::with(options).await;
 
     println!("{TITLE}{CHATS} chats of {LEAST} tokens and more, {AT_ONCE} at a time, {threads} threads{TITLE:#}");
@@ -47,7 +47,8 @@ async fn main() -> ExitCode {
     let began = Instant::now();
     let transcripts = transcripts_under_load(&node, requests, AT_ONCE).await;
     let generating = began.elapsed().as_secs_f64();
-    let output = |transcript: &Transcript| transcript.details.as_ref().unwrap().output_tokens.len();
+    let output =
+        |transcript: &Transcript| transcript.details.as_ref().and_then(Details::local).unwrap().output_tokens.len();
     let (least, all) = (transcripts.iter().map(output).min().unwrap(), transcripts.iter().map(output).sum::<usize>());
     println!("generating  {generating:>7.1} s  {all} tokens, {least} and more a chat");
 

@@ -1,3 +1,4 @@
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -20,6 +21,15 @@ pub(crate) enum Command {
     Node(Node),
     /// Ask a model, and prove the answer
     Ask(Ask),
+    /// Stand between an OpenAI or Anthropic SDK and a node: the SDK gets proven answers, or errors
+    ///
+    /// Then OPENAI_BASE_URL=http://127.0.0.1:8787/v1 (or ANTHROPIC_BASE_URL=http://127.0.0.1:8787) is the whole setup. The node is
+    /// verified before the first byte of a request leaves. An answer in one piece is held until it is proven; a stream passes as
+    /// it comes, and its last event when all of it is proven. What is not proven is an error to the SDK: status 502, or a stream
+    /// that breaks off.
+    ///
+    /// Ctrl-C lets running answers end; a second one does not wait.
+    Proxy(Proxy),
     /// Appraise saved hardware evidence, Quoth's or anybody's: a Nitro document, an SEV-SNP report, an evidence bundle
     Evidence(Evidence),
     /// Check a receipt
@@ -36,6 +46,13 @@ pub(crate) enum Command {
     /// or files.
     #[cfg(feature = "replay")]
     Replay(Replay),
+    /// Give a node the key of a provider, sealed so that the verified node alone can read it
+    ///
+    /// The node is appraised first, under the policy. Its host never sees the key, and a restart forgets it: --watch gives it
+    /// again after every restart that the policy accepts.
+    Provision(Provision),
+    /// Make the key of a node's operator, whose public half stands in the node's configuration
+    OperatorKey(OperatorKey),
     /// Make a policy
     #[command(subcommand)]
     Policy(PolicyCommand),
@@ -104,6 +121,31 @@ pub(crate) struct Ask {
 }
 
 #[derive(Args, Debug)]
+pub(crate) struct Proxy {
+    /// The node: https://host:port
+    #[arg(long, value_name = "URL")]
+    pub(crate) node: String,
+    /// Where to listen. Whoever reaches it can ask, and the way to it is plain HTTP
+    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:8787")]
+    pub(crate) listen: SocketAddr,
+    /// Write every proven exchange to DIR, and every cut stream as far as it came; what cannot be written is not answered
+    #[arg(long, value_name = "DIR")]
+    pub(crate) transcripts: Option<PathBuf>,
+    /// Also fetch what only the enclave knows into the transcripts: rendered prompt, token ids, sampling as used
+    #[arg(long, requires = "transcripts")]
+    pub(crate) details: bool,
+    /// Hand on to the SDK what opens the receipts' commitments, as the header quoth-opening
+    #[arg(long)]
+    pub(crate) opening: bool,
+    /// What to accept: platforms, images, models (TOML). Without it only hardware platforms could pass
+    #[arg(long, value_name = "FILE")]
+    pub(crate) policy: Option<PathBuf>,
+    /// Print a JSON object a line for programs: event is listening, warning, refused, failed or stopping
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Args, Debug)]
 pub(crate) struct Evidence {
     /// The evidence: bytes, or base64 or hexadecimal digits of them
     pub(crate) file: PathBuf,
@@ -168,6 +210,39 @@ pub(crate) struct Replay {
     ///
     /// Codes of mismatch: replay.prompt, .prompt_tokens, .sampling, .output, .finish, .answer, .text, .logprobs, .usage. Of
     /// not-comparable: replay.cut, .not_executed, .upstream, .endpoint, .no_details, .model, .arithmetic, .engine, .request.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Provision {
+    /// The upstream's name in the node's configuration
+    pub(crate) name: String,
+    /// https://host:port
+    #[arg(long = "node", value_name = "URL")]
+    pub(crate) url: String,
+    /// The operator's private key (PEM), as `operator-key` writes it
+    #[arg(long, value_name = "FILE")]
+    pub(crate) operator_key: PathBuf,
+    /// Read the secret from FILE; without it, from standard input
+    #[arg(long, value_name = "FILE", conflicts_with = "remove")]
+    pub(crate) from: Option<PathBuf>,
+    /// Have the node forget the secret
+    #[arg(long)]
+    pub(crate) remove: bool,
+    /// Stay, and give it again after every restart
+    #[arg(long, conflicts_with = "remove")]
+    pub(crate) watch: bool,
+    #[command(flatten)]
+    pub(crate) common: Common,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct OperatorKey {
+    /// Write the private key (PEM) to FILE, which must not exist yet
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: PathBuf,
+    /// Print one JSON object for programs
     #[arg(long)]
     pub(crate) json: bool,
 }

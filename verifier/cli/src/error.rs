@@ -1,3 +1,4 @@
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use quoth_client::ClientError;
@@ -54,9 +55,25 @@ pub(crate) enum CliError {
         /// The named limit.
         limit: usize,
     },
+    /// The address cannot be listened on.
+    #[error("listening on {address}: {source}")]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// The cause.
+        source: std::io::Error,
+    },
     /// The answer could not be shown.
     #[error("writing the answer: {0}")]
     Output(std::io::Error),
+    /// The secret could not be read.
+    #[error("reading the secret: {0}")]
+    Input(std::io::Error),
+    /// Nobody gives the secret.
+    #[error(
+        "give the secret on standard input or with --from FILE: printenv OPENAI_API_KEY | quoth-verify provision ..."
+    )]
+    NoSecret,
     /// A receipt alone proves nothing: its key is known from the node's evidence.
     #[error(
         "the signature was not checked: the key is in the node's evidence. Give --evidence FILE or --transcript FILE"
@@ -104,7 +121,10 @@ impl CliError {
             Self::File { .. } => "file.io",
             Self::FileTooLong { .. } => "file.too_long",
             Self::TooManyCertificates { .. } => "file.too_many_certificates",
+            Self::Listen { .. } => "listen.io",
             Self::Output(_) => "output.io",
+            Self::Input(_) => "input.io",
+            Self::NoSecret => "secret.none",
             Self::NoEvidence => "receipt.no_evidence",
             Self::Answered { .. } => "node.answered_error",
             #[cfg(feature = "replay")]

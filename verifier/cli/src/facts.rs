@@ -1,10 +1,10 @@
 //! What verdicts say, in words: the one place where a proof becomes sentences.
 
 use quoth_attestation::Digest;
-use quoth_attestation::receipt::{Execution, Receipt};
+use quoth_attestation::receipt::{Execution, Receipt, Upstream};
 use quoth_attestation::statement::{Clock, Platform};
-use quoth_attestation::transcript::{Details, Transcript};
-use quoth_verifier::{VerifiedExchange, VerifiedNode};
+use quoth_attestation::transcript::{Details, LocalDetails, Transcript, UpstreamDetails};
+use quoth_verifier::{Passed, VerifiedExchange, VerifiedNode};
 use serde_json::json;
 
 use crate::report::Report;
@@ -86,6 +86,11 @@ pub(crate) fn exchange(report: &mut Report, transcript: &Transcript, exchange: &
         report.row("stream", format!("{} signed checkpoints, none missing or moved", transcript.checkpoints.len()));
     }
     receipt(report, exchange.receipt().claims());
+    if let Some(Passed { request, response }) = exchange.passed() {
+        let passed = |same| if same { "byte for byte" } else { "not byte for byte" };
+        report.row("passed on", format!("question {}, answer {}", passed(request), passed(response)));
+        report.member("passed", json!({ "request": request, "response": response }));
+    }
     report.member("request_bytes", request.len());
     report.member("response_bytes", response.len());
     report.member("checkpoints", transcript.checkpoints.len());
@@ -100,13 +105,7 @@ pub(crate) fn receipt(report: &mut Report, claims: &Receipt) {
             report.row("all the rest", "JSON and framing, written by the measured program itself");
             report.row("arithmetic", format!("{}; engine {}", local.arithmetic, local.engine));
         }
-        Some(Execution::Upstream(upstream)) => report.row(
-            "words from",
-            format!(
-                "a TLS peer that authenticated as {}:{}, asked for {}",
-                upstream.host, upstream.port, upstream.model_asked
-            ),
-        ),
+        Some(Execution::Upstream(upstream)) => provider(report, upstream),
         None => report.row("words from", "the node itself: nothing was executed"),
     }
     if let Some(usage) = claims.usage {
@@ -124,6 +123,11 @@ pub(crate) fn receipt(report: &mut Report, claims: &Receipt) {
         Some(Execution::Upstream(upstream)) => json!({
             "kind": "upstream", "provider": upstream.provider, "host": upstream.host, "port": upstream.port,
             "model_asked": upstream.model_asked, "model_answered": upstream.model_answered,
+            "request_id": upstream.request_id, "credential": upstream.credential.name(),
+            "tls": upstream.tls.as_ref().map(|tls| json!({
+                "version": tls_version(tls.version), "suite": tls_suite(tls.suite),
+                "leaf_spki": tls.leaf_spki.to_string(), "chain": tls.chain.to_string(),
+            })),
         }),
         None => serde_json::Value::Null,
     };
@@ -151,15 +155,23 @@ pub(crate) fn receipt(report: &mut Report, claims: &Receipt) {
 
 /// What only the enclave knew, now opened.
 pub(crate) fn details(report: &mut Report, details: &Details) {
-    let (prompt, output) = (details.prompt_tokens.len(), details.output_tokens.len());
-    report.row(
-        "details",
-        format!(
-            "rendered prompt of {} bytes, {prompt} + {output} token ids and sampling as committed",
-            details.prompt.len()
-        ),
-    );
-    report.member("details", json!({ "prompt_tokens": prompt, "output_tokens": output }));
+    match details {
+        Details::Local(LocalDetails { prompt, prompt_tokens, output_tokens, .. }) => {
+            let (read, written) = (prompt_tokens.len(), output_tokens.len());
+            let length = prompt.len();
+            report.row(
+                "details",
+                format!("rendered prompt of {length} bytes, {read} + {written} token ids and sampling as committed"),
+            );
+            report.member("details", json!({ "prompt_tokens": read, "output_tokens": written }));
+        }
+        Details::Upstream(UpstreamDetails { certificates, sent, received, .. }) => {
+            let count = certificates.len();
+            report.row("details", format!("head as forwarded and {count} certificates of the provider as committed"));
+            let member = json!({ "certificates": count, "sent_altered": sent.is_some(), "received_differs": received.is_some() });
+            report.member("details", member);
+        }
+    }
 }
 
 /// What no verdict about a node says.
@@ -196,6 +208,55 @@ fn limits_of_execution(report: &mut Report, claims: &Receipt) {
         Some(Execution::Upstream(_)) => report.not_proven("that the provider ran the model it names"),
         Some(Execution::Local(_)) => report.not_proven("that what the model says is true"),
         None => {}
+    }
+}
+
+/// Who a provider proved to be, and what it says of itself.
+fn provider(report: &mut Report, upstream: &Upstream) {
+    let Upstream { provider, host, port, model_asked, .. } = upstream;
+    let Some(tls) = &upstream.tls else {
+        report.row("words from", format!("the node itself: there was no connection to {provider} at {host}:{port}"));
+        return;
+    };
+    report.row("words from", format!("{provider}: a TLS peer that authenticated as {host}:{port}"));
+    let (version, suite) = (tls_version(tls.version), tls_suite(tls.suite));
+    report.row("its TLS", format!("{version}, {suite}, key {}", tls.leaf_spki));
+    report.row(
+        "asked for",
+        match &upstream.model_answered {
+            Some(answered) if answered == model_asked => format!("{model_asked}; the provider says the same"),
+            Some(answered) => format!("{model_asked}; the provider says {answered}"),
+            None => format!("{model_asked}; the provider names none"),
+        },
+    );
+    if let Some(id) = &upstream.request_id {
+        report.row("request id", format!("{id}, by the provider's count"));
+    }
+    report.row("key shown", format!("the {}'s", upstream.credential.name()));
+}
+
+/// RFC 8446 §4.2.1.
+fn tls_version(version: u16) -> String {
+    match version {
+        0x0304 => "TLS 1.3".into(),
+        0x0303 => "TLS 1.2".into(),
+        other => format!("version {other:#06x}"),
+    }
+}
+
+/// RFC 8446 §B.4, RFC 5289 §3, RFC 7905 §2.
+fn tls_suite(suite: u16) -> String {
+    match suite {
+        0x1301 => "TLS_AES_128_GCM_SHA256".into(),
+        0x1302 => "TLS_AES_256_GCM_SHA384".into(),
+        0x1303 => "TLS_CHACHA20_POLY1305_SHA256".into(),
+        0xc02b => "TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256".into(),
+        0xc02c => "TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384".into(),
+        0xc02f => "TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256".into(),
+        0xc030 => "TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384".into(),
+        0xcca8 => "TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256".into(),
+        0xcca9 => "TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256".into(),
+        other => format!("suite {other:#06x}"),
     }
 }
 

@@ -1,5 +1,6 @@
-use std::fs::File;
+use std::fs::{File, OpenOptions};
 use std::io::{Read, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use quoth_verifier::{Policy, Verifier};
@@ -24,6 +25,26 @@ pub(crate) fn read(file: &Path, limit: usize) -> Result<Vec<u8>, CliError> {
 pub(crate) fn write_new(file: &Path, bytes: &[u8]) -> Result<(), CliError> {
     let failed = |source| CliError::File { file: file.into(), source };
     File::create_new(file).and_then(|mut file| file.write_all(bytes)).map_err(failed)
+}
+
+/// Writes a new file into `folder` that only its owner may read; nobody ever sees half of it.
+pub(crate) fn write_whole(folder: &Path, name: &str, bytes: &[u8]) -> Result<(), CliError> {
+    let file = folder.join(name);
+    let write = || -> std::io::Result<()> {
+        // Made with mode 0600, and given its name when it is whole.
+        let mut draft = tempfile::NamedTempFile::new_in(folder)?;
+        draft.write_all(bytes)?;
+        draft.persist_noclobber(&file)?;
+        Ok(())
+    };
+    write().map_err(|source| CliError::File { file: file.clone(), source })
+}
+
+/// Writes a file that did not exist before and that nobody else may read.
+pub(crate) fn write_new_secret(file: &Path, bytes: &[u8]) -> Result<(), CliError> {
+    let failed = |source| CliError::File { file: file.into(), source };
+    let options = OpenOptions::new().write(true).create_new(true).mode(0o600).open(file);
+    options.and_then(|mut file| file.write_all(bytes)).map_err(failed)
 }
 
 /// The policy in `file`; without one, the policy that accepts no development platform.
@@ -57,5 +78,19 @@ mod tests {
         assert!(matches!(read(&file, 4), Err(CliError::FileTooLong { limit: 4, .. })));
         assert!(matches!(write_new(&file, b"x"), Err(CliError::File { .. })), "an existing file is kept");
         assert!(matches!(read(&folder.path().join("none"), 4), Err(CliError::File { .. })));
+    }
+
+    #[test]
+    fn a_private_file_appears_whole_and_once() {
+        let folder = tempfile::tempdir().unwrap();
+        write_whole(folder.path(), "file", b"12345").unwrap();
+        assert!(matches!(write_whole(folder.path(), "file", b"x"), Err(CliError::File { .. })));
+        assert_eq!(read(&folder.path().join("file"), 5).unwrap(), b"12345");
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1, "no draft is left");
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt as _;
+            assert_eq!(folder.path().join("file").metadata().unwrap().permissions().mode() & 0o777, 0o600);
+        }
     }
 }

@@ -42,16 +42,21 @@ async fn main() -> ExitCode {
     let as_json = match &command {
         Command::Node(args) => args.common.json,
         Command::Ask(args) => args.common.json,
+        Command::Proxy(args) => args.json,
         Command::Evidence(args) => args.common.json,
         Command::Receipt(args) => args.common.json,
         Command::Transcript(args) => args.common.json,
         #[cfg(feature = "replay")]
         Command::Replay(args) => args.json,
+        Command::Provision(args) => args.common.json,
+        Command::OperatorKey(args) => args.json,
         Command::Policy(_) => false,
     };
+    // The proxy has answers under way, and ends them first.
+    let ends_itself = matches!(command, Command::Proxy(_));
     let result = tokio::select! {
         result = run(command) => result,
-        _ = tokio::signal::ctrl_c() => Err(CliError::Interrupted),
+        _ = tokio::signal::ctrl_c(), if !ends_itself => Err(CliError::Interrupted),
     };
     let (printed, code) = match result {
         Ok(Outcome::Proven(report)) => (report.print(as_json), PROVEN),
@@ -92,11 +97,14 @@ async fn run(command: Command) -> Result<Outcome, CliError> {
     let report = match command {
         Command::Node(args) => commands::node::run(args).await,
         Command::Ask(args) => commands::ask::run(args).await,
+        Command::Proxy(args) => return commands::proxy::run(args).await.map(|()| Outcome::Done),
         Command::Evidence(args) => return commands::evidence::run(&args).map(Outcome::Judged),
         Command::Receipt(args) => commands::receipt::run(&args),
         Command::Transcript(args) => commands::transcript::run(&args),
         #[cfg(feature = "replay")]
         Command::Replay(args) => return commands::replay::run(args).await.map(Outcome::Replayed),
+        Command::Provision(args) => commands::provision::run(args).await,
+        Command::OperatorKey(args) => commands::provision::new_key(&args),
         Command::Policy(PolicyCommand::Init(args)) => return commands::policy::init(&args).map(|()| Outcome::Done),
     };
     report.map(Outcome::Proven)

@@ -11,7 +11,7 @@ use std::process::{Command, Output};
 use quoth_attestation::Digest;
 use quoth_attestation::receipt::{Execution, Receipt};
 use quoth_attestation::statement::Platform;
-use quoth_attestation::transcript::Transcript;
+use quoth_attestation::transcript::{Details, Transcript};
 use quoth_engine::{Arithmetic, Replayer};
 use serde_json::{Value, json};
 use support::Node;
@@ -120,7 +120,8 @@ fn what_no_node_signed_is_refused_before_anything_is_computed() {
     bench.node.statement.models[0].sha256 = Digest::of(MODEL);
     let honest = bench.signed(|_, claims| local(claims).model_sha256 = Digest::of(MODEL));
     let mut edited = honest.clone();
-    edited.details.as_mut().unwrap().output_tokens[0] = 9;
+    let Some(Details::Local(details)) = &mut edited.details else { panic!("not a local execution") };
+    details.output_tokens[0] = 9;
     let mut cut = honest.clone();
     (cut.receipt, cut.details) = (None, None);
     let mut empty = cut.clone();

@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::{Request, Response};
+use http::{HeaderMap, Request, Response};
 use http_body_util::combinators::BoxBody;
 use http_body_util::{BodyExt, Empty};
 use hyper::body::Incoming;
@@ -9,7 +9,7 @@ use hyper::client::conn::http1::SendRequest;
 use quoth_verifier::VerifiedNode;
 use tokio::task::JoinHandle;
 
-use crate::connector::{AttestedStream, get, http1_builder, read_body, refuse_status, within};
+use crate::connector::{AttestedStream, get, http1_builder, read_body, within};
 use crate::{ClientError, Endpoint, Step, limits};
 
 pub(crate) type RequestBody = BoxBody<Bytes, std::convert::Infallible>;
@@ -60,23 +60,29 @@ impl Connection {
         within(limits::HEAD, step, work).await
     }
 
-    /// A bounded GET with an `authorization` field.
-    pub(crate) async fn get(
+    /// Looks something up: a GET whose answer comes whole. No receipt is about it; what vouches for it is that this
+    /// connection ends inside the node.
+    ///
+    /// # Errors
+    /// When the node or the network fails; an answer with an error status is an answer.
+    pub async fn get(&mut self, target: &str, headers: HeaderMap) -> Result<Response<Bytes>, ClientError> {
+        self.get_bounded(target, headers, limits::LOOKUP_BYTES, Step::Lookup).await
+    }
+
+    pub(crate) async fn get_bounded(
         &mut self,
         target: &str,
-        authorization: &str,
+        headers: HeaderMap,
         limit: usize,
         step: Step,
-    ) -> Result<Vec<u8>, ClientError> {
+    ) -> Result<Response<Bytes>, ClientError> {
         let (mut head, _) = get(&self.endpoint, target, step)?.into_parts();
-        let mut value = http::HeaderValue::from_str(authorization).map_err(|_| ClientError::Protocol { step })?;
-        value.set_sensitive(true);
-        head.headers.insert(http::header::AUTHORIZATION, value);
+        head.headers.extend(headers);
         let request = Request::from_parts(head, Empty::new().boxed());
         let work = async {
-            let response = self.send(request).await?;
-            refuse_status(&response, 200)?;
-            read_body(response.into_body(), limit, step).await
+            let (parts, body) = self.send(request).await?.into_parts();
+            let body = read_body(body, limit, step).await?;
+            Ok(Response::from_parts(parts, body.into()))
         };
         within(limits::FETCH, step, work).await
     }

@@ -2,6 +2,8 @@ use std::time::Duration;
 
 use quoth_verifier::Refusal;
 
+use crate::OrderError;
+
 /// Why an exchange did not come to a proven end.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -85,6 +87,9 @@ pub enum ClientError {
         /// What was being done.
         step: Step,
     },
+    /// There is no order to give.
+    #[error(transparent)]
+    Order(#[from] OrderError),
     /// The operating system gave no random bytes.
     #[error("no randomness: {0}")]
     Random(getrandom::Error),
@@ -106,6 +111,8 @@ pub enum Step {
     Response,
     /// Fetching the exchange's details.
     Details,
+    /// Looking something up.
+    Lookup,
 }
 
 impl std::fmt::Display for Step {
@@ -117,6 +124,7 @@ impl std::fmt::Display for Step {
             Self::Request => "the request",
             Self::Response => "reading the answer",
             Self::Details => "fetching the details",
+            Self::Lookup => "the lookup",
         })
     }
 }
@@ -136,8 +144,14 @@ impl ClientError {
             Self::Timeout { .. } => "client.timeout",
             Self::TooLong { .. } => "client.too_long",
             Self::Protocol { .. } => "client.protocol",
+            Self::Order(error) => error.code(),
             Self::Random(_) => "client.random",
         }
+    }
+
+    /// Whether the request never left, because the node had closed the connection: on another one it may be sent again.
+    pub fn is_unsent(&self) -> bool {
+        matches!(self, Self::Http { step: Step::Request, source } if source.is_canceled() || source.is_closed())
     }
 
     /// Whether something was judged and found not proven, as against never having come to a judgement.

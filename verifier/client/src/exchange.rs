@@ -1,6 +1,6 @@
 use base64::prelude::{BASE64_URL_SAFE_NO_PAD, Engine as _};
 use bytes::Bytes;
-use http::{HeaderMap, Request as HttpRequest, header};
+use http::{HeaderMap, HeaderValue, Request as HttpRequest, header};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use quoth_attestation::Digest;
@@ -10,7 +10,7 @@ use quoth_attestation::record::{Kind, Piece, Splitter};
 use quoth_attestation::transcript::{Details, Request, Response, Transcript};
 use quoth_verifier::{Refusal, StreamVerifier, VerifiedDetails, VerifiedExchange, VerifiedNode};
 
-use crate::connector::{fresh_nonce, read_body, retry_after, within};
+use crate::connector::{fresh_nonce, read_body, refuse_status, retry_after, within};
 use crate::{ClientError, Connection, Step, limits};
 
 const CTI: &str = "quoth-cti";
@@ -25,9 +25,14 @@ pub struct Options {
     pub details: bool,
     /// Digest of an earlier receipt's payload that this request continues.
     pub parent: Option<Digest>,
+    /// Further headers: a key for a provider, for one. None may begin with `quoth-`. A `content-type` stands in for
+    /// `application/json`.
+    pub headers: HeaderMap,
 }
 
 /// An answer on its way. Its bytes are handed over as they come; they are proven when [`Exchange::finish`] says so.
+///
+/// Only what ends a stream for those who read it (`data: [DONE]` and its like) waits for the verdict.
 pub struct Exchange {
     connection: Connection,
     incoming: Incoming,
@@ -67,6 +72,7 @@ struct Head {
     status: u16,
     cti: [u8; 16],
     opening: Opening,
+    headers: HeaderMap,
 }
 
 /// What a transcript will need.
@@ -75,6 +81,10 @@ struct Record {
     splitter: Splitter,
     received: usize,
     body: Vec<u8>,
+    /// Bytes of the body that were handed over.
+    handed: usize,
+    /// Bytes of the body that stand before the receipt.
+    before_receipt: Option<usize>,
     checkpoints: Vec<Vec<u8>>,
     receipt: Option<Vec<u8>>,
 }
@@ -98,10 +108,10 @@ impl Connection {
         if status >= 400 && !parts.headers.contains_key(OPENING) {
             return Err(unproven_error(status, &parts.headers, incoming).await);
         }
-        let head = Head::read(status, &parts.headers, self.node())?;
-        let state = match optional(&parts.headers, RECEIPT)? {
+        let head = Head::read(status, parts.headers, self.node())?;
+        let state = match optional(&head.headers, RECEIPT)? {
             Some(receipt) => State::Whole { receipt: base64(receipt, RECEIPT)? },
-            None if is_event_stream(&parts.headers) => {
+            None if is_event_stream(&head.headers) => {
                 let opening = head.opening.clone();
                 State::Stream(Box::new(self.node().stream(&request, Some(&nonce), opening, Some(head.cti), status)))
             }
@@ -119,13 +129,18 @@ impl Connection {
     ) -> Result<HttpRequest<crate::connection::RequestBody>, ClientError> {
         let mut builder = HttpRequest::post(&request.target)
             .header(header::HOST, self.endpoint().authority())
-            .header(header::CONTENT_TYPE, "application/json")
             .header("quoth-nonce", hex::encode(nonce.as_bytes()));
+        if !options.headers.contains_key(header::CONTENT_TYPE) {
+            builder = builder.header(header::CONTENT_TYPE, "application/json");
+        }
         if options.details {
             builder = builder.header("quoth-details", "1");
         }
         if let Some(parent) = options.parent {
             builder = builder.header("quoth-parent", parent.to_string());
+        }
+        for (name, value) in options.headers.iter().filter(|(name, _)| !name.as_str().starts_with("quoth-")) {
+            builder = builder.header(name, value);
         }
         builder
             .body(Full::new(Bytes::copy_from_slice(&request.body)).boxed())
@@ -144,12 +159,33 @@ impl Exchange {
         self.head.status
     }
 
-    /// Whether the answer is an event stream.
+    /// Id of the exchange, by which the node knows its receipt.
+    pub fn cti(&self) -> [u8; 16] {
+        self.head.cti
+    }
+
+    /// What opens the receipt's commitments: whoever has it can learn what was said.
+    pub fn opening(&self) -> &Opening {
+        &self.head.opening
+    }
+
+    /// The answer's header fields, from inside the node; the receipt does not cover them.
+    pub fn headers(&self) -> &HeaderMap {
+        &self.head.headers
+    }
+
+    /// Whether the answer is an event stream that has not come to its end.
     pub fn is_stream(&self) -> bool {
         matches!(self.state, State::Stream(_))
     }
 
-    /// The next bytes of the body, Quoth's records removed; `None` when the whole exchange is proven.
+    /// Whether all that was handed over is proven, and nothing is left.
+    pub fn is_proven(&self) -> bool {
+        matches!(self.state, State::Proven(_))
+    }
+
+    /// The next bytes of the body, Quoth's records removed; `None` when the whole exchange is proven. What comes after a
+    /// stream's receipt, which is the event that ends it, is handed over when it is proven, and not before.
     ///
     /// # Errors
     /// [`ClientError::Refused`] as soon as a byte, a checkpoint or the receipt is not what was signed; `stream.cut` when
@@ -203,16 +239,16 @@ impl Exchange {
             // A stream that ends, breaks or stalls is judged by what it has proven so far.
             let Ok(Some(Ok(frame))) = tokio::time::timeout(limits::IDLE, self.incoming.frame()).await else {
                 self.state = State::Proven(Box::new(verifier.finish()?));
-                return Ok(None);
+                return Ok(self.record.hand_over(self.record.body.len()));
             };
             let Ok(data) = frame.into_data() else {
                 continue;
             };
-            let body = verifier.push(&data)?;
+            verifier.push(&data)?;
             self.record.push(&data)?;
-            if !body.is_empty() {
+            if let Some(bytes) = self.record.hand_over(self.record.before_receipt.unwrap_or(self.record.body.len())) {
                 self.state = State::Stream(verifier);
-                return Ok(Some(body.into()));
+                return Ok(Some(bytes));
             }
         }
     }
@@ -237,23 +273,28 @@ impl Exchange {
     async fn fetch_details(&mut self) -> Result<Details, ClientError> {
         let target = format!("/v1/exchanges/{}", hex::encode(self.head.cti));
         let credential = format!("Quoth {}", hex::encode(self.head.opening.details_credential()));
-        let text = self.connection.get(&target, &credential, limits::DETAILS_BYTES, Step::Details).await?;
-        Ok(Details::decode(&text).map_err(Refusal::from)?)
+        let step = Step::Details;
+        let mut value = HeaderValue::from_str(&credential).map_err(|_| ClientError::Protocol { step })?;
+        value.set_sensitive(true);
+        let headers = HeaderMap::from_iter([(header::AUTHORIZATION, value)]);
+        let response = self.connection.get_bounded(&target, headers, limits::DETAILS_BYTES, step).await?;
+        refuse_status(&response, 200)?;
+        Ok(Details::decode(response.body()).map_err(Refusal::from)?)
     }
 }
 
 impl Head {
-    fn read(status: u16, headers: &HeaderMap, node: &VerifiedNode) -> Result<Self, ClientError> {
-        let cti = hex_field(required(headers, CTI)?, CTI, "16 bytes in hex")?;
-        let actual = Digest(hex_field(required(headers, NODE)?, NODE, "32 bytes in hex")?);
+    fn read(status: u16, headers: HeaderMap, node: &VerifiedNode) -> Result<Self, ClientError> {
+        let cti = hex_field(required(&headers, CTI)?, CTI, "16 bytes in hex")?;
+        let actual = Digest(hex_field(required(&headers, NODE)?, NODE, "32 bytes in hex")?);
         let expected = node.digest();
         if actual != expected {
             return Err(ClientError::NodeChanged { expected, actual });
         }
-        let opening = base64(required(headers, OPENING)?, OPENING)?;
+        let opening = base64(required(&headers, OPENING)?, OPENING)?;
         let opening = <[u8; 32]>::try_from(opening)
             .map_err(|_| ClientError::HeaderInvalid { name: OPENING, expected: "32 bytes in base64url" })?;
-        Ok(Self { status, cti, opening: Opening::new(opening) })
+        Ok(Self { status, cti, opening: Opening::new(opening), headers })
     }
 }
 
@@ -270,15 +311,25 @@ impl Record {
             match piece {
                 Piece::Body(bytes) => self.body.extend(bytes),
                 Piece::Record { kind: Kind::Checkpoint, bytes, .. } => self.checkpoints.push(bytes),
-                Piece::Record { kind: Kind::Receipt, bytes, .. } => self.receipt = Some(bytes),
+                Piece::Record { kind: Kind::Receipt, bytes, .. } => {
+                    self.receipt = Some(bytes);
+                    self.before_receipt = Some(self.body.len());
+                }
             }
         }
         Ok(())
     }
+
+    /// The bytes up to `end` that nobody has yet.
+    fn hand_over(&mut self, end: usize) -> Option<Bytes> {
+        let bytes = self.body.get(self.handed..end).filter(|bytes| !bytes.is_empty())?;
+        self.handed = end;
+        Some(Bytes::copy_from_slice(bytes))
+    }
 }
 
 /// An error answer of a node that admitted nothing, and so signed nothing.
-async fn unproven_error(status: u16, headers: &HeaderMap, incoming: Incoming) -> ClientError {
+pub(crate) async fn unproven_error(status: u16, headers: &HeaderMap, incoming: Incoming) -> ClientError {
     let body = read_body(incoming, limits::ERROR_BYTES, Step::Response);
     let body = within(limits::FETCH, Step::Response, body).await.unwrap_or_default();
     ClientError::Status { status, code: error_code(&body), retry_after: retry_after(headers) }

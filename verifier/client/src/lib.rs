@@ -7,6 +7,7 @@ mod connector;
 mod endpoint;
 mod error;
 mod exchange;
+mod operator;
 mod tls;
 
 pub use client::Client;
@@ -15,6 +16,7 @@ pub use connector::{AttestedStream, Connector};
 pub use endpoint::Endpoint;
 pub use error::{ClientError, Step};
 pub use exchange::{Exchange, Options, Proven};
+pub use operator::{OperatorKey, OrderError};
 pub use tls::tls_config_pinned;
 
 /// Every bound that this crate puts on what a node may send, and on how long it may take.
@@ -25,7 +27,7 @@ pub mod limits {
     pub const CONNECT: Duration = Duration::from_secs(10);
     /// TLS handshake, at most.
     pub const HANDSHAKE: Duration = Duration::from_secs(10);
-    /// Fetching evidence or details, at most.
+    /// Fetching evidence or details, or looking something up, at most.
     pub const FETCH: Duration = Duration::from_secs(30);
     /// From the last request byte to the response head, at most: a busy node queues.
     pub const HEAD: Duration = Duration::from_secs(600);
@@ -39,6 +41,8 @@ pub mod limits {
     pub const RESPONSE_BYTES: usize = 64 * 1024 * 1024;
     /// The details of an exchange, bytes, at most.
     pub const DETAILS_BYTES: usize = 16 * 1024 * 1024;
+    /// The answer to a lookup, bytes, at most.
+    pub const LOOKUP_BYTES: usize = 16 * 1024 * 1024;
     /// The part of an unproven error body that is read for its code, bytes, at most.
     pub const ERROR_BYTES: usize = 16 * 1024;
     /// The nonce that goes with every request, bytes.

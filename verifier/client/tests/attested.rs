@@ -74,7 +74,7 @@ fn streamed() -> String {
 
 async fn ask(node: &Node, server: &Server, body: &str) -> Result<Proven, ClientError> {
     let client = Client::new(Policy::from_toml(&node.policy()).unwrap());
-    client.chat(&server.url(), body, Options { details: true, parent: None }).await?.finish().await
+    client.chat(&server.url(), body, Options { details: true, ..Options::default() }).await?.finish().await
 }
 
 fn code<T>(result: Result<T, ClientError>) -> String {
@@ -100,6 +100,47 @@ async fn an_honest_node_is_proven_whole_and_streamed() {
         }
         assert_eq!(server.posts(), 2);
     }
+}
+
+#[tokio::test]
+async fn the_event_that_ends_a_stream_comes_with_the_verdict() {
+    let node = Arc::new(Node::new(Platform::Simulated));
+    let server = serve(&node, Box::new(|_| None)).await;
+    let client = Client::new(Policy::from_toml(&node.policy()).unwrap());
+    let mut exchange = client.chat(&server.url(), streamed(), Options::default()).await.unwrap();
+    assert_eq!((exchange.cti(), exchange.status(), exchange.opening().as_bytes()), (CTI, 200, &OPENING));
+    assert_eq!(exchange.headers()["content-type"], "text/event-stream");
+    let mut pieces = Vec::new();
+    while let Some(bytes) = exchange.next().await.unwrap() {
+        let ends = bytes.windows(6).any(|window| window == b"[DONE]");
+        assert_eq!(ends, exchange.is_proven());
+        pieces.extend(bytes);
+    }
+    assert!(pieces.ends_with(b"data: [DONE]\n\n"));
+    assert_eq!(exchange.finish().await.unwrap().transcript.response.body, pieces);
+}
+
+#[tokio::test]
+async fn lookups_share_the_verified_connection() {
+    let node = Arc::new(Node::new(Platform::Simulated));
+    let script: Script =
+        Box::new(|request| (request.target() == "/v1/models").then(|| answer(200, &[], request.head.as_bytes())));
+    let server = serve(&node, script).await;
+    let client = Client::new(Policy::from_toml(&node.policy()).unwrap());
+    let mut connection = client.connect(&server.url()).await.unwrap();
+    let headers = http::HeaderMap::from_iter([(http::header::ACCEPT, "application/json".parse().unwrap())]);
+    let models = connection.get("/v1/models", headers).await.unwrap();
+    assert!(models.status() == 200 && models.body().windows(8).any(|window| window == b"accept: "));
+    let unknown = connection.get("/v1/unknown", http::HeaderMap::new()).await.unwrap();
+    assert_eq!(unknown.status(), 404);
+    let mut exchange = connection.post(Client::CHAT, PROMPT, Options::default()).await.unwrap();
+    assert!(exchange.next().await.unwrap().is_some() && exchange.is_proven());
+    // One that the node has closed carries nothing away.
+    let connection = exchange.finish().await.unwrap().connection;
+    server.hang_up().await;
+    let error = connection.post(Client::CHAT, PROMPT, Options::default()).await.err().unwrap();
+    assert!(error.is_unsent() && !error.is_refusal(), "{error}");
+    assert_eq!(server.posts(), 1);
 }
 
 #[tokio::test]

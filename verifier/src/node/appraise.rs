@@ -52,8 +52,9 @@ pub(crate) fn appraise(
     appraisal.window()?;
     appraisal.config()?;
     let (digest, checks) = (appraisal.digest, appraisal.checks.into_list());
-    let (time_basis, models) = (time_basis(statement.platform, time), policy.models().clone());
-    Ok(VerifiedNode::new(Node { statement, digest, receipt_key, image, time_basis, checks, models }))
+    let time_basis = time_basis(statement.platform, time);
+    let (models, upstreams) = (policy.models().clone(), policy.upstreams().clone());
+    Ok(VerifiedNode::new(Node { statement, digest, receipt_key, image, time_basis, checks, models, upstreams }))
 }
 
 struct Appraisal<'a> {

@@ -6,8 +6,8 @@ use quoth_attestation::Digest;
 use quoth_attestation::statement::Platform;
 
 use super::{
-    Accept, DEFAULT_MAX_EVIDENCE_AGE, GREATEST_EVIDENCE_AGE, Image, LaunchDigest, MAX_ENTRIES, MAX_FILE, MAX_NAME,
-    NitroPins, Policy, SnpImage,
+    Accept, AcceptUpstreams, DEFAULT_MAX_EVIDENCE_AGE, GREATEST_EVIDENCE_AGE, Image, LaunchDigest, MAX_ENTRIES,
+    MAX_FILE, MAX_NAME, NitroPins, Policy, SnpImage,
 };
 use crate::snp::SnpRules;
 
@@ -89,6 +89,7 @@ pub struct PolicyBuilder {
     receipt_keys: Option<Vec<[u8; 32]>>,
     images: Vec<Image>,
     models: Option<Accept>,
+    upstreams: Option<AcceptUpstreams>,
     config: Option<Accept>,
     max_evidence_age: Option<u64>,
     launches: Vec<SnpImage>,
@@ -146,6 +147,12 @@ impl PolicyBuilder {
         self
     }
 
+    /// Which closed providers may answer; none, unless this is called.
+    pub fn upstreams(mut self, upstreams: AcceptUpstreams) -> Self {
+        self.upstreams = Some(upstreams);
+        self
+    }
+
     /// Which configuration files are accepted, by SHA-256.
     pub fn config(mut self, config: Accept) -> Self {
         self.config = Some(config);
@@ -171,11 +178,22 @@ impl PolicyBuilder {
         let images = self.checked_images()?;
         let (launches, snp) = (self.checked_launches()?, self.checked_snp()?);
         let nitro = self.checked_nitro()?;
-        let models = self.models.ok_or(PolicyError::Missing {
-            field: "models.accept",
-            reason: "say which models may answer, or \"any\"",
-        })?;
-        check_accept("models.accept", &models)?;
+        let models = match (&self.models, &self.upstreams) {
+            (Some(models), _) => {
+                check_accept("models.accept", models)?;
+                models.clone()
+            }
+            // Only providers may answer.
+            (None, Some(_)) => Accept::Only(BTreeSet::new()),
+            (None, None) => {
+                let reason = "say which models may answer, or \"any\"";
+                return Err(PolicyError::Missing { field: "models.accept", reason });
+            }
+        };
+        let upstreams = self.upstreams.clone().unwrap_or_default();
+        if let (Some(_), AcceptUpstreams::Only(known)) = (&self.upstreams, &upstreams) {
+            in_range("upstreams.accept", 1, MAX_ENTRIES as u64, known.len() as u64)?;
+        }
         if let Some(config) = &self.config {
             check_accept("config.accept", config)?;
         } else if self.platforms.contains(&Platform::None) {
@@ -190,6 +208,7 @@ impl PolicyBuilder {
             receipt_keys,
             images,
             models,
+            upstreams,
             config: self.config,
             max_evidence_age,
             launches,

@@ -10,7 +10,7 @@ use serde::Deserialize;
 
 use super::build::check_length;
 use super::snp::Snp;
-use super::{Accept, Image, NitroPins, Policy, PolicyBuilder, PolicyError, SnpImage};
+use super::{Accept, AcceptUpstreams, Image, NitroPins, Policy, PolicyBuilder, PolicyError, SnpImage};
 
 const VERSION: u64 = 1;
 const PLATFORMS: [Platform; 4] = [Platform::Nitro, Platform::SevSnp, Platform::Simulated, Platform::None];
@@ -51,6 +51,9 @@ pub(super) fn parse(text: &str) -> Result<Policy, PolicyError> {
     if let Some(models) = file.models {
         builder = builder.models(accept("models.accept", models)?);
     }
+    if let Some(upstreams) = file.upstreams {
+        builder = builder.upstreams(providers(upstreams)?);
+    }
     if let Some(config) = file.config {
         builder = builder.config(accept("config.accept", config)?);
     }
@@ -73,6 +76,7 @@ struct File {
     #[serde(default)]
     image: Vec<ImageEntry>,
     models: Option<Accepts>,
+    upstreams: Option<Accepts>,
     config: Option<Accepts>,
 }
 
@@ -152,6 +156,26 @@ fn accept(field: &'static str, accepts: Accepts) -> Result<Accept, PolicyError> 
             Err(PolicyError::Contradiction { field, reason: "neither \"any\" nor a list of SHA-256 digests" })
         }
         AnyOrList::List(list) => Ok(Accept::only(digests(field, &list)?)),
+    }
+}
+
+/// `"any"`, or `host:port` of each.
+fn providers(accepts: Accepts) -> Result<AcceptUpstreams, PolicyError> {
+    let field = "upstreams.accept";
+    let wrong = || PolicyError::Contradiction { field, reason: "neither \"any\" nor a list of host:port" };
+    let provider = |text: &String| {
+        let (host, port) = text.rsplit_once(':')?;
+        let port = port.parse().ok().filter(|number: &u16| *number > 0 && number.to_string() == port)?;
+        let plain = |byte: u8| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.');
+        (!host.is_empty() && host.bytes().all(plain)).then(|| (host.into(), port))
+    };
+    match accepts.accept {
+        AnyOrList::Word(word) if word == "any" => Ok(AcceptUpstreams::Any),
+        AnyOrList::Word(_) => Err(wrong()),
+        AnyOrList::List(list) => {
+            let known = list.iter().map(provider).collect::<Option<BTreeSet<_>>>();
+            known.map(AcceptUpstreams::Only).ok_or_else(wrong)
+        }
     }
 }
 

@@ -154,3 +154,23 @@ fn nobody_s_policy_accepts_nothing() {
     assert!(policy.platforms().all(|platform| matches!(platform, Platform::Nitro | Platform::SevSnp)));
     assert_eq!((policy.image_count(), policy.models()), (0, &Accept::Only(Default::default())));
 }
+
+#[test]
+fn providers_are_accepted_by_name_only() {
+    let with = |rule: &str| format!("{}[upstreams]\naccept = {rule}\n", simulated());
+    let policy = Policy::from_toml(&simulated()).unwrap();
+    assert!(!policy.upstreams().accepts("api.openai.com", 443), "silence accepts none");
+    let policy = Policy::from_toml(&with("[\"api.openai.com:443\", \"x:1\"]")).unwrap();
+    assert!(policy.upstreams().accepts("api.openai.com", 443) && policy.upstreams().accepts("x", 1));
+    assert!(!policy.upstreams().accepts("api.openai.com", 80));
+    assert!(Policy::from_toml(&with("\"any\"")).unwrap().upstreams().accepts("x", 1));
+    for wrong in
+        ["\"all\"", "[\"api.openai.com\"]", "[\":1\"]", "[\"x:0\"]", "[\"x:01\"]", "[\"x:65536\"]", "[\"X:1\"]"]
+    {
+        assert!(matches!(error(&with(wrong)), PolicyError::Contradiction { field: "upstreams.accept", .. }), "{wrong}");
+    }
+    assert!(matches!(error(&with("[]")), PolicyError::OutOfRange { field: "upstreams.accept", .. }));
+    // A node that only proxies needs no model.
+    let proxy = with("[\"x:1\"]").replace(&format!("[models]\naccept = [\"{}\"]\n", "33".repeat(32)), "");
+    assert!(!Policy::from_toml(&proxy).unwrap().models().accepts(&Digest([0x33; 32])));
+}

@@ -2,14 +2,8 @@
 
 use alloc::vec::Vec;
 
-/// Lines that make their event the terminal one, field name and value.
-const TERMINAL: [(&[u8], &[u8]); 5] = [
-    (b"data", b"[DONE]"),
-    (b"event", b"message_stop"),
-    (b"event", b"response.completed"),
-    (b"event", b"response.failed"),
-    (b"event", b"response.incomplete"),
-];
+use quoth_attestation::record::ends_stream;
+
 /// Longer lines are none of those, bytes.
 const MAX_LINE: usize = 64;
 
@@ -48,7 +42,7 @@ impl Events {
                 Some(End { terminal })
             }
             b'\n' | b'\r' => {
-                self.terminal |= is_terminal(&self.line);
+                self.terminal |= ends_stream(&self.line);
                 self.line.clear();
                 None
             }
@@ -60,11 +54,4 @@ impl Events {
             }
         }
     }
-}
-
-fn is_terminal(line: &[u8]) -> bool {
-    TERMINAL.iter().any(|(field, value)| {
-        let after = line.strip_prefix(*field).and_then(|rest| rest.strip_prefix(b":"));
-        after.is_some_and(|found| found.strip_prefix(b" ").unwrap_or(found) == *value)
-    })
 }

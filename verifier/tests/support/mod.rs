@@ -13,8 +13,8 @@ use quoth_attestation::cose::{KeyId, Payload, Possession, Signed};
 use quoth_attestation::evidence::Evidence;
 use quoth_attestation::receipt::{Exchange, Execution, Level, Local, Outcome, Receipt, Times, Usage};
 use quoth_attestation::record::{self, Kind};
-use quoth_attestation::statement::{Clock, Keys, Model, Platform, Software, Statement};
-use quoth_attestation::transcript::{Details, Request, Response, Transcript};
+use quoth_attestation::statement::{Clock, Keys, Model, Platform, Software, Statement, Upstream};
+use quoth_attestation::transcript::{Details, LocalDetails, Request, Response, Transcript};
 use quoth_verifier::{Policy, Refusal, Time, VerifiedNode, Verifier};
 
 use document::{Authority, Document, pcrs};
@@ -46,8 +46,8 @@ pub fn request() -> Request {
     }
 }
 
-pub fn details() -> Details {
-    Details {
+pub fn details() -> LocalDetails {
+    LocalDetails {
         prompt: b"<|user|>Who?".to_vec(),
         prompt_tokens: vec![1, 2, 3],
         output_tokens: vec![4, 5],
@@ -86,7 +86,7 @@ impl Node {
                 engine: Some("test".into()),
             },
             models: vec![Model { name: "tiny".into(), sha256: Digest::of(b"tiny"), size: 4 }],
-            upstreams: vec![],
+            upstreams: vec![Upstream { name: "openai".into(), host: "api.openai.com".into(), port: 443 }],
             operator: None,
             issued: NOW - 60,
             not_after: NOW + 30 * 24 * 3600 - 60,
@@ -237,7 +237,7 @@ impl Node {
             opening: opening(),
             nonce: Some(nonce()),
             evidence: self.evidence(Some(&Nonce::new([1; 32]).unwrap())),
-            details: Some(details()),
+            details: Some(Details::Local(details())),
         }
     }
 }

@@ -23,7 +23,7 @@ pub(crate) async fn run(args: Ask) -> Result<Report, CliError> {
         return Err(CliError::File { file: file.into(), source });
     }
     let client = Client::new(files::policy(args.common.policy.as_ref())?);
-    let options = Options { details: args.details, parent: None };
+    let options = Options { details: args.details, ..Options::default() };
     let connection = client.connect(&args.url).await?;
     // A model that the policy does not accept is not worth a prompt.
     connection.node().accepts_model(&args.model).map_err(ClientError::from)?;

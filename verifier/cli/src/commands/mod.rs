@@ -4,6 +4,8 @@ pub(crate) mod ask;
 pub(crate) mod evidence;
 pub(crate) mod node;
 pub(crate) mod policy;
+pub(crate) mod provision;
+pub(crate) mod proxy;
 pub(crate) mod receipt;
 #[cfg(feature = "replay")]
 pub(crate) mod replay;

@@ -15,7 +15,7 @@ use quoth_attestation::measurement::{Pcr, pcr};
 use quoth_attestation::receipt::{Exchange, Execution, Level, Local, Outcome, Receipt, Times, Usage};
 use quoth_attestation::record::{self, Kind};
 use quoth_attestation::statement::{Clock, Keys, Model, Platform, Software, Statement};
-use quoth_attestation::transcript::Details;
+use quoth_attestation::transcript::{Details, LocalDetails};
 use rcgen::{
     BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, KeyUsagePurpose, PublicKeyData as _,
     SigningKey as _,
@@ -54,12 +54,12 @@ pub fn pcrs() -> [Pcr; 3] {
 }
 
 pub fn details() -> Details {
-    Details {
+    Details::Local(LocalDetails {
         prompt: b"<|user|>hello".to_vec(),
         prompt_tokens: vec![1, 2, 3],
         output_tokens: vec![4, 5],
         sampling: vec![0xa0],
-    }
+    })
 }
 
 impl Node {
@@ -189,6 +189,7 @@ impl Node {
     pub fn receipt(&self, asked: &Asked<'_>, status: u16, body: &[u8], streamed: bool) -> Vec<u8> {
         let opening = Opening::new(OPENING);
         let details = details();
+        let details = details.local().unwrap();
         let mut prev = self.prev.lock().unwrap();
         let receipt = Receipt {
             iat: now(),

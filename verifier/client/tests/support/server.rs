@@ -1,6 +1,7 @@
 //! A TLS server that speaks enough HTTP/1.1 and answers by a script.
 
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use quoth_attestation::binding::Nonce;
@@ -8,7 +9,9 @@ use rcgen::KeyPair;
 use rustls::pki_types::{CertificateDer, PrivatePkcs8KeyDer};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
+use tokio::sync::{Semaphore, watch};
 use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
 
 /// A request as it arrived.
 #[derive(Clone, Debug)]
@@ -38,9 +41,23 @@ impl Received {
     }
 }
 
+/// An answer in pieces: each but the first is sent when the gate gives a permit.
+pub struct Paced {
+    pub pieces: Vec<Vec<u8>>,
+    pub gate: Arc<Semaphore>,
+}
+
+impl From<Vec<u8>> for Paced {
+    fn from(bytes: Vec<u8>) -> Self {
+        Self { pieces: vec![bytes], gate: Arc::new(Semaphore::new(0)) }
+    }
+}
+
 pub struct Server {
     pub address: SocketAddr,
     received: Arc<Mutex<Vec<Received>>>,
+    live: Arc<AtomicUsize>,
+    hang_up: watch::Sender<()>,
 }
 
 impl Server {
@@ -49,6 +66,15 @@ impl Server {
         key: &KeyPair,
         certificate: &[u8],
         script: impl Fn(&Received) -> Vec<u8> + Send + Sync + 'static,
+    ) -> Self {
+        Self::start_paced(key, certificate, move |request| Paced::from(script(request))).await
+    }
+
+    /// [`Server::start`], but answers come in pieces.
+    pub async fn start_paced(
+        key: &KeyPair,
+        certificate: &[u8],
+        script: impl Fn(&Received) -> Paced + Send + Sync + 'static,
     ) -> Self {
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
         let config = rustls::ServerConfig::builder_with_provider(provider)
@@ -65,28 +91,39 @@ impl Server {
         let address = listener.local_addr().unwrap();
         let received = Arc::new(Mutex::new(Vec::new()));
         let (log, script) = (Arc::clone(&received), Arc::new(script));
+        let live = Arc::new(AtomicUsize::new(0));
+        let (counter, (hang_up, hung_up)) = (Arc::clone(&live), watch::channel(()));
         tokio::spawn(async move {
             while let Ok((tcp, _)) = listener.accept().await {
                 let (acceptor, log, script) = (acceptor.clone(), Arc::clone(&log), Arc::clone(&script));
+                let (counter, mut hung_up) = (Arc::clone(&counter), hung_up.clone());
                 tokio::spawn(async move {
                     let Ok(mut tls) = acceptor.accept(tcp).await else { return };
-                    while let Some(request) = read_request(&mut tls).await {
-                        log.lock().unwrap().push(request.clone());
-                        let answer = script(&request);
-                        if answer.is_empty() || tls.write_all(&answer).await.is_err() || tls.flush().await.is_err() {
-                            break;
-                        }
-                        // An answer that announces no length ends with the connection.
-                        let head = String::from_utf8_lossy(&answer[..answer.len().min(4096)]).to_lowercase();
-                        if !head.contains("content-length") && !head.contains("chunked") {
-                            drop(tls.shutdown().await);
-                            break;
-                        }
+                    counter.fetch_add(1, Ordering::SeqCst);
+                    hung_up.mark_unchanged();
+                    tokio::select! {
+                        () = converse(&mut tls, &log, &*script) => {}
+                        _ = hung_up.changed() => {}
                     }
+                    drop(tls.shutdown().await);
+                    counter.fetch_sub(1, Ordering::SeqCst);
                 });
             }
         });
-        Self { address, received }
+        Self { address, received, live, hang_up }
+    }
+
+    /// Closes every connection.
+    pub async fn hang_up(&self) {
+        self.hang_up.send(()).unwrap();
+        while self.live() > 0 {
+            tokio::task::yield_now().await;
+        }
+    }
+
+    /// How many connections stand.
+    pub fn live(&self) -> usize {
+        self.live.load(Ordering::SeqCst)
     }
 
     pub fn url(&self) -> String {
@@ -100,6 +137,36 @@ impl Server {
     /// How many prompts were sent.
     pub fn posts(&self) -> usize {
         self.received().iter().filter(|request| request.method() == "POST").count()
+    }
+}
+
+async fn converse(
+    tls: &mut TlsStream<tokio::net::TcpStream>,
+    log: &Mutex<Vec<Received>>,
+    script: &(impl Fn(&Received) -> Paced + Send + Sync),
+) {
+    while let Some(request) = read_request(tls).await {
+        log.lock().unwrap().push(request.clone());
+        let Paced { pieces, gate } = script(&request);
+        let Some(first) = pieces.first().filter(|first| !first.is_empty()) else { return };
+        for (index, piece) in pieces.iter().enumerate() {
+            if index > 0 {
+                let mut unexpected = [0];
+                tokio::select! {
+                    permit = gate.acquire() => permit.unwrap().forget(),
+                    // A client that says anything now has gone away.
+                    _ = tls.read(&mut unexpected) => return,
+                }
+            }
+            if tls.write_all(piece).await.is_err() || tls.flush().await.is_err() {
+                return;
+            }
+        }
+        // An answer that announces no length ends with the connection.
+        let head = String::from_utf8_lossy(&first[..first.len().min(4096)]).to_lowercase();
+        if !head.contains("content-length") && !head.contains("chunked") {
+            return;
+        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! What came out, against what was recorded and told.
 
-use quoth_attestation::transcript::Details;
+use quoth_attestation::transcript::LocalDetails;
 use quoth_engine::{Finish, Replay, Replayer, Verdict};
 
 use super::body::{Body, told};
@@ -122,7 +122,7 @@ fn logprobs(candidate: &Candidate, replay: &Replay, body: &Body) -> Result<(), D
 
 fn usage(candidate: &Candidate, body: &Body) -> Result<(), Difference> {
     let (streams, counted) = candidate.asked.stream();
-    let Details { prompt_tokens, output_tokens, .. } = &candidate.details;
+    let LocalDetails { prompt_tokens, output_tokens, .. } = &candidate.details;
     let (prompt, completion) = (prompt_tokens.len() as u64, output_tokens.len() as u64);
     let expected =
         (candidate.finish.is_some() && (!streams || counted)).then_some([prompt, completion, prompt + completion]);

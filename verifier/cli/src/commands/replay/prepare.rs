@@ -2,7 +2,7 @@
 
 use quoth_attestation::Digest;
 use quoth_attestation::receipt::{Execution, Local, Outcome, Receipt};
-use quoth_attestation::transcript::{Details, Response};
+use quoth_attestation::transcript::{Details, LocalDetails, Response};
 use quoth_engine::{Arithmetic, EngineError, Finish, Recorded, Replayer, Sampling};
 use quoth_verifier::{Refusal, TimeChoice, VerifiedTranscript, Verifier};
 
@@ -27,7 +27,7 @@ pub(super) struct Candidate {
     pub(super) finish: Option<Finish>,
     /// Whether it broke off because the engine failed.
     pub(super) failed: bool,
-    pub(super) details: Details,
+    pub(super) details: LocalDetails,
 }
 
 /// Verifies a transcript and decides whether running it with the model of this hash says anything about it.
@@ -85,7 +85,7 @@ fn comparable(verified: &VerifiedTranscript, model: &Digest) -> Result<Candidate
                 Side::text(target.split('?').next().unwrap_or_default()),
             ));
     };
-    let Some(details) = &transcript.details else {
+    let Some(details) = transcript.details.as_ref().and_then(Details::local) else {
         return Err(Difference::new(
             "replay.no_details",
             "tokens and sampling are not in the transcript: they must be asked for (quoth-details: 1, `quoth-verify ask --details`)",

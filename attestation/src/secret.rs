@@ -1,0 +1,111 @@
+//! Secrets for one boot of a node: sealed to its attested key, ordered by its operator (`SPEC.md` §11).
+
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::fmt;
+
+use ciborium::Value;
+
+use crate::cbor::{self, Fields, Map, Writer};
+use crate::cose::Payload;
+use crate::{Digest, FormatError};
+
+/// HPKE's `info` (RFC 9180 §5.1).
+pub const INFO: &[u8] = b"quoth/secret/1";
+/// A secret's name, bytes, at most.
+pub const MAX_NAME: usize = 64;
+/// A secret, bytes, at most.
+pub const MAX_SECRET: usize = 4096;
+/// What sealing adds to it: the tag of ChaCha20-Poly1305 (RFC 8439 §2.8).
+const TAG: usize = 16;
+/// What fingerprints are over, before name and secret.
+const FINGERPRINT: &[u8] = b"quoth/secret/fingerprint/1\0";
+
+/// What a node's operator wants it to hold, or to hold no longer.
+#[derive(Clone, PartialEq, Eq)]
+pub struct SecretOrder {
+    /// Digest of the node statement: of one boot, and no other.
+    pub node: Digest,
+    /// The secret's name.
+    pub name: String,
+    /// Greater than that of any order which the node has taken.
+    pub counter: u64,
+    /// The secret; none removes it.
+    pub sealed: Option<Sealed>,
+}
+
+/// A secret under HPKE (RFC 9180) in base mode: DHKEM(X25519, HKDF-SHA256), HKDF-SHA256, ChaCha20Poly1305, with [`INFO`] and
+/// [`SecretOrder::aad`].
+#[derive(Clone, PartialEq, Eq)]
+pub struct Sealed {
+    /// The encapsulated key.
+    pub encapsulated: [u8; 32],
+    /// Ciphertext and tag.
+    pub ciphertext: Vec<u8>,
+}
+
+impl SecretOrder {
+    /// The additional data under which the secret of such an order is sealed: `[node, name, counter]`, deterministic CBOR.
+    pub fn aad(node: &Digest, name: &str, counter: u64) -> Vec<u8> {
+        Writer::new().array(3).bytes(&node.0).text(name).value(&Value::from(counter)).finish()
+    }
+}
+
+/// The first 8 bytes of SHA-256("quoth/secret/fingerprint/1" ‖ 0x00 ‖ name ‖ 0x00 ‖ secret): tells keys apart. Whoever could
+/// guess a secret could find it by this, so secrets must be keys, not words.
+pub fn fingerprint(name: &str, secret: &[u8]) -> [u8; 8] {
+    let mut start = [0; 8];
+    start.copy_from_slice(&Digest::of(&[FINGERPRINT, name.as_bytes(), &[0], secret].concat()).0[..8]);
+    start
+}
+
+/// Whether text can be a secret's name: 1 to [`MAX_NAME`] of `a-z 0-9 -`.
+pub fn is_name(text: &str) -> bool {
+    (1..=MAX_NAME).contains(&text.len()) && text.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-'))
+}
+
+impl Payload for SecretOrder {
+    const TYP: &'static str = "application/vnd.quoth.secret+cbor";
+    const MAX_BYTES: usize = MAX_SECRET + 512;
+
+    fn encode(&self) -> Vec<u8> {
+        let sealed = self.sealed.as_ref();
+        let map = Map::new()
+            .with(1, self.node)
+            .with(2, self.name.as_str())
+            .with(3, self.counter)
+            .with_some(4, sealed.map(|sealed| Value::Bytes(sealed.encapsulated.to_vec())))
+            .with_some(5, sealed.map(|sealed| Value::Bytes(sealed.ciphertext.clone())));
+        cbor::encode(&map.build())
+    }
+
+    fn decode(bytes: &[u8]) -> Result<Self, FormatError> {
+        let mut fields = Fields::new(cbor::decode(bytes, Self::MAX_BYTES)?, "secret")?;
+        let node = fields.required(1, "node")?.digest()?;
+        let name = fields.required(2, "name")?.text(MAX_NAME)?;
+        let counter = fields.required(3, "counter")?.uint()?;
+        let encapsulated = fields.optional(4, "encapsulated key").map(|field| field.array()).transpose()?;
+        let lengths = TAG + 1..=TAG + MAX_SECRET;
+        let ciphertext = fields.optional(5, "ciphertext").map(|field| field.bytes(lengths)).transpose()?;
+        fields.finish()?;
+        if !is_name(&name) {
+            return Err(FormatError::OutOfRange { field: "name", expected: "1 to 64 of a-z, 0-9 and -" });
+        }
+        let sealed = match (encapsulated, ciphertext) {
+            (Some(encapsulated), Some(ciphertext)) => Some(Sealed { encapsulated, ciphertext }),
+            (None, None) => None,
+            _ => {
+                let expected = "an encapsulated key and a ciphertext, or neither";
+                return Err(FormatError::OutOfRange { field: "sealed", expected });
+            }
+        };
+        Ok(Self { node, name, counter, sealed })
+    }
+}
+
+impl fmt::Debug for SecretOrder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let action = if self.sealed.is_some() { "set" } else { "remove" };
+        write!(f, "SecretOrder({action} {})", self.name)
+    }
+}

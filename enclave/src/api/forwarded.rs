@@ -1,0 +1,213 @@
+//! A request that a closed provider answers: passed on byte for byte, in both directions.
+
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use http::StatusCode;
+use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
+use http_body_util::BodyExt;
+use hyper::body::Incoming;
+use quoth_attestation::receipt::{Credential, Outcome};
+use quoth_engine::json;
+use serde_json::Value;
+use tokio::time::{Instant, timeout, timeout_at};
+
+use super::ApiError;
+use super::answer::Answer;
+use super::endpoint::Endpoint;
+use crate::exchange::{Asked, End, Events, Exchange};
+use crate::limits;
+use crate::node::Node;
+use crate::upstream::{self, Answered, EventReader, Failed, Framed, Key, Lease, Route, Seen, UpstreamError};
+
+pub(super) async fn answer(
+    node: &Node,
+    route: &Route,
+    endpoint: Endpoint,
+    body: &Value,
+    asked: &Asked,
+    exchange: &mut Exchange,
+) -> Result<Answer, ApiError> {
+    if route.upstream.api() != endpoint.api() {
+        return Err(ApiError::bad("wrong_endpoint", "the model's provider is asked at another path"));
+    }
+    let (key, credential) = match (&asked.key, node.secrets.get(route.upstream.name())) {
+        (Some(key), _) => (key.clone(), Credential::Caller),
+        (None, Some(key)) => (Key::held(key), Credential::Operator),
+        (None, None) => return Err(ApiError::no_key()),
+    };
+    let sent = spliced(&asked.body, body, &route.model)?;
+    let altered = sent.is_some();
+    let sent = sent.unwrap_or_else(|| asked.body.clone());
+    let forward = route.upstream.forward(&asked.target, &asked.passed, &key, sent);
+    let forward = forward.ok_or_else(|| ApiError::bad("invalid_header", "the key or the path cannot be passed on"))?;
+    exchange.forwards(route, &forward, altered, credential);
+    let answered = match route.upstream.send(&forward).await {
+        Ok(answered) => answered,
+        Err(Failed { error, peer }) => {
+            peer.into_iter().for_each(|peer| exchange.connected(peer));
+            return Err(ApiError::upstream(error));
+        }
+    };
+    exchange.connected(answered.peer.clone());
+    pass_on(answered, route.upstream.silence(), endpoint, exchange).await.map_err(ApiError::upstream)
+}
+
+/// The body with the provider's own name for the model; none when that is what the caller calls it.
+fn spliced(bytes: &Bytes, body: &Value, model: &str) -> Result<Option<Bytes>, ApiError> {
+    if body.get("model").and_then(Value::as_str) == Some(model) {
+        return Ok(None);
+    }
+    let place = json::member(bytes, "model").ok_or_else(ApiError::no_model)?;
+    let (before, after) = (&bytes[..place.start], &bytes[place.end..]);
+    let name = Value::from(model).to_string();
+    Ok(Some([before, name.as_bytes(), after].concat().into()))
+}
+
+async fn pass_on(
+    answered: Answered,
+    silence: Duration,
+    endpoint: Endpoint,
+    exchange: &mut Exchange,
+) -> Result<Answer, UpstreamError> {
+    let Answered { response, lease, .. } = answered;
+    let (head, body) = response.into_parts();
+    if head.status.is_redirection() || head.status.is_informational() {
+        return Err(UpstreamError::Redirect);
+    }
+    if !head.headers.get_all(CONTENT_ENCODING).iter().all(|value| value == "identity") {
+        return Err(UpstreamError::Encoded);
+    }
+    let headers = upstream::returns(&head.headers);
+    let request_id = ["x-request-id", "request-id"].iter().find_map(|name| headers.get(*name)?.to_str().ok());
+    let media_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    if head.status == StatusCode::OK && media_type.split(';').next().map(str::trim) == Some("text/event-stream") {
+        exchange.answers(request_id);
+        let stream = Forwarded {
+            body,
+            lease: Some(lease),
+            events: EventReader::default(),
+            api: endpoint,
+            silence,
+            deadline: Instant::now() + silence,
+            failed: None,
+            held: None,
+        };
+        return Ok(Answer::Forwarded(Box::new(stream), headers));
+    }
+    let body = whole(body, silence).await?;
+    lease.finish();
+    exchange.answers(request_id);
+    let mut seen = Seen::default();
+    seen.note(&body);
+    exchange.saw(&seen);
+    let outcome = outcome(head.status, &seen);
+    Ok(Answer::Whole { status: head.status, headers, body, outcome })
+}
+
+fn outcome(status: StatusCode, seen: &Seen) -> Outcome {
+    match (status.is_server_error(), seen.limited) {
+        (true, _) => Outcome::UpstreamFailed,
+        (false, true) => Outcome::Length,
+        (false, false) => Outcome::Complete,
+    }
+}
+
+/// A body in one piece, held until it is whole so that its receipt can travel in the headers.
+async fn whole(mut body: Incoming, silence: Duration) -> Result<Bytes, UpstreamError> {
+    let mut whole = BytesMut::new();
+    while let Some(frame) = timeout(silence, body.frame()).await.map_err(|_| UpstreamError::Silent)? {
+        let frame = frame.map_err(|_| UpstreamError::Cut)?;
+        // Trailers mean nothing here and are dropped unread.
+        let Ok(data) = frame.into_data() else { continue };
+        if data.len() > limits::UPSTREAM_BODY - whole.len() {
+            return Err(UpstreamError::TooLong);
+        }
+        whole.extend_from_slice(&data);
+    }
+    Ok(whole.freeze())
+}
+
+/// A provider's event stream. Dropping it closes the provider's connection, or resets its stream.
+pub(super) struct Forwarded {
+    body: Incoming,
+    lease: Option<Lease>,
+    events: EventReader,
+    api: Endpoint,
+    silence: Duration,
+    /// When it has been silent for too long.
+    deadline: Instant,
+    /// Why it ends, once what came before has left.
+    failed: Option<UpstreamError>,
+    /// The event that ends it.
+    held: Option<Bytes>,
+}
+
+impl Events for Forwarded {
+    async fn next(&mut self, exchange: &mut Exchange, out: &mut BytesMut) -> Option<End> {
+        if let Some(error) = self.failed.take() {
+            return Some(self.fail(error, exchange, out));
+        }
+        match self.read(out).await {
+            Ok(false) => None,
+            Ok(true) => Some(self.end(exchange)),
+            Err(error) if out.is_empty() => Some(self.fail(error, exchange, out)),
+            Err(error) => {
+                self.failed = Some(error);
+                None
+            }
+        }
+    }
+}
+
+impl Forwarded {
+    /// Appends the next whole events; true at the end of the stream. Nothing is lost when its wait is given up.
+    async fn read(&mut self, out: &mut BytesMut) -> Result<bool, UpstreamError> {
+        while out.is_empty() {
+            let frame = timeout_at(self.deadline, self.body.frame()).await;
+            let frame = match (frame, &self.held) {
+                (Ok(frame), _) => frame,
+                // It has said all that it had to say.
+                (Err(_), Some(_)) => return Ok(true),
+                (Err(_), None) => return Err(UpstreamError::Silent),
+            };
+            let Some(frame) = frame else {
+                self.events.finish()?;
+                self.lease.take().into_iter().for_each(Lease::finish);
+                return Ok(true);
+            };
+            let Ok(data) = frame.map_err(|_| UpstreamError::Cut)?.into_data() else { continue };
+            self.deadline = Instant::now() + self.silence;
+            self.events.push(&data)?;
+            while let Some(Framed { bytes, terminal }) = self.events.event()? {
+                match terminal {
+                    true => {
+                        self.deadline = Instant::now() + limits::UPSTREAM_CLOSE;
+                        self.held = Some(bytes);
+                    }
+                    false => out.extend_from_slice(&bytes),
+                }
+            }
+        }
+        Ok(false)
+    }
+
+    fn end(&mut self, exchange: &mut Exchange) -> End {
+        exchange.saw(&self.events.seen);
+        let outcome = outcome(StatusCode::OK, &self.events.seen);
+        End { outcome, terminal: self.held.take().unwrap_or_default() }
+    }
+
+    /// Says so in the shape of the API, in an event that is this node's own.
+    fn fail(&mut self, error: UpstreamError, exchange: &mut Exchange, out: &mut BytesMut) -> End {
+        self.lease = None;
+        exchange.saw(&self.events.seen);
+        exchange.breaks_off();
+        let error = ApiError::upstream(error);
+        if self.api != Endpoint::Chat && self.api != Endpoint::Completions {
+            out.extend_from_slice(b"event: error\n");
+        }
+        out.extend_from_slice(&[b"data: ", &error.body(self.api.api())[..], b"\n\n"].concat());
+        End { outcome: Outcome::UpstreamFailed, terminal: Bytes::new() }
+    }
+}

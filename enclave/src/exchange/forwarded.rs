@@ -1,0 +1,149 @@
+//! What a receipt says of an answer that a closed provider gave: which bytes went to whom, and which came back.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use quoth_attestation::Digest;
+use quoth_attestation::commit::{Label, Opening};
+use quoth_attestation::receipt::{Credential, Upstream, Usage};
+use quoth_attestation::statement::MAX_TEXT;
+use quoth_attestation::transcript::UpstreamDetails;
+
+use super::{Exchange, Work};
+use crate::limits;
+use crate::upstream::{Forward, Peer, Route, Seen};
+
+/// An upstream execution as it goes.
+pub(super) struct Forwarded {
+    provider: String,
+    host: String,
+    port: u16,
+    peer: Option<Arc<Peer>>,
+    head: Vec<u8>,
+    /// The body as sent, when it is not the caller's.
+    altered: Option<Bytes>,
+    model_asked: String,
+    model_answered: Option<String>,
+    request_id: Option<String>,
+    credential: Credential,
+    pub(super) usage: Option<Usage>,
+    /// SHA-256 of what came back, once it is known to be less than what was answered.
+    received: Option<Digest>,
+    /// The answer, for the details; none when it grew too long.
+    kept: Option<Vec<u8>>,
+    /// How much of it came back.
+    kept_received: Option<usize>,
+}
+
+impl Exchange {
+    /// Names the request that is about to go to a provider.
+    pub fn forwards(&mut self, route: &Route, forward: &Forward, altered: bool, credential: Credential) {
+        let Some(open) = &mut self.open else { return };
+        open.work = Some(Work::Upstream(Box::new(Forwarded {
+            provider: route.upstream.name().into(),
+            host: route.upstream.host().into(),
+            port: route.upstream.port(),
+            peer: None,
+            head: forward.head(),
+            altered: altered.then(|| forward.body().clone()),
+            model_asked: route.model.clone(),
+            model_answered: None,
+            request_id: None,
+            credential,
+            usage: None,
+            received: Some(Digest::of(b"")),
+            kept: Some(Vec::new()),
+            kept_received: Some(0),
+        })));
+    }
+
+    /// Names the provider that was connected to.
+    pub fn connected(&mut self, peer: Arc<Peer>) {
+        if let Some(forwarded) = self.forwarded() {
+            forwarded.peer = Some(peer);
+        }
+    }
+
+    /// An answer has begun that will be passed on as it comes. `request_id`: what the provider calls it.
+    pub fn answers(&mut self, request_id: Option<&str>) {
+        if let Some(forwarded) = self.forwarded() {
+            forwarded.request_id = request_id.filter(|id| (1..=MAX_TEXT).contains(&id.len())).map(Into::into);
+            (forwarded.received, forwarded.kept_received) = (None, None);
+        }
+    }
+
+    /// What the provider says of its answer.
+    pub fn saw(&mut self, seen: &Seen) {
+        if let Some(forwarded) = self.forwarded() {
+            forwarded.model_answered.clone_from(&seen.model);
+            forwarded.usage = seen.usage;
+        }
+    }
+
+    /// Whatever leaves from now on is the node's own, not the provider's.
+    pub fn breaks_off(&mut self) {
+        let Some(open) = &mut self.open else { return };
+        let so_far = Digest(sha2::Digest::finalize(open.response.clone()).into());
+        let length = open.length as usize;
+        if let Some(forwarded) = self.forwarded() {
+            forwarded.received.get_or_insert(so_far);
+            forwarded.kept_received.get_or_insert(length);
+        }
+    }
+
+    fn forwarded(&mut self) -> Option<&mut Forwarded> {
+        match self.open.as_mut()?.work.as_mut()? {
+            Work::Upstream(forwarded) => Some(forwarded),
+            Work::Local(_) => None,
+        }
+    }
+}
+
+impl Forwarded {
+    /// Remembers what was answered.
+    pub(super) fn keep(&mut self, bytes: &[u8]) {
+        if let Some(kept) = &mut self.kept {
+            kept.extend_from_slice(bytes);
+            if kept.len() > limits::DETAILS_BYTES {
+                self.kept = None;
+            }
+        }
+    }
+
+    /// What the receipt says, and what opens it, given the digests of the caller's body and of the answer.
+    pub(super) fn end(
+        self,
+        opening: &Opening,
+        body: &Digest,
+        response: &Digest,
+    ) -> (Upstream, Option<UpstreamDetails>) {
+        let sent = self.altered.as_ref().map_or(*body, |altered| Digest::of(altered));
+        let upstream = Upstream {
+            provider: self.provider,
+            host: self.host,
+            port: self.port,
+            tls: self.peer.as_ref().map(|peer| peer.tls.clone()),
+            head: opening.commit(Label::UpstreamHead, &self.head),
+            sent: opening.commit_digest(Label::UpstreamRequest, &sent),
+            received: opening.commit_digest(Label::UpstreamResponse, self.received.as_ref().unwrap_or(response)),
+            model_asked: self.model_asked,
+            model_answered: self.model_answered,
+            request_id: self.request_id,
+            credential: self.credential,
+        };
+        // What is the same as the answer needs no second copy.
+        let less = self.received.is_some_and(|received| received != *response);
+        let received = match (less, self.kept, self.kept_received) {
+            (false, ..) => Some(None),
+            (true, Some(kept), Some(length)) => kept.get(..length).map(|received| Some(received.to_vec())),
+            _ => None,
+        };
+        let details = received.map(|received| UpstreamDetails {
+            head: self.head,
+            certificates: self.peer.map(|peer| peer.certificates.clone()).unwrap_or_default(),
+            sent: self.altered.map(Vec::from),
+            received,
+        });
+        (upstream, details)
+    }
+}

@@ -1,0 +1,61 @@
+/// Why a provider gave no answer that may be passed on. Texts say nothing of what was asked or answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum UpstreamError {
+    /// The host does not let the enclave reach it, does not find its name, or gets no connection.
+    #[error("the provider cannot be reached")]
+    Unreachable,
+    /// It did not authenticate as the configured host, or not by an accepted version of TLS.
+    #[error("the provider did not authenticate as the host that it is configured to be")]
+    Tls,
+    /// The connection ended before there was an answer.
+    #[error("the provider closed the connection without an answer")]
+    Closed,
+    /// It was silent for too long.
+    #[error("the provider was silent for too long")]
+    Silent,
+    /// The head of the answer is too long, or no HTTP.
+    #[error("the provider's answer is not HTTP, or its head is too long")]
+    Head,
+    /// The body is encoded, although that was not asked for.
+    #[error("the provider's answer is encoded")]
+    Encoded,
+    /// It sends requests elsewhere.
+    #[error("the provider redirects")]
+    Redirect,
+    /// The body is longer than what is held.
+    #[error("the provider's answer is too long")]
+    TooLong,
+    /// The body ended before the answer did.
+    #[error("the provider's answer was cut")]
+    Cut,
+    /// An event stream that is none.
+    #[error("the provider's event stream is malformed")]
+    Malformed,
+    /// A comment that looks like a record of this node's.
+    #[error("the provider's event stream imitates a record of this node")]
+    Imitation,
+    /// Bytes after the event that ends the stream.
+    #[error("the provider's event stream goes on after its end")]
+    AfterEnd,
+}
+
+impl UpstreamError {
+    /// Stable code, for callers.
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::Unreachable => "upstream_unreachable",
+            Self::Tls => "upstream_not_authenticated",
+            Self::Closed => "upstream_closed",
+            Self::Silent => "upstream_silent",
+            Self::Head => "upstream_head",
+            Self::Encoded => "upstream_encoded",
+            Self::Redirect => "upstream_redirect",
+            Self::TooLong => "upstream_too_long",
+            Self::Cut => "upstream_cut",
+            Self::Malformed => "upstream_malformed",
+            Self::Imitation => "upstream_imitation",
+            Self::AfterEnd => "upstream_after_end",
+        }
+    }
+}

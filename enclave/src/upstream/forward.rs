@@ -1,0 +1,153 @@
+//! A request as a provider gets it: headers of an allow-list, the caller's key, the body byte for byte.
+
+use bytes::Bytes;
+use http::header::{ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, HOST};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Version};
+use http_body_util::Full;
+use quoth_attestation::transcript;
+use zeroize::Zeroizing;
+
+use crate::config::{KeyHeader, Upstream};
+
+/// What callers may say to a provider, beside the key.
+const PASSED: [HeaderName; 7] = [
+    ACCEPT,
+    CONTENT_TYPE,
+    HeaderName::from_static("anthropic-beta"),
+    HeaderName::from_static("anthropic-version"),
+    HeaderName::from_static("idempotency-key"),
+    HeaderName::from_static("openai-beta"),
+    HeaderName::from_static("openai-project"),
+];
+/// What a provider may say to callers: the names, or how they begin.
+const RETURNED: [&str; 7] =
+    ["retry-after", "request-id", "x-request-id", "openai-", "x-ratelimit-", "anthropic-ratelimit-", "x-should-retry"];
+/// Headers that keys come in.
+const KEYS: [HeaderName; 4] = [
+    AUTHORIZATION,
+    HeaderName::from_static("x-api-key"),
+    HeaderName::from_static("api-key"),
+    HeaderName::from_static("x-goog-api-key"),
+];
+const BEARER: &str = "Bearer ";
+
+/// A key for a provider. A caller's own is passed on and never kept.
+#[derive(Clone)]
+pub struct Key(Zeroizing<String>);
+
+impl Key {
+    /// A key that the node holds.
+    pub fn held(key: Zeroizing<String>) -> Self {
+        Self(key)
+    }
+
+    /// The first key among the headers.
+    pub fn read(headers: &HeaderMap) -> Option<Self> {
+        let value = KEYS.iter().find_map(|name| headers.get(name))?.to_str().ok()?;
+        let key = value.strip_prefix(BEARER).unwrap_or(value).trim();
+        (!key.is_empty()).then(|| Self(Zeroizing::new(key.into())))
+    }
+
+    fn header(&self, header: KeyHeader) -> Option<(HeaderName, HeaderValue)> {
+        let text = match header {
+            KeyHeader::Authorization => Zeroizing::new([BEARER, &self.0].concat()),
+            _ => self.0.clone(),
+        };
+        let [authorization, x_api_key, api_key, goog] = KEYS;
+        let name = match header {
+            KeyHeader::Authorization => authorization,
+            KeyHeader::XApiKey => x_api_key,
+            KeyHeader::ApiKey => api_key,
+            KeyHeader::XGoogApiKey => goog,
+        };
+        let mut value = HeaderValue::try_from(text.as_str()).ok()?;
+        value.set_sensitive(true);
+        Some((name, value))
+    }
+}
+
+/// Those of a caller's headers that may be passed on.
+pub fn passes(headers: &HeaderMap) -> HeaderMap {
+    let mut passed = HeaderMap::new();
+    for name in &PASSED {
+        headers.get_all(name).iter().for_each(|value| _ = passed.append(name, value.clone()));
+    }
+    passed
+}
+
+/// Those of a provider's headers that its answer keeps.
+pub fn returns(headers: &HeaderMap) -> HeaderMap {
+    let returned = |name: &&HeaderName| RETURNED.iter().any(|known| name.as_str().starts_with(known));
+    let mut kept = HeaderMap::new();
+    for name in headers.keys().filter(returned).chain([&CONTENT_TYPE]) {
+        headers.get_all(name).iter().for_each(|value| _ = kept.append(name, value.clone()));
+    }
+    kept
+}
+
+/// A request to a provider.
+pub struct Forward {
+    target: String,
+    host: HeaderValue,
+    /// In the order that they are sent, the host apart.
+    fields: HeaderMap,
+    body: Bytes,
+}
+
+impl Forward {
+    /// The caller's request to `target`, which begins with `/v1`. None when a value is no header's.
+    pub fn new(upstream: &Upstream, target: &str, passed: &HeaderMap, key: &Key, body: Bytes) -> Option<Self> {
+        let target = format!("{}{}", upstream.base_path, target.strip_prefix("/v1")?);
+        let authority = match upstream.port {
+            443 => upstream.host.clone(),
+            port => format!("{}:{port}", upstream.host),
+        };
+        let mut fields = passed.clone();
+        let (name, value) = key.header(upstream.key_header())?;
+        fields.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+        fields.insert(CONTENT_LENGTH, HeaderValue::from(body.len()));
+        fields.insert(name, value);
+        Some(Self { target, host: HeaderValue::try_from(authority).ok()?, fields, body })
+    }
+
+    /// Request line and fields as receipts commit to them, the key left out.
+    pub fn head(&self) -> Vec<u8> {
+        let field = |(name, value): (&'_ HeaderName, &'_ HeaderValue)| {
+            let value = if value.is_sensitive() { transcript::REDACTED.to_vec() } else { value.as_bytes().to_vec() };
+            (name.to_string(), value)
+        };
+        let fields: Vec<_> = [(&HOST, &self.host)].into_iter().chain(&self.fields).map(field).collect();
+        let fields = fields.iter().map(|(name, value)| (name.as_str(), &value[..]));
+        transcript::head(Method::POST.as_str(), &self.target, fields)
+    }
+
+    /// The body.
+    pub fn body(&self) -> &Bytes {
+        &self.body
+    }
+
+    pub(super) fn http1(&self) -> Request<Full<Bytes>> {
+        let mut request = self.request(&self.target, Version::HTTP_11);
+        let mut headers = HeaderMap::with_capacity(self.fields.len() + 1);
+        headers.insert(HOST, self.host.clone());
+        headers.extend(self.fields.clone());
+        *request.headers_mut() = headers;
+        request
+    }
+
+    pub(super) fn http2(&self) -> Request<Full<Bytes>> {
+        // The host was made from text.
+        let uri = format!("https://{}{}", self.host.to_str().unwrap_or_default(), self.target);
+        let mut request = self.request(&uri, Version::HTTP_2);
+        *request.headers_mut() = self.fields.clone();
+        request
+    }
+
+    fn request(&self, uri: &str, version: Version) -> Request<Full<Bytes>> {
+        let mut request = Request::new(Full::new(self.body.clone()));
+        *request.method_mut() = Method::POST;
+        *request.uri_mut() = uri.parse().unwrap_or_default();
+        *request.version_mut() = version;
+        request
+    }
+}

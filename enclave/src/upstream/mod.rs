@@ -1,0 +1,126 @@
+//! Closed providers: which request goes where, over which connection, and what may be said of the answer.
+//!
+//! ```text
+//! model name ─▶ routes ─▶ forward: head and body ─▶ pool ─▶ connect: egress by the host, TLS ends here ─▶ provider
+//!                                                                                                         │
+//! caller ◀── api ◀── events: whole ones, nothing that imitates a record ◀── seen: model, usage, end ◀─────┘
+//! ```
+
+mod connect;
+mod error;
+mod events;
+mod forward;
+mod pool;
+mod routes;
+mod seen;
+mod tls;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::HeaderMap;
+use quoth_link::Address;
+
+pub use connect::Peer;
+pub use error::UpstreamError;
+pub use events::{EventReader, Framed};
+pub use forward::{Forward, Key, passes, returns};
+pub use pool::{Answered, Failed, Lease};
+pub use routes::Routes;
+pub use seen::Seen;
+
+use crate::EnclaveError;
+use crate::config::{self, Api, Settings};
+use pool::Pool;
+
+/// All providers of the configuration.
+pub struct Upstreams {
+    all: Vec<Arc<Upstream>>,
+    routes: Routes,
+}
+
+/// One provider.
+pub struct Upstream {
+    settings: config::Upstream,
+    pool: Pool,
+}
+
+/// Where a request goes.
+pub struct Route {
+    /// The provider.
+    pub upstream: Arc<Upstream>,
+    /// The model that it is asked for.
+    pub model: String,
+}
+
+impl Upstreams {
+    /// Providers without a connection yet.
+    pub fn new(settings: &Settings, link: &Address) -> Result<Self, EnclaveError> {
+        let routes = Routes::new(settings).map_err(|reason| EnclaveError::Config(reason.into()))?;
+        let all = settings.upstreams.iter().map(|upstream| Upstream::new(upstream, link).map(Arc::new));
+        Ok(Self { all: all.collect::<Result<_, _>>()?, routes })
+    }
+
+    /// Where requests for `model` go; none when no provider has it.
+    pub fn route(&self, model: &str) -> Option<Route> {
+        let (index, model) = self.routes.find(model)?;
+        Some(Route { upstream: Arc::clone(self.all.get(index)?), model: model.into() })
+    }
+
+    /// Names that can be asked for, patterns left out; each with its provider's.
+    pub fn models(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.routes.names().map(|(name, index)| (name, self.all[index].name()))
+    }
+
+    /// What the statement says of them.
+    pub fn described(&self) -> Vec<quoth_attestation::statement::Upstream> {
+        let described = |upstream: &Arc<Upstream>| quoth_attestation::statement::Upstream {
+            name: upstream.settings.name.clone(),
+            host: upstream.settings.host.clone(),
+            port: upstream.settings.port,
+        };
+        self.all.iter().map(described).collect()
+    }
+}
+
+impl Upstream {
+    fn new(settings: &config::Upstream, link: &Address) -> Result<Self, EnclaveError> {
+        Ok(Self { settings: settings.clone(), pool: Pool::new(settings, link)? })
+    }
+
+    /// What receipts call it.
+    pub fn name(&self) -> &str {
+        &self.settings.name
+    }
+
+    /// The DNS name that it authenticates as.
+    pub fn host(&self) -> &str {
+        &self.settings.host
+    }
+
+    /// TCP port.
+    pub fn port(&self) -> u16 {
+        self.settings.port
+    }
+
+    /// Which API it speaks.
+    pub fn api(&self) -> Api {
+        self.settings.api
+    }
+
+    /// How long it may be silent.
+    pub fn silence(&self) -> Duration {
+        self.settings.timeout()
+    }
+
+    /// The caller's request to `target` as this provider gets it; none when it cannot be one.
+    pub fn forward(&self, target: &str, passed: &HeaderMap, key: &Key, body: Bytes) -> Option<Forward> {
+        Forward::new(&self.settings, target, passed, key, body)
+    }
+
+    /// Sends a request and waits for the head of the answer.
+    pub async fn send(&self, forward: &Forward) -> Result<Answered, Failed> {
+        self.pool.send(forward, self.silence()).await
+    }
+}

@@ -1,0 +1,220 @@
+//! Connections to one provider, kept for the next request: one request at a time over HTTP/1.1, many over HTTP/2.
+
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body_util::Full;
+use hyper::body::Incoming;
+use hyper::client::conn::{http1, http2};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use quoth_link::Address;
+use tokio::sync::Semaphore;
+use tokio::time::timeout;
+
+use super::connect::{Connection, Connector, Peer};
+use super::{Forward, UpstreamError};
+use crate::config::Upstream;
+use crate::{EnclaveError, limits};
+
+type Body = Full<Bytes>;
+
+/// The connections to one provider.
+pub(super) struct Pool {
+    connector: Connector,
+    idle: Arc<Mutex<Vec<Idle>>>,
+    shared: Mutex<Vec<Shared>>,
+    /// Connections are made a few at a time, so that a burst finds those that the first ones made.
+    connecting: Semaphore,
+}
+
+struct Idle {
+    sender: http1::SendRequest<Body>,
+    peer: Arc<Peer>,
+    since: Instant,
+}
+
+#[derive(Clone)]
+struct Shared {
+    sender: http2::SendRequest<Body>,
+    peer: Arc<Peer>,
+    /// Requests that it carries now.
+    carries: Arc<AtomicUsize>,
+}
+
+/// The head of an answer, and what its body comes over.
+pub struct Answered {
+    /// The answer.
+    pub response: Response<Incoming>,
+    /// Who gave it.
+    pub peer: Arc<Peer>,
+    /// Keeps the connection busy; give it back with [`Lease::finish`] once the body was read whole.
+    pub lease: Lease,
+}
+
+/// No answer.
+pub struct Failed {
+    /// Why.
+    pub error: UpstreamError,
+    /// Who authenticated before it failed.
+    pub peer: Option<Arc<Peer>>,
+}
+
+/// A connection in use. Dropped unfinished, one of HTTP/1.1 is closed, for its answer is still on the way.
+pub struct Lease(Option<Held>);
+
+enum Held {
+    Alone { idle: Idle, pool: Arc<Mutex<Vec<Idle>>> },
+    Shared(Shared),
+}
+
+impl Pool {
+    pub(super) fn new(upstream: &Upstream, link: &Address) -> Result<Self, EnclaveError> {
+        Ok(Self {
+            connector: Connector::new(upstream, link)?,
+            idle: Arc::default(),
+            shared: Mutex::default(),
+            connecting: Semaphore::new(limits::CONNECTING),
+        })
+    }
+
+    /// Sends a request and waits for the head of its answer. It is sent again over another connection only when nothing
+    /// of it had left.
+    pub(super) async fn send(&self, forward: &Forward, silence: Duration) -> Result<Answered, Failed> {
+        let mut tries = limits::STALE_CONNECTIONS;
+        loop {
+            let mut lease = self.lease().await.map_err(|error| Failed { error, peer: None })?;
+            let Some(held) = &mut lease.0 else { return Err(Failed { error: UpstreamError::Closed, peer: None }) };
+            let peer = held.peer();
+            let failed = |error| Failed { error, peer: Some(Arc::clone(&peer)) };
+            let sent = timeout(silence, held.send(forward)).await.map_err(|_| failed(UpstreamError::Silent))?;
+            match sent {
+                Ok(response) => return Ok(Answered { response, peer, lease }),
+                Err(Unsent::Nothing) if tries > 0 => tries -= 1,
+                Err(Unsent::Nothing) => return Err(failed(UpstreamError::Closed)),
+                Err(Unsent::Perhaps(error)) => return Err(failed(error)),
+            }
+        }
+    }
+
+    /// A connection that can carry a request now.
+    async fn lease(&self) -> Result<Lease, UpstreamError> {
+        if let Some(lease) = self.waiting() {
+            return Ok(lease);
+        }
+        // A semaphore that is never closed.
+        let _turn = self.connecting.acquire().await;
+        if let Some(lease) = self.waiting() {
+            return Ok(lease);
+        }
+        let Connection { stream, peer, h2 } = self.connector.connect().await?;
+        let io = TokioIo::new(stream);
+        if h2 {
+            let mut builder = http2::Builder::new(TokioExecutor::new());
+            builder
+                .timer(TokioTimer::new())
+                .max_header_list_size(limits::UPSTREAM_HEAD_BYTES as u32)
+                .keep_alive_interval(limits::UPSTREAM_PING)
+                .keep_alive_timeout(limits::UPSTREAM_PING);
+            let (sender, connection) = builder.handshake(io).await.map_err(|_| UpstreamError::Closed)?;
+            tokio::spawn(connection);
+            let shared = Shared { sender, peer, carries: Arc::new(AtomicUsize::new(1)) };
+            lock(&self.shared).push(shared.clone());
+            return Ok(Lease(Some(Held::Shared(shared))));
+        }
+        let mut builder = http1::Builder::new();
+        builder.max_buf_size(limits::UPSTREAM_HEAD_BYTES).max_headers(limits::UPSTREAM_HEADERS);
+        let (sender, connection) = builder.handshake(io).await.map_err(|_| UpstreamError::Closed)?;
+        tokio::spawn(connection);
+        Ok(self.alone(Idle { sender, peer, since: Instant::now() }))
+    }
+
+    /// One of the connections that are open: the one that was used last, or one with room.
+    fn waiting(&self) -> Option<Lease> {
+        let mut shared = lock(&self.shared);
+        shared.retain(|shared| !shared.sender.is_closed());
+        if let Some(shared) = shared.iter().find(|shared| shared.enter()) {
+            return Some(Lease(Some(Held::Shared(shared.clone()))));
+        }
+        drop(shared);
+        let mut idle = lock(&self.idle);
+        idle.retain(|idle| idle.since.elapsed() < limits::UPSTREAM_IDLE && !idle.sender.is_closed());
+        let last = idle.iter().rposition(|idle| idle.sender.is_ready())?;
+        let idle = idle.remove(last);
+        Some(self.alone(idle))
+    }
+
+    fn alone(&self, idle: Idle) -> Lease {
+        Lease(Some(Held::Alone { idle, pool: Arc::clone(&self.idle) }))
+    }
+}
+
+impl Shared {
+    /// Takes a place on it, if there is one.
+    fn enter(&self) -> bool {
+        let place = |carries| (carries < limits::UPSTREAM_STREAMS).then_some(carries + 1);
+        self.carries.fetch_update(Relaxed, Relaxed, place).is_ok()
+    }
+}
+
+/// A request that got no answer.
+enum Unsent {
+    /// Nothing of it has left.
+    Nothing,
+    /// Some of it may have left.
+    Perhaps(UpstreamError),
+}
+
+impl Held {
+    fn peer(&self) -> Arc<Peer> {
+        Arc::clone(match self {
+            Self::Alone { idle, .. } => &idle.peer,
+            Self::Shared(shared) => &shared.peer,
+        })
+    }
+
+    async fn send(&mut self, forward: &Forward) -> Result<Response<Incoming>, Unsent> {
+        let (kept, error) = match self {
+            Self::Alone { idle, .. } => match idle.sender.try_send_request(forward.http1()).await {
+                Ok(response) => return Ok(response),
+                Err(mut error) => (error.take_message(), error.into_error()),
+            },
+            Self::Shared(shared) => match shared.sender.try_send_request(forward.http2()).await {
+                Ok(response) => return Ok(response),
+                Err(mut error) => (error.take_message(), error.into_error()),
+            },
+        };
+        let whole = |_: Request<Body>| Unsent::Nothing;
+        Err(kept.map_or_else(
+            || Unsent::Perhaps(if error.is_parse() { UpstreamError::Head } else { UpstreamError::Closed }),
+            whole,
+        ))
+    }
+}
+
+impl Lease {
+    /// The body was read whole: whoever comes next may have the connection.
+    pub fn finish(mut self) {
+        if let Some(Held::Alone { mut idle, pool }) = self.0.take_if(|held| matches!(held, Held::Alone { .. })) {
+            idle.since = Instant::now();
+            let mut pool = lock(&pool);
+            if pool.len() < limits::UPSTREAM_CONNECTIONS {
+                pool.push(idle);
+            }
+        }
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        if let Some(Held::Shared(shared)) = &self.0 {
+            shared.carries.fetch_sub(1, Relaxed);
+        }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,100 @@
+use std::collections::BTreeMap;
+
+use crate::config::Settings;
+
+/// Which provider has a model, and what it calls it.
+pub struct Routes {
+    /// By name: the provider, and its own name for the model.
+    exact: BTreeMap<String, (usize, String)>,
+    /// Prefixes, the longest first.
+    prefixes: Vec<(String, usize)>,
+}
+
+impl Routes {
+    /// Every name leads to one place; says so when one does not.
+    pub fn new(settings: &Settings) -> Result<Self, &'static str> {
+        let (mut exact, mut prefixes) = (BTreeMap::new(), Vec::<(String, usize)>::new());
+        for (index, upstream) in settings.upstreams.iter().enumerate() {
+            if settings.upstreams[..index].iter().any(|other| other.name == upstream.name) {
+                return Err("two upstreams have one name");
+            }
+            let own = upstream.models.iter().map(|name| (name, name));
+            for (name, own) in own.chain(&upstream.aliases) {
+                let new = match name.strip_suffix('*') {
+                    Some(prefix) => {
+                        let new = prefixes.iter().all(|(other, _)| other != prefix);
+                        prefixes.push((prefix.into(), index));
+                        new
+                    }
+                    None => exact.insert(name.clone(), (index, own.clone())).is_none(),
+                };
+                if !new {
+                    return Err("a model's name leads to two upstreams");
+                }
+            }
+        }
+        if settings.models.iter().any(|model| exact.contains_key(&model.name)) {
+            return Err("a local model has the name of an upstream's");
+        }
+        prefixes.sort_by_key(|(prefix, _)| std::cmp::Reverse(prefix.len()));
+        Ok(Self { exact, prefixes })
+    }
+
+    /// The provider's position in the configuration, and its name for the model.
+    pub fn find<'a>(&'a self, model: &'a str) -> Option<(usize, &'a str)> {
+        if let Some((index, own)) = self.exact.get(model) {
+            return Some((*index, own));
+        }
+        let (_, index) = self.prefixes.iter().find(|(prefix, _)| model.starts_with(prefix.as_str()))?;
+        Some((*index, model))
+    }
+
+    /// Names that can be asked for, without those of patterns.
+    pub fn names(&self) -> impl Iterator<Item = (&str, usize)> {
+        self.exact.iter().map(|(name, (index, _))| (name.as_str(), *index))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+    use crate::config::Config;
+
+    fn settings(upstreams: &str) -> Settings {
+        let file = format!("version = 1\nplatform = \"none\"\ntls_names = [\"localhost\"]\n{upstreams}");
+        Config::parse(file.into_bytes()).unwrap().settings
+    }
+
+    fn upstream(name: &str, rest: &str) -> String {
+        format!("[[upstream]]\nname = \"{name}\"\nhost = \"{name}.example\"\napi = \"openai\"\n{rest}\n")
+    }
+
+    #[test]
+    fn exact_names_come_before_patterns_and_longer_patterns_before_shorter() {
+        let a = upstream("a", "models = [\"gpt-*\", \"o1\"]\naliases = { fast = \"gpt-mini\" }");
+        let routes = Routes::new(&settings(&(a + &upstream("b", "models = [\"*\", \"gpt-5*\"]")))).unwrap();
+        for (model, found) in [
+            ("o1", (0, "o1")),
+            ("fast", (0, "gpt-mini")),
+            ("gpt-4", (0, "gpt-4")),
+            ("gpt-5-x", (1, "gpt-5-x")),
+            ("o1-mini", (1, "o1-mini")),
+        ] {
+            assert_eq!(routes.find(model), Some(found), "{model}");
+        }
+        let routes = Routes::new(&settings(&upstream("a", "models = [\"gpt-*\"]"))).unwrap();
+        assert_eq!(routes.find("claude"), None);
+    }
+
+    #[test]
+    fn a_name_leads_to_one_place() {
+        let wrong = |file: String| Routes::new(&settings(&file)).err().unwrap();
+        let twice = upstream("a", "models = [\"x\"]") + &upstream("b", "models = [\"x\"]");
+        assert!(wrong(twice).contains("two upstreams"));
+        assert!(wrong(upstream("a", "models = [\"x*\", \"x*\"]")).contains("two upstreams"));
+        assert!(wrong(upstream("a", "models = [\"x\"]\naliases = { x = \"y\" }")).contains("two upstreams"));
+        assert!(wrong(upstream("a", "models = [\"x\"]") + &upstream("a", "models = [\"y\"]")).contains("one name"));
+    }
+}

@@ -1,0 +1,99 @@
+//! Who a provider must prove to be: the web's authorities or the configuration's own, the host's name, pins.
+
+use std::sync::Arc;
+
+use quoth_attestation::Digest;
+use rustls::client::WebPkiServerVerifier;
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::crypto::aws_lc_rs;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::server::ParsedCertificate;
+use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
+
+use crate::EnclaveError;
+use crate::config::Upstream;
+
+/// The client's side of TLS for one provider.
+pub(super) fn config(upstream: &Upstream) -> Result<Arc<ClientConfig>, EnclaveError> {
+    let versions: &[_] = match upstream.tls12 {
+        true => &[&rustls::version::TLS13, &rustls::version::TLS12],
+        false => &[&rustls::version::TLS13],
+    };
+    let provider = Arc::new(aws_lc_rs::default_provider());
+    let verifier = WebPkiServerVerifier::builder_with_provider(Arc::new(roots(upstream)?), Arc::clone(&provider));
+    let authority = verifier.build().map_err(EnclaveError::make("the verifier of an upstream"))?;
+    let pins = upstream.pins.iter().map(|pin| Digest(pin.0)).collect();
+    let mut config = ClientConfig::builder_with_provider(provider)
+        .with_protocol_versions(versions)
+        .map_err(EnclaveError::make("an upstream's TLS configuration"))?
+        .dangerous()
+        .with_custom_certificate_verifier(Arc::new(Pinned { authority, pins }))
+        .with_no_client_auth();
+    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    Ok(Arc::new(config))
+}
+
+fn roots(upstream: &Upstream) -> Result<RootCertStore, EnclaveError> {
+    let Some(pem) = &upstream.ca else {
+        return Ok(RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() });
+    };
+    let wrong = || EnclaveError::Config("an upstream's ca is not a list of certificates in PEM".into());
+    let mut store = RootCertStore::empty();
+    for certificate in CertificateDer::pem_slice_iter(pem.as_bytes()) {
+        store.add(certificate.map_err(|_| wrong())?).map_err(|_| wrong())?;
+    }
+    if store.is_empty() { Err(wrong()) } else { Ok(store) }
+}
+
+/// SHA-256 of a certificate's SubjectPublicKeyInfo.
+pub(super) fn spki(certificate: &CertificateDer<'_>) -> Option<Digest> {
+    let parsed = ParsedCertificate::try_from(certificate).ok()?;
+    Some(Digest::of(&parsed.subject_public_key_info()))
+}
+
+/// All that an authority demands, and then one of the pinned keys, if there are any.
+#[derive(Debug)]
+struct Pinned {
+    authority: Arc<WebPkiServerVerifier>,
+    pins: Vec<Digest>,
+}
+
+impl ServerCertVerifier for Pinned {
+    fn verify_server_cert(
+        &self,
+        leaf: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        name: &ServerName<'_>,
+        stapled: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        let verified = self.authority.verify_server_cert(leaf, intermediates, name, stapled, now)?;
+        match self.pins.is_empty() || spki(leaf).is_some_and(|key| self.pins.contains(&key)) {
+            true => Ok(verified),
+            false => Err(CertificateError::ApplicationVerificationFailure.into()),
+        }
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        leaf: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        self.authority.verify_tls12_signature(message, leaf, signature)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        leaf: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        self.authority.verify_tls13_signature(message, leaf, signature)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.authority.supported_verify_schemes()
+    }
+}

@@ -1,0 +1,35 @@
+//! A closed provider for tests: the public APIs over real TLS and HTTP, and every way they may go wrong.
+//!
+//! [`Provider`] listens on a loopback port with a certificate of its own authority and answers as `OpenAI` and
+//! Anthropic do, the same question always in the same words. It keeps each [`Request`] as it came. [`Behaviour`] says
+//! how it misbehaves, from now on, until told otherwise.
+
+#![forbid(unsafe_code)]
+// Tests stop at the first thing that is not as it should be.
+#![allow(clippy::unwrap_used)]
+
+mod answer;
+mod anthropic;
+mod behaviour;
+mod certificates;
+mod connection;
+mod errors;
+mod gzip;
+mod openai;
+mod options;
+mod prompt;
+mod provider;
+mod raw;
+mod record;
+mod respond;
+mod schema;
+mod service;
+mod sse;
+mod steps;
+mod tls;
+mod wire;
+
+pub use behaviour::{Behaviour, FALSE_RECORD, LineEnd, TRAILER};
+pub use options::Options;
+pub use provider::Provider;
+pub use record::Request;

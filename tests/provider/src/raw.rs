@@ -1,0 +1,72 @@
+//! Answers that hyper would not write.
+
+use std::iter;
+
+use hyper::HeaderMap;
+use hyper::body::Bytes;
+
+use crate::TRAILER;
+
+/// Bytes for the wire, made when they are written.
+pub(crate) type Chunks = Box<dyn Iterator<Item = Bytes> + Send>;
+
+const FRAME: usize = 16_384;
+const HEADERS: u8 = 1;
+const CONTINUATION: u8 = 9;
+
+/// An HTTP/1.1 header with fields until the client hangs up.
+pub(crate) fn endless_fields() -> Chunks {
+    let fields = (0_u64..).map(|number| Bytes::from(format!("x-field-{number}: value\r\n")));
+    Box::new(iter::once(Bytes::from_static(b"HTTP/1.1 200 OK\r\n")).chain(fields))
+}
+
+/// An HTTP/1.1 header with one field until the client hangs up.
+pub(crate) fn endless_field() -> Chunks {
+    let head = Bytes::from_static(b"HTTP/1.1 200 OK\r\nx-field: ");
+    Box::new(iter::once(head).chain(iter::repeat(Bytes::from_static(&[b'x'; FRAME]))))
+}
+
+/// The same for the HTTP/2 stream of a connection's `request`-th request: CONTINUATION frames until the client hangs up.
+pub(crate) fn endless_fields_h2(request: u32) -> Chunks {
+    // Literals without indexing, names and values under 127 bytes: their lengths are one byte.
+    let block: Bytes = (0_u32..500).flat_map(|number| literal(&format!("x-field-{number}"), b"value")).collect();
+    blocks(request, iter::repeat(block))
+}
+
+/// One field, announced as 256 MiB long: some decoders can count no further.
+pub(crate) fn endless_field_h2(request: u32) -> Chunks {
+    let mut start = literal("x-field", b"");
+    start.pop();
+    start.extend([0x7f, 0xff, 0xff, 0xff, 0x7f]);
+    blocks(request, iter::once(start.into()).chain(iter::repeat(Bytes::from_static(&[b'x'; FRAME]))))
+}
+
+/// `:status: 200` and these pieces of a header block, none of them the last.
+fn blocks(request: u32, pieces: impl Iterator<Item = Bytes> + Send + 'static) -> Chunks {
+    // Clients number their streams 1, 3, 5 and so on.
+    let stream = 2 * request + 1;
+    let status = frame(HEADERS, stream, &[0x88]);
+    Box::new(iter::once(status).chain(pieces.map(move |piece| frame(CONTINUATION, stream, &piece))))
+}
+
+fn literal(name: &str, value: &[u8]) -> Vec<u8> {
+    let length = |bytes: &[u8]| u8::try_from(bytes.len()).unwrap();
+    [&[0, length(name.as_bytes())], name.as_bytes(), &[length(value)], value].concat()
+}
+
+fn frame(kind: u8, stream: u32, payload: &[u8]) -> Bytes {
+    let length = u32::try_from(payload.len()).unwrap().to_be_bytes();
+    [&length[1..], &[kind, 0], &stream.to_be_bytes(), payload].concat().into()
+}
+
+/// An HTTP/1.1 answer in chunks with [`TRAILER`], which hyper sends to those alone who ask for trailers.
+pub(crate) fn with_trailer(headers: &HeaderMap, body: impl Iterator<Item = Bytes> + Send + 'static) -> Chunks {
+    let mut head = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\nconnection: close\r\n".to_vec();
+    for (name, value) in headers {
+        head.extend([name.as_str().as_bytes(), b": ", value.as_bytes(), b"\r\n"].concat());
+    }
+    head.extend(format!("trailer: {}\r\n\r\n", TRAILER.0).bytes());
+    let chunks = body.map(|bytes| [format!("{:x}\r\n", bytes.len()).as_bytes(), &bytes, b"\r\n"].concat().into());
+    let end = format!("0\r\n{}: {}\r\n\r\n", TRAILER.0, TRAILER.1);
+    Box::new(iter::once(head.into()).chain(chunks).chain(iter::once(end.into())))
+}

@@ -1,0 +1,62 @@
+//! The TLS stream, lent to hyper and taken back from it.
+
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+use tokio_rustls::server::TlsStream;
+
+/// Whoever has a clone may read and write; who wrote an answer's head must be gone before another writes bytes of its own.
+#[derive(Clone)]
+pub(crate) struct Wire(Arc<Mutex<TlsStream<TcpStream>>>);
+
+impl Wire {
+    pub(crate) fn new(stream: TlsStream<TcpStream>) -> Self {
+        Self(Arc::new(Mutex::new(stream)))
+    }
+
+    /// Ends TCP and lets TLS say nothing.
+    pub(crate) async fn hang_up(&self) {
+        let ended = std::future::poll_fn(|context| {
+            let mut stream = self.0.lock().unwrap();
+            Pin::new(stream.get_mut().0).poll_shutdown(context)
+        });
+        // The client may have been first.
+        let _ = ended.await;
+    }
+}
+
+impl AsyncRead for Wire {
+    fn poll_read(self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut *self.0.lock().unwrap()).poll_read(context, buffer)
+    }
+}
+
+impl AsyncWrite for Wire {
+    fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut *self.0.lock().unwrap()).poll_write(context, bytes)
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut *self.0.lock().unwrap()).poll_write_vectored(context, slices)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.0.lock().unwrap().is_write_vectored()
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut *self.0.lock().unwrap()).poll_flush(context)
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut *self.0.lock().unwrap()).poll_shutdown(context)
+    }
+}

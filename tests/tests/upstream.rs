@@ -1,0 +1,325 @@
+//! Closed providers: what goes to them, what comes back, what receipts say of it, and what happens when they misbehave.
+#![allow(clippy::unwrap_used)]
+
+use std::time::Duration;
+
+use http::HeaderMap;
+use quoth_attestation::receipt::{Credential, Execution, Outcome, Upstream};
+use quoth_attestation::transcript::{Details, UpstreamDetails};
+use quoth_client::{Client, ClientError, OperatorKey, Options as Ask, Proven};
+use quoth_fake_provider::{Behaviour, LineEnd, Options as Fake, Provider};
+use quoth_tests::{Node, Options};
+use quoth_verifier::{Passed, TimeChoice, Verifier};
+use serde_json::{Value, json};
+
+const CHAT: &str = "/v1/chat/completions";
+/// Shorter than a test's patience.
+const SILENCE: u64 = 2;
+
+/// A node in front of a provider that speaks one of the APIs.
+struct House {
+    node: Node,
+    provider: Provider,
+    operator: OperatorKey,
+}
+
+impl House {
+    async fn new(api: &str, fake: Fake) -> Self {
+        let (provider, operator) = (Provider::start(fake), OperatorKey::generate().unwrap());
+        let config = format!(
+            "version = 1\nplatform = \"simulated\"\ntls_names = [\"localhost\", \"127.0.0.1\"]\noperator = \"{}\"\n\
+             [[upstream]]\nname = \"fake\"\nhost = \"localhost\"\nport = {}\napi = \"{api}\"\nmodels = [\"m-*\"]\n\
+             aliases = {{ fast = \"m-small\" }}\ntimeout_seconds = {SILENCE}\nca = '''\n{}'''\n",
+            hex::encode(operator.public()),
+            provider.port(),
+            provider.ca_pem(),
+        );
+        let node = Node::with(Options { config: Some(config), ..Options::default() }).await;
+        Self { node, provider, operator }
+    }
+
+    /// Asks with the caller's own key.
+    async fn ask(&self, target: &str, body: &Value) -> Result<Proven, ClientError> {
+        self.send(target, body.to_string(), Some(self.provider.key())).await
+    }
+
+    async fn send(&self, target: &str, body: String, key: Option<&str>) -> Result<Proven, ClientError> {
+        let mut headers = HeaderMap::new();
+        if let Some(key) = key {
+            headers.insert("authorization", format!("Bearer {key}").parse().unwrap());
+        }
+        headers.insert("anthropic-version", "2023-06-01".parse().unwrap());
+        headers.insert("cookie", "secret=1".parse().unwrap());
+        let options = Ask { details: true, parent: None, headers };
+        let connection = Client::new(self.node.policy()).connect(&self.node.url()).await?;
+        connection.post(target, body, options).await?.finish().await
+    }
+
+    /// What the receipt says, once the exchange is proven.
+    fn upstream(proven: &Proven) -> Upstream {
+        match &proven.exchange.receipt().claims().execution {
+            Some(Execution::Upstream(upstream)) => upstream.clone(),
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+fn chat(model: &str, stream: bool) -> Value {
+    json!({ "model": model, "messages": [{ "role": "user", "content": "one two three" }], "stream": stream })
+}
+
+fn outcome(proven: &Proven) -> Outcome {
+    proven.exchange.receipt().claims().exchange.outcome
+}
+
+fn details(proven: &Proven) -> &UpstreamDetails {
+    match &proven.transcript.details {
+        Some(Details::Upstream(details)) => details,
+        _ => panic!("no details of a provider"),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn bytes_pass_as_they_are_and_the_receipt_says_to_whom() {
+    for http1_only in [true, false] {
+        let house = House::new("openai", Fake { http1_only, ..Fake::default() }).await;
+        for stream in [false, true] {
+            let body = chat("m-large", stream);
+            let proven = house.ask(CHAT, &body).await.unwrap();
+            assert_eq!((proven.transcript.response.status, outcome(&proven)), (200, Outcome::Complete));
+            assert_eq!(proven.exchange.passed(), Some(Passed { request: true, response: true }));
+            let asked = house.provider.requests().pop().unwrap();
+            assert_eq!((&asked.body[..], asked.target.as_str()), (body.to_string().as_bytes(), CHAT));
+            assert_eq!(asked.version == hyper::Version::HTTP_11, http1_only);
+            for absent in ["cookie", "quoth-nonce", "quoth-details"] {
+                assert_eq!(asked.header(absent), None);
+            }
+            assert_eq!(asked.header("accept-encoding"), Some("identity"));
+            let upstream = House::upstream(&proven);
+            assert_eq!((upstream.provider.as_str(), upstream.host.as_str()), ("fake", "localhost"));
+            assert_eq!((upstream.port, upstream.credential), (house.provider.port(), Credential::Caller));
+            assert_eq!(upstream.tls.as_ref().unwrap().version, 0x0304);
+            assert_eq!(upstream.model_asked, "m-large");
+            assert_eq!(upstream.model_answered.as_deref(), Some("m-large-2026-01-01"));
+            assert!(upstream.request_id.unwrap().starts_with("req_"));
+            let details = details(&proven);
+            let head = str::from_utf8(&details.head).unwrap();
+            assert!(head.starts_with("POST /v1/chat/completions\nhost: localhost:"), "{head}");
+            assert!(head.contains("\nauthorization: redacted\n") && !head.contains(house.provider.key()));
+            assert!(!details.certificates.is_empty() && details.sent.is_none() && details.received.is_none());
+
+            // An auditor needs the transcript alone, and no part of it can be changed.
+            let text = proven.transcript.encode().into_bytes();
+            let verifier = Verifier::new(house.node.policy());
+            verifier.transcript(&text, TimeChoice::Archived).unwrap();
+            for at in (0..text.len()).step_by(11) {
+                let mut changed = text.clone();
+                changed[at] ^= 1;
+                assert!(verifier.transcript(&changed, TimeChoice::Archived).is_err(), "byte {at}");
+            }
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_alias_is_the_only_thing_that_changes() {
+    let house = House::new("openai", Fake::default()).await;
+    let body = r#"{ "messages": [{"role":"user","content":"\"model\":\"fast\""}], "model" : "fast" }"#;
+    let proven = house.send(CHAT, body.into(), Some(house.provider.key())).await.unwrap();
+    let sent = body.replace(r#""model" : "fast""#, r#""model" : "m-small""#);
+    assert_eq!(house.provider.requests()[0].body, sent);
+    assert_eq!(proven.exchange.passed(), Some(Passed { request: false, response: true }));
+    assert_eq!(details(&proven).sent.as_deref(), Some(sent.as_bytes()));
+    assert_eq!(House::upstream(&proven).model_asked, "m-small");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn other_apis_pass_too() {
+    let house = House::new("openai", Fake::default()).await;
+    for stream in [false, true] {
+        let body = json!({ "model": "m-1", "input": "one two", "stream": stream });
+        let proven = house.ask("/v1/responses", &body).await.unwrap();
+        assert_eq!(outcome(&proven), Outcome::Complete);
+        assert!(proven.exchange.receipt().claims().usage.is_some());
+    }
+    let embedding = json!({ "model": "m-1", "input": "one two" });
+    assert_eq!(outcome(&house.ask("/v1/embeddings", &embedding).await.unwrap()), Outcome::Complete);
+    // A model of an OpenAI-compatible provider is not asked at Anthropic's path.
+    let refused = house.ask("/v1/messages", &chat("m-1", false)).await.unwrap();
+    assert_eq!((refused.transcript.response.status, outcome(&refused)), (400, Outcome::Refused));
+
+    let house = House::new("anthropic", Fake::default()).await;
+    for stream in [false, true] {
+        let body = json!({
+            "model": "m-1", "max_tokens": 100, "stream": stream, "messages": [{ "role": "user", "content": "one two" }],
+        });
+        let proven = house.ask("/v1/messages?beta=true", &body).await.unwrap();
+        assert_eq!((outcome(&proven), proven.transcript.response.status), (Outcome::Complete, 200));
+        let asked = house.provider.requests().pop().unwrap();
+        assert_eq!(asked.target, "/v1/messages?beta=true");
+        assert_eq!(asked.header("x-api-key"), Some(house.provider.key()));
+        assert_eq!((asked.header("authorization"), asked.header("anthropic-version")), (None, Some("2023-06-01")));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_two_parsers_read_differently_never_reaches_a_provider() {
+    let house = House::new("openai", Fake::default()).await;
+    for body in [
+        r#"{"model":"m-1","messages":[],"model":"m-2"}"#,
+        r#"{"model":"m-1","mod\u0065l":"m-2","messages":[]}"#,
+        r#"{"model":"m-1","messages":[{"role":"user","content":"\ud800"}]}"#,
+        "\u{feff}{\"model\":\"m-1\"}",
+        &format!("{{\"model\":\"m-1\",\"x\":{}{}}}", "[".repeat(65), "]".repeat(65)),
+    ] {
+        let proven = house.send(CHAT, body.into(), Some(house.provider.key())).await.unwrap();
+        assert_eq!((proven.transcript.response.status, outcome(&proven)), (400, Outcome::Refused), "{body}");
+    }
+    let unknown = house.ask(CHAT, &chat("other", false)).await.unwrap();
+    assert_eq!(unknown.transcript.response.status, 404);
+    assert!(house.provider.requests().is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_byte_of_a_prompt_leaves_before_the_provider_is_authenticated() {
+    for behaviour in
+        [Behaviour::WrongName, Behaviour::UnknownCa, Behaviour::Expired, Behaviour::Tls12Only, Behaviour::CloseAtAccept]
+    {
+        let house = House::new("openai", Fake { behaviour: behaviour.clone(), ..Fake::default() }).await;
+        for stream in [false, true] {
+            let proven = house.ask(CHAT, &chat("m-1", stream)).await.unwrap();
+            assert_eq!(
+                (proven.transcript.response.status, outcome(&proven)),
+                (502, Outcome::UpstreamFailed),
+                "{behaviour:?}"
+            );
+            assert_eq!(House::upstream(&proven).tls, None);
+            let error: Value = serde_json::from_slice(&proven.transcript.response.body).unwrap();
+            assert_eq!(error["error"]["code"], "upstream_not_authenticated", "{behaviour:?}");
+        }
+        assert!(house.provider.requests().is_empty(), "{behaviour:?}");
+        // The provider comes to its senses, and so does the node.
+        house.provider.behave(Behaviour::Good);
+        assert_eq!(outcome(&house.ask(CHAT, &chat("m-1", false)).await.unwrap()), Outcome::Complete, "{behaviour:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whatever_a_provider_does_the_receipt_tells_it() {
+    let cut = |close_notify| Behaviour::Cut { after_events: 2, close_notify };
+    let imitates = |after, split| Behaviour::FalseRecord { after, split };
+    let away = Behaviour::Redirect { status: 307, location: "https://elsewhere.example/".into() };
+    // What it does, the error when the answer is whole (none: the provider's own answer passes), and when it streams.
+    let cases = [
+        (Behaviour::CloseBeforeAnswer, Some("upstream_closed"), Some("upstream_closed")),
+        (cut(true), Some("upstream_cut"), Some("upstream_cut")),
+        (cut(false), Some("upstream_cut"), Some("upstream_cut")),
+        (Behaviour::EndEarly { after_events: 2 }, None, Some("upstream_cut")),
+        (Behaviour::StallBeforeHead, Some("upstream_silent"), Some("upstream_silent")),
+        (Behaviour::StallMidStream { after_events: 2 }, Some("upstream_silent"), Some("upstream_silent")),
+        (Behaviour::NoEvents, None, Some("upstream_malformed")),
+        (Behaviour::EndlessLine, None, Some("upstream_too_long")),
+        (Behaviour::UnfinishedLine, None, Some("upstream_cut")),
+        (Behaviour::InvalidUtf8, None, Some("upstream_malformed")),
+        (imitates(LineEnd::Lf, false), None, Some("upstream_imitation")),
+        (imitates(LineEnd::Cr, true), None, Some("upstream_imitation")),
+        (imitates(LineEnd::CrLf, true), None, Some("upstream_imitation")),
+        (imitates(LineEnd::Blank, false), None, Some("upstream_imitation")),
+        (Behaviour::BytesAfterEnd, None, Some("upstream_after_end")),
+        (Behaviour::EndlessFields, Some("upstream_head"), Some("upstream_head")),
+        (Behaviour::EndlessField, Some("upstream_head"), Some("upstream_head")),
+        (Behaviour::Gzip { blanks: 100 << 20 }, Some("upstream_encoded"), Some("upstream_encoded")),
+        (away, Some("upstream_redirect"), Some("upstream_redirect")),
+        (Behaviour::LongJson { bytes: 17 << 20 }, Some("upstream_too_long"), Some("upstream_too_long")),
+    ];
+    for http1_only in [true, false] {
+        let house = House::new("openai", Fake { http1_only, ..Fake::default() }).await;
+        for (behaviour, whole, streamed) in &cases {
+            house.provider.behave(behaviour.clone());
+            for (stream, code) in [(false, whole), (true, streamed)] {
+                let case = format!("{behaviour:?}, stream {stream}, http1 {http1_only}");
+                let proven =
+                    house.ask(CHAT, &chat("m-1", stream)).await.unwrap_or_else(|error| panic!("{case}: {error}"));
+                let body = String::from_utf8(proven.transcript.response.body.clone()).unwrap();
+                match code {
+                    Some(code) => {
+                        // Over HTTP/2 a head that is too long ends the stream like any other fault in it.
+                        let code = if http1_only { code.to_string() } else { code.replace("_head", "_closed") };
+                        assert_eq!(outcome(&proven), Outcome::UpstreamFailed, "{case}");
+                        assert!(body.contains(&format!("\"{code}\"")), "{case}: {body}");
+                        assert!(!proven.exchange.passed().unwrap().response, "{case}");
+                    }
+                    None => assert_eq!(outcome(&proven), Outcome::Complete, "{case}: {body}"),
+                }
+                assert!(!body.contains("quoth receipt"), "{case}");
+            }
+        }
+        house.provider.behave(Behaviour::Good);
+        assert_eq!(outcome(&house.ask(CHAT, &chat("m-1", true)).await.unwrap()), Outcome::Complete);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_providers_own_errors_pass_as_they_are() {
+    let house = House::new("openai", Fake::default()).await;
+    for (behaviour, status, expected) in [
+        (Behaviour::RateLimited { retry_after: 7 }, 429, Outcome::Complete),
+        (Behaviour::Unavailable, 503, Outcome::UpstreamFailed),
+        (Behaviour::HtmlError, 500, Outcome::UpstreamFailed),
+    ] {
+        house.provider.behave(behaviour);
+        let proven = house.ask(CHAT, &chat("m-1", true)).await.unwrap();
+        assert_eq!((proven.transcript.response.status, outcome(&proven)), (status, expected));
+        assert_eq!(proven.exchange.passed(), Some(Passed { request: true, response: true }));
+    }
+    house.provider.behave(Behaviour::Good);
+    let proven = house.send(CHAT, chat("m-1", false).to_string(), Some("sk-wrong")).await.unwrap();
+    assert_eq!(proven.transcript.response.status, 401);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_operator_alone_gives_keys_and_they_serve_callers_who_have_none() {
+    let house = House::new("openai", Fake::default()).await;
+    let anonymous = async || house.send(CHAT, chat("m-1", false).to_string(), None).await.unwrap();
+    let refused = anonymous().await;
+    assert_eq!((refused.transcript.response.status, outcome(&refused)), (401, Outcome::Refused));
+
+    let client = Client::new(house.node.policy());
+    let mut connection = client.connect(&house.node.url()).await.unwrap();
+    let stranger = OperatorKey::generate().unwrap();
+    let error = connection.provision(&stranger, "fake", Some(house.provider.key()), 1).await.unwrap_err();
+    assert_eq!(error.code(), "secret.other_operator");
+    connection.provision(&house.operator, "fake", Some(house.provider.key()), 5).await.unwrap();
+    for counter in [4, 5] {
+        let error = connection.provision(&house.operator, "fake", Some("sk-old"), counter).await.unwrap_err();
+        assert!(error.to_string().contains("secret_counter"), "{error}");
+    }
+    let error = connection.provision(&house.operator, "other", Some("sk"), 6).await.unwrap_err();
+    assert!(error.to_string().contains("secret_name"), "{error}");
+
+    let proven = anonymous().await;
+    assert_eq!(outcome(&proven), Outcome::Complete);
+    assert_eq!(House::upstream(&proven).credential, Credential::Operator);
+    let list = house.node.wire().await.get("/.well-known/quoth/secrets").await.unwrap();
+    let list: Value = serde_json::from_slice(&list.body).unwrap();
+    assert_eq!((&list["secrets"][0]["name"], &list["secrets"][0]["counter"]), (&json!("fake"), &json!(5)));
+    assert!(!list.to_string().contains(house.provider.key()));
+
+    connection.provision(&house.operator, "fake", None, 7).await.unwrap();
+    assert_eq!(anonymous().await.transcript.response.status, 401);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn many_streams_run_at_once_and_those_who_leave_are_let_go() {
+    let fake = Fake { pause: Duration::from_millis(5), streams_per_connection: 100, ..Fake::default() };
+    let house = House::new("openai", fake).await;
+    let body = chat("m-1", true);
+    // A node quotes for 64 at once.
+    for _ in 0..3 {
+        let asks = (0..50).map(|_| house.ask(CHAT, &body));
+        for proven in futures_util::future::join_all(asks).await {
+            assert_eq!(outcome(&proven.unwrap()), Outcome::Complete);
+        }
+    }
+    assert_eq!(house.provider.requests().len(), 150);
+}

@@ -1,0 +1,132 @@
+//! Gives a node the key of a provider, sealed, after the node was verified.
+
+use std::io::{IsTerminal as _, Read as _, stdin};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use base64::prelude::{BASE64_STANDARD, Engine as _};
+use quoth_attestation::Digest;
+use quoth_attestation::secret::{MAX_SECRET, fingerprint};
+use quoth_client::{Client, ClientError, OperatorKey, OrderError};
+use rustls_pki_types::PrivatePkcs8KeyDer;
+use rustls_pki_types::pem::PemObject;
+use zeroize::Zeroizing;
+
+use crate::args::{OperatorKey as NewKey, Provision};
+use crate::error::CliError;
+use crate::facts::{self, View};
+use crate::files;
+use crate::report::{self, Report};
+
+/// A private key's file, bytes, at most.
+const MAX_KEY: usize = 4096;
+/// How often a watched node is looked at.
+const WATCH: Duration = Duration::from_secs(15);
+
+/// Makes an operator's key.
+pub(crate) fn new_key(args: &NewKey) -> Result<Report, CliError> {
+    let key = OperatorKey::generate().map_err(ClientError::from)?;
+    let der = Zeroizing::new(key.to_pkcs8().map_err(ClientError::from)?);
+    let text = Zeroizing::new(format!(
+        "-----BEGIN PRIVATE KEY-----\n{}\n-----END PRIVATE KEY-----\n",
+        BASE64_STANDARD.encode(&*der)
+    ));
+    files::write_new_secret(&args.out, text.as_bytes())?;
+    let public = hex::encode(key.public());
+    let mut report = Report::new("an operator's key");
+    report.row("private key", args.out.display().to_string());
+    report.row("configuration", format!("operator = \"{public}\""));
+    report.member("operator", public);
+    Ok(report)
+}
+
+pub(crate) async fn run(args: Provision) -> Result<Report, CliError> {
+    let client = Client::new(files::policy(args.common.policy.as_ref())?);
+    let key = operator(&args.operator_key)?;
+    let secret = match args.remove {
+        true => None,
+        false => Some(secret(args.from.as_ref())?),
+    };
+    let secret = secret.as_ref().map(|secret| secret.as_str());
+    let (mut report, mut node) = provision(&client, &key, &args, secret).await?;
+    if !args.watch {
+        return Ok(report);
+    }
+    loop {
+        report.print(args.common.json).map_err(CliError::Output)?;
+        (report, node) = restarted(&client, &key, &args, secret, node).await;
+    }
+}
+
+/// Waits until the node was restarted, and provisions it again.
+async fn restarted(
+    client: &Client,
+    key: &OperatorKey,
+    args: &Provision,
+    secret: Option<&str>,
+    node: Digest,
+) -> (Report, Digest) {
+    let mut last = String::new();
+    loop {
+        tokio::time::sleep(WATCH).await;
+        let outcome = match client.connect(&args.url).await {
+            Ok(connection) if connection.node().digest() == node => continue,
+            Ok(_) => provision(client, key, args, secret).await,
+            Err(error) => Err(error.into()),
+        };
+        match outcome {
+            Ok(done) => return done,
+            // The same trouble is told once.
+            Err(error) if error.code() == last => {}
+            Err(error) => {
+                error.code().clone_into(&mut last);
+                // Nobody reads it: the watch goes on all the same.
+                let _ = report::print_error(&error, args.common.json);
+            }
+        }
+    }
+}
+
+async fn provision(
+    client: &Client,
+    key: &OperatorKey,
+    args: &Provision,
+    secret: Option<&str>,
+) -> Result<(Report, Digest), CliError> {
+    let mut connection = client.connect(&args.url).await?;
+    let counter = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| now.as_millis() as u64);
+    connection.provision(key, &args.name, secret, counter).await?;
+    let mut report = Report::new(match secret {
+        Some(_) => format!("an accepted node holds the key of {} now", args.name),
+        None => format!("an accepted node holds no key of {} any more", args.name),
+    });
+    facts::node(&mut report, connection.node(), View::Node);
+    if let Some(secret) = secret {
+        let fingerprint = hex::encode(fingerprint(&args.name, secret.as_bytes()));
+        report.row("fingerprint", fingerprint.clone());
+        report.member("fingerprint", fingerprint);
+    }
+    report.not_proven("that it still does after a restart: run this again, or with --watch");
+    Ok((report, connection.node().digest()))
+}
+
+fn operator(file: &Path) -> Result<OperatorKey, CliError> {
+    let text = Zeroizing::new(files::read(file, MAX_KEY)?);
+    let der = PrivatePkcs8KeyDer::from_pem_slice(&text).map_err(|_| ClientError::from(OrderError::Key))?;
+    Ok(OperatorKey::from_pkcs8(der.secret_pkcs8_der()).map_err(ClientError::from)?)
+}
+
+/// From a file, or from standard input: a command line would show it to everybody on the machine.
+fn secret(file: Option<&PathBuf>) -> Result<Zeroizing<String>, CliError> {
+    let bytes = Zeroizing::new(match file {
+        Some(file) => files::read(file, MAX_SECRET + 2)?,
+        None if stdin().is_terminal() => return Err(CliError::NoSecret),
+        None => {
+            let mut bytes = Vec::with_capacity(MAX_SECRET + 2);
+            stdin().take(MAX_SECRET as u64 + 2).read_to_end(&mut bytes).map_err(CliError::Input)?;
+            bytes
+        }
+    });
+    let text = std::str::from_utf8(&bytes).map_err(|_| ClientError::from(OrderError::Secret))?;
+    Ok(Zeroizing::new(text.trim_end_matches(['\r', '\n']).to_owned()))
+}

@@ -1,0 +1,81 @@
+//! What the person who runs the proxy reads: a line at the start, a line for what went wrong, and never what was said.
+
+use std::io::Write;
+use std::net::SocketAddr;
+use std::path::Path;
+
+use anstyle::{AnsiColor, Style};
+use quoth_verifier::VerifiedNode;
+use serde_json::{Value, json};
+
+use super::failure::Failure;
+use crate::meaning::meaning;
+use crate::report::print_json;
+use crate::screen::safe_line;
+
+const GOOD: Style = AnsiColor::Green.on_default().bold();
+const BAD: Style = AnsiColor::Red.on_default().bold();
+const WARN: Style = AnsiColor::Yellow.on_default();
+
+/// Lines for people, or objects for programs.
+#[derive(Clone, Copy)]
+pub(super) struct Log {
+    pub(super) json: bool,
+}
+
+impl Log {
+    /// The node is verified, and SDKs may come.
+    pub(super) fn listening(self, address: SocketAddr, url: &str, node: &VerifiedNode, policy: Option<&Path>) {
+        let policy = policy.map(|policy| policy.display().to_string());
+        let (digest, platform) = (node.digest().to_string(), node.platform().name());
+        let object = json!({
+            "event": "listening", "address": address.to_string(), "url": url, "policy": policy,
+            "node": { "digest": digest, "platform": platform, "image": node.image() },
+        });
+        let image = node.image().map(|image| format!(", image {image}")).unwrap_or_default();
+        let policy = policy.unwrap_or_else(|| "hardware only".into());
+        let words = format!("{url}: node {}…, {platform}{image}, policy {policy}", &digest[..16]);
+        self.line(object, GOOD, &format!("http://{address}/v1"), &words);
+        if !address.ip().is_loopback() {
+            let words =
+                "whoever reaches this address can ask, and the way to it is plain HTTP: only from here on is it proven";
+            self.line(json!({ "event": "warning", "message": words }), WARN, "warning", words);
+        }
+    }
+
+    /// A request came to nothing; says so where it is more than the SDK's own mistake.
+    pub(super) fn failed(self, failure: &Failure, cti: Option<[u8; 16]>) {
+        if !failure.is_notable() {
+            return;
+        }
+        let (code, cti) = (failure.code(), cti.map(hex::encode));
+        let whose = cti.as_deref().map(|cti| format!(" (exchange {cti})")).unwrap_or_default();
+        if failure.is_refusal() {
+            let object = json!({ "event": "refused", "code": code, "meaning": meaning(code), "cti": cti });
+            return self.line(object, BAD, "refused", &format!("{code}{whose}: {}", meaning(code)));
+        }
+        let message = failure.to_string();
+        let object = json!({ "event": "failed", "code": code, "message": message, "cti": cti });
+        self.line(object, BAD, "failed", &format!("{code}{whose}: {message}"));
+    }
+
+    /// No more requests are taken.
+    pub(super) fn stopping(self) {
+        self.line(
+            json!({ "event": "stopping" }),
+            WARN,
+            "stopping",
+            "running answers may end; Ctrl-C once more ends them",
+        );
+    }
+
+    fn line(self, object: Value, style: Style, first: &str, words: &str) {
+        // Nobody may be listening any more, and answers go on.
+        _ = match self.json {
+            true => print_json(&object),
+            false => {
+                writeln!(anstream::stderr().lock(), "{style}{}{style:#} {}", safe_line(first), safe_line(words))
+            }
+        };
+    }
+}

@@ -1,0 +1,166 @@
+//! What a node's operator does: gives it secrets, sealed to the key that its evidence attests.
+
+use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair as _};
+use http::{Method, Request, StatusCode, header};
+use http_body_util::{BodyExt as _, Full};
+use quoth_attestation::cose::{KeyId, Payload as _, Signed};
+use quoth_attestation::secret::{self, Sealed, SecretOrder};
+use rustls::crypto::aws_lc_rs::hpke::DH_KEM_X25519_HKDF_SHA256_CHACHA20_POLY1305;
+use rustls::crypto::hpke::{Hpke as _, HpkePublicKey};
+
+use crate::connector::{read_body, within};
+use crate::exchange::unproven_error;
+use crate::{ClientError, Connection, Step, limits};
+
+/// The path of orders.
+const PATH: &str = "/.well-known/quoth/secrets";
+
+/// The key that a node's measured configuration names as its operator's: Ed25519.
+pub struct OperatorKey {
+    key: Ed25519KeyPair,
+    public: [u8; 32],
+}
+
+/// Why a node could not be given a secret.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum OrderError {
+    /// The statement has no seal key.
+    #[error("the node takes no secrets: its configuration names no operator")]
+    NoSealKey,
+    /// The statement names another key.
+    #[error("the node's configuration names another operator")]
+    OtherOperator,
+    /// Not a name that secrets have.
+    #[error("a secret's name has 1 to 64 of a-z, 0-9 and -")]
+    Name,
+    /// Not a secret that nodes take.
+    #[error("a secret has 1 to 4096 printable ASCII characters")]
+    Secret,
+    /// The key is no key.
+    #[error("not an Ed25519 private key in PKCS #8")]
+    Key,
+}
+
+impl OrderError {
+    /// Stable code, for programs.
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::NoSealKey => "secret.no_seal_key",
+            Self::OtherOperator => "secret.other_operator",
+            Self::Name => "secret.name",
+            Self::Secret => "secret.text",
+            Self::Key => "operator.key",
+        }
+    }
+}
+
+impl OperatorKey {
+    /// A fresh key.
+    ///
+    /// # Errors
+    /// [`OrderError::Key`] when the system gives no random bytes.
+    pub fn generate() -> Result<Self, OrderError> {
+        Ed25519KeyPair::generate().map_err(|_| OrderError::Key).and_then(Self::of)
+    }
+
+    /// Reads PKCS #8 (RFC 8410), DER.
+    ///
+    /// # Errors
+    /// [`OrderError::Key`].
+    pub fn from_pkcs8(der: &[u8]) -> Result<Self, OrderError> {
+        Ed25519KeyPair::from_pkcs8_maybe_unchecked(der).map_err(|_| OrderError::Key).and_then(Self::of)
+    }
+
+    /// PKCS #8, DER.
+    ///
+    /// # Errors
+    /// [`OrderError::Key`].
+    pub fn to_pkcs8(&self) -> Result<Vec<u8>, OrderError> {
+        self.key.to_pkcs8v1().map(|der| der.as_ref().to_vec()).map_err(|_| OrderError::Key)
+    }
+
+    /// The raw public key, for a node's configuration.
+    pub fn public(&self) -> [u8; 32] {
+        self.public
+    }
+
+    fn of(key: Ed25519KeyPair) -> Result<Self, OrderError> {
+        let public = key.public_key().as_ref().try_into().map_err(|_| OrderError::Key)?;
+        Ok(Self { key, public })
+    }
+
+    fn sign(&self, order: SecretOrder) -> Vec<u8> {
+        let signed = Signed::sign(order, KeyId::of(&self.public), |bytes| {
+            // safe: an Ed25519 signature has 64 bytes (RFC 8032 §5.1.6)
+            self.key.sign(bytes).as_ref().try_into().expect("an Ed25519 signature has 64 bytes")
+        });
+        signed.bytes().to_vec()
+    }
+}
+
+impl Connection {
+    /// Gives the node a secret, sealed so that this boot alone can open it, in place of an earlier one of that name; `None`
+    /// removes it. `counter` must be greater than that of every order before: milliseconds since 1970 do.
+    ///
+    /// # Errors
+    /// [`ClientError::Order`] before anything is sent; [`ClientError::Status`] with the node's code when it refuses.
+    pub async fn provision(
+        &mut self,
+        operator: &OperatorKey,
+        name: &str,
+        secret: Option<&str>,
+        counter: u64,
+    ) -> Result<(), ClientError> {
+        let order = self.order(operator, name, secret, counter)?;
+        self.send_order(operator.sign(order)).await
+    }
+
+    fn order(
+        &self,
+        operator: &OperatorKey,
+        name: &str,
+        secret: Option<&str>,
+        counter: u64,
+    ) -> Result<SecretOrder, OrderError> {
+        let statement = self.node().statement();
+        let seal = statement.keys.seal.ok_or(OrderError::NoSealKey)?;
+        if statement.operator != Some(operator.public) {
+            return Err(OrderError::OtherOperator);
+        }
+        if !secret::is_name(name) {
+            return Err(OrderError::Name);
+        }
+        let node = self.node().digest();
+        let printable = |secret: &&str| secret.bytes().all(|byte| byte.is_ascii_graphic());
+        let fits = |secret: &&str| (1..=secret::MAX_SECRET).contains(&secret.len()) && printable(secret);
+        let sealed = match secret {
+            None => None,
+            Some(secret) => {
+                let secret = Some(secret).filter(fits).ok_or(OrderError::Secret)?;
+                let (key, aad) = (HpkePublicKey(seal.to_vec()), SecretOrder::aad(&node, name, counter));
+                let (encapsulated, ciphertext) = DH_KEM_X25519_HKDF_SHA256_CHACHA20_POLY1305
+                    .seal(secret::INFO, &aad, secret.as_bytes(), &key)
+                    .map_err(|_| OrderError::NoSealKey)?;
+                let encapsulated = encapsulated.0.try_into().map_err(|_| OrderError::NoSealKey)?;
+                Some(Sealed { encapsulated, ciphertext })
+            }
+        };
+        Ok(SecretOrder { node, name: name.into(), counter, sealed })
+    }
+
+    async fn send_order(&mut self, order: Vec<u8>) -> Result<(), ClientError> {
+        let request = Request::builder()
+            .method(Method::POST)
+            .uri(PATH)
+            .header(header::HOST, self.endpoint().authority())
+            .header(header::CONTENT_TYPE, SecretOrder::TYP)
+            .body(Full::new(order.into()).boxed())
+            .map_err(|_| ClientError::Protocol { step: Step::Request })?;
+        let (head, body) = self.send(request).await?.into_parts();
+        if head.status != StatusCode::NO_CONTENT {
+            return Err(unproven_error(head.status.as_u16(), &head.headers, body).await);
+        }
+        within(limits::FETCH, Step::Response, read_body(body, 0, Step::Response)).await.map(drop)
+    }
+}

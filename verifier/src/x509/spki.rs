@@ -1,0 +1,72 @@
+//! As little of a certificate as is needed to find its key: providers' may be of any kind.
+
+use der::{Reader, SliceReader, Tag};
+
+use super::der::{Problem, Signed};
+
+/// The SubjectPublicKeyInfo (RFC 5280 §4.1.2.7) of any certificate, DER. Nothing else of it is looked at.
+pub(crate) fn public_key_info(certificate: &[u8]) -> Option<&[u8]> {
+    let signed = Signed::parse(certificate).ok()?;
+    let found = signed.body(|reader| {
+        // A certificate of version 1 does not say so.
+        if matches!(Tag::peek(reader)?, Tag::ContextSpecific { .. }) {
+            reader.tlv_bytes()?;
+        }
+        // Serial number, algorithm, issuer, validity, subject.
+        for _ in 0..5 {
+            reader.tlv_bytes()?;
+        }
+        let key = reader.tlv_bytes()?;
+        while !reader.is_finished() {
+            reader.tlv_bytes()?;
+        }
+        Ok(key)
+    });
+    found.ok()
+}
+
+/// Whether the bytes are exactly one item of DER, by its own length.
+pub(crate) fn is_one_item(bytes: &[u8]) -> bool {
+    let item = || {
+        let mut reader = SliceReader::new(bytes)?;
+        reader.tlv_bytes()?;
+        Ok::<_, Problem>(reader.finish()?)
+    };
+    item().is_ok()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use rcgen::{CertificateParams, KeyPair, PublicKeyData as _};
+
+    use super::*;
+    use crate::x509::forge::der;
+
+    #[test]
+    fn it_is_the_certificates_key_of_whatever_kind() {
+        for kind in [&rcgen::PKCS_ECDSA_P256_SHA256, &rcgen::PKCS_ECDSA_P384_SHA384, &rcgen::PKCS_ED25519] {
+            let key = KeyPair::generate_for(kind).unwrap();
+            let made = CertificateParams::new(["provider.example".into()]).unwrap().self_signed(&key).unwrap();
+            assert_eq!(public_key_info(made.der()).unwrap(), key.subject_public_key_info());
+            assert!(is_one_item(made.der()));
+            for length in 0..made.der().len() {
+                assert_eq!(public_key_info(&made.der()[..length]), None);
+                assert!(!is_one_item(&made.der()[..length]));
+            }
+            let twice = [&made.der()[..], made.der()].concat();
+            assert!(public_key_info(&twice).is_none() && !is_one_item(&twice));
+        }
+    }
+
+    #[test]
+    fn a_certificate_of_version_1_has_a_key_too() {
+        let key = der(0x30, &[b"key"]);
+        let number = der(0x02, &[&[1]]);
+        let empty = der(0x30, &[]);
+        let body = |fields: usize| der(0x30, &[&number, &empty.repeat(fields), &key]);
+        let made = |body: &[u8]| der(0x30, &[body, &empty, &der(0x03, &[&[0]])]);
+        assert_eq!(public_key_info(&made(&body(4))).unwrap(), key);
+        assert_eq!(public_key_info(&made(&body(3))), None);
+    }
+}
