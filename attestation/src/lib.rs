@@ -13,6 +13,7 @@
 //! | [`receipt`] | what one exchange was, signed |
 //! | [`checkpoint`] | how far a stream had come, signed while it runs |
 //! | [`record`] | how checkpoints and receipts travel inside an event stream |
+//! | [`fields`] | header fields that pass to providers and back |
 //! | [`secret`] | provider keys on their way into a node |
 //! | [`transcript`] | one exchange in one file, for an auditor |
 //!
@@ -30,6 +31,7 @@ pub mod cose;
 mod digest;
 mod error;
 pub mod evidence;
+pub mod fields;
 pub mod measurement;
 pub mod receipt;
 pub mod record;

@@ -64,6 +64,11 @@ pub fn is_name(text: &str) -> bool {
     (1..=MAX_NAME).contains(&text.len()) && text.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-'))
 }
 
+/// Whether bytes can be a secret: 1 to [`MAX_SECRET`] printable ASCII characters.
+pub fn is_secret(bytes: &[u8]) -> bool {
+    (1..=MAX_SECRET).contains(&bytes.len()) && bytes.iter().all(u8::is_ascii_graphic)
+}
+
 impl Payload for SecretOrder {
     const TYP: &'static str = "application/vnd.quoth.secret+cbor";
     const MAX_BYTES: usize = MAX_SECRET + 512;

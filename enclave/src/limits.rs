@@ -79,7 +79,7 @@ pub const UPSTREAM_CONNECTIONS: usize = 256;
 /// How long they are kept.
 pub const UPSTREAM_IDLE: Duration = Duration::from_secs(60);
 /// Requests that one HTTP/2 connection to a provider carries.
-pub const UPSTREAM_STREAMS: usize = 64;
+pub const UPSTREAM_STREAMS: u64 = 64;
 /// A provider is asked for a sign of life so often, and given as long to send it.
 pub const UPSTREAM_PING: Duration = Duration::from_secs(20);
 /// The head of a provider's answer, bytes.

@@ -182,7 +182,7 @@ impl Holder {
             .map(Zeroizing::new)
             .map_err(|_| SecretError::Sealed)?;
         let fingerprint = secret::fingerprint(name, &opened);
-        let text = std::str::from_utf8(&opened).ok().filter(|text| text.bytes().all(|byte| byte.is_ascii_graphic()));
+        let text = std::str::from_utf8(&opened).ok().filter(|_| secret::is_secret(&opened));
         let text = Zeroizing::new(text.ok_or(SecretError::Text)?.to_owned());
         Ok(Secret { text, fingerprint, counter })
     }

@@ -1,11 +1,14 @@
 //! Egress over real sockets.
 #![allow(clippy::unwrap_used)]
 
+mod passage;
+
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use passage::{SOON, echoes, falls_to, hears, hears_last, is_stopped};
 use quoth_host::egress::{self, Counters, Limits};
 use quoth_link::egress::Destination;
 use quoth_link::{Address, LinkError, Port, Stream};
@@ -13,8 +16,6 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt, split};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
-
-const SOON: Duration = Duration::from_secs(20);
 
 /// A host whose list has one provider.
 struct Egress {
@@ -78,44 +79,16 @@ impl Drop for Egress {
     }
 }
 
-async fn falls_to(counter: &AtomicU64, count: u64) {
-    let fallen = async {
-        while counter.load(Ordering::Relaxed) > count {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-    };
-    timeout(SOON, fallen).await.unwrap();
-}
-
 /// An address of this machine where nobody listens.
 fn nobody() -> SocketAddr {
     std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap()
-}
-
-/// Bytes that show any loss, repetition or reordering.
-fn pattern(length: usize) -> Vec<u8> {
-    (0..length as u64 / 8).flat_map(|number| number.wrapping_mul(0x9e37_79b9_7f4a_7c15).to_le_bytes()).collect()
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn bytes_pass_unchanged_both_ways_at_once() {
     let egress = Egress::start(Limits::default()).await;
     let (mut enclave, provider) = egress.pair().await;
-    let bytes = pattern(20 << 20);
-    let echo = tokio::spawn(async move {
-        let (mut reader, mut writer) = split(provider);
-        tokio::io::copy(&mut reader, &mut writer).await.unwrap();
-        writer.shutdown().await.unwrap();
-    });
-    let (mut reader, mut writer) = split(&mut enclave);
-    let mut back = Vec::new();
-    let send = async {
-        writer.write_all(&bytes).await.unwrap();
-        writer.shutdown().await.unwrap();
-    };
-    timeout(SOON, async { tokio::join!(send, async { reader.read_to_end(&mut back).await.unwrap() }) }).await.unwrap();
-    assert!(back == bytes);
-    echo.await.unwrap();
+    echoes(&mut enclave, provider).await;
     falls_to(&egress.counters.open, 0).await;
     assert_eq!(egress.counted(), [1, 0, 0, 0, 0]);
 }
@@ -139,29 +112,17 @@ async fn what_follows_the_request_at_once_is_the_providers() {
 async fn an_end_of_one_direction_leaves_the_other_open() {
     let egress = Egress::start(Limits::default()).await;
     let (mut enclave, mut provider) = egress.pair().await;
-    enclave.write_all(b"question").await.unwrap();
-    enclave.shutdown().await.unwrap();
-    let mut bytes = Vec::new();
-    timeout(SOON, provider.read_to_end(&mut bytes)).await.unwrap().unwrap();
-    assert_eq!(bytes, b"question");
+    hears(&mut enclave, &mut provider, b"question").await;
     assert_eq!(egress.counters.open.load(Ordering::Relaxed), 1);
-    provider.write_all(b"answer").await.unwrap();
-    drop(provider);
-    bytes.clear();
-    timeout(SOON, enclave.read_to_end(&mut bytes)).await.unwrap().unwrap();
-    assert_eq!(bytes, b"answer");
+    hears_last(provider, &mut enclave, b"answer").await;
     falls_to(&egress.counters.open, 0).await;
 }
 
 #[tokio::test]
 async fn a_provider_that_hangs_up_is_seen_with_its_last_words() {
     let egress = Egress::start(Limits::default()).await;
-    let (mut enclave, mut provider) = egress.pair().await;
-    provider.write_all(b"no").await.unwrap();
-    drop(provider);
-    let mut bytes = Vec::new();
-    timeout(SOON, enclave.read_to_end(&mut bytes)).await.unwrap().unwrap();
-    assert_eq!(bytes, b"no");
+    let (mut enclave, provider) = egress.pair().await;
+    hears_last(provider, &mut enclave, b"no").await;
     drop(enclave);
     falls_to(&egress.counters.open, 0).await;
 }
@@ -169,13 +130,8 @@ async fn a_provider_that_hangs_up_is_seen_with_its_last_words() {
 #[tokio::test]
 async fn a_reader_that_stands_still_stops_the_writer() {
     let egress = Egress::start(Limits::default()).await;
-    let (_enclave, mut provider) = egress.pair().await;
-    let block = vec![0; 1 << 20];
-    let mut passed = 0;
-    while passed < 256 && timeout(Duration::from_millis(500), provider.write_all(&block)).await.is_ok() {
-        passed += 1;
-    }
-    assert!(passed < 64, "{passed} MiB went to somebody who reads nothing");
+    let (_enclave, provider) = egress.pair().await;
+    is_stopped(provider).await;
 }
 
 #[tokio::test]

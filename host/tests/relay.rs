@@ -1,16 +1,17 @@
 //! The relay over real sockets.
 #![allow(clippy::unwrap_used)]
 
+mod passage;
+
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use passage::{SOON, echoes, falls_to, hears, hears_last, is_stopped};
 use quoth_host::relay::{Limits, Relay};
 use quoth_link::{Address, Listener, Port};
-use tokio::io::{AsyncReadExt, AsyncWriteExt, split};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::timeout;
-
-const SOON: Duration = Duration::from_secs(20);
 
 struct Relayed {
     _folder: tempfile::TempDir,
@@ -39,65 +40,27 @@ impl Relayed {
     }
 }
 
-/// Bytes that show any loss, repetition or reordering.
-fn pattern(length: usize) -> Vec<u8> {
-    (0..length as u64 / 8).flat_map(|number| number.wrapping_mul(0x9e37_79b9_7f4a_7c15).to_le_bytes()).collect()
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn bytes_pass_unchanged_both_ways_at_once() {
     let relayed = Relayed::start(Limits::default()).await;
-    let (mut client, enclave) = relayed.pair().await;
-    let bytes = pattern(20 << 20);
-    let echo = tokio::spawn(async move {
-        let (mut reader, mut writer) = split(enclave);
-        tokio::io::copy(&mut reader, &mut writer).await.unwrap();
-        writer.shutdown().await.unwrap();
-    });
-    let (mut reader, mut writer) = client.split();
-    let mut back = Vec::new();
-    let send = async {
-        writer.write_all(&bytes).await.unwrap();
-        writer.shutdown().await.unwrap();
-    };
-    timeout(SOON, async { tokio::join!(send, async { reader.read_to_end(&mut back).await.unwrap() }) }).await.unwrap();
-    assert!(back == bytes);
-    echo.await.unwrap();
+    let (client, enclave) = relayed.pair().await;
+    echoes(client, enclave).await;
 }
 
 #[tokio::test]
 async fn an_end_of_one_direction_leaves_the_other_open() {
     let relayed = Relayed::start(Limits::default()).await;
     let (mut client, mut enclave) = relayed.pair().await;
-    client.write_all(b"question").await.unwrap();
-    client.shutdown().await.unwrap();
-    let mut bytes = Vec::new();
-    timeout(SOON, enclave.read_to_end(&mut bytes)).await.unwrap().unwrap();
-    assert_eq!(bytes, b"question");
-    enclave.write_all(b"answer").await.unwrap();
-    drop(enclave);
-    bytes.clear();
-    timeout(SOON, client.read_to_end(&mut bytes)).await.unwrap().unwrap();
-    assert_eq!(bytes, b"answer");
-    timeout(SOON, async {
-        while relayed.relay.counters().open.load(Ordering::Relaxed) > 0 {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-    })
-    .await
-    .unwrap();
+    hears(&mut client, &mut enclave, b"question").await;
+    hears_last(enclave, &mut client, b"answer").await;
+    falls_to(&relayed.relay.counters().open, 0).await;
 }
 
 #[tokio::test]
 async fn a_reader_that_stands_still_stops_the_writer() {
     let relayed = Relayed::start(Limits::default()).await;
-    let (_client, mut enclave) = relayed.pair().await;
-    let block = vec![0; 1 << 20];
-    let mut passed = 0;
-    while passed < 256 && timeout(Duration::from_millis(500), enclave.write_all(&block)).await.is_ok() {
-        passed += 1;
-    }
-    assert!(passed < 64, "{passed} MiB went to somebody who reads nothing");
+    let (_client, enclave) = relayed.pair().await;
+    is_stopped(enclave).await;
 }
 
 #[tokio::test]
@@ -109,13 +72,7 @@ async fn connections_past_the_budget_are_closed_and_the_budget_comes_back() {
     assert!(matches!(timeout(SOON, third.read(&mut [0])).await.unwrap(), Ok(0) | Err(_)));
     assert_eq!(relayed.relay.counters().shed.load(Ordering::Relaxed), 1);
     drop(first);
-    timeout(SOON, async {
-        while relayed.relay.counters().open.load(Ordering::Relaxed) > 1 {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-    })
-    .await
-    .unwrap();
+    falls_to(&relayed.relay.counters().open, 1).await;
     relayed.pair().await;
 }
 

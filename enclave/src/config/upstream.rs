@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use quoth_attestation::secret;
 use quoth_attestation::statement::MAX_TEXT;
+use quoth_link::egress::Destination;
 use serde::Deserialize;
 
 use super::Hash;
@@ -14,10 +16,6 @@ pub(super) const MAX_UPSTREAMS: usize = 16;
 const MAX_NAMES: usize = 256;
 /// Pins of one upstream, at most.
 const MAX_PINS: usize = 16;
-/// A name, characters, at most.
-const MAX_NAME: usize = 64;
-/// A host, characters, at most (RFC 1035 §2.3.4).
-const MAX_HOST: usize = 253;
 /// A base path, characters, at most.
 const MAX_PATH: usize = 256;
 /// A silence that a provider may be allowed, seconds, at most.
@@ -115,11 +113,11 @@ impl Upstream {
 
     /// Says what is wrong with it.
     pub(super) fn check(&self) -> Result<(), &'static str> {
-        let name = |text: &str| text.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-'));
-        if self.name.is_empty() || self.name.len() > MAX_NAME || !name(&self.name) {
+        // Its key comes under that name.
+        if !secret::is_name(&self.name) {
             return Err("an upstream's name has between 1 and 64 of a-z, 0-9 and -");
         }
-        if !is_host(&self.host) || self.port == 0 {
+        if Destination::new(&self.host, self.port).is_err() {
             return Err("an upstream's host is a DNS name in lower case, and its port is not 0");
         }
         let path = |byte: u8| byte.is_ascii_alphanumeric() || b"/-._~".contains(&byte);
@@ -144,15 +142,4 @@ impl Upstream {
             _ => Err("an upstream's timeout_seconds is between 1 and 3600"),
         }
     }
-}
-
-/// Labels of letters, digits and hyphens (RFC 1123 §2.1), in lower case.
-fn is_host(host: &str) -> bool {
-    let label = |label: &str| {
-        (1..=63).contains(&label.len())
-            && label.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-'))
-            && !label.starts_with('-')
-            && !label.ends_with('-')
-    };
-    host.len() <= MAX_HOST && host.split('.').all(label)
 }

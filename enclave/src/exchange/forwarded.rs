@@ -27,12 +27,16 @@ pub(super) struct Forwarded {
     request_id: Option<String>,
     credential: Credential,
     pub(super) usage: Option<Usage>,
-    /// SHA-256 of what came back, once it is known to be less than what was answered.
-    received: Option<Digest>,
+    /// What came back, once it is known to be less than what was answered.
+    received: Option<Received>,
     /// The answer, for the details; none when it grew too long.
     kept: Option<Vec<u8>>,
-    /// How much of it came back.
-    kept_received: Option<usize>,
+}
+
+/// How an answer begins, that the node then broke off.
+struct Received {
+    digest: Digest,
+    length: usize,
 }
 
 impl Exchange {
@@ -51,9 +55,8 @@ impl Exchange {
             request_id: None,
             credential,
             usage: None,
-            received: Some(Digest::of(b"")),
+            received: Some(Received { digest: Digest::of(b""), length: 0 }),
             kept: Some(Vec::new()),
-            kept_received: Some(0),
         })));
     }
 
@@ -68,7 +71,7 @@ impl Exchange {
     pub fn answers(&mut self, request_id: Option<&str>) {
         if let Some(forwarded) = self.forwarded() {
             forwarded.request_id = request_id.filter(|id| (1..=MAX_TEXT).contains(&id.len())).map(Into::into);
-            (forwarded.received, forwarded.kept_received) = (None, None);
+            forwarded.received = None;
         }
     }
 
@@ -83,11 +86,11 @@ impl Exchange {
     /// Whatever leaves from now on is the node's own, not the provider's.
     pub fn breaks_off(&mut self) {
         let Some(open) = &mut self.open else { return };
-        let so_far = Digest(sha2::Digest::finalize(open.response.clone()).into());
-        let length = open.length as usize;
-        if let Some(forwarded) = self.forwarded() {
-            forwarded.received.get_or_insert(so_far);
-            forwarded.kept_received.get_or_insert(length);
+        if let Some(Work::Upstream(forwarded)) = &mut open.work {
+            forwarded.received.get_or_insert_with(|| Received {
+                digest: Digest(sha2::Digest::finalize(open.response.clone()).into()),
+                length: open.length as usize,
+            });
         }
     }
 
@@ -118,6 +121,7 @@ impl Forwarded {
         response: &Digest,
     ) -> (Upstream, Option<UpstreamDetails>) {
         let sent = self.altered.as_ref().map_or(*body, |altered| Digest::of(altered));
+        let received = self.received.as_ref().map_or(response, |received| &received.digest);
         let upstream = Upstream {
             provider: self.provider,
             host: self.host,
@@ -125,18 +129,18 @@ impl Forwarded {
             tls: self.peer.as_ref().map(|peer| peer.tls.clone()),
             head: opening.commit(Label::UpstreamHead, &self.head),
             sent: opening.commit_digest(Label::UpstreamRequest, &sent),
-            received: opening.commit_digest(Label::UpstreamResponse, self.received.as_ref().unwrap_or(response)),
+            received: opening.commit_digest(Label::UpstreamResponse, received),
             model_asked: self.model_asked,
             model_answered: self.model_answered,
             request_id: self.request_id,
             credential: self.credential,
         };
         // What is the same as the answer needs no second copy.
-        let less = self.received.is_some_and(|received| received != *response);
-        let received = match (less, self.kept, self.kept_received) {
-            (false, ..) => Some(None),
-            (true, Some(kept), Some(length)) => kept.get(..length).map(|received| Some(received.to_vec())),
-            _ => None,
+        let received = match self.received.filter(|received| received.digest != *response) {
+            None => Some(None),
+            Some(Received { length, .. }) => {
+                self.kept.as_deref().and_then(|kept| kept.get(..length)).map(|received| Some(received.to_vec()))
+            }
         };
         let details = received.map(|received| UpstreamDetails {
             head: self.head,

@@ -1,27 +1,14 @@
 //! A request as a provider gets it: headers of an allow-list, the caller's key, the body byte for byte.
 
 use bytes::Bytes;
-use http::header::{ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, HOST};
+use http::header::{ACCEPT_ENCODING, AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, HOST};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Version};
 use http_body_util::Full;
-use quoth_attestation::transcript;
+use quoth_attestation::{fields, transcript};
 use zeroize::Zeroizing;
 
 use crate::config::{KeyHeader, Upstream};
 
-/// What callers may say to a provider, beside the key.
-const PASSED: [HeaderName; 7] = [
-    ACCEPT,
-    CONTENT_TYPE,
-    HeaderName::from_static("anthropic-beta"),
-    HeaderName::from_static("anthropic-version"),
-    HeaderName::from_static("idempotency-key"),
-    HeaderName::from_static("openai-beta"),
-    HeaderName::from_static("openai-project"),
-];
-/// What a provider may say to callers: the names, or how they begin.
-const RETURNED: [&str; 7] =
-    ["retry-after", "request-id", "x-request-id", "openai-", "x-ratelimit-", "anthropic-ratelimit-", "x-should-retry"];
 /// Headers that keys come in.
 const KEYS: [HeaderName; 4] = [
     AUTHORIZATION,
@@ -69,7 +56,7 @@ impl Key {
 /// Those of a caller's headers that may be passed on.
 pub fn passes(headers: &HeaderMap) -> HeaderMap {
     let mut passed = HeaderMap::new();
-    for name in &PASSED {
+    for name in fields::PASSED {
         headers.get_all(name).iter().for_each(|value| _ = passed.append(name, value.clone()));
     }
     passed
@@ -77,7 +64,7 @@ pub fn passes(headers: &HeaderMap) -> HeaderMap {
 
 /// Those of a provider's headers that its answer keeps.
 pub fn returns(headers: &HeaderMap) -> HeaderMap {
-    let returned = |name: &&HeaderName| RETURNED.iter().any(|known| name.as_str().starts_with(known));
+    let returned = |name: &&HeaderName| fields::RETURNED.iter().any(|known| name.as_str().starts_with(known));
     let mut kept = HeaderMap::new();
     for name in headers.keys().filter(returned).chain([&CONTENT_TYPE]) {
         headers.get_all(name).iter().for_each(|value| _ = kept.append(name, value.clone()));

@@ -1,6 +1,5 @@
 //! Connections to one provider, kept for the next request: one request at a time over HTTP/1.1, many over HTTP/2.
 
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -17,6 +16,7 @@ use tokio::time::timeout;
 use super::connect::{Connection, Connector, Peer};
 use super::{Forward, UpstreamError};
 use crate::config::Upstream;
+use crate::metrics::{Counted, Gauge};
 use crate::{EnclaveError, limits};
 
 type Body = Full<Bytes>;
@@ -36,12 +36,11 @@ struct Idle {
     since: Instant,
 }
 
-#[derive(Clone)]
 struct Shared {
     sender: http2::SendRequest<Body>,
     peer: Arc<Peer>,
     /// Requests that it carries now.
-    carries: Arc<AtomicUsize>,
+    carries: Gauge,
 }
 
 /// The head of an answer, and what its body comes over.
@@ -63,11 +62,11 @@ pub struct Failed {
 }
 
 /// A connection in use. Dropped unfinished, one of HTTP/1.1 is closed, for its answer is still on the way.
-pub struct Lease(Option<Held>);
+pub struct Lease(Held);
 
 enum Held {
     Alone { idle: Idle, pool: Arc<Mutex<Vec<Idle>>> },
-    Shared(Shared),
+    Shared { sender: http2::SendRequest<Body>, peer: Arc<Peer>, _place: Counted },
 }
 
 impl Pool {
@@ -86,10 +85,9 @@ impl Pool {
         let mut tries = limits::STALE_CONNECTIONS;
         loop {
             let mut lease = self.lease().await.map_err(|error| Failed { error, peer: None })?;
-            let Some(held) = &mut lease.0 else { return Err(Failed { error: UpstreamError::Closed, peer: None }) };
-            let peer = held.peer();
+            let peer = lease.0.peer();
             let failed = |error| Failed { error, peer: Some(Arc::clone(&peer)) };
-            let sent = timeout(silence, held.send(forward)).await.map_err(|_| failed(UpstreamError::Silent))?;
+            let sent = timeout(silence, lease.0.send(forward)).await.map_err(|_| failed(UpstreamError::Silent))?;
             match sent {
                 Ok(response) => return Ok(Answered { response, peer, lease }),
                 Err(Unsent::Nothing) if tries > 0 => tries -= 1,
@@ -120,9 +118,10 @@ impl Pool {
                 .keep_alive_timeout(limits::UPSTREAM_PING);
             let (sender, connection) = builder.handshake(io).await.map_err(|_| UpstreamError::Closed)?;
             tokio::spawn(connection);
-            let shared = Shared { sender, peer, carries: Arc::new(AtomicUsize::new(1)) };
-            lock(&self.shared).push(shared.clone());
-            return Ok(Lease(Some(Held::Shared(shared))));
+            let shared = Shared { sender, peer, carries: Gauge::default() };
+            let lease = shared.lease().ok_or(UpstreamError::Closed)?;
+            lock(&self.shared).push(shared);
+            return Ok(lease);
         }
         let mut builder = http1::Builder::new();
         builder.max_buf_size(limits::UPSTREAM_HEAD_BYTES).max_headers(limits::UPSTREAM_HEADERS);
@@ -135,8 +134,8 @@ impl Pool {
     fn waiting(&self) -> Option<Lease> {
         let mut shared = lock(&self.shared);
         shared.retain(|shared| !shared.sender.is_closed());
-        if let Some(shared) = shared.iter().find(|shared| shared.enter()) {
-            return Some(Lease(Some(Held::Shared(shared.clone()))));
+        if let Some(lease) = shared.iter().find_map(Shared::lease) {
+            return Some(lease);
         }
         drop(shared);
         let mut idle = lock(&self.idle);
@@ -147,15 +146,15 @@ impl Pool {
     }
 
     fn alone(&self, idle: Idle) -> Lease {
-        Lease(Some(Held::Alone { idle, pool: Arc::clone(&self.idle) }))
+        Lease(Held::Alone { idle, pool: Arc::clone(&self.idle) })
     }
 }
 
 impl Shared {
-    /// Takes a place on it, if there is one.
-    fn enter(&self) -> bool {
-        let place = |carries| (carries < limits::UPSTREAM_STREAMS).then_some(carries + 1);
-        self.carries.fetch_update(Relaxed, Relaxed, place).is_ok()
+    /// A place on it, if there is one.
+    fn lease(&self) -> Option<Lease> {
+        let place = self.carries.enter_below(limits::UPSTREAM_STREAMS)?;
+        Some(Lease(Held::Shared { sender: self.sender.clone(), peer: Arc::clone(&self.peer), _place: place }))
     }
 }
 
@@ -171,7 +170,7 @@ impl Held {
     fn peer(&self) -> Arc<Peer> {
         Arc::clone(match self {
             Self::Alone { idle, .. } => &idle.peer,
-            Self::Shared(shared) => &shared.peer,
+            Self::Shared { peer, .. } => peer,
         })
     }
 
@@ -181,7 +180,7 @@ impl Held {
                 Ok(response) => return Ok(response),
                 Err(mut error) => (error.take_message(), error.into_error()),
             },
-            Self::Shared(shared) => match shared.sender.try_send_request(forward.http2()).await {
+            Self::Shared { sender, .. } => match sender.try_send_request(forward.http2()).await {
                 Ok(response) => return Ok(response),
                 Err(mut error) => (error.take_message(), error.into_error()),
             },
@@ -196,21 +195,13 @@ impl Held {
 
 impl Lease {
     /// The body was read whole: whoever comes next may have the connection.
-    pub fn finish(mut self) {
-        if let Some(Held::Alone { mut idle, pool }) = self.0.take_if(|held| matches!(held, Held::Alone { .. })) {
+    pub fn finish(self) {
+        if let Held::Alone { mut idle, pool } = self.0 {
             idle.since = Instant::now();
             let mut pool = lock(&pool);
             if pool.len() < limits::UPSTREAM_CONNECTIONS {
                 pool.push(idle);
             }
-        }
-    }
-}
-
-impl Drop for Lease {
-    fn drop(&mut self) {
-        if let Some(Held::Shared(shared)) = &self.0 {
-            shared.carries.fetch_sub(1, Relaxed);
         }
     }
 }

@@ -1,23 +1,14 @@
 //! A single chat over HTTPS, streamed and sampled, against llama-bench, which does nothing but decode.
 
-use quoth_tests::Options;
-
+use super::TOKENS;
 use super::benches::Benches;
 use super::chat::{self, Answer, Door};
-use super::{CONTEXT, THREADS, TOKENS};
 use crate::page::{Goal, Row};
 use crate::statistics::Pair;
 use crate::{Plan, machine};
 
 pub(crate) fn measure(plan: &Plan) -> Vec<Row> {
-    let options = Options {
-        parallel: 8,
-        threads: THREADS,
-        context: CONTEXT,
-        model: Some(plan.model.clone()),
-        ..Options::default()
-    };
-    let node = crate::start(options);
+    let node = crate::start(super::options(plan, 8));
     let model = chat::model_of(&node);
     let question = chat::stories(&node, &model, 1).remove(0);
     let ask = || chat::together(Door::Node(&node), &model, std::slice::from_ref(&question)).remove(0);

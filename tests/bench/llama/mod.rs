@@ -21,3 +21,9 @@ const TOKENS: usize = 128;
 const BATCH: &str = "512";
 /// The one of ggml's switches that the engine turns off.
 const SWITCH: (&str, &str) = ("GGML_CPU_TILED_MM", "0");
+
+/// A node with room for so many chats.
+fn options(plan: &crate::Plan, parallel: u32) -> quoth_tests::Options {
+    let model = Some(plan.model.clone());
+    quoth_tests::Options { parallel, threads: THREADS, context: CONTEXT, model, ..quoth_tests::Options::default() }
+}

@@ -2,10 +2,10 @@
 
 use std::time::Instant;
 
-use quoth_tests::{Node, Options, Request, command, save, transcripts_under_load};
+use quoth_tests::{Node, Request, command, save, transcripts_under_load};
 use serde_json::{Value, json};
 
-use super::{CONTEXT, THREADS, TOKENS};
+use super::{THREADS, TOKENS};
 use crate::page::{Goal, Row};
 use crate::statistics::Pair;
 use crate::{Plan, machine};
@@ -19,14 +19,7 @@ pub(crate) fn measure(plan: &Plan) -> Vec<Row> {
 }
 
 async fn of(plan: &Plan, count: usize) -> Row {
-    let options = Options {
-        parallel: 8,
-        threads: THREADS,
-        context: CONTEXT,
-        model: Some(plan.model.clone()),
-        ..Options::default()
-    };
-    let node = Node::with(options).await;
+    let node = Node::with(super::options(plan, 8)).await;
     let model = super::chat::model_of(&node);
     let mut pair = Pair::default();
     for round in 1..=plan.rounds {

@@ -9,7 +9,7 @@ use quoth_tests::{Node, Options};
 use super::benches::{Benches, Flags};
 use super::chat::{self, Answer, Door, Question};
 use super::server::Server;
-use super::{CONTEXT, THREADS};
+
 use crate::page::{Goal, Row};
 use crate::statistics::Pair;
 use crate::{Plan, machine};
@@ -45,14 +45,8 @@ struct Host {
 
 impl Host {
     fn start(plan: &Plan, enclave: Option<&PathBuf>) -> Self {
-        let node = crate::start(Options {
-            parallel: MOST as u32,
-            threads: THREADS,
-            context: CONTEXT,
-            model: Some(plan.model.clone()),
-            config: None,
-            more: enclave.iter().flat_map(|path| ["--enclave".into(), path.display().to_string()]).collect(),
-        });
+        let more = enclave.iter().flat_map(|path| ["--enclave".into(), path.display().to_string()]).collect();
+        let node = crate::start(Options { more, ..super::options(plan, MOST as u32) });
         let model = chat::model_of(&node);
         let stories = chat::stories(&node, &model, MOST);
         Self { node, model, stories }

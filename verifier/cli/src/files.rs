@@ -1,6 +1,5 @@
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::{Read, Write};
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use quoth_verifier::{Policy, Verifier};
@@ -27,24 +26,17 @@ pub(crate) fn write_new(file: &Path, bytes: &[u8]) -> Result<(), CliError> {
     File::create_new(file).and_then(|mut file| file.write_all(bytes)).map_err(failed)
 }
 
-/// Writes a new file into `folder` that only its owner may read; nobody ever sees half of it.
-pub(crate) fn write_whole(folder: &Path, name: &str, bytes: &[u8]) -> Result<(), CliError> {
-    let file = folder.join(name);
+/// Writes a file that did not exist before and that only its owner may read; nobody ever sees half of it.
+pub(crate) fn write_private(file: &Path, bytes: &[u8]) -> Result<(), CliError> {
+    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let write = || -> std::io::Result<()> {
         // Made with mode 0600, and given its name when it is whole.
         let mut draft = tempfile::NamedTempFile::new_in(folder)?;
         draft.write_all(bytes)?;
-        draft.persist_noclobber(&file)?;
+        draft.persist_noclobber(file)?;
         Ok(())
     };
-    write().map_err(|source| CliError::File { file: file.clone(), source })
-}
-
-/// Writes a file that did not exist before and that nobody else may read.
-pub(crate) fn write_new_secret(file: &Path, bytes: &[u8]) -> Result<(), CliError> {
-    let failed = |source| CliError::File { file: file.into(), source };
-    let options = OpenOptions::new().write(true).create_new(true).mode(0o600).open(file);
-    options.and_then(|mut file| file.write_all(bytes)).map_err(failed)
+    write().map_err(|source| CliError::File { file: file.into(), source })
 }
 
 /// The policy in `file`; without one, the policy that accepts no development platform.
@@ -83,8 +75,8 @@ mod tests {
     #[test]
     fn a_private_file_appears_whole_and_once() {
         let folder = tempfile::tempdir().unwrap();
-        write_whole(folder.path(), "file", b"12345").unwrap();
-        assert!(matches!(write_whole(folder.path(), "file", b"x"), Err(CliError::File { .. })));
+        write_private(&folder.path().join("file"), b"12345").unwrap();
+        assert!(matches!(write_private(&folder.path().join("file"), b"x"), Err(CliError::File { .. })));
         assert_eq!(read(&folder.path().join("file"), 5).unwrap(), b"12345");
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1, "no draft is left");
         #[cfg(unix)]

@@ -132,12 +132,12 @@ impl Connection {
             return Err(OrderError::Name);
         }
         let node = self.node().digest();
-        let printable = |secret: &&str| secret.bytes().all(|byte| byte.is_ascii_graphic());
-        let fits = |secret: &&str| (1..=secret::MAX_SECRET).contains(&secret.len()) && printable(secret);
         let sealed = match secret {
             None => None,
             Some(secret) => {
-                let secret = Some(secret).filter(fits).ok_or(OrderError::Secret)?;
+                if !secret::is_secret(secret.as_bytes()) {
+                    return Err(OrderError::Secret);
+                }
                 let (key, aad) = (HpkePublicKey(seal.to_vec()), SecretOrder::aad(&node, name, counter));
                 let (encapsulated, ciphertext) = DH_KEM_X25519_HKDF_SHA256_CHACHA20_POLY1305
                     .seal(secret::INFO, &aad, secret.as_bytes(), &key)

@@ -31,7 +31,7 @@ pub(crate) fn new_key(args: &NewKey) -> Result<Report, CliError> {
         "-----BEGIN PRIVATE KEY-----\n{}\n-----END PRIVATE KEY-----\n",
         BASE64_STANDARD.encode(&*der)
     ));
-    files::write_new_secret(&args.out, text.as_bytes())?;
+    files::write_private(&args.out, text.as_bytes())?;
     let public = hex::encode(key.public());
     let mut report = Report::new("an operator's key");
     report.row("private key", args.out.display().to_string());

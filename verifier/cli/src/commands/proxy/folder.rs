@@ -36,9 +36,8 @@ impl Folder {
     async fn write(&self, cti: [u8; 16], kind: &str, transcript: Transcript) -> Result<(), Failure> {
         let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let name = format!("{}-{}{kind}.transcript.json", stamp(since), hex::encode(cti));
-        let folder = Arc::clone(&self.0);
-        let file = PathBuf::from(&name);
-        let write = move || files::write_whole(&folder, &name, transcript.encode().as_bytes());
+        let (path, file) = (self.0.join(&name), PathBuf::from(name));
+        let write = move || files::write_private(&path, transcript.encode().as_bytes());
         let failed = |error| CliError::File { file, source: std::io::Error::other(error) };
         tokio::task::spawn_blocking(write).await.map_err(failed).flatten().map_err(Failure::Unsaved)
     }
