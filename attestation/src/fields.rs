@@ -10,6 +10,8 @@ pub const PASSED: [&str; 7] = [
     "openai-beta",
     "openai-project",
 ];
+/// What carries a caller's access token beside a provider's key.
+pub const TOKEN: &str = "quoth-token";
 /// What a provider may say to callers, beside the media type: names in lower case, or how they begin.
 pub const RETURNED: [&str; 7] =
     ["retry-after", "request-id", "x-request-id", "openai-", "x-ratelimit-", "anthropic-ratelimit-", "x-should-retry"];

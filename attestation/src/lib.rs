@@ -15,6 +15,7 @@
 //! | [`record`] | how checkpoints and receipts travel inside an event stream |
 //! | [`fields`] | header fields that pass to providers and back |
 //! | [`secret`] | provider keys on their way into a node |
+//! | [`token`] | access tokens of callers, and what nodes keep of them |
 //! | [`transcript`] | one exchange in one file, for an auditor |
 //!
 //! Decoding is strict everywhere: each value has exactly one accepted encoding.
@@ -37,6 +38,7 @@ pub mod receipt;
 pub mod record;
 pub mod secret;
 pub mod statement;
+pub mod token;
 pub mod transcript;
 
 pub use digest::Digest;

@@ -122,6 +122,7 @@ async fn answer(node: Arc<Node>, tls: &Tls, link: Address, events: &Events) -> R
         async move {
             while let Ok(mut stream) = metrics_listener.accept().await {
                 let text = node.metrics.text(node.journal.running(), node.journal.unacknowledged());
+                let text = text + &node.callers.metrics();
                 tokio::spawn(async move { timeout(limits::HANDSHAKE, metrics::write(&mut stream, &text)).await });
             }
         }

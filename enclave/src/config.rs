@@ -8,8 +8,10 @@ use quoth_attestation::Digest;
 use quoth_attestation::statement::{MAX_MODELS, MAX_TEXT};
 use serde::Deserialize;
 
+mod caller;
 mod upstream;
 
+pub use caller::Caller;
 pub use upstream::{Api, KeyHeader, Upstream};
 
 use crate::{EnclaveError, limits};
@@ -50,6 +52,9 @@ pub struct Settings {
     /// Closed providers.
     #[serde(default, rename = "upstream")]
     pub upstreams: Vec<Upstream>,
+    /// Who may ask; everyone when nobody is named.
+    #[serde(default, rename = "caller")]
+    pub callers: Vec<Caller>,
 }
 
 /// Platforms that a configuration can name.
@@ -171,6 +176,9 @@ impl Config {
             return refuse("at most 32 models and 16 upstreams are allowed");
         }
         if let Some(reason) = settings.upstreams.iter().find_map(|upstream| upstream.check().err()) {
+            return refuse(reason);
+        }
+        if let Err(reason) = caller::check(&settings) {
             return refuse(reason);
         }
         let printable = |name: &&str| name.bytes().all(|byte| byte.is_ascii_graphic());

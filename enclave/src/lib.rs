@@ -10,12 +10,14 @@
 //! | [`api`] | what the HTTP paths mean |
 //! | [`server`] | connections, TLS, limits |
 //! | [`upstream`] | closed providers, over TLS through the host |
+//! | [`callers`] | who may ask, and how much |
 //! | [`secrets`] | keys for providers, sealed to this boot |
 //! | [`journal`], [`events`], [`feed`] | the link to the host |
 #![forbid(unsafe_code)]
 
 pub mod api;
 pub mod boot;
+pub mod callers;
 pub mod clock;
 pub mod config;
 mod error;

@@ -12,6 +12,7 @@ use quoth_attestation::statement::{Keys, Model, Software, Statement};
 use quoth_engine::Engine;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use crate::callers::Callers;
 use crate::config::{Config, Limits};
 use crate::exchange::{Ledger, Shelf};
 use crate::journal::Journal;
@@ -29,8 +30,10 @@ pub struct Node {
     pub engines: Vec<Engine>,
     /// Closed providers.
     pub upstreams: Upstreams,
-    /// Keys for them.
+    /// Keys for them, and hashes of tokens.
     pub secrets: Secrets,
+    /// Who may ask.
+    pub callers: Callers,
     /// The receipt chain.
     pub ledger: Ledger,
     /// Details that callers asked to be kept.
@@ -92,6 +95,7 @@ impl Node {
             engines,
             upstreams,
             secrets,
+            callers: Callers::new(&config.settings),
             ledger: Ledger::new(key, digest, Arc::clone(&journal)),
             shelf: Shelf::default(),
             journal,

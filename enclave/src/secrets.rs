@@ -1,4 +1,5 @@
-//! Keys for providers: sealed to this boot by the operator that the measured configuration names, held in memory, gone with it.
+//! Keys for providers and hashes of callers' tokens: sealed to this boot by the operator that the measured configuration names,
+//! held in memory, gone with it.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -7,6 +8,7 @@ use aws_lc_rs::signature::{ED25519, UnparsedPublicKey};
 use quoth_attestation::Digest;
 use quoth_attestation::cose::{KeyId, Signed};
 use quoth_attestation::secret::{self, Sealed, SecretOrder};
+use quoth_attestation::token::TokenHash;
 use rustls::crypto::aws_lc_rs::hpke::DH_KEM_X25519_HKDF_SHA256_CHACHA20_POLY1305;
 use rustls::crypto::hpke::{EncapsulatedSecret, Hpke, HpkePrivateKey};
 use zeroize::Zeroizing;
@@ -23,9 +25,18 @@ struct Holder {
     operator: [u8; 32],
     public: [u8; 32],
     private: HpkePrivateKey,
-    /// Names that mean something to this node.
-    names: Vec<String>,
+    /// Names that mean something to this node, and what.
+    names: BTreeMap<String, Kind>,
     held: Mutex<Held>,
+}
+
+/// What a secret is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    /// A key for a provider.
+    Key,
+    /// What a caller's token hashes to.
+    TokenHash,
 }
 
 #[derive(Default)]
@@ -77,8 +88,8 @@ pub enum SecretError {
     /// Not sealed to this node.
     #[error("the secret cannot be opened here")]
     Sealed,
-    /// No key can look like that.
-    #[error("the secret is not printable ASCII")]
+    /// No key, or no hash of a token, can look like that.
+    #[error("the secret is not printable ASCII, or a caller's is not the hash of a token")]
     Text,
 }
 
@@ -105,7 +116,9 @@ impl Secrets {
         let pair = DH_KEM_X25519_HKDF_SHA256_CHACHA20_POLY1305.generate_key_pair();
         let (public, private) = pair.map_err(EnclaveError::make("seal key"))?;
         let public = public.0.try_into().map_err(EnclaveError::make("seal key"))?;
-        let names = settings.upstreams.iter().map(|upstream| upstream.name.clone()).collect();
+        let keys = settings.upstreams.iter().map(|upstream| (upstream.name.clone(), Kind::Key));
+        let hashes = settings.callers.iter().map(|caller| (caller.name.clone(), Kind::TokenHash));
+        let names = keys.chain(hashes).collect();
         let holder = Holder { operator: operator.0, public, private, names, held: Mutex::default() };
         Ok(Self { holder: Some(holder) })
     }
@@ -131,14 +144,16 @@ impl Secrets {
         if meant != node {
             return Err(SecretError::Node);
         }
-        if !holder.names.contains(name) {
-            return Err(SecretError::Name);
-        }
+        let kind = *holder.names.get(name).ok_or(SecretError::Name)?;
         let mut held = holder.held();
         if *counter <= held.counter {
             return Err(SecretError::Counter);
         }
         let secret = sealed.as_ref().map(|sealed| holder.open(node, name, *counter, sealed)).transpose()?;
+        let is_hash = |secret: &Secret| secret.text.parse::<TokenHash>().is_ok();
+        if kind == Kind::TokenHash && !secret.as_ref().is_none_or(is_hash) {
+            return Err(SecretError::Text);
+        }
         held.counter = *counter;
         match secret {
             Some(secret) => held.secrets.insert(name.clone(), secret),
@@ -193,6 +208,7 @@ mod tests {
     #![allow(clippy::unwrap_used)]
 
     use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair as _};
+    use quoth_attestation::token;
     use rustls::crypto::hpke::HpkePublicKey;
 
     use super::*;
@@ -210,7 +226,7 @@ mod tests {
         let (_, public) = operator(1);
         let file = format!(
             "version = 1\nplatform = \"none\"\ntls_names = [\"localhost\"]\noperator = \"{}\"\n[[upstream]]\nname = \"p\"\n\
-             host = \"p.example\"\napi = \"openai\"\nmodels = [\"*\"]\n",
+             host = \"p.example\"\napi = \"openai\"\nmodels = [\"*\"]\n[[caller]]\nname = \"c\"\n",
             hex::encode(public)
         );
         Secrets::new(&Config::parse(file.into_bytes()).unwrap().settings).unwrap()
@@ -277,6 +293,16 @@ mod tests {
             assert!(secrets.take(&NODE, &bent).is_err(), "byte {at}");
         }
         assert_eq!(secrets.get("p").unwrap().as_str(), "sk-one", "nothing of that changed anything");
+    }
+
+    #[test]
+    fn of_a_token_the_hash_alone_is_held() {
+        let secrets = node();
+        let token = token::token("c", &[9; 32]);
+        assert_eq!(secrets.take(&NODE, &signed(1, order(&secrets, "c", 5, &token))), Err(SecretError::Text));
+        let hash = TokenHash::of(&token, [1; 16]).to_string();
+        assert_eq!(secrets.take(&NODE, &signed(1, order(&secrets, "c", 5, &hash))), Ok(()));
+        assert_eq!(secrets.get("c").unwrap().as_str(), hash);
     }
 
     #[test]

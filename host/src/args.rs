@@ -4,6 +4,9 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use quoth_attestation::secret;
+use quoth_attestation::token::TokenHash;
+use serde::Serialize;
 
 use crate::upstreams::Provider;
 
@@ -35,7 +38,7 @@ pub enum Command {
 #[derive(Args, Debug)]
 pub struct Up {
     /// The enclave's configuration; written from the other options when absent
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["name", "platform", "threads", "parallel", "context", "arithmetic", "upstreams", "operator"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["name", "platform", "threads", "parallel", "context", "arithmetic", "upstreams", "operator", "callers"])]
     pub config: Option<PathBuf>,
     /// A GGUF model to serve; may be repeated
     #[arg(long = "model", value_name = "FILE")]
@@ -46,6 +49,10 @@ pub struct Up {
     /// The public key, hex, of whoever may give the node keys for providers: `quoth-verify operator-key` makes it
     #[arg(long, value_name = "KEY", value_parser = operator)]
     pub operator: Option<String>,
+    /// Somebody who may ask, and nobody else then; may be repeated. `quoth-verify access-token` makes tokens and their hashes; with
+    /// the name alone the operator sets the hash, by `quoth-verify provision`
+    #[arg(long = "caller", value_name = "NAME[=HASH]", value_parser = caller)]
+    pub callers: Vec<Caller>,
     /// The name under which a single model answers [default: the file's name]
     #[arg(long)]
     pub name: Option<String>,
@@ -73,6 +80,37 @@ pub struct Up {
     /// What is promised of a model's logits [default: exact-1]
     #[arg(long)]
     pub arithmetic: Option<Arithmetic>,
+}
+
+impl Up {
+    /// Whether it says anything of an enclave that is to be started.
+    pub(crate) fn describes_an_enclave(&self) -> bool {
+        let Self { config, models, upstreams, operator, callers, name, platform, .. } = self;
+        let Self { threads, parallel, context, arithmetic, .. } = self;
+        let numbers = threads.is_some() || parallel.is_some() || context.is_some();
+        let lists = !(models.is_empty() && upstreams.is_empty() && callers.is_empty());
+        let others = name.is_some() || platform.is_some() || arithmetic.is_some();
+        config.is_some() || operator.is_some() || numbers || lists || others
+    }
+}
+
+/// One table `[[caller]]`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Caller {
+    /// Its name, which is part of its token.
+    pub name: String,
+    /// What its token hashes to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub token: Option<String>,
+}
+
+fn caller(text: &str) -> Result<Caller, String> {
+    let (name, hash) = text.split_once('=').map_or((text, None), |(name, hash)| (name, Some(hash)));
+    if !secret::is_name(name) {
+        return Err("a caller's name has 1 to 64 of a-z, 0-9 and -".into());
+    }
+    let token = hash.map(|hash| hash.parse::<TokenHash>().map_err(|error| error.to_string())).transpose()?;
+    Ok(Caller { name: name.into(), token: token.map(|hash| hash.to_string()) })
 }
 
 /// An Ed25519 public key.

@@ -8,7 +8,7 @@ use quoth_attestation::Digest;
 use quoth_link::egress::Destination;
 use serde::{Deserialize, Serialize};
 
-use crate::args::{Arithmetic, Platform, Up};
+use crate::args::{Arithmetic, Caller, Platform, Up};
 use crate::models::{MAX_NAME, Model, Progress};
 use crate::run_dir::ModelState;
 use crate::upstreams::{self, Upstream};
@@ -67,6 +67,8 @@ struct Written<'a> {
     model: Vec<WrittenModel>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     upstream: Vec<Upstream>,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    caller: &'a [Caller],
 }
 
 #[derive(Serialize)]
@@ -123,6 +125,10 @@ impl Configuration {
             let what = "nothing to serve: give a GGUF file with --model, or a provider with --upstream";
             return Err(HostError::Usage(what.into()));
         }
+        if options.operator.is_none() && options.callers.iter().any(|caller| caller.token.is_none()) {
+            let what = "a --caller without a hash needs an --operator, who sets it; or give --caller NAME=HASH";
+            return Err(HostError::Usage(what.into()));
+        }
         if options.name.is_some() && files.len() != 1 {
             return Err(HostError::Usage("--name names a single model; write a --config for several".into()));
         }
@@ -177,6 +183,7 @@ impl Configuration {
             operator: options.operator.clone(),
             model: model.collect(),
             upstream,
+            caller: &options.callers,
         };
         let text =
             toml::to_string(&written).map_err(|_| HostError::Usage("a model is too large to describe".into()))?;

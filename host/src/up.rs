@@ -31,7 +31,7 @@ pub async fn run(options: Up) -> Result<(), HostError> {
     let listen = socket.local_addr().map_err(HostError::system("the listening address"))?;
     if let Some((mut state, enclave)) = living(&run_dir)? {
         screen.note(format!("an enclave still runs here (process {}): attaching to it", state.pid));
-        if options.config.is_some() || !options.models.is_empty() || !options.upstreams.is_empty() {
+        if options.describes_an_enclave() {
             screen.warn("options for a new enclave are ignored; stop this one first to use them");
         }
         state.listen = listen;

@@ -251,6 +251,34 @@ async fn providers_stand_in_configuration_policy_and_status() {
 }
 
 #[tokio::test]
+async fn operator_and_callers_stand_in_the_configuration_and_a_running_enclave_keeps_its_own() {
+    let mut host = Host::new();
+    let (operator, hash) = ("AB".repeat(32), format!("{}:{}", "01".repeat(16), "23".repeat(32)));
+    let hashed = format!("team-b={hash}");
+    let callers = ["--caller", "team-a", "--caller", &hashed, "--operator", &operator, "--upstream", "xai"];
+    let arguments = callers.map(OsStr::new);
+    host.start_with(&arguments);
+    let _talk = boot(&host, &Instance::new(1), 0, 0).await;
+    let config: toml::Table = fs::read_to_string(host.run_dir().join("enclave.toml")).unwrap().parse().unwrap();
+    assert_eq!(config["operator"].as_str(), Some(&*"ab".repeat(32)));
+    let expected: toml::Table =
+        format!("[[caller]]\nname = \"team-a\"\n[[caller]]\nname = \"team-b\"\ntoken = \"{hash}\"").parse().unwrap();
+    assert_eq!(config["caller"], expected["caller"]);
+
+    host.signal(Signal::KILL);
+    host.wait().await;
+    host.start_with(&["--operator".as_ref(), operator.as_ref()]);
+    host.printed("options for a new enclave are ignored").await;
+    host.kill_enclave();
+    host.wait().await;
+
+    for wrong in [["--caller", "team-a"], ["--caller", "Team"], ["--caller", "a=00"], ["--operator", "ab"]] {
+        let arguments = ["--upstream", "xai"].into_iter().chain(wrong);
+        assert_eq!(host.command("up").args(arguments).output().unwrap().status.code(), Some(2), "{wrong:?}");
+    }
+}
+
+#[tokio::test]
 async fn a_provider_beside_a_model_leaves_the_models_of_the_policy_alone() {
     let mut host = Host::new();
     let model = host.folder.path().join("Tiny Model.gguf");

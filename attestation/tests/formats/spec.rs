@@ -8,6 +8,7 @@ use quoth_attestation::cbor;
 use quoth_attestation::commit::{Label, Opening};
 use quoth_attestation::cose::Payload;
 use quoth_attestation::measurement::pcr;
+use quoth_attestation::secret::{self, SecretOrder};
 
 const PAGE: &str = include_str!("../../SPEC.md");
 
@@ -39,6 +40,9 @@ fn vectors() {
         ("receipt-payload-upstream", support::upstream_receipt().encode()),
         ("checkpoint", support::sign(support::checkpoint()).bytes().to_vec()),
         ("possession", support::sign(support::possession()).bytes().to_vec()),
+        ("secret-order", support::sign(support::order()).bytes().to_vec()),
+        ("secret-aad", SecretOrder::aad(&support::node(), "openai", support::order().counter)),
+        ("secret-fingerprint", secret::fingerprint("openai", b"sk-0").to_vec()),
     ]
     .into();
     let page = blocks("hex");
@@ -55,6 +59,9 @@ fn texts() {
     let squeeze = |text: String| text.split_whitespace().collect::<String>();
     assert_eq!(page["stream"], squeeze(support::stream()));
     assert_eq!(page["transcript"], squeeze(support::transcript().encode()));
+    assert_eq!(page["details-upstream"], squeeze(support::upstream_details().encode()));
+    let (token, hash) = support::access_token();
+    assert_eq!((&page["token"], &page["token-hash"]), (&token, &hash.to_string()));
 }
 
 #[test]

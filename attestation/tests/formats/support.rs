@@ -7,8 +7,10 @@ use quoth_attestation::commit::{Label, Opening, token_bytes};
 use quoth_attestation::cose::{KeyId, Payload, Possession, Signed};
 use quoth_attestation::evidence::Evidence;
 use quoth_attestation::receipt::{Exchange, Execution, Level, Local, Outcome, Receipt, Times, Usage};
+use quoth_attestation::secret::{Sealed, SecretOrder};
 use quoth_attestation::statement::{Clock, Keys, Model, Platform, Software, Statement, Upstream};
-use quoth_attestation::transcript::{Details, LocalDetails, Request, Response, Transcript};
+use quoth_attestation::token::{TokenHash, token};
+use quoth_attestation::transcript::{self, Details, LocalDetails, Request, Response, Transcript, UpstreamDetails};
 use quoth_attestation::{Digest, record};
 
 pub(crate) const REQUEST: &[u8] = br#"{"model":"tiny","messages":[{"role":"user","content":"Hi"}],"stream":true}"#;
@@ -85,6 +87,30 @@ pub(crate) fn details() -> Details {
         output_tokens: vec![79, 107, 2],
         sampling: vec![0xa0],
     })
+}
+
+pub(crate) fn upstream_details() -> Details {
+    let fields = [
+        ("host", &b"api.openai.com"[..]),
+        ("content-type", b"application/json"),
+        ("authorization", transcript::REDACTED),
+    ];
+    Details::Upstream(UpstreamDetails {
+        head: transcript::head("POST", "/v1/chat/completions", fields.into_iter()),
+        certificates: vec![vec![0x30, 0x00]],
+        sent: Some(br#"{"model":"gpt-4o","messages":[]}"#.to_vec()),
+        received: None,
+    })
+}
+
+pub(crate) fn order() -> SecretOrder {
+    let sealed = Sealed { encapsulated: [0xaa; 32], ciphertext: vec![0xbb; 24] };
+    SecretOrder { node: node(), name: "openai".into(), counter: ISSUED * 1000, sealed: Some(sealed) }
+}
+
+pub(crate) fn access_token() -> (String, TokenHash) {
+    let token = token("team-a", &[0x07; 32]);
+    (token.to_string(), TokenHash::of(&token, [0x01; 16]))
 }
 
 pub(crate) fn checkpoint() -> Checkpoint {

@@ -1,6 +1,7 @@
 use http::HeaderMap;
 use quoth_attestation::Digest;
 use quoth_attestation::binding::Nonce;
+use quoth_attestation::fields;
 
 use super::ApiError;
 use crate::exchange::Caller;
@@ -21,6 +22,8 @@ pub(super) fn read(headers: &HeaderMap) -> Result<Caller, ApiError> {
                 caller.details = true;
                 Some(())
             }
+            // Read with the other credentials.
+            (fields::TOKEN, Some(_)) => Some(()),
             _ => None,
         };
         read.ok_or_else(|| ApiError::bad("invalid_header", "a quoth- header is unknown, repeated or malformed"))?;

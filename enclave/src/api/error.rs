@@ -7,6 +7,7 @@ use quoth_engine::{EngineError, JsonError, RequestError};
 use serde_json::json;
 
 use super::Body;
+use crate::callers::NotAdmitted;
 use crate::config::Api;
 use crate::upstream::UpstreamError;
 
@@ -19,7 +20,7 @@ pub struct ApiError {
     param: Option<String>,
     message: String,
     outcome: Outcome,
-    header: Option<(&'static str, &'static str)>,
+    headers: Vec<(&'static str, String)>,
 }
 
 impl ApiError {
@@ -28,7 +29,7 @@ impl ApiError {
             StatusCode::INTERNAL_SERVER_ERROR => Outcome::EngineFailed,
             _ => Outcome::Refused,
         };
-        Self { status, kind, code, param: None, message: message.into(), outcome, header: None }
+        Self { status, kind, code, param: None, message: message.into(), outcome, headers: Vec::new() }
     }
 
     /// A 4xx: the request is wrong.
@@ -55,7 +56,7 @@ impl ApiError {
     /// 405.
     pub fn method(allowed: &'static str) -> Self {
         let error = Self::wrong(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "another method is needed");
-        Self { header: Some(("allow", allowed)), ..error }
+        Self { headers: vec![("allow", allowed.into())], ..error }
     }
 
     /// 429: try again in a second.
@@ -93,6 +94,12 @@ impl ApiError {
     pub fn no_key() -> Self {
         let message = "this node holds no key for the provider: send your own in the provider's usual header";
         Self::wrong(StatusCode::UNAUTHORIZED, "no_provider_key", message)
+    }
+
+    /// 401: nobody that this node knows.
+    fn no_token(message: &str) -> Self {
+        let error = Self::wrong(StatusCode::UNAUTHORIZED, "invalid_api_key", message);
+        Self { headers: vec![("www-authenticate", "Bearer".into())], ..error }
     }
 
     /// 400: not the JSON that is accepted.
@@ -138,14 +145,41 @@ impl ApiError {
         let mut response = Response::new(Full::new(self.body(api)).boxed_unsync());
         *response.status_mut() = self.status;
         response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        if let Some((name, value)) = &self.header {
-            response.headers_mut().insert(*name, HeaderValue::from_static(value));
+        for (name, value) in &self.headers {
+            // Numbers and names are always valid header values.
+            if let Ok(value) = HeaderValue::try_from(value) {
+                response.headers_mut().insert(*name, value);
+            }
         }
         response
     }
 
     fn retry(self) -> Self {
-        Self { header: Some(("retry-after", "1")), ..self }
+        Self { headers: vec![("retry-after", "1".into())], ..self }
+    }
+}
+
+impl From<NotAdmitted> for ApiError {
+    fn from(why: NotAdmitted) -> Self {
+        match why {
+            NotAdmitted::NoToken => {
+                Self::no_token("this node answers callers with an access token: send yours as the API key")
+            }
+            NotAdmitted::WrongToken => Self::no_token("the access token is not one of this node's callers"),
+            NotAdmitted::TooMany { allowed } => {
+                Self::too_many(&format!("at most {allowed} requests of one caller at once"))
+            }
+            NotAdmitted::TooOften { allowed, wait } => {
+                let error = Self::too_many(&format!("at most {allowed} requests of one caller a minute"));
+                let headers = vec![
+                    ("retry-after", (wait.as_millis().div_ceil(1000)).to_string()),
+                    ("x-ratelimit-limit-requests", allowed.to_string()),
+                    ("x-ratelimit-remaining-requests", "0".into()),
+                    ("x-ratelimit-reset-requests", format!("{}ms", wait.as_millis())),
+                ];
+                Self { headers, ..error }
+            }
+        }
     }
 }
 

@@ -4,6 +4,7 @@ mod answer;
 mod caller;
 mod chat;
 mod completions;
+mod credentials;
 mod embeddings;
 mod endpoint;
 mod error;
@@ -26,6 +27,7 @@ use quoth_engine::{Caller, json};
 use serde_json::Value;
 
 use answer::Answer;
+use credentials::Credentials;
 use endpoint::Endpoint;
 pub use error::ApiError;
 
@@ -65,6 +67,11 @@ async fn exchange(
     if clock::seconds() >= node.statement().not_after {
         return shed(ApiError::unavailable("statement_expired", "this node must be restarted"));
     }
+    let Credentials { token, key } = Credentials::read(request.headers());
+    let admitted = match node.callers.admit(token.as_ref().map(|token| token.as_str()), &node.secrets) {
+        Ok(admitted) => admitted,
+        Err(why) => return shed(why.into()),
+    };
     let place = match node.journal.reserve() {
         Ok(place) => place,
         Err(NoRoom::Journal) => {
@@ -72,11 +79,11 @@ async fn exchange(
         }
         Err(NoRoom::Exchanges) => return shed(ApiError::too_many("too many requests at once")),
     };
-    let asked = match read::whole(&node, connection, request).await {
+    let asked = match read::whole(&node, connection, key, request).await {
         Ok(asked) => asked,
         Err(error) => return shed(error),
     };
-    let Ok(mut exchange) = Exchange::begin(&node, place, &asked) else {
+    let Ok(mut exchange) = Exchange::begin(&node, place, admitted, &asked) else {
         return shed(ApiError::internal());
     };
     match answer(&node, endpoint, &asked, &mut exchange).await {

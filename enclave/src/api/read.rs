@@ -10,10 +10,16 @@ use tokio::time::timeout;
 use super::{ApiError, caller};
 use crate::exchange::Asked;
 use crate::node::Node;
-use crate::{clock, limits, upstream};
+use crate::upstream::{self, Key};
+use crate::{clock, limits};
 
 /// Reads a request whole, within its limits.
-pub(super) async fn whole(node: &Node, connection: Caller, request: Request<Incoming>) -> Result<Asked, ApiError> {
+pub(super) async fn whole(
+    node: &Node,
+    connection: Caller,
+    key: Option<Key>,
+    request: Request<Incoming>,
+) -> Result<Asked, ApiError> {
     let (head, body) = request.into_parts();
     let caller = caller::read(&head.headers)?;
     if !head.headers.get_all(CONTENT_ENCODING).iter().all(|value| value == "identity") {
@@ -32,7 +38,7 @@ pub(super) async fn whole(node: &Node, connection: Caller, request: Request<Inco
         }
     };
     let method = head.method.as_str().into();
-    let (passed, key) = (upstream::passes(&head.headers), upstream::Key::read(&head.headers));
+    let passed = upstream::passes(&head.headers);
     Ok(Asked { method, target, body, caller, passed, key, connection, received: clock::millis(), _memory: memory })
 }
 

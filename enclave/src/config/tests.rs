@@ -98,3 +98,26 @@ fn an_upstream_that_makes_no_sense_is_refused() {
     }
     assert!(refused(&proxy("").replace("\"a\"", "\"A\"")).contains("name"));
 }
+
+#[test]
+fn callers_have_names_of_their_own_and_limits_in_range() {
+    let hash = format!("token = \"{}:{}\"", "ab".repeat(16), "cd".repeat(32));
+    let caller = |rest: &str| proxy(&format!("[[caller]]\nname = \"team-a\"\n{rest}"));
+    let config = Config::parse(caller(&format!("{hash}\nrequests_per_minute = 1000000\nconcurrent = 1")).into_bytes());
+    assert_eq!(config.unwrap().settings.callers[0].requests_per_minute.unwrap().get(), 1_000_000);
+    let operator = |file: String| file.replace("platform", &format!("operator = \"{}\"\nplatform", "ab".repeat(32)));
+    assert!(Config::parse(operator(caller("")).into_bytes()).is_ok());
+    for (file, reason) in [
+        (caller(""), "needs an operator"),
+        (caller("token = \"ab:cd\""), "token hash"),
+        (caller(&format!("{hash}\nrequests_per_minute = 0")), "nonzero"),
+        (caller(&format!("{hash}\nrequests_per_minute = 1000001")), "1000000"),
+        (caller(&format!("{hash}\nconcurrent = 0")), "nonzero"),
+        (caller(&format!("{hash}\nprompts = 1")), "unknown field"),
+        (caller(&hash).replace("team-a", "Team"), "caller's name"),
+        (caller(&hash).replace("team-a", "a"), "of another, or of an upstream"),
+        (caller(&format!("{hash}\n[[caller]]\nname = \"team-a\"\n{hash}")), "of another"),
+    ] {
+        assert!(refused(&file).contains(reason), "{file}: {}", refused(&file));
+    }
+}

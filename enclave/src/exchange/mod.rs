@@ -31,6 +31,7 @@ pub use stream::{End, Events, Streamed};
 
 use self::forwarded::Forwarded;
 use self::local::Run;
+use crate::callers::Admitted;
 use crate::journal::Reservation;
 use crate::node::Node;
 use crate::upstream::Key;
@@ -79,6 +80,8 @@ pub struct Asked {
 pub struct Exchange {
     node: Arc<Node>,
     open: Option<Open>,
+    /// Of its caller's requests at one time, one.
+    _admitted: Admitted,
 }
 
 /// What an unfinished exchange has gathered.
@@ -120,7 +123,12 @@ impl Work {
 
 impl Exchange {
     /// Begins an exchange for a request that was read whole.
-    pub fn begin(node: &Arc<Node>, place: Reservation, asked: &Asked) -> Result<Self, EnclaveError> {
+    pub fn begin(
+        node: &Arc<Node>,
+        place: Reservation,
+        admitted: Admitted,
+        asked: &Asked,
+    ) -> Result<Self, EnclaveError> {
         let opening = Opening::new(keys::random()?);
         let body = if RECEIPTS { Digest::of(&asked.body) } else { Digest([0; 32]) };
         let request = match RECEIPTS {
@@ -146,7 +154,7 @@ impl Exchange {
             checkpoints: 0,
             last_checkpoint: None,
         };
-        Ok(Self { node: Arc::clone(node), open: Some(open) })
+        Ok(Self { node: Arc::clone(node), open: Some(open), _admitted: admitted })
     }
 
     /// The headers that every answer carries before its first body byte.

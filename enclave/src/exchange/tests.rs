@@ -13,7 +13,7 @@ use quoth_attestation::receipt::{Outcome, Receipt};
 use quoth_attestation::record::{Kind, Piece, Splitter};
 use tokio::sync::mpsc;
 
-use super::{Asked, Caller, End, Events, Exchange, Streamed};
+use super::{Admitted, Asked, Caller, End, Events, Exchange, Streamed};
 use crate::config::Config;
 use crate::node::Node;
 use crate::tls;
@@ -49,7 +49,7 @@ fn begin(node: &Arc<Node>) -> Exchange {
         received: crate::clock::millis(),
         _memory: None,
     };
-    Exchange::begin(node, node.journal.reserve().unwrap(), &asked).unwrap()
+    Exchange::begin(node, node.journal.reserve().unwrap(), Admitted::default(), &asked).unwrap()
 }
 
 fn receipt_of(node: &Node, id: &str) -> Signed<Receipt> {

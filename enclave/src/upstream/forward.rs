@@ -23,16 +23,14 @@ const BEARER: &str = "Bearer ";
 pub struct Key(Zeroizing<String>);
 
 impl Key {
+    /// A key that a caller sent.
+    pub fn new(key: &str) -> Self {
+        Self(Zeroizing::new(key.into()))
+    }
+
     /// A key that the node holds.
     pub fn held(key: Zeroizing<String>) -> Self {
         Self(key)
-    }
-
-    /// The first key among the headers.
-    pub fn read(headers: &HeaderMap) -> Option<Self> {
-        let value = KEYS.iter().find_map(|name| headers.get(name))?.to_str().ok()?;
-        let key = value.strip_prefix(BEARER).unwrap_or(value).trim();
-        (!key.is_empty()).then(|| Self(Zeroizing::new(key.into())))
     }
 
     fn header(&self, header: KeyHeader) -> Option<(HeaderName, HeaderValue)> {
@@ -50,6 +48,20 @@ impl Key {
         let mut value = HeaderValue::try_from(text.as_str()).ok()?;
         value.set_sensitive(true);
         Some((name, value))
+    }
+}
+
+/// What stands in the headers that keys come in.
+pub fn keys(headers: &HeaderMap) -> impl Iterator<Item = &str> {
+    let values = KEYS.into_iter().flat_map(|name| headers.get_all(name)).filter_map(|value| value.to_str().ok());
+    values.map(|value| bare(value).trim()).filter(|key| !key.is_empty())
+}
+
+/// Without the scheme, whose letters may be of any case (RFC 9110 §11.1).
+fn bare(value: &str) -> &str {
+    match value.split_at_checked(BEARER.len()) {
+        Some((scheme, key)) if scheme.eq_ignore_ascii_case(BEARER) => key,
+        _ => value,
     }
 }
 

@@ -25,7 +25,7 @@ use quoth_link::Address;
 pub use connect::Peer;
 pub use error::UpstreamError;
 pub use events::{EventReader, Framed};
-pub use forward::{Forward, Key, passes, returns};
+pub use forward::{Forward, Key, keys, passes, returns};
 pub use pool::{Answered, Failed, Lease};
 pub use routes::Routes;
 pub use seen::Seen;

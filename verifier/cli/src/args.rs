@@ -49,10 +49,12 @@ pub(crate) enum Command {
     /// Give a node the key of a provider, sealed so that the verified node alone can read it
     ///
     /// The node is appraised first, under the policy. Its host never sees the key, and a restart forgets it: --watch gives it
-    /// again after every restart that the policy accepts.
+    /// again after every restart that the policy accepts. Of a caller's access token the node gets the salted hash alone.
     Provision(Provision),
     /// Make the key of a node's operator, whose public half stands in the node's configuration
     OperatorKey(OperatorKey),
+    /// Make an access token for somebody who may ask a node, whose salted hash stands in the node's configuration
+    AccessToken(AccessToken),
     /// Make a policy
     #[command(subcommand)]
     Policy(PolicyCommand),
@@ -110,6 +112,9 @@ pub(crate) struct Ask {
     /// Have the answer in one piece, proven before its first word is shown
     #[arg(long)]
     pub(crate) no_stream: bool,
+    /// Send what is in FILE as the API key: an access token of the node's, or a key of your own for the provider
+    #[arg(long, value_name = "FILE")]
+    pub(crate) key_file: Option<PathBuf>,
     /// Write the exchange with its proofs to NAME.transcript.json
     #[arg(long, value_name = "NAME")]
     pub(crate) save: Option<PathBuf>,
@@ -216,7 +221,7 @@ pub(crate) struct Replay {
 
 #[derive(Args, Debug)]
 pub(crate) struct Provision {
-    /// The upstream's name in the node's configuration
+    /// The name of the upstream, or of the caller, in the node's configuration
     pub(crate) name: String,
     /// https://host:port
     #[arg(long = "node", value_name = "URL")]
@@ -240,6 +245,18 @@ pub(crate) struct Provision {
 #[derive(Args, Debug)]
 pub(crate) struct OperatorKey {
     /// Write the private key (PEM) to FILE, which must not exist yet
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: PathBuf,
+    /// Print one JSON object for programs
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct AccessToken {
+    /// The caller's name: 1 to 64 of a-z, 0-9 and -
+    pub(crate) name: String,
+    /// Write the token to FILE, which must not exist yet
     #[arg(long, value_name = "FILE")]
     pub(crate) out: PathBuf,
     /// Print one JSON object for programs

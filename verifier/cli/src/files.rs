@@ -1,8 +1,11 @@
 use std::fs::File;
-use std::io::{Read, Write};
+use std::io::{IsTerminal, Read, Write, stdin};
 use std::path::{Path, PathBuf};
 
+use quoth_attestation::secret::MAX_SECRET;
+use quoth_client::{ClientError, OrderError};
 use quoth_verifier::{Policy, Verifier};
+use zeroize::Zeroizing;
 
 use crate::error::CliError;
 
@@ -18,6 +21,21 @@ pub(crate) fn read(file: &Path, limit: usize) -> Result<Vec<u8>, CliError> {
         true => Ok(bytes),
         false => Err(CliError::FileTooLong { file: file.into(), limit }),
     }
+}
+
+/// A key or a token, from a file or from standard input: a command line would show it to everybody on the machine.
+pub(crate) fn secret(file: Option<&PathBuf>) -> Result<Zeroizing<String>, CliError> {
+    let bytes = Zeroizing::new(match file {
+        Some(file) => read(file, MAX_SECRET + 2)?,
+        None if stdin().is_terminal() => return Err(CliError::NoSecret),
+        None => {
+            let mut bytes = Vec::with_capacity(MAX_SECRET + 2);
+            stdin().take(MAX_SECRET as u64 + 2).read_to_end(&mut bytes).map_err(CliError::Input)?;
+            bytes
+        }
+    });
+    let text = std::str::from_utf8(&bytes).map_err(|_| ClientError::from(OrderError::Secret))?;
+    Ok(Zeroizing::new(text.trim_end_matches(['\r', '\n']).to_owned()))
 }
 
 /// Writes a file that did not exist before: proofs are never overwritten.

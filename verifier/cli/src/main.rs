@@ -50,6 +50,7 @@ async fn main() -> ExitCode {
         Command::Replay(args) => args.json,
         Command::Provision(args) => args.common.json,
         Command::OperatorKey(args) => args.json,
+        Command::AccessToken(args) => args.json,
         Command::Policy(_) => false,
     };
     // The proxy has answers under way, and ends them first.
@@ -105,6 +106,7 @@ async fn run(command: Command) -> Result<Outcome, CliError> {
         Command::Replay(args) => return commands::replay::run(args).await.map(Outcome::Replayed),
         Command::Provision(args) => commands::provision::run(args).await,
         Command::OperatorKey(args) => commands::provision::new_key(&args),
+        Command::AccessToken(args) => commands::access_token::new(&args),
         Command::Policy(PolicyCommand::Init(args)) => return commands::policy::init(&args).map(|()| Outcome::Done),
     };
     report.map(Outcome::Proven)

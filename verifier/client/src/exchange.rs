@@ -1,11 +1,12 @@
 use base64::prelude::{BASE64_URL_SAFE_NO_PAD, Engine as _};
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Request as HttpRequest, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Request as HttpRequest, header};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use quoth_attestation::Digest;
 use quoth_attestation::binding::Nonce;
 use quoth_attestation::commit::Opening;
+use quoth_attestation::fields;
 use quoth_attestation::record::{Kind, Piece, Splitter};
 use quoth_attestation::transcript::{Details, Request, Response, Transcript};
 use quoth_verifier::{Refusal, StreamVerifier, VerifiedDetails, VerifiedExchange, VerifiedNode};
@@ -25,7 +26,7 @@ pub struct Options {
     pub details: bool,
     /// Digest of an earlier receipt's payload that this request continues.
     pub parent: Option<Digest>,
-    /// Further headers: a key for a provider, for one. None may begin with `quoth-`. A `content-type` stands in for
+    /// Further headers: a key for a provider, for one. None may begin with `quoth-` but `quoth-token`. A `content-type` stands in for
     /// `application/json`.
     pub headers: HeaderMap,
 }
@@ -139,7 +140,8 @@ impl Connection {
         if let Some(parent) = options.parent {
             builder = builder.header("quoth-parent", parent.to_string());
         }
-        for (name, value) in options.headers.iter().filter(|(name, _)| !name.as_str().starts_with("quoth-")) {
+        let passes = |name: &HeaderName| name == fields::TOKEN || !name.as_str().starts_with("quoth-");
+        for (name, value) in options.headers.iter().filter(|(name, _)| passes(name)) {
             builder = builder.header(name, value);
         }
         builder

@@ -9,6 +9,7 @@ mod error;
 mod exchange;
 mod operator;
 mod tls;
+mod token;
 
 pub use client::Client;
 pub use connection::Connection;
@@ -18,6 +19,7 @@ pub use error::{ClientError, Step};
 pub use exchange::{Exchange, Options, Proven};
 pub use operator::{OperatorKey, OrderError};
 pub use tls::tls_config_pinned;
+pub use token::{access_token, token_hash};
 
 /// Every bound that this crate puts on what a node may send, and on how long it may take.
 pub mod limits {

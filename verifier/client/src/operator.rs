@@ -37,6 +37,9 @@ pub enum OrderError {
     /// Not a secret that nodes take.
     #[error("a secret has 1 to 4096 printable ASCII characters")]
     Secret,
+    /// The system gives no random bytes.
+    #[error("no random bytes")]
+    Random,
     /// The key is no key.
     #[error("not an Ed25519 private key in PKCS #8")]
     Key,
@@ -50,6 +53,7 @@ impl OrderError {
             Self::OtherOperator => "secret.other_operator",
             Self::Name => "secret.name",
             Self::Secret => "secret.text",
+            Self::Random => "operator.random",
             Self::Key => "operator.key",
         }
     }
@@ -59,9 +63,9 @@ impl OperatorKey {
     /// A fresh key.
     ///
     /// # Errors
-    /// [`OrderError::Key`] when the system gives no random bytes.
+    /// [`OrderError::Random`] when the system gives no random bytes.
     pub fn generate() -> Result<Self, OrderError> {
-        Ed25519KeyPair::generate().map_err(|_| OrderError::Key).and_then(Self::of)
+        Ed25519KeyPair::generate().map_err(|_| OrderError::Random).and_then(Self::of)
     }
 
     /// Reads PKCS #8 (RFC 8410), DER.

@@ -1,8 +1,11 @@
 use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
-use quoth_client::{Client, ClientError, Exchange, Options, Proven};
+use http::header::AUTHORIZATION;
+use http::{HeaderMap, HeaderValue};
+use quoth_client::{Client, ClientError, Exchange, Options, OrderError, Proven};
 use serde_json::{Map, Value, json};
+use zeroize::Zeroizing;
 
 use crate::answer::{EventText, error_message, whole_text};
 use crate::args::Ask;
@@ -23,7 +26,8 @@ pub(crate) async fn run(args: Ask) -> Result<Report, CliError> {
         return Err(CliError::File { file: file.into(), source });
     }
     let client = Client::new(files::policy(args.common.policy.as_ref())?);
-    let options = Options { details: args.details, ..Options::default() };
+    let headers = args.key_file.as_ref().map(bearer).transpose()?.unwrap_or_default();
+    let options = Options { details: args.details, headers, ..Options::default() };
     let connection = client.connect(&args.url).await?;
     // A model that the policy does not accept is not worth a prompt.
     connection.node().accepts_model(&args.model).map_err(ClientError::from)?;
@@ -45,6 +49,13 @@ pub(crate) async fn run(args: Ask) -> Result<Report, CliError> {
         return Err(CliError::Answered { status: proven.transcript.response.status, message });
     }
     Ok(report(&proven, words, save.as_deref()))
+}
+
+fn bearer(file: &PathBuf) -> Result<HeaderMap, CliError> {
+    let value = Zeroizing::new(["Bearer ", &files::secret(Some(file))?].concat());
+    let mut value = HeaderValue::try_from(value.as_str()).map_err(|_| ClientError::from(OrderError::Secret))?;
+    value.set_sensitive(true);
+    Ok([(AUTHORIZATION, value)].into_iter().collect())
 }
 
 /// The OpenAI request that the arguments mean.

@@ -1,5 +1,6 @@
 //! One module a command.
 
+pub(crate) mod access_token;
 pub(crate) mod ask;
 pub(crate) mod evidence;
 pub(crate) mod node;

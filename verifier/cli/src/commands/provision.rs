@@ -1,13 +1,13 @@
-//! Gives a node the key of a provider, sealed, after the node was verified.
+//! Gives a node the key of a provider, or the hash of a caller's token, sealed, after the node was verified.
 
-use std::io::{IsTerminal as _, Read as _, stdin};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use base64::prelude::{BASE64_STANDARD, Engine as _};
 use quoth_attestation::Digest;
-use quoth_attestation::secret::{MAX_SECRET, fingerprint};
-use quoth_client::{Client, ClientError, OperatorKey, OrderError};
+use quoth_attestation::secret::fingerprint;
+use quoth_attestation::token;
+use quoth_client::{Client, ClientError, OperatorKey, OrderError, token_hash};
 use rustls_pki_types::PrivatePkcs8KeyDer;
 use rustls_pki_types::pem::PemObject;
 use zeroize::Zeroizing;
@@ -45,7 +45,7 @@ pub(crate) async fn run(args: Provision) -> Result<Report, CliError> {
     let key = operator(&args.operator_key)?;
     let secret = match args.remove {
         true => None,
-        false => Some(secret(args.from.as_ref())?),
+        false => Some(hashed(&args.name, files::secret(args.from.as_ref())?)?),
     };
     let secret = secret.as_ref().map(|secret| secret.as_str());
     let (mut report, mut node) = provision(&client, &key, &args, secret).await?;
@@ -97,8 +97,8 @@ async fn provision(
     let counter = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| now.as_millis() as u64);
     connection.provision(key, &args.name, secret, counter).await?;
     let mut report = Report::new(match secret {
-        Some(_) => format!("an accepted node holds the key of {} now", args.name),
-        None => format!("an accepted node holds no key of {} any more", args.name),
+        Some(_) => format!("an accepted node holds what {} needs now", args.name),
+        None => format!("an accepted node holds nothing of {} any more", args.name),
     });
     facts::node(&mut report, connection.node(), View::Node);
     if let Some(secret) = secret {
@@ -116,17 +116,10 @@ fn operator(file: &Path) -> Result<OperatorKey, CliError> {
     Ok(OperatorKey::from_pkcs8(der.secret_pkcs8_der()).map_err(ClientError::from)?)
 }
 
-/// From a file, or from standard input: a command line would show it to everybody on the machine.
-fn secret(file: Option<&PathBuf>) -> Result<Zeroizing<String>, CliError> {
-    let bytes = Zeroizing::new(match file {
-        Some(file) => files::read(file, MAX_SECRET + 2)?,
-        None if stdin().is_terminal() => return Err(CliError::NoSecret),
-        None => {
-            let mut bytes = Vec::with_capacity(MAX_SECRET + 2);
-            stdin().take(MAX_SECRET as u64 + 2).read_to_end(&mut bytes).map_err(CliError::Input)?;
-            bytes
-        }
-    });
-    let text = std::str::from_utf8(&bytes).map_err(|_| ClientError::from(OrderError::Secret))?;
-    Ok(Zeroizing::new(text.trim_end_matches(['\r', '\n']).to_owned()))
+/// Of the caller's access token the node gets what it keeps of it.
+fn hashed(name: &str, secret: Zeroizing<String>) -> Result<Zeroizing<String>, CliError> {
+    if token::name(&secret) != Some(name) {
+        return Ok(secret);
+    }
+    Ok(Zeroizing::new(token_hash(&secret).map_err(ClientError::from)?.to_string()))
 }

@@ -3,8 +3,8 @@
 use http::{HeaderMap, HeaderName};
 use quoth_attestation::fields;
 
-/// Fields that SDKs put a key into.
-const KEYS: [&str; 2] = ["authorization", "x-api-key"];
+/// Fields that SDKs put a key, or an access token beside it, into.
+const KEYS: [&str; 3] = ["authorization", "x-api-key", fields::TOKEN];
 /// What the node itself says to SDKs: the names, or how they begin.
 const OF_THE_NODE: [&str; 3] = ["content-type", "quoth-cti", "quoth-node"];
 

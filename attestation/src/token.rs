@@ -1,0 +1,119 @@
+//! Access tokens of callers, and the salted hashes that nodes keep instead of them (`SPEC.md` §12).
+
+use alloc::format;
+use alloc::string::String;
+use core::fmt;
+use core::str::FromStr;
+
+use base64::prelude::{BASE64_URL_SAFE_NO_PAD, Engine as _};
+use zeroize::Zeroizing;
+
+use crate::secret::{MAX_NAME, is_name};
+use crate::{Digest, FormatError};
+
+/// How every token begins: what begins so is for a node, and never for a provider.
+pub const PREFIX: &str = "quoth_";
+/// A token, bytes, at most.
+pub const MAX_TOKEN: usize = PREFIX.len() + MAX_NAME + 1 + 43;
+/// What hashes are over, before salt and token.
+const HASH: &[u8] = b"quoth/token/1\0";
+
+/// `quoth_NAME_SECRET`: the caller's name, and 32 random bytes in base64url.
+pub fn token(name: &str, secret: &[u8; 32]) -> Zeroizing<String> {
+    Zeroizing::new(format!("{PREFIX}{name}_{}", BASE64_URL_SAFE_NO_PAD.encode(secret)))
+}
+
+/// Whose token it says it is; none when it is no token.
+pub fn name(token: &str) -> Option<&str> {
+    let (name, secret) = token.strip_prefix(PREFIX)?.split_once('_')?;
+    let secret = BASE64_URL_SAFE_NO_PAD.decode(secret).map(Zeroizing::new);
+    (is_name(name) && secret.is_ok_and(|secret| secret.len() == 32)).then_some(name)
+}
+
+/// What a node keeps of a token: `SALT:HASH` in lower-case hex, 16 and 32 bytes. Tokens have 256 random bits, so that one round of
+/// SHA-256 is enough.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct TokenHash {
+    salt: [u8; 16],
+    hash: Digest,
+}
+
+impl TokenHash {
+    /// SHA-256("quoth/token/1" ‖ 0x00 ‖ salt ‖ token).
+    pub fn of(token: &str, salt: [u8; 16]) -> Self {
+        let whole = Zeroizing::new([HASH, &salt, token.as_bytes()].concat());
+        Self { salt, hash: Digest::of(&whole) }
+    }
+
+    /// Whether this is the token's. What the time it takes could tell is a part of the hash, which leads nowhere.
+    pub fn is_of(&self, token: &str) -> bool {
+        Self::of(token, self.salt) == *self
+    }
+}
+
+impl fmt::Display for TokenHash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", hex::encode(self.salt), self.hash)
+    }
+}
+
+impl fmt::Debug for TokenHash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl FromStr for TokenHash {
+    type Err = FormatError;
+
+    fn from_str(text: &str) -> Result<Self, FormatError> {
+        let mut read = Self { salt: [0; 16], hash: Digest([0; 32]) };
+        let parts = text.split_once(':').filter(|_| !text.bytes().any(|byte| byte.is_ascii_uppercase()));
+        parts
+            .and_then(|(salt, hash)| {
+                hex::decode_to_slice(salt, &mut read.salt).ok()?;
+                hex::decode_to_slice(hash, &mut read.hash.0).ok()
+            })
+            .ok_or(FormatError::OutOfRange { field: "token hash", expected: "32 and 64 lower-case hex digits" })?;
+        Ok(read)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use alloc::string::ToString;
+
+    use super::*;
+
+    #[test]
+    fn a_token_names_its_caller_and_has_a_hash() {
+        let token = token("team-a", &[7; 32]);
+        assert_eq!(name(&token), Some("team-a"));
+        assert!(token.len() <= MAX_TOKEN);
+        let hash = TokenHash::of(&token, [1; 16]);
+        assert!(hash.is_of(&token) && !hash.is_of(&super::token("team-a", &[8; 32])));
+        assert_eq!(hash.to_string().parse(), Ok(hash));
+        assert_ne!(TokenHash::of(&token, [2; 16]).hash, hash.hash);
+    }
+
+    #[test]
+    fn what_is_no_token_names_nobody() {
+        let good = token("a", &[7; 32]);
+        for wrong in
+            ["", "sk-1", "quoth_", "quoth_a", "quoth_a_", "quoth__x", &good[1..], &good[..good.len() - 1], "quoth_A_x"]
+        {
+            assert_eq!(name(wrong), None, "{wrong}");
+        }
+        assert_eq!(name(&(good.to_string() + "A")), None);
+    }
+
+    #[test]
+    fn a_hash_has_one_form() {
+        let hash = TokenHash::of("x", [0xab; 16]).to_string();
+        for wrong in [&hash[1..], &hash[..hash.len() - 1], &hash.to_uppercase(), &hash.replace(':', "")] {
+            assert!(wrong.parse::<TokenHash>().is_err(), "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,221 @@
+//! Who may ask, and how much: access tokens, known by their hashes, with limits of their own.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use quoth_attestation::token::{self, TokenHash};
+
+use crate::config::{self, Settings};
+use crate::metrics::{Counted, Gauge};
+use crate::secrets::Secrets;
+
+/// Those whom the configuration names. When it names nobody, everyone may ask.
+pub struct Callers(BTreeMap<String, Caller>);
+
+struct Caller {
+    settings: config::Caller,
+    rate: Option<Rate>,
+    running: Gauge,
+    admitted: AtomicU64,
+    limited: AtomicU64,
+}
+
+/// Stands for one request that was let in, until it has ended.
+#[derive(Default)]
+pub struct Admitted {
+    _running: Option<Counted>,
+}
+
+/// Why a request was not let in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NotAdmitted {
+    /// It has no token.
+    NoToken,
+    /// It has one that nobody here has.
+    WrongToken,
+    /// Its caller has asked too often.
+    TooOften {
+        /// Requests a minute that are allowed.
+        allowed: u32,
+        /// When the next one is.
+        wait: Duration,
+    },
+    /// Its caller asks too much at one time.
+    TooMany {
+        /// Requests that are allowed at one time.
+        allowed: u64,
+    },
+}
+
+impl Callers {
+    /// Nobody has asked yet.
+    pub fn new(settings: &Settings) -> Self {
+        let caller = |settings: &config::Caller| Caller {
+            settings: settings.clone(),
+            rate: settings.requests_per_minute.map(|rate| Rate::new(rate.get())),
+            running: Gauge::default(),
+            admitted: AtomicU64::new(0),
+            limited: AtomicU64::new(0),
+        };
+        Self(settings.callers.iter().map(|settings| (settings.name.clone(), caller(settings))).collect())
+    }
+
+    /// Lets a request in, or says why not.
+    pub fn admit(&self, token: Option<&str>, secrets: &Secrets) -> Result<Admitted, NotAdmitted> {
+        if self.0.is_empty() {
+            return Ok(Admitted::default());
+        }
+        let token = token.ok_or(NotAdmitted::NoToken)?;
+        let caller = token::name(token).and_then(|name| self.0.get(name)).ok_or(NotAdmitted::WrongToken)?;
+        if !caller.hash(secrets).is_some_and(|hash| hash.is_of(token)) {
+            return Err(NotAdmitted::WrongToken);
+        }
+        let admitted = caller.admit(Instant::now());
+        let counter = if admitted.is_ok() { &caller.admitted } else { &caller.limited };
+        counter.fetch_add(1, Relaxed);
+        admitted
+    }
+
+    /// What each has asked, in Prometheus text.
+    pub fn metrics(&self) -> String {
+        let mut text = String::new();
+        let mut family = |name: &str, counter: fn(&Caller) -> &AtomicU64| {
+            // safe to ignore, here and below: writing into a String cannot fail
+            let _ = writeln!(text, "# TYPE {name} counter");
+            for (caller, counted) in &self.0 {
+                let _ = writeln!(text, "{name}{{caller=\"{caller}\"}} {}", counter(counted).load(Relaxed));
+            }
+        };
+        if !self.0.is_empty() {
+            family("quoth_caller_admitted_total", |caller| &caller.admitted);
+            family("quoth_caller_limited_total", |caller| &caller.limited);
+        }
+        text
+    }
+}
+
+impl Caller {
+    /// The operator's word comes before the configuration's: that is how a token is changed without a restart.
+    fn hash(&self, secrets: &Secrets) -> Option<TokenHash> {
+        secrets.get(&self.settings.name).and_then(|text| text.parse().ok()).or(self.settings.token)
+    }
+
+    fn admit(&self, now: Instant) -> Result<Admitted, NotAdmitted> {
+        let allowed = self.settings.concurrent.map_or(u64::MAX, u64::from);
+        let running = self.running.enter_below(allowed).ok_or(NotAdmitted::TooMany { allowed })?;
+        if let Some(rate) = &self.rate {
+            rate.take(now).map_err(|wait| NotAdmitted::TooOften { allowed: rate.a_minute, wait })?;
+        }
+        Ok(Admitted { _running: Some(running) })
+    }
+}
+
+/// So many a minute, all of them at once if need be (the generic cell rate algorithm, ITU-T I.371).
+struct Rate {
+    a_minute: u32,
+    /// When everything taken so far has been earned; never before the last look.
+    earned: Mutex<Option<Instant>>,
+}
+
+const MINUTE: Duration = Duration::from_secs(60);
+
+impl Rate {
+    fn new(a_minute: u32) -> Self {
+        Self { a_minute, earned: Mutex::default() }
+    }
+
+    /// Takes one, or says how long to wait for it.
+    fn take(&self, now: Instant) -> Result<(), Duration> {
+        let mut earned = self.earned.lock().unwrap_or_else(PoisonError::into_inner);
+        let after = earned.unwrap_or(now).max(now) + MINUTE / self.a_minute;
+        match after.checked_duration_since(now + MINUTE).filter(|wait| !wait.is_zero()) {
+            Some(wait) => Err(wait),
+            None => {
+                *earned = Some(after);
+                Ok(())
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+    use crate::config::Config;
+
+    fn node(callers: &str) -> (Callers, Secrets) {
+        let file = format!(
+            "version = 1\nplatform = \"none\"\ntls_names = [\"localhost\"]\n[[upstream]]\nname = \"p\"\nhost = \"p.example\"\n\
+             api = \"openai\"\nmodels = [\"*\"]\n{callers}"
+        );
+        let settings = Config::parse(file.into_bytes()).unwrap().settings;
+        (Callers::new(&settings), Secrets::new(&settings).unwrap())
+    }
+
+    fn caller(name: &str, rest: &str) -> (String, String) {
+        let token = token::token(name, &[name.len() as u8; 32]).to_string();
+        let hash = TokenHash::of(&token, [1; 16]);
+        (token, format!("[[caller]]\nname = \"{name}\"\ntoken = \"{hash}\"\n{rest}\n"))
+    }
+
+    #[test]
+    fn without_callers_everyone_may_ask() {
+        let (callers, secrets) = node("");
+        assert!(callers.admit(None, &secrets).is_ok() && callers.admit(Some("sk-any"), &secrets).is_ok());
+        assert_eq!(callers.metrics(), "");
+    }
+
+    #[test]
+    fn tokens_let_their_callers_in_and_nobody_else() {
+        let ((one, first), (two, second)) = (caller("a", ""), caller("bb", ""));
+        let (callers, secrets) = node(&(first + &second));
+        assert!(callers.admit(Some(&one), &secrets).is_ok() && callers.admit(Some(&two), &secrets).is_ok());
+        assert_eq!(callers.admit(None, &secrets).err(), Some(NotAdmitted::NoToken));
+        for wrong in [&one[..one.len() - 1], &one.replace("_a_", "_bb_"), &one.replace("_a_", "_c_"), "sk-1", ""] {
+            assert_eq!(callers.admit(Some(wrong), &secrets).err(), Some(NotAdmitted::WrongToken), "{wrong}");
+        }
+        assert!(callers.metrics().contains("quoth_caller_admitted_total{caller=\"a\"} 1\n"));
+    }
+
+    #[test]
+    fn so_many_at_one_time() {
+        let ((token, file), (other, others)) = (caller("a", "concurrent = 2"), caller("bb", ""));
+        let (callers, secrets) = node(&(file + &others));
+        let admit = || callers.admit(Some(&token), &secrets);
+        let (one, two) = (admit().unwrap(), admit().unwrap());
+        assert_eq!(admit().err(), Some(NotAdmitted::TooMany { allowed: 2 }));
+        assert!(callers.admit(Some(&other), &secrets).is_ok(), "each has limits of its own");
+        drop(one);
+        let three = admit().unwrap();
+        assert!(admit().is_err());
+        drop((two, three));
+        assert!(callers.metrics().contains("quoth_caller_limited_total{caller=\"a\"} 2\n"));
+    }
+
+    #[test]
+    fn so_many_a_minute() {
+        let (rate, start) = (Rate::new(60), Instant::now());
+        let at = |millis| start + Duration::from_millis(millis);
+        (0..60).for_each(|_| rate.take(at(0)).unwrap());
+        assert_eq!(rate.take(at(0)), Err(Duration::from_secs(1)));
+        assert_eq!(rate.take(at(400)), Err(Duration::from_millis(600)), "whoever is refused loses nothing by asking");
+        assert_eq!((rate.take(at(1000)), rate.take(at(1000))), (Ok(()), Err(Duration::from_secs(1))));
+        // A pause earns no more than a minute's worth.
+        (0..60).for_each(|_| rate.take(at(600_000)).unwrap());
+        assert!(rate.take(at(600_000)).is_err());
+    }
+
+    #[test]
+    fn a_rate_is_refused_with_the_time_to_wait() {
+        let (token, file) = caller("a", "requests_per_minute = 1");
+        let (callers, secrets) = node(&file);
+        callers.admit(Some(&token), &secrets).unwrap();
+        let Err(NotAdmitted::TooOften { allowed: 1, wait }) = callers.admit(Some(&token), &secrets) else { panic!() };
+        assert!((50..=60).contains(&wait.as_secs()));
+    }
+}

@@ -1,0 +1,59 @@
+//! `[[caller]]`: who may ask, and how much.
+
+use std::num::{NonZeroU32, NonZeroU64};
+
+use quoth_attestation::secret;
+use quoth_attestation::token::TokenHash;
+use serde::{Deserialize, Deserializer, de};
+
+use super::Settings;
+
+/// Callers, at most.
+const MAX_CALLERS: usize = 256;
+/// Requests a minute that a caller may be allowed, at most.
+const MAX_RATE: u32 = 1_000_000;
+
+/// Somebody who may ask.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Caller {
+    /// Part of the token, and the name under which the operator sets its hash.
+    pub name: String,
+    /// What the token hashes to; without it, the operator sets it like a secret.
+    #[serde(default, deserialize_with = "hash")]
+    pub token: Option<TokenHash>,
+    /// Requests a minute.
+    #[serde(default)]
+    pub requests_per_minute: Option<NonZeroU32>,
+    /// Requests at one time.
+    #[serde(default)]
+    pub concurrent: Option<NonZeroU64>,
+}
+
+fn hash<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<TokenHash>, D::Error> {
+    String::deserialize(deserializer)?.parse().map(Some).map_err(de::Error::custom)
+}
+
+/// Says what is wrong with the callers.
+pub(super) fn check(settings: &Settings) -> Result<(), &'static str> {
+    let callers = &settings.callers;
+    if callers.len() > MAX_CALLERS {
+        return Err("at most 256 callers are allowed");
+    }
+    for (at, caller) in callers.iter().enumerate() {
+        if !secret::is_name(&caller.name) {
+            return Err("a caller's name has between 1 and 64 of a-z, 0-9 and -");
+        }
+        let of_upstream = settings.upstreams.iter().any(|upstream| upstream.name == caller.name);
+        if of_upstream || callers[..at].iter().any(|other| other.name == caller.name) {
+            return Err("a caller has the name of another, or of an upstream");
+        }
+        if caller.token.is_none() && settings.operator.is_none() {
+            return Err("a caller without a token needs an operator, who sets it");
+        }
+        if caller.requests_per_minute.is_some_and(|rate| rate.get() > MAX_RATE) {
+            return Err("a caller's requests_per_minute are at most 1000000");
+        }
+    }
+    Ok(())
+}
