@@ -9,7 +9,7 @@ use alloc::vec::Vec;
 use ciborium::Value;
 
 pub use exchange::{Exchange, Outcome};
-pub use execution::{Credential, Execution, Local, TlsPeer, Upstream};
+pub use execution::{Credential, Execution, Local, MAX_RETRIES, TlsPeer, Upstream};
 
 use crate::binding::{NONCE_BYTES, Nonce};
 use crate::cbor::{self, Field, Fields, Map};

@@ -92,5 +92,9 @@ pub const UPSTREAM_BODY: usize = 16 << 20;
 pub const UPSTREAM_EVENT: usize = 16 << 20;
 /// A provider closes its stream so soon after the event that ends it, or is not waited for.
 pub const UPSTREAM_CLOSE: Duration = Duration::from_secs(2);
+/// A request is sent again so soon, unless the provider names another time.
+pub const RETRY: Duration = Duration::from_secs(1);
+/// A provider that wants to be left alone for longer is not asked again.
+pub const RETRY_MOST: Duration = Duration::from_secs(10);
 /// An operator's order, bytes.
 pub const SECRET_BYTES: usize = 8 * 1024;

@@ -11,6 +11,9 @@ use quoth_fake_provider::{Behaviour, LineEnd, Options as Fake, Provider};
 use quoth_tests::{Node, Options};
 use quoth_verifier::{Passed, TimeChoice, Verifier};
 use serde_json::{Value, json};
+use tokio::io::copy_bidirectional;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
 
 const CHAT: &str = "/v1/chat/completions";
 /// Shorter than a test's patience.
@@ -25,13 +28,18 @@ struct House {
 
 impl House {
     async fn new(api: &str, fake: Fake) -> Self {
-        let (provider, operator) = (Provider::start(fake), OperatorKey::generate().unwrap());
+        let provider = Provider::start(fake);
+        Self::behind(provider.port(), api, provider).await
+    }
+
+    /// The node's way to the provider begins at `port`.
+    async fn behind(port: u16, api: &str, provider: Provider) -> Self {
+        let operator = OperatorKey::generate().unwrap();
         let config = format!(
             "version = 1\nplatform = \"simulated\"\ntls_names = [\"localhost\", \"127.0.0.1\"]\noperator = \"{}\"\n\
-             [[upstream]]\nname = \"fake\"\nhost = \"localhost\"\nport = {}\napi = \"{api}\"\nmodels = [\"m-*\"]\n\
+             [[upstream]]\nname = \"fake\"\nhost = \"localhost\"\nport = {port}\napi = \"{api}\"\nmodels = [\"m-*\"]\n\
              aliases = {{ fast = \"m-small\" }}\ntimeout_seconds = {SILENCE}\nca = '''\n{}'''\n",
             hex::encode(operator.public()),
-            provider.port(),
             provider.ca_pem(),
         );
         let node = Node::with(Options { config: Some(config), ..Options::default() }).await;
@@ -44,13 +52,23 @@ impl House {
     }
 
     async fn send(&self, target: &str, body: String, key: Option<&str>) -> Result<Proven, ClientError> {
+        self.send_with(target, body, key, 0).await
+    }
+
+    async fn send_with(
+        &self,
+        target: &str,
+        body: String,
+        key: Option<&str>,
+        retries: u64,
+    ) -> Result<Proven, ClientError> {
         let mut headers = HeaderMap::new();
         if let Some(key) = key {
             headers.insert("authorization", format!("Bearer {key}").parse().unwrap());
         }
         headers.insert("anthropic-version", "2023-06-01".parse().unwrap());
         headers.insert("cookie", "secret=1".parse().unwrap());
-        let options = Ask { details: true, parent: None, headers };
+        let options = Ask { details: true, parent: None, retries, headers };
         let connection = Client::new(self.node.policy()).connect(&self.node.url()).await?;
         connection.post(target, body, options).await?.finish().await
     }
@@ -61,6 +79,38 @@ impl House {
             Some(Execution::Upstream(upstream)) => upstream.clone(),
             other => panic!("{other:?}"),
         }
+    }
+}
+
+/// What a host does when it leads an enclave: whoever connects here is connected there, until it is elsewhere.
+struct Way {
+    port: u16,
+    there: watch::Sender<u16>,
+}
+
+impl Way {
+    async fn to(port: u16) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let here = listener.local_addr().unwrap().port();
+        let (there, leads) = watch::channel(port);
+        tokio::spawn(async move {
+            while let Ok((mut near, _)) = listener.accept().await {
+                let mut leads = leads.clone();
+                let port = *leads.borrow_and_update();
+                tokio::spawn(async move {
+                    let mut far = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
+                    tokio::select! {
+                        _ = copy_bidirectional(&mut near, &mut far) => {}
+                        _ = leads.changed() => {}
+                    }
+                });
+            }
+        });
+        Self { port: here, there }
+    }
+
+    fn lead_to(&self, port: u16) {
+        self.there.send_replace(port);
     }
 }
 
@@ -275,6 +325,58 @@ async fn a_providers_own_errors_pass_as_they_are() {
     house.provider.behave(Behaviour::Good);
     let proven = house.send(CHAT, chat("m-1", false).to_string(), Some("sk-wrong")).await.unwrap();
     assert_eq!(proven.transcript.response.status, 401);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_busy_provider_is_asked_again_when_the_caller_allows_it() {
+    let house = House::new("openai", Fake::default()).await;
+    let ask = |retries| house.send_with(CHAT, chat("m-1", false).to_string(), Some(house.provider.key()), retries);
+    let times = |proven: &Proven| (House::upstream(proven).retries, house.provider.requests().len());
+    for behaviour in [Behaviour::RateLimited { retry_after: 1 }, Behaviour::Unavailable] {
+        let before = house.provider.requests().len();
+        house.provider.behave(behaviour.clone());
+        let comes_to_its_senses = async {
+            while house.provider.requests().len() == before {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+            house.provider.behave(Behaviour::Good);
+        };
+        let (proven, ()) = tokio::join!(ask(3), comes_to_its_senses);
+        let proven = proven.unwrap();
+        assert_eq!((proven.transcript.response.status, outcome(&proven)), (200, Outcome::Complete), "{behaviour:?}");
+        assert_eq!(times(&proven), (1, before + 2), "{behaviour:?}");
+    }
+    // Neither unasked, nor more often than allowed, nor when it takes too long.
+    let before = house.provider.requests().len();
+    house.provider.behave(Behaviour::Unavailable);
+    let proven = ask(0).await.unwrap();
+    assert_eq!((proven.transcript.response.status, times(&proven)), (503, (0, before + 1)));
+    let proven = ask(1).await.unwrap();
+    assert_eq!((proven.transcript.response.status, times(&proven)), (503, (1, before + 3)));
+    house.provider.behave(Behaviour::RateLimited { retry_after: 11 });
+    let proven = ask(3).await.unwrap();
+    assert_eq!((proven.transcript.response.status, times(&proven)), (429, (0, before + 4)));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_host_that_leads_elsewhere_gets_nothing() {
+    let (meant, other) = (Provider::start(Fake::default()), Provider::start(Fake::default()));
+    let way = Way::to(meant.port()).await;
+    let house = House::behind(way.port, "openai", meant).await;
+    assert_eq!(outcome(&house.ask(CHAT, &chat("m-1", false)).await.unwrap()), Outcome::Complete);
+
+    // The same name, another certificate; the connection that was open is cut.
+    way.lead_to(other.port());
+    for stream in [false, true] {
+        let proven = house.ask(CHAT, &chat("m-1", stream)).await.unwrap();
+        assert_eq!((proven.transcript.response.status, outcome(&proven)), (502, Outcome::UpstreamFailed));
+        let body = String::from_utf8(proven.transcript.response.body).unwrap();
+        assert!(body.contains("upstream_not_authenticated"), "{body}");
+    }
+    assert!(other.requests().is_empty());
+    assert_eq!(house.provider.requests().len(), 1);
+    way.lead_to(house.provider.port());
+    assert_eq!(outcome(&house.ask(CHAT, &chat("m-1", false)).await.unwrap()), Outcome::Complete);
 }
 
 #[tokio::test(flavor = "multi_thread")]

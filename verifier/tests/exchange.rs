@@ -150,6 +150,7 @@ fn providers_are_in_the_statement_and_in_the_policy() {
         model_answered: None,
         request_id: None,
         credential: Credential::Operator,
+        retries: 0,
     };
     let signed = |bend: &dyn Fn(&mut Upstream)| {
         let mut upstream = upstream.clone();

@@ -80,6 +80,7 @@ impl Bench {
             model_answered: Some("gpt-2026".into()),
             request_id: None,
             credential: Credential::Caller,
+            retries: 0,
         }
     }
 

@@ -63,7 +63,12 @@ pub struct Upstream {
     pub request_id: Option<String>,
     /// Whose key the provider was shown.
     pub credential: Credential,
+    /// How often the same was sent before, and answered with 429 or 503: the caller allows up to [`MAX_RETRIES`].
+    pub retries: u64,
 }
+
+/// How often a caller may have a request sent again.
+pub const MAX_RETRIES: u64 = 3;
 
 /// The authenticated peer of a TLS connection.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -166,6 +171,7 @@ impl Upstream {
             .with_some(10, self.model_answered.as_deref())
             .with_some(11, self.request_id.as_deref())
             .with(12, self.credential.name())
+            .with_some(13, Some(self.retries).filter(|retries| *retries > 0))
             .build()
     }
 
@@ -182,7 +188,15 @@ impl Upstream {
             model_answered: fields.optional(10, "model answered").map(|field| field.text(MAX_TEXT)).transpose()?,
             request_id: fields.optional(11, "provider request id").map(|field| field.text(MAX_TEXT)).transpose()?,
             credential: fields.required(12, "credential")?.one_of(&Credential::NAMES)?,
+            retries: fields.optional(13, "retries").map(retries).transpose()?.unwrap_or(0),
         })
+    }
+}
+
+fn retries(field: Field) -> Result<u64, FormatError> {
+    match field.uint()? {
+        retries @ 1..=MAX_RETRIES => Ok(retries),
+        _ => Err(FormatError::OutOfRange { field: "retries", expected: "1 to 3, or absent" }),
     }
 }
 

@@ -189,6 +189,7 @@ pub(crate) fn upstream_receipt() -> Receipt {
             model_answered: Some("gpt-4o-2024-08-06".into()),
             request_id: Some("req_1".into()),
             credential: Credential::Operator,
+            retries: 0,
         })),
         parent: Some(Digest([0x99; 32])),
         ..receipt()

@@ -2,6 +2,7 @@ use http::HeaderMap;
 use quoth_attestation::Digest;
 use quoth_attestation::binding::Nonce;
 use quoth_attestation::fields;
+use quoth_attestation::receipt::MAX_RETRIES;
 
 use super::ApiError;
 use crate::exchange::Caller;
@@ -21,6 +22,10 @@ pub(super) fn read(headers: &HeaderMap) -> Result<Caller, ApiError> {
             ("quoth-details", Some("1")) => {
                 caller.details = true;
                 Some(())
+            }
+            ("quoth-retries", Some(value)) => {
+                let retries = value.parse().ok().filter(|retries| (1..=MAX_RETRIES).contains(retries));
+                retries.map(|retries| caller.retries = retries)
             }
             // Read with the other credentials.
             (fields::TOKEN, Some(_)) => Some(()),
@@ -55,10 +60,11 @@ mod tests {
 
     #[test]
     fn known_headers_are_read() {
-        let pairs = [("quoth-nonce", "0011223344556677"), ("quoth-details", "1"), ("cookie", "x")];
+        let pairs =
+            [("quoth-nonce", "0011223344556677"), ("quoth-details", "1"), ("quoth-retries", "3"), ("cookie", "x")];
         let caller = read(&headers(&pairs)).unwrap();
         assert_eq!(caller.nonce.unwrap().as_bytes(), [0, 0x11, 0x22, 0x33, 0x44, 0x55, 0x66, 0x77]);
-        assert!(caller.details && caller.parent.is_none());
+        assert!(caller.details && caller.parent.is_none() && caller.retries == 3);
     }
 
     #[test]
@@ -69,6 +75,8 @@ mod tests {
             &[("quoth-nonce", "0011223344556677"), ("quoth-nonce", "0011223344556677")],
             &[("quoth-details", "true")],
             &[("quoth-parent", "00")],
+            &[("quoth-retries", "0")],
+            &[("quoth-retries", "4")],
         ] {
             assert!(read(&headers(pairs)).is_err(), "{pairs:?}");
         }

@@ -3,14 +3,14 @@
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use http::StatusCode;
-use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
+use http::header::{CONTENT_ENCODING, CONTENT_TYPE, RETRY_AFTER};
+use http::{Response, StatusCode};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use quoth_attestation::receipt::{Credential, Outcome};
 use quoth_engine::json;
 use serde_json::Value;
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use super::ApiError;
 use super::answer::Answer;
@@ -42,15 +42,36 @@ pub(super) async fn answer(
     let forward = route.upstream.forward(&asked.target, &asked.passed, &key, sent);
     let forward = forward.ok_or_else(|| ApiError::bad("invalid_header", "the key or the path cannot be passed on"))?;
     exchange.forwards(route, &forward, altered, credential);
-    let answered = match route.upstream.send(&forward).await {
-        Ok(answered) => answered,
-        Err(Failed { error, peer }) => {
-            peer.into_iter().for_each(|peer| exchange.connected(peer));
-            return Err(ApiError::upstream(error));
+    let mut retries = asked.caller.retries;
+    let answered = loop {
+        let answered = match route.upstream.send(&forward).await {
+            Ok(answered) => answered,
+            Err(Failed { error, peer }) => {
+                peer.into_iter().for_each(|peer| exchange.connected(peer));
+                return Err(ApiError::upstream(error));
+            }
+        };
+        exchange.connected(answered.peer.clone());
+        let Some(wait) = again(&answered.response).filter(|_| retries > 0) else { break answered };
+        retries -= 1;
+        // What the provider said is taken back with the connection, if it comes to its end.
+        if whole(answered.response.into_body(), limits::UPSTREAM_CLOSE).await.is_ok() {
+            answered.lease.finish();
         }
+        sleep(wait).await;
+        exchange.retries();
     };
-    exchange.connected(answered.peer.clone());
     pass_on(answered, route.upstream.silence(), endpoint, exchange).await.map_err(ApiError::upstream)
+}
+
+/// How long to wait before a provider that is too busy is asked again; none when that makes no sense.
+fn again<T>(response: &Response<T>) -> Option<Duration> {
+    if !matches!(response.status(), StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE) {
+        return None;
+    }
+    let Some(named) = response.headers().get(RETRY_AFTER) else { return Some(limits::RETRY) };
+    let wait = Duration::from_secs(named.to_str().ok()?.parse().ok()?);
+    (wait <= limits::RETRY_MOST).then_some(wait)
 }
 
 /// The body with the provider's own name for the model; none when that is what the caller calls it.

@@ -26,6 +26,7 @@ pub(super) struct Forwarded {
     model_answered: Option<String>,
     request_id: Option<String>,
     credential: Credential,
+    retries: u64,
     pub(super) usage: Option<Usage>,
     /// What came back, once it is known to be less than what was answered.
     received: Option<Received>,
@@ -54,6 +55,7 @@ impl Exchange {
             model_answered: None,
             request_id: None,
             credential,
+            retries: 0,
             usage: None,
             received: Some(Received { digest: Digest::of(b""), length: 0 }),
             kept: Some(Vec::new()),
@@ -64,6 +66,13 @@ impl Exchange {
     pub fn connected(&mut self, peer: Arc<Peer>) {
         if let Some(forwarded) = self.forwarded() {
             forwarded.peer = Some(peer);
+        }
+    }
+
+    /// The same is about to be sent again.
+    pub fn retries(&mut self) {
+        if let Some(forwarded) = self.forwarded() {
+            forwarded.retries += 1;
         }
     }
 
@@ -134,6 +143,7 @@ impl Forwarded {
             model_answered: self.model_answered,
             request_id: self.request_id,
             credential: self.credential,
+            retries: self.retries,
         };
         // What is the same as the answer needs no second copy.
         let received = match self.received.filter(|received| received.digest != *response) {

@@ -52,6 +52,8 @@ pub struct Caller {
     pub parent: Option<Digest>,
     /// `quoth-details: 1`.
     pub details: bool,
+    /// `quoth-retries`: how often a provider that answers 429 or 503 may be asked again.
+    pub retries: u64,
 }
 
 /// A request that was read whole, parsed or not.

@@ -123,7 +123,7 @@ pub(crate) fn receipt(report: &mut Report, claims: &Receipt) {
         Some(Execution::Upstream(upstream)) => json!({
             "kind": "upstream", "provider": upstream.provider, "host": upstream.host, "port": upstream.port,
             "model_asked": upstream.model_asked, "model_answered": upstream.model_answered,
-            "request_id": upstream.request_id, "credential": upstream.credential.name(),
+            "request_id": upstream.request_id, "credential": upstream.credential.name(), "retries": upstream.retries,
             "tls": upstream.tls.as_ref().map(|tls| json!({
                 "version": tls_version(tls.version), "suite": tls_suite(tls.suite),
                 "leaf_spki": tls.leaf_spki.to_string(), "chain": tls.chain.to_string(),
@@ -233,6 +233,9 @@ fn provider(report: &mut Report, upstream: &Upstream) {
         report.row("request id", format!("{id}, by the provider's count"));
     }
     report.row("key shown", format!("the {}'s", upstream.credential.name()));
+    if upstream.retries > 0 {
+        report.row("sent again", format!("{} times, after 429 or 503, as the caller allowed", upstream.retries));
+    }
 }
 
 /// RFC 8446 §4.2.1.

@@ -26,6 +26,8 @@ pub struct Options {
     pub details: bool,
     /// Digest of an earlier receipt's payload that this request continues.
     pub parent: Option<Digest>,
+    /// How often the node may ask a provider again that answers 429 or 503: up to 3 times.
+    pub retries: u64,
     /// Further headers: a key for a provider, for one. None may begin with `quoth-` but `quoth-token`. A `content-type` stands in for
     /// `application/json`.
     pub headers: HeaderMap,
@@ -136,6 +138,9 @@ impl Connection {
         }
         if options.details {
             builder = builder.header("quoth-details", "1");
+        }
+        if options.retries > 0 {
+            builder = builder.header("quoth-retries", options.retries.to_string());
         }
         if let Some(parent) = options.parent {
             builder = builder.header("quoth-parent", parent.to_string());
