@@ -5,49 +5,41 @@ use std::fs;
 use std::process::Output;
 
 use http::HeaderMap;
-use quoth_client::{Client, ClientError, OperatorKey, Options as Ask, Proven, access_token, token_hash};
+use quoth_client::{Client, ClientError, Options as Ask, Proven, access_token, token_hash};
 use quoth_fake_provider::{Options as Fake, Provider};
-use quoth_tests::{Node, Options, command};
+use quoth_tests::{House, command};
 use serde_json::{Value, json};
 
-/// A node in front of a provider, that answers three callers.
-struct House {
-    node: Node,
-    provider: Provider,
-    operator: OperatorKey,
+/// A node that answers three callers, in front of a provider.
+struct Callers {
+    house: House,
     /// Unlimited; its hash stands in the configuration.
     free: String,
     /// Two requests a minute, one at a time.
     limited: String,
 }
 
-impl House {
+impl Callers {
     async fn new() -> Self {
-        let (provider, operator) = (Provider::start(Fake::default()), OperatorKey::generate().unwrap());
         let token = |name| access_token(name).unwrap().to_string();
         let (free, limited) = (token("free"), token("limited"));
-        let config = format!(
-            "version = 1\nplatform = \"simulated\"\ntls_names = [\"localhost\", \"127.0.0.1\"]\noperator = \"{}\"\n\
-             [[upstream]]\nname = \"fake\"\nhost = \"localhost\"\nport = {}\napi = \"openai\"\nmodels = [\"m-*\"]\nca = '''\n{}'''\n\
-             [[caller]]\nname = \"free\"\ntoken = \"{}\"\n\
+        let callers = format!(
+            "[[caller]]\nname = \"free\"\ntoken = \"{}\"\n\
              [[caller]]\nname = \"limited\"\ntoken = \"{}\"\nrequests_per_minute = 2\nconcurrent = 1\n\
              [[caller]]\nname = \"later\"\n",
-            hex::encode(operator.public()),
-            provider.port(),
-            provider.ca_pem(),
             token_hash(&free).unwrap(),
             token_hash(&limited).unwrap(),
         );
-        let node = Node::with(Options { config: Some(config), ..Options::default() }).await;
-        Self { node, provider, operator, free, limited }
+        let provider = Provider::start(Fake::default());
+        let house = House::behind(provider.port(), "openai", provider, &callers).await;
+        Self { house, free, limited }
     }
 
     async fn ask(&self, fields: &[(&'static str, &str)]) -> Result<Proven, ClientError> {
         let mut headers = HeaderMap::new();
         fields.iter().for_each(|(name, value)| _ = headers.insert(*name, value.parse().unwrap()));
         let body = json!({ "model": "m-1", "messages": [{ "role": "user", "content": "one two" }] });
-        let connection = Client::new(self.node.policy()).connect(&self.node.url()).await?;
-        connection.post(Client::CHAT, body.to_string(), Ask { headers, ..Ask::default() }).await?.finish().await
+        self.house.ask(Client::CHAT, body.to_string(), Ask { headers, ..Ask::default() }).await
     }
 
     /// As SDKs send it.
@@ -55,13 +47,8 @@ impl House {
         self.ask(&[("authorization", &format!("Bearer {token}"))]).await
     }
 
-    async fn provision(&self, name: &str, secret: Option<&str>, counter: u64) -> Result<(), ClientError> {
-        let mut connection = Client::new(self.node.policy()).connect(&self.node.url()).await?;
-        connection.provision(&self.operator, name, secret, counter).await
-    }
-
     fn verify(&self, arguments: &[&str]) -> Output {
-        command("quoth-verify").args(arguments).arg("--policy").arg(self.node.policy_file()).output().unwrap()
+        command("quoth-verify").args(arguments).arg("--policy").arg(self.house.node.policy_file()).output().unwrap()
     }
 }
 
@@ -75,21 +62,22 @@ fn status(outcome: Result<Proven, ClientError>) -> (u16, String, Option<u64>) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn those_with_a_token_are_answered_and_their_token_stays_here() {
-    let house = House::new().await;
+    let callers = Callers::new().await;
+    let house = &callers.house;
     let refused = |code: &str| (401, code.to_owned(), None);
-    assert_eq!(status(house.ask(&[]).await), refused("invalid_api_key"));
-    assert_eq!(status(house.ask_as(house.provider.key()).await), refused("invalid_api_key"));
-    assert_eq!(status(house.ask_as(&access_token("free").unwrap()).await), refused("invalid_api_key"));
-    assert_eq!(status(house.ask_as(&house.free.replace("free", "later")).await), refused("invalid_api_key"));
+    assert_eq!(status(callers.ask(&[]).await), refused("invalid_api_key"));
+    assert_eq!(status(callers.ask_as(house.provider.key()).await), refused("invalid_api_key"));
+    assert_eq!(status(callers.ask_as(&access_token("free").unwrap()).await), refused("invalid_api_key"));
+    assert_eq!(status(callers.ask_as(&callers.free.replace("free", "later")).await), refused("invalid_api_key"));
 
     // Let in, but nobody's key for the provider is here.
-    assert_eq!(status(house.ask_as(&house.free).await).0, 401);
-    let own = [("authorization", &*format!("Bearer {}", house.provider.key())), ("quoth-token", &*house.free)];
-    assert_eq!(status(house.ask(&own).await).0, 200);
-    let own = [("x-api-key", house.provider.key()), ("authorization", &*format!("bearer {}", house.free))];
-    assert_eq!(status(house.ask(&own).await).0, 200);
+    assert_eq!(status(callers.ask_as(&callers.free).await).0, 401);
+    let own = [("authorization", &*format!("Bearer {}", house.provider.key())), ("quoth-token", &*callers.free)];
+    assert_eq!(status(callers.ask(&own).await).0, 200);
+    let own = [("x-api-key", house.provider.key()), ("authorization", &*format!("bearer {}", callers.free))];
+    assert_eq!(status(callers.ask(&own).await).0, 200);
     house.provision("fake", Some(house.provider.key()), 1).await.unwrap();
-    assert_eq!(status(house.ask_as(&house.free).await).0, 200);
+    assert_eq!(status(callers.ask_as(&callers.free).await).0, 200);
     assert_eq!(house.provider.requests().len(), 3);
     for request in house.provider.requests() {
         assert!(
@@ -108,7 +96,8 @@ async fn those_with_a_token_are_answered_and_their_token_stays_here() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_operator_sets_changes_and_removes_tokens_while_the_node_runs() {
-    let house = House::new().await;
+    let callers = Callers::new().await;
+    let house = &callers.house;
     house.provision("fake", Some(house.provider.key()), 1).await.unwrap();
     let folder = tempfile::tempdir().unwrap();
     let file = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
@@ -120,7 +109,7 @@ async fn the_operator_sets_changes_and_removes_tokens_while_the_node_runs() {
         fs::read_to_string(out).unwrap().trim().to_owned()
     };
     let (first, second) = (made("later", &file("first")), made("later", &file("second")));
-    assert_eq!(status(house.ask_as(&first).await).0, 401);
+    assert_eq!(status(callers.ask_as(&first).await).0, 401);
 
     // The token itself is never sent.
     let error = house.provision("later", Some(&first), 2).await.unwrap_err();
@@ -129,31 +118,33 @@ async fn the_operator_sets_changes_and_removes_tokens_while_the_node_runs() {
     fs::write(file("operator.pem"), to_pem(pem.secret_pkcs8_der())).unwrap();
     let url = house.node.url();
     let provision = |rest: &[&str]| {
-        house.verify(&[&["provision", "later", "--node", &url, "--operator-key", &file("operator.pem")], rest].concat())
+        callers
+            .verify(&[&["provision", "later", "--node", &url, "--operator-key", &file("operator.pem")], rest].concat())
     };
     let output = provision(&["--from", &file("first")]);
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    assert_eq!(status(house.ask_as(&first).await).0, 200);
-    let asked = house.verify(&["ask", &url, "one two", "-m", "m-1", "--key-file", &file("first")]);
+    assert_eq!(status(callers.ask_as(&first).await).0, 200);
+    let asked = callers.verify(&["ask", &url, "one two", "-m", "m-1", "--key-file", &file("first")]);
     assert!(asked.status.success(), "{}", String::from_utf8_lossy(&asked.stderr));
 
     assert!(provision(&["--from", &file("second")]).status.success());
-    assert_eq!((status(house.ask_as(&first).await).0, status(house.ask_as(&second).await).0), (401, 200));
+    assert_eq!((status(callers.ask_as(&first).await).0, status(callers.ask_as(&second).await).0), (401, 200));
     assert!(provision(&["--remove"]).status.success());
-    assert_eq!(status(house.ask_as(&second).await).0, 401);
+    assert_eq!(status(callers.ask_as(&second).await).0, 401);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_caller_has_a_rate_and_others_do_not_suffer_from_it() {
-    let house = House::new().await;
+    let callers = Callers::new().await;
+    let house = &callers.house;
     house.provision("fake", Some(house.provider.key()), 1).await.unwrap();
     for _ in 0..2 {
-        assert_eq!(status(house.ask_as(&house.limited).await).0, 200);
+        assert_eq!(status(callers.ask_as(&callers.limited).await).0, 200);
     }
-    let (status_code, code, retry_after) = status(house.ask_as(&house.limited).await);
+    let (status_code, code, retry_after) = status(callers.ask_as(&callers.limited).await);
     assert_eq!((status_code, &*code), (429, "rate_limit_exceeded"));
     assert!((1..=30).contains(&retry_after.unwrap()), "{retry_after:?}");
-    assert_eq!(status(house.ask_as(&house.free).await).0, 200);
+    assert_eq!(status(callers.ask_as(&callers.free).await).0, 200);
     let metrics = house.node.quoth(&["metrics"]);
     assert!(metrics.contains("quoth_caller_admitted_total{caller=\"limited\"} 2\n"), "{metrics}");
     assert!(metrics.contains("quoth_caller_limited_total{caller=\"limited\"} 1\n"), "{metrics}");
@@ -161,9 +152,10 @@ async fn a_caller_has_a_rate_and_others_do_not_suffer_from_it() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stream_takes_its_place_until_it_ends() {
-    let house = House::new().await;
+    let callers = Callers::new().await;
+    let house = &callers.house;
     house.provider.behave(quoth_fake_provider::Behaviour::StallMidStream { after_events: 2 });
-    let bearer = format!("Bearer {}", house.limited);
+    let bearer = format!("Bearer {}", callers.limited);
     let body = json!({ "model": "m-1", "stream": true, "messages": [{ "role": "user", "content": "one two three" }] });
     let headers: HeaderMap = [
         (http::header::AUTHORIZATION, bearer.parse().unwrap()),
@@ -175,12 +167,12 @@ async fn a_stream_takes_its_place_until_it_ends() {
     let options = Ask { headers, ..Ask::default() };
     let mut stream = connection.post(Client::CHAT, body.to_string(), options).await.unwrap();
     assert!(stream.next().await.unwrap().is_some());
-    let (code, text, _) = status(house.ask_as(&house.limited).await);
+    let (code, text, _) = status(callers.ask_as(&callers.limited).await);
     assert_eq!((code, &*text), (429, "rate_limit_exceeded"));
     drop(stream);
     let start = std::time::Instant::now();
     // Once the node sees that it is gone, the next is let in: 401 is about the provider's key.
-    while status(house.ask_as(&house.limited).await).0 == 429 {
+    while status(callers.ask_as(&callers.limited).await).0 == 429 {
         assert!(start.elapsed().as_secs() < 10);
         tokio::time::sleep(std::time::Duration::from_millis(50)).await;
     }

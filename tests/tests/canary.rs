@@ -2,28 +2,30 @@
 #![allow(clippy::unwrap_used)]
 
 use std::fs;
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use base64::prelude::{BASE64_STANDARD, BASE64_URL_SAFE, Engine as _};
-use quoth_client::Client;
-use quoth_tests::{Node, ask, chat_body, long_chat_body, proven_chat};
-use rustix::process::{Signal, kill_process};
+use quoth_client::{Client, OperatorKey, Options, access_token, token_hash};
+use quoth_fake_provider::{Options as Fake, Provider};
+use quoth_tests::{House, Node, ask, bearer, chat_body, long_chat_body, proven_chat};
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::json;
 
 const CANARY: &str = "xylophone-canary-4471-zugzwang";
 
-/// The canary as it is, in hex, and in base64 at each of its three alignments, without the characters at the edges
+/// Text as it is, in hex, and in base64 at each of its three alignments, without the characters at the edges
 /// that depend on what stands beside it.
-fn forms() -> Vec<Vec<u8>> {
-    let mut forms = vec![CANARY.into(), hex::encode(CANARY).into(), hex::encode_upper(CANARY).into()];
+fn forms(text: &str) -> Vec<Vec<u8>> {
+    let mut forms = vec![text.into(), hex::encode(text).into(), hex::encode_upper(text).into()];
     for skipped in 0..3 {
-        let inner = &CANARY.as_bytes()[skipped..];
+        let inner = &text.as_bytes()[skipped..];
         let inner = &inner[..inner.len() / 3 * 3];
         forms.push(BASE64_STANDARD.encode(inner).into_bytes());
         forms.push(BASE64_URL_SAFE.encode(inner).into_bytes());
     }
-    let letters: Vec<String> = CANARY.bytes().map(|byte| byte.to_string()).collect();
+    let letters: Vec<String> = text.bytes().map(|byte| byte.to_string()).collect();
     forms.push(letters.join(", ").into_bytes());
     forms.push(letters.join(",").into_bytes());
     forms
@@ -51,15 +53,37 @@ fn files(folder: &Path, found: &mut Vec<PathBuf>) {
     }
 }
 
+/// All of a process's memory that can be read, piece by piece.
+fn memory(process: Pid, mut look: impl FnMut(&[u8])) {
+    let maps = fs::read_to_string(format!("/proc/{}/maps", process.as_raw_nonzero())).unwrap();
+    let memory = fs::File::open(format!("/proc/{}/mem", process.as_raw_nonzero())).unwrap();
+    for line in maps.lines().filter(|line| line.split(' ').nth(1).is_some_and(|rights| rights.starts_with('r'))) {
+        let (from, to) = line.split_once(' ').unwrap().0.split_once('-').unwrap();
+        let place = |text| u64::from_str_radix(text, 16).unwrap();
+        let mut bytes = vec![0; (place(to) - place(from)) as usize];
+        // What the kernel keeps for itself cannot be read.
+        if memory.read_exact_at(&mut bytes, place(from)).is_ok() {
+            look(&bytes);
+        }
+    }
+}
+
+/// Whether text is somewhere in a process's memory.
+fn holds(process: Pid, text: &str) -> bool {
+    let mut found = false;
+    memory(process, |bytes| found |= forms(text).iter().any(|form| contains(bytes, form)));
+    found
+}
+
 #[test]
 fn the_search_finds_every_form() {
-    for form in forms() {
+    for form in forms(CANARY) {
         let hidden = [b"before ".to_vec(), form.clone(), b" after".to_vec()].concat();
         assert!(contains(&hidden, &form));
     }
     for before in ["", "a", "ab"] {
         let encoded = BASE64_STANDARD.encode(format!("{before}{CANARY}c").as_bytes());
-        assert!(forms().iter().any(|form| contains(encoded.as_bytes(), form)), "shifted by {}", before.len());
+        assert!(forms(CANARY).iter().any(|form| contains(encoded.as_bytes(), form)), "shifted by {}", before.len());
     }
 }
 
@@ -134,11 +158,15 @@ async fn a_canary_is_in_no_log_metric_journal_error_or_core() {
     }
     assert!(seen.iter().all(|(_, bytes)| bytes.len() < 64 << 20), "a core file is long");
     for (place, bytes) in &seen {
-        for form in forms() {
+        for form in forms(CANARY) {
             assert!(!contains(bytes, &form), "the canary is in {place}");
         }
     }
-    // Where the kernel would have put a core file.
+    no_core();
+}
+
+/// Where the kernel would have put one.
+fn no_core() {
     let pattern = fs::read_to_string("/proc/sys/kernel/core_pattern").unwrap();
     if !pattern.starts_with('|') {
         let here = std::env::current_dir().unwrap();
@@ -146,4 +174,48 @@ async fn a_canary_is_in_no_log_metric_journal_error_or_core() {
             !fs::read_dir(here).unwrap().flatten().any(|entry| entry.file_name().to_string_lossy().starts_with("core"))
         );
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn keys_and_tokens_are_in_no_file_and_not_in_the_hosts_memory() {
+    let (own, token) = ("sk-canary-of-a-caller-8812", access_token("team").unwrap());
+    let caller = format!("[[caller]]\nname = \"team\"\ntoken = \"{}\"\n", token_hash(&token).unwrap());
+    let fake = Provider::start(Fake { key: "sk-canary-of-the-operator-8813".into(), ..Fake::default() });
+    let held = fake.key().to_owned();
+    let mut house = House::behind(fake.port(), "openai", fake, &caller).await;
+    house.provision("fake", Some(&held), 1).await.unwrap();
+    for stream in [false, true] {
+        let body = json!({ "model": "m-1", "messages": [{ "role": "user", "content": "one two" }], "stream": stream });
+        let ask = |headers| house.ask(Client::CHAT, body.to_string(), Options { headers, ..Options::default() });
+        let status = async |headers| ask(headers).await.unwrap().transcript.response.status;
+        assert_eq!(status(bearer(&token)).await, 200);
+        let mut headers = bearer(own);
+        headers.insert("quoth-token", token.parse().unwrap());
+        assert_eq!(status(headers).await, 401, "the provider does not know this key");
+    }
+    // Other operators' orders, and broken ones.
+    let other = OperatorKey::generate().unwrap();
+    let mut connection = Client::new(house.node.policy()).connect(&house.node.url()).await.unwrap();
+    assert!(connection.provision(&other, "fake", Some(own), 2).await.is_err());
+
+    let secrets = [&held, own, &token];
+    let this = Pid::from_raw(std::process::id().cast_signed()).unwrap();
+    assert!(secrets.iter().all(|text| holds(this, text)), "the search finds what is there");
+    let host = house.node.host();
+    for text in secrets {
+        assert!(!holds(host, text), "the host's memory has {text}");
+    }
+    let mut told = vec![house.node.quoth(&["metrics"]), house.node.quoth(&["status", "--json"])];
+    told.push(house.node.quoth(&["receipts", "--json"]));
+    let mut wire = house.node.wire().await;
+    told.push(String::from_utf8(wire.get("/.well-known/quoth/secrets").await.unwrap().body).unwrap());
+    kill_process(house.node.enclave(), Signal::ABORT).unwrap();
+    house.node.wait_for_host(Duration::from_secs(20));
+    let mut left_behind = Vec::new();
+    files(house.node.run_dir().parent().unwrap(), &mut left_behind);
+    let told = told.into_iter().map(String::into_bytes);
+    for bytes in told.chain(left_behind.iter().map(|file| fs::read(file).unwrap())) {
+        assert!(secrets.iter().all(|text| forms(text).iter().all(|form| !contains(&bytes, form))));
+    }
+    no_core();
 }

@@ -3,12 +3,11 @@
 
 use std::time::Duration;
 
-use http::HeaderMap;
 use quoth_attestation::receipt::{Credential, Execution, Outcome, Upstream};
 use quoth_attestation::transcript::{Details, UpstreamDetails};
 use quoth_client::{Client, ClientError, OperatorKey, Options as Ask, Proven};
 use quoth_fake_provider::{Behaviour, LineEnd, Options as Fake, Provider};
-use quoth_tests::{Node, Options};
+use quoth_tests::{House, bearer};
 use quoth_verifier::{Passed, TimeChoice, Verifier};
 use serde_json::{Value, json};
 use tokio::io::copy_bidirectional;
@@ -16,69 +15,33 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 
 const CHAT: &str = "/v1/chat/completions";
-/// Shorter than a test's patience.
-const SILENCE: u64 = 2;
-
-/// A node in front of a provider that speaks one of the APIs.
-struct House {
-    node: Node,
-    provider: Provider,
-    operator: OperatorKey,
+/// Asks with the caller's own key.
+async fn ask(house: &House, target: &str, body: &Value) -> Result<Proven, ClientError> {
+    send(house, target, body.to_string(), Some(house.provider.key())).await
 }
 
-impl House {
-    async fn new(api: &str, fake: Fake) -> Self {
-        let provider = Provider::start(fake);
-        Self::behind(provider.port(), api, provider).await
-    }
+async fn send(house: &House, target: &str, body: String, key: Option<&str>) -> Result<Proven, ClientError> {
+    send_with(house, target, body, key, 0).await
+}
 
-    /// The node's way to the provider begins at `port`.
-    async fn behind(port: u16, api: &str, provider: Provider) -> Self {
-        let operator = OperatorKey::generate().unwrap();
-        let config = format!(
-            "version = 1\nplatform = \"simulated\"\ntls_names = [\"localhost\", \"127.0.0.1\"]\noperator = \"{}\"\n\
-             [[upstream]]\nname = \"fake\"\nhost = \"localhost\"\nport = {port}\napi = \"{api}\"\nmodels = [\"m-*\"]\n\
-             aliases = {{ fast = \"m-small\" }}\ntimeout_seconds = {SILENCE}\nca = '''\n{}'''\n",
-            hex::encode(operator.public()),
-            provider.ca_pem(),
-        );
-        let node = Node::with(Options { config: Some(config), ..Options::default() }).await;
-        Self { node, provider, operator }
-    }
+async fn send_with(
+    house: &House,
+    target: &str,
+    body: String,
+    key: Option<&str>,
+    retries: u64,
+) -> Result<Proven, ClientError> {
+    let mut headers = key.map(bearer).unwrap_or_default();
+    headers.insert("anthropic-version", "2023-06-01".parse().unwrap());
+    headers.insert("cookie", "secret=1".parse().unwrap());
+    house.ask(target, body, Ask { details: true, parent: None, retries, headers }).await
+}
 
-    /// Asks with the caller's own key.
-    async fn ask(&self, target: &str, body: &Value) -> Result<Proven, ClientError> {
-        self.send(target, body.to_string(), Some(self.provider.key())).await
-    }
-
-    async fn send(&self, target: &str, body: String, key: Option<&str>) -> Result<Proven, ClientError> {
-        self.send_with(target, body, key, 0).await
-    }
-
-    async fn send_with(
-        &self,
-        target: &str,
-        body: String,
-        key: Option<&str>,
-        retries: u64,
-    ) -> Result<Proven, ClientError> {
-        let mut headers = HeaderMap::new();
-        if let Some(key) = key {
-            headers.insert("authorization", format!("Bearer {key}").parse().unwrap());
-        }
-        headers.insert("anthropic-version", "2023-06-01".parse().unwrap());
-        headers.insert("cookie", "secret=1".parse().unwrap());
-        let options = Ask { details: true, parent: None, retries, headers };
-        let connection = Client::new(self.node.policy()).connect(&self.node.url()).await?;
-        connection.post(target, body, options).await?.finish().await
-    }
-
-    /// What the receipt says, once the exchange is proven.
-    fn upstream(proven: &Proven) -> Upstream {
-        match &proven.exchange.receipt().claims().execution {
-            Some(Execution::Upstream(upstream)) => upstream.clone(),
-            other => panic!("{other:?}"),
-        }
+/// What the receipt says, once the exchange is proven.
+fn upstream(proven: &Proven) -> Upstream {
+    match &proven.exchange.receipt().claims().execution {
+        Some(Execution::Upstream(upstream)) => upstream.clone(),
+        other => panic!("{other:?}"),
     }
 }
 
@@ -135,7 +98,7 @@ async fn bytes_pass_as_they_are_and_the_receipt_says_to_whom() {
         let house = House::new("openai", Fake { http1_only, ..Fake::default() }).await;
         for stream in [false, true] {
             let body = chat("m-large", stream);
-            let proven = house.ask(CHAT, &body).await.unwrap();
+            let proven = ask(&house, CHAT, &body).await.unwrap();
             assert_eq!((proven.transcript.response.status, outcome(&proven)), (200, Outcome::Complete));
             assert_eq!(proven.exchange.passed(), Some(Passed { request: true, response: true }));
             let asked = house.provider.requests().pop().unwrap();
@@ -145,7 +108,7 @@ async fn bytes_pass_as_they_are_and_the_receipt_says_to_whom() {
                 assert_eq!(asked.header(absent), None);
             }
             assert_eq!(asked.header("accept-encoding"), Some("identity"));
-            let upstream = House::upstream(&proven);
+            let upstream = upstream(&proven);
             assert_eq!((upstream.provider.as_str(), upstream.host.as_str()), ("fake", "localhost"));
             assert_eq!((upstream.port, upstream.credential), (house.provider.port(), Credential::Caller));
             assert_eq!(upstream.tls.as_ref().unwrap().version, 0x0304);
@@ -175,12 +138,12 @@ async fn bytes_pass_as_they_are_and_the_receipt_says_to_whom() {
 async fn an_alias_is_the_only_thing_that_changes() {
     let house = House::new("openai", Fake::default()).await;
     let body = r#"{ "messages": [{"role":"user","content":"\"model\":\"fast\""}], "model" : "fast" }"#;
-    let proven = house.send(CHAT, body.into(), Some(house.provider.key())).await.unwrap();
+    let proven = send(&house, CHAT, body.into(), Some(house.provider.key())).await.unwrap();
     let sent = body.replace(r#""model" : "fast""#, r#""model" : "m-small""#);
     assert_eq!(house.provider.requests()[0].body, sent);
     assert_eq!(proven.exchange.passed(), Some(Passed { request: false, response: true }));
     assert_eq!(details(&proven).sent.as_deref(), Some(sent.as_bytes()));
-    assert_eq!(House::upstream(&proven).model_asked, "m-small");
+    assert_eq!(upstream(&proven).model_asked, "m-small");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -188,14 +151,14 @@ async fn other_apis_pass_too() {
     let house = House::new("openai", Fake::default()).await;
     for stream in [false, true] {
         let body = json!({ "model": "m-1", "input": "one two", "stream": stream });
-        let proven = house.ask("/v1/responses", &body).await.unwrap();
+        let proven = ask(&house, "/v1/responses", &body).await.unwrap();
         assert_eq!(outcome(&proven), Outcome::Complete);
         assert!(proven.exchange.receipt().claims().usage.is_some());
     }
     let embedding = json!({ "model": "m-1", "input": "one two" });
-    assert_eq!(outcome(&house.ask("/v1/embeddings", &embedding).await.unwrap()), Outcome::Complete);
+    assert_eq!(outcome(&ask(&house, "/v1/embeddings", &embedding).await.unwrap()), Outcome::Complete);
     // A model of an OpenAI-compatible provider is not asked at Anthropic's path.
-    let refused = house.ask("/v1/messages", &chat("m-1", false)).await.unwrap();
+    let refused = ask(&house, "/v1/messages", &chat("m-1", false)).await.unwrap();
     assert_eq!((refused.transcript.response.status, outcome(&refused)), (400, Outcome::Refused));
 
     let house = House::new("anthropic", Fake::default()).await;
@@ -203,7 +166,7 @@ async fn other_apis_pass_too() {
         let body = json!({
             "model": "m-1", "max_tokens": 100, "stream": stream, "messages": [{ "role": "user", "content": "one two" }],
         });
-        let proven = house.ask("/v1/messages?beta=true", &body).await.unwrap();
+        let proven = ask(&house, "/v1/messages?beta=true", &body).await.unwrap();
         assert_eq!((outcome(&proven), proven.transcript.response.status), (Outcome::Complete, 200));
         let asked = house.provider.requests().pop().unwrap();
         assert_eq!(asked.target, "/v1/messages?beta=true");
@@ -222,10 +185,10 @@ async fn what_two_parsers_read_differently_never_reaches_a_provider() {
         "\u{feff}{\"model\":\"m-1\"}",
         &format!("{{\"model\":\"m-1\",\"x\":{}{}}}", "[".repeat(65), "]".repeat(65)),
     ] {
-        let proven = house.send(CHAT, body.into(), Some(house.provider.key())).await.unwrap();
+        let proven = send(&house, CHAT, body.into(), Some(house.provider.key())).await.unwrap();
         assert_eq!((proven.transcript.response.status, outcome(&proven)), (400, Outcome::Refused), "{body}");
     }
-    let unknown = house.ask(CHAT, &chat("other", false)).await.unwrap();
+    let unknown = ask(&house, CHAT, &chat("other", false)).await.unwrap();
     assert_eq!(unknown.transcript.response.status, 404);
     assert!(house.provider.requests().is_empty());
 }
@@ -237,20 +200,20 @@ async fn no_byte_of_a_prompt_leaves_before_the_provider_is_authenticated() {
     {
         let house = House::new("openai", Fake { behaviour: behaviour.clone(), ..Fake::default() }).await;
         for stream in [false, true] {
-            let proven = house.ask(CHAT, &chat("m-1", stream)).await.unwrap();
+            let proven = ask(&house, CHAT, &chat("m-1", stream)).await.unwrap();
             assert_eq!(
                 (proven.transcript.response.status, outcome(&proven)),
                 (502, Outcome::UpstreamFailed),
                 "{behaviour:?}"
             );
-            assert_eq!(House::upstream(&proven).tls, None);
+            assert_eq!(upstream(&proven).tls, None);
             let error: Value = serde_json::from_slice(&proven.transcript.response.body).unwrap();
             assert_eq!(error["error"]["code"], "upstream_not_authenticated", "{behaviour:?}");
         }
         assert!(house.provider.requests().is_empty(), "{behaviour:?}");
         // The provider comes to its senses, and so does the node.
         house.provider.behave(Behaviour::Good);
-        assert_eq!(outcome(&house.ask(CHAT, &chat("m-1", false)).await.unwrap()), Outcome::Complete, "{behaviour:?}");
+        assert_eq!(outcome(&ask(&house, CHAT, &chat("m-1", false)).await.unwrap()), Outcome::Complete, "{behaviour:?}");
     }
 }
 
@@ -289,7 +252,7 @@ async fn whatever_a_provider_does_the_receipt_tells_it() {
             for (stream, code) in [(false, whole), (true, streamed)] {
                 let case = format!("{behaviour:?}, stream {stream}, http1 {http1_only}");
                 let proven =
-                    house.ask(CHAT, &chat("m-1", stream)).await.unwrap_or_else(|error| panic!("{case}: {error}"));
+                    ask(&house, CHAT, &chat("m-1", stream)).await.unwrap_or_else(|error| panic!("{case}: {error}"));
                 let body = String::from_utf8(proven.transcript.response.body.clone()).unwrap();
                 match code {
                     Some(code) => {
@@ -305,7 +268,7 @@ async fn whatever_a_provider_does_the_receipt_tells_it() {
             }
         }
         house.provider.behave(Behaviour::Good);
-        assert_eq!(outcome(&house.ask(CHAT, &chat("m-1", true)).await.unwrap()), Outcome::Complete);
+        assert_eq!(outcome(&ask(&house, CHAT, &chat("m-1", true)).await.unwrap()), Outcome::Complete);
     }
 }
 
@@ -318,20 +281,20 @@ async fn a_providers_own_errors_pass_as_they_are() {
         (Behaviour::HtmlError, 500, Outcome::UpstreamFailed),
     ] {
         house.provider.behave(behaviour);
-        let proven = house.ask(CHAT, &chat("m-1", true)).await.unwrap();
+        let proven = ask(&house, CHAT, &chat("m-1", true)).await.unwrap();
         assert_eq!((proven.transcript.response.status, outcome(&proven)), (status, expected));
         assert_eq!(proven.exchange.passed(), Some(Passed { request: true, response: true }));
     }
     house.provider.behave(Behaviour::Good);
-    let proven = house.send(CHAT, chat("m-1", false).to_string(), Some("sk-wrong")).await.unwrap();
+    let proven = send(&house, CHAT, chat("m-1", false).to_string(), Some("sk-wrong")).await.unwrap();
     assert_eq!(proven.transcript.response.status, 401);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_busy_provider_is_asked_again_when_the_caller_allows_it() {
     let house = House::new("openai", Fake::default()).await;
-    let ask = |retries| house.send_with(CHAT, chat("m-1", false).to_string(), Some(house.provider.key()), retries);
-    let times = |proven: &Proven| (House::upstream(proven).retries, house.provider.requests().len());
+    let ask = |retries| send_with(&house, CHAT, chat("m-1", false).to_string(), Some(house.provider.key()), retries);
+    let times = |proven: &Proven| (upstream(proven).retries, house.provider.requests().len());
     for behaviour in [Behaviour::RateLimited { retry_after: 1 }, Behaviour::Unavailable] {
         let before = house.provider.requests().len();
         house.provider.behave(behaviour.clone());
@@ -362,13 +325,13 @@ async fn a_busy_provider_is_asked_again_when_the_caller_allows_it() {
 async fn a_host_that_leads_elsewhere_gets_nothing() {
     let (meant, other) = (Provider::start(Fake::default()), Provider::start(Fake::default()));
     let way = Way::to(meant.port()).await;
-    let house = House::behind(way.port, "openai", meant).await;
-    assert_eq!(outcome(&house.ask(CHAT, &chat("m-1", false)).await.unwrap()), Outcome::Complete);
+    let house = House::behind(way.port, "openai", meant, "").await;
+    assert_eq!(outcome(&ask(&house, CHAT, &chat("m-1", false)).await.unwrap()), Outcome::Complete);
 
     // The same name, another certificate; the connection that was open is cut.
     way.lead_to(other.port());
     for stream in [false, true] {
-        let proven = house.ask(CHAT, &chat("m-1", stream)).await.unwrap();
+        let proven = ask(&house, CHAT, &chat("m-1", stream)).await.unwrap();
         assert_eq!((proven.transcript.response.status, outcome(&proven)), (502, Outcome::UpstreamFailed));
         let body = String::from_utf8(proven.transcript.response.body).unwrap();
         assert!(body.contains("upstream_not_authenticated"), "{body}");
@@ -376,13 +339,13 @@ async fn a_host_that_leads_elsewhere_gets_nothing() {
     assert!(other.requests().is_empty());
     assert_eq!(house.provider.requests().len(), 1);
     way.lead_to(house.provider.port());
-    assert_eq!(outcome(&house.ask(CHAT, &chat("m-1", false)).await.unwrap()), Outcome::Complete);
+    assert_eq!(outcome(&ask(&house, CHAT, &chat("m-1", false)).await.unwrap()), Outcome::Complete);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_operator_alone_gives_keys_and_they_serve_callers_who_have_none() {
     let house = House::new("openai", Fake::default()).await;
-    let anonymous = async || house.send(CHAT, chat("m-1", false).to_string(), None).await.unwrap();
+    let anonymous = async || send(&house, CHAT, chat("m-1", false).to_string(), None).await.unwrap();
     let refused = anonymous().await;
     assert_eq!((refused.transcript.response.status, outcome(&refused)), (401, Outcome::Refused));
 
@@ -401,7 +364,7 @@ async fn the_operator_alone_gives_keys_and_they_serve_callers_who_have_none() {
 
     let proven = anonymous().await;
     assert_eq!(outcome(&proven), Outcome::Complete);
-    assert_eq!(House::upstream(&proven).credential, Credential::Operator);
+    assert_eq!(upstream(&proven).credential, Credential::Operator);
     let list = house.node.wire().await.get("/.well-known/quoth/secrets").await.unwrap();
     let list: Value = serde_json::from_slice(&list.body).unwrap();
     assert_eq!((&list["secrets"][0]["name"], &list["secrets"][0]["counter"]), (&json!("fake"), &json!(5)));
@@ -418,7 +381,7 @@ async fn many_streams_run_at_once_and_those_who_leave_are_let_go() {
     let body = chat("m-1", true);
     // A node quotes for 64 at once.
     for _ in 0..3 {
-        let asks = (0..50).map(|_| house.ask(CHAT, &body));
+        let asks = (0..50).map(|_| ask(&house, CHAT, &body));
         for proven in futures_util::future::join_all(asks).await {
             assert_eq!(outcome(&proven.unwrap()), Outcome::Complete);
         }
