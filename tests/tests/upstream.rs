@@ -7,7 +7,7 @@ use quoth_attestation::receipt::{Credential, Execution, Outcome, Upstream};
 use quoth_attestation::transcript::{Details, UpstreamDetails};
 use quoth_client::{Client, ClientError, OperatorKey, Options as Ask, Proven};
 use quoth_fake_provider::{Behaviour, LineEnd, Options as Fake, Provider};
-use quoth_tests::{House, bearer};
+use quoth_tests::{House, bearer, command};
 use quoth_verifier::{Passed, TimeChoice, Verifier};
 use serde_json::{Value, json};
 use tokio::io::copy_bidirectional;
@@ -387,4 +387,38 @@ async fn many_streams_run_at_once_and_those_who_leave_are_let_go() {
         }
     }
     assert_eq!(house.provider.requests().len(), 150);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn people_are_told_who_answered_and_that_it_cannot_be_run_again() {
+    let house = House::new("openai", Fake::default()).await;
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    std::fs::write(file("key"), house.provider.key()).unwrap();
+    let policy = house.node.policy_file();
+    let verify = |arguments: &[&str]| {
+        let output = command("quoth-verify").args(arguments).arg("--policy").arg(&policy).output().unwrap();
+        let text = [output.stdout, output.stderr].concat();
+        (output.status.code(), String::from_utf8(text).unwrap())
+    };
+    let (url, key, saved) = (house.node.url(), file("key"), file("a.transcript.json"));
+    let ask = ["ask", &url, "one two", "-m", "m-1", "--key-file", &key, "--save", &saved, "--details"];
+    for arguments in [&ask[..], &["transcript", &saved]] {
+        let (code, told) = verify(arguments);
+        assert_eq!(code, Some(0), "{told}");
+        let place = format!("a TLS peer that authenticated as localhost:{}", house.provider.port());
+        for said in [
+            &*place,
+            "m-1; the provider says m-1-2026-01-01",
+            "TLS 1.3",
+            "the caller's",
+            "that the provider ran the model",
+        ] {
+            assert!(told.contains(said), "{said} is not in:\n{told}");
+        }
+    }
+    let model = file("model.gguf");
+    std::fs::write(&model, quoth_tiny_model::gguf(quoth_tiny_model::Kind::F32)).unwrap();
+    let (code, told) = verify(&["replay", &saved, "--model", &model]);
+    assert!(code == Some(3) && told.contains("replay.upstream"), "{told}");
 }
