@@ -53,12 +53,22 @@ pub(super) async fn pump(from: &impl Socket, to: &impl Socket, activity: &Activi
     loop {
         from.ready(Interest::READABLE).await.map_err(Broken::From)?;
         let mut buffer = Buffer::take();
-        let filled = match from.try_io(Interest::READABLE, || receive(from, buffer.bytes())) {
-            Ok(0) => return end(to).map_err(Broken::To),
-            Ok(filled) => filled,
-            Err(error) if again(&error) => continue,
+        let mut filled = 0;
+        let received = from.try_io(Interest::READABLE, || {
+            filled = receive(from, buffer.bytes())?;
+            match filled {
+                // What does not fill the buffer was all that there was: there is no need to look again.
+                1..CHUNK => Err(io::ErrorKind::WouldBlock.into()),
+                _ => Ok(()),
+            }
+        });
+        match received {
+            Ok(()) if filled == 0 => return end(to).map_err(Broken::To),
+            Ok(()) => {}
+            Err(error) if again(&error) && filled == 0 => continue,
+            Err(error) if again(&error) => {}
             Err(error) => return Err(Broken::From(error)),
-        };
+        }
         activity.note();
         let mut sent = 0;
         while sent < filled {
