@@ -63,7 +63,7 @@ fuzz seconds="60" *targets:
     @tests/tools/install cargo-fuzz
     tests/fuzz/run {{ seconds }} {{ targets }}
 
-# Ratios against llama.cpp's own benches, socat, published verifiers and a build without receipts, written to BENCHMARKS.md
+# Ratios against llama.cpp's own benches, socat, nginx, LiteLLM, published verifiers and a build without receipts, written to BENCHMARKS.md
 bench *options:
     @tests/bench/run {{ options }}
 

@@ -2,6 +2,7 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,6 +18,8 @@ const PATIENCE: Duration = Duration::from_secs(120);
 pub(crate) struct Connection {
     stream: BufReader<Box<dyn Stream>>,
     line: Vec<u8>,
+    /// Further header lines of every request.
+    fields: String,
 }
 
 trait Stream: Read + Write + Send {}
@@ -32,13 +35,18 @@ pub(crate) struct Head {
 
 impl Connection {
     pub(crate) fn open(node: &Node) -> Self {
+        Self::secure(node.port(), &node.run_dir().join("ca.pem"))
+    }
+
+    /// To `localhost` by the authority in a file.
+    pub(crate) fn secure(port: u16, ca: &Path) -> Self {
         let mut roots = RootCertStore::empty();
-        roots.add(CertificateDer::from_pem_file(node.run_dir().join("ca.pem")).unwrap()).unwrap();
+        roots.add(CertificateDer::from_pem_file(ca).unwrap()).unwrap();
         let config = ClientConfig::builder_with_protocol_versions(&[&rustls::version::TLS13])
             .with_root_certificates(roots)
             .with_no_client_auth();
         let tls = ClientConnection::new(Arc::new(config), ServerName::try_from("localhost").unwrap()).unwrap();
-        Self::over(StreamOwned::new(tls, connect(node.port())))
+        Self::over(StreamOwned::new(tls, connect(port)))
     }
 
     /// Without TLS.
@@ -47,13 +55,20 @@ impl Connection {
     }
 
     fn over(stream: impl Stream + 'static) -> Self {
-        Self { stream: BufReader::with_capacity(64 << 10, Box::new(stream)), line: Vec::new() }
+        let stream = BufReader::with_capacity(64 << 10, Box::new(stream) as Box<dyn Stream>);
+        Self { stream, line: Vec::new(), fields: String::new() }
+    }
+
+    /// Asks with a key.
+    pub(crate) fn with_key(self, key: &str) -> Self {
+        Self { fields: format!("authorization: Bearer {key}\r\n"), ..self }
     }
 
     /// Posts a body and gives the answer's body to `read`, piece by piece as it comes.
     pub(crate) fn post(&mut self, target: &str, body: &[u8], read: impl FnMut(&[u8])) -> Head {
         let head = format!(
-            "POST {target} HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n",
+            "POST {target} HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n{}content-length: {}\r\n\r\n",
+            self.fields,
             body.len()
         );
         let mut message = Vec::with_capacity(head.len() + body.len());

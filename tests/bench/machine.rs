@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::net::{TcpListener, TcpStream};
 use std::time::{Duration, Instant};
 
 use rustix::process::Pid;
@@ -12,6 +13,8 @@ const QUIET: f64 = 0.10;
 const LOOK: Duration = Duration::from_millis(500);
 /// How long to wait for quiet before going on anyway.
 const PATIENCE: Duration = Duration::from_secs(60);
+/// How long a server may take before it listens.
+const START: Duration = Duration::from_secs(60);
 
 /// Waits until nothing else keeps the machine busy; says so, and goes on, when that does not come.
 pub(crate) fn wait_until_quiet() {
@@ -39,6 +42,27 @@ pub(crate) fn describe() -> String {
     let memory = field(&memory, "MemTotal").and_then(|text| text.split(' ').next()?.parse::<f64>().ok());
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     format!("{model}, {cores} cores, {:.0} GiB of memory, Linux", memory.unwrap_or_default() / 1048576.0)
+}
+
+/// KiB of memory that a process has of its own.
+pub(crate) fn memory(process: Pid) -> f64 {
+    let status = fs::read_to_string(format!("/proc/{}/status", process.as_raw_nonzero())).unwrap();
+    let own = field(&status, "RssAnon").unwrap();
+    own.split(' ').next().unwrap().parse().unwrap()
+}
+
+/// A port that nobody listens on now.
+pub(crate) fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+/// Waits until somebody listens.
+pub(crate) fn wait_for_port(port: u16) {
+    let start = Instant::now();
+    while TcpStream::connect(("127.0.0.1", port)).is_err() {
+        assert!(start.elapsed() < START, "nobody listens on port {port}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
 }
 
 /// Nanoseconds that each thread of a process has run.

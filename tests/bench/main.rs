@@ -12,8 +12,10 @@ mod llama;
 mod load;
 mod machine;
 mod page;
+mod proxied;
 mod receipts;
 mod relay;
+mod slice;
 mod statistics;
 mod verify;
 
@@ -23,13 +25,13 @@ use page::Row;
 use quoth_tests::{Node, Options};
 
 const USAGE: &str = "\
-Usage: quoth-bench --model FILE.gguf --peers DIR --without-receipts PROGRAM [--servers DIR] [--wide PROGRAM] [--verify-peers PROGRAM]
-                   [--only PART,...] [--rounds N] [--out FILE]
+Usage: quoth-bench [--model FILE.gguf] [--peers DIR] [--without-receipts PROGRAM] [--servers DIR] [--wide PROGRAM]
+                   [--litellm PROGRAM] [--verify-peers PROGRAM] [--only PART,...] [--rounds N] [--out FILE]
 
-Parts: chats, serving, replays, receipts, relay, load, verify. `just bench` builds everything and calls this.";
+Parts: chats, serving, replays, receipts, proxied, relay, load, verify. `just bench` builds everything and calls this.";
 
 /// What can be measured.
-const PARTS: [&str; 7] = ["chats", "serving", "replays", "receipts", "relay", "load", "verify"];
+const PARTS: [&str; 8] = ["chats", "serving", "replays", "receipts", "proxied", "relay", "load", "verify"];
 
 /// What to measure, and with what.
 struct Plan {
@@ -43,6 +45,8 @@ struct Plan {
     servers: Option<PathBuf>,
     /// The enclave built for x86-64-v4, where the processor can run it.
     wide: Option<PathBuf>,
+    /// LiteLLM's proxy.
+    litellm: Option<PathBuf>,
     /// The published verifiers that `verify` compares with.
     verify_peers: Option<PathBuf>,
     /// Turns a comparison takes.
@@ -56,7 +60,7 @@ fn main() {
         eprintln!("{problem}\n{USAGE}");
         std::process::exit(2);
     });
-    let mut rows: Vec<Row> = Vec::new();
+    let (mut rows, mut profile) = (Vec::<Row>::new(), String::new());
     for part in &plan.parts {
         let start = rows.len();
         rows.extend(match part.as_str() {
@@ -64,6 +68,12 @@ fn main() {
             "serving" => llama::serving(&plan),
             "replays" => llama::replays(&plan),
             "receipts" => receipts::measure(&plan),
+            "proxied" => {
+                let (rows, found) = proxied::measure(&plan);
+                println!("{found}\n");
+                profile = found;
+                rows
+            }
             "relay" => relay::measure(&plan),
             "load" => load::measure(&plan),
             "verify" => verify::measure(&plan),
@@ -72,7 +82,7 @@ fn main() {
         println!("{}", page::table(&rows[start..]));
     }
     if let Some(out) = &plan.out {
-        std::fs::write(out, page::page(&rows, plan.rounds)).unwrap();
+        std::fs::write(out, page::page(&rows, &profile, plan.rounds)).unwrap();
         eprintln!("written to {}", out.display());
     }
     if rows.iter().any(|row| !row.met()) {
@@ -93,6 +103,7 @@ impl Plan {
             without_receipts: PathBuf::new(),
             servers: None,
             wide: None,
+            litellm: None,
             verify_peers: None,
             rounds: 7,
             parts: PARTS.map(str::to_owned).to_vec(),
@@ -107,6 +118,7 @@ impl Plan {
                 "--without-receipts" => plan.without_receipts = value.into(),
                 "--servers" => plan.servers = Some(value.into()),
                 "--wide" => plan.wide = Some(value.into()),
+                "--litellm" => plan.litellm = Some(value.into()),
                 "--verify-peers" => plan.verify_peers = Some(value.into()),
                 "--rounds" => plan.rounds = value.parse().ok().filter(|n| *n > 0).ok_or("--rounds needs a number")?,
                 "--only" => plan.parts = value.split(',').map(str::to_owned).collect(),
@@ -114,10 +126,13 @@ impl Plan {
                 _ => return Err(format!("unknown option {name}")),
             }
         }
-        for (name, path) in
-            [("--model", &plan.model), ("--peers", &plan.peers), ("--without-receipts", &plan.without_receipts)]
-        {
-            if !path.exists() {
+        let needs: [(_, _, &[_]); 3] = [
+            ("--model", &plan.model, &["chats", "serving", "replays", "load"]),
+            ("--peers", &plan.peers, &["chats", "serving"]),
+            ("--without-receipts", &plan.without_receipts, &["receipts", "proxied"]),
+        ];
+        for (name, path, parts) in needs {
+            if !path.exists() && plan.parts.iter().any(|part| parts.contains(&part.as_str())) {
                 return Err(format!("{name} must name something that exists"));
             }
         }

@@ -26,6 +26,10 @@ pub(crate) enum Goal {
     MicrosAtMost(f64),
     /// Microseconds, shown beside a row that has a goal.
     Micros,
+    /// Milliseconds.
+    MillisAtMost(f64),
+    /// KiB, shown as they are.
+    Kib,
     /// A ratio that is shown as it is.
     None,
 }
@@ -35,8 +39,8 @@ impl Row {
         let median = self.value.median();
         match self.goal {
             Goal::AtLeast(least) => median >= least,
-            Goal::AtMost(most) | Goal::MicrosAtMost(most) => median <= most,
-            Goal::Micros | Goal::None => true,
+            Goal::AtMost(most) | Goal::MicrosAtMost(most) | Goal::MillisAtMost(most) => median <= most,
+            Goal::Micros | Goal::Kib | Goal::None => true,
         }
     }
 
@@ -45,15 +49,18 @@ impl Row {
         let number = |value: f64| match self.goal {
             Goal::AtLeast(_) | Goal::AtMost(_) | Goal::None => format!("{value:.3}"),
             Goal::MicrosAtMost(_) | Goal::Micros => format!("{value:.1} µs"),
+            Goal::MillisAtMost(_) => format!("{value:.3} ms"),
+            Goal::Kib => format!("{value:.1} KiB"),
         };
         let goal = match self.goal {
             Goal::AtLeast(goal) => format!("≥ {goal:.2}"),
             Goal::AtMost(goal) => format!("≤ {goal:.2}"),
             Goal::MicrosAtMost(goal) => format!("≤ {goal:.0} µs"),
-            Goal::Micros | Goal::None => String::new(),
+            Goal::MillisAtMost(goal) => format!("≤ {goal:.1} ms"),
+            Goal::Micros | Goal::Kib | Goal::None => String::new(),
         };
         let verdict = match (self.goal, self.met()) {
-            (Goal::Micros | Goal::None, _) => "",
+            (Goal::Micros | Goal::Kib | Goal::None, _) => "",
             (_, true) => ", met",
             (_, false) => ", **not met**",
         };
@@ -87,9 +94,10 @@ pub(crate) fn table(rows: &[Row]) -> String {
 }
 
 /// `BENCHMARKS.md`.
-pub(crate) fn page(rows: &[Row], rounds: usize) -> String {
+pub(crate) fn page(rows: &[Row], profile: &str, rounds: usize) -> String {
     include_str!("page.md")
         .replace("{table}", table(rows).trim_end())
+        .replace("{profile}", profile)
         .replace("{machine}", &machine::describe())
         .replace("{rounds}", &rounds.to_string())
 }

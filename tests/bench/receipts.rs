@@ -1,17 +1,17 @@
 //! What receipts cost: the same server with all receipt work compiled out.
 
 use std::borrow::Cow;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use quoth_tests::{Node, Options};
 use serde_json::{Value, json};
 
-use crate::Plan;
 use crate::client::Connection;
 use crate::machine::{self, Usage};
 use crate::page::{Goal, Row};
 use crate::statistics::Series;
+use crate::{Plan, slice};
 
 /// Connections that ask one question after the other.
 const CONNECTIONS: usize = 4;
@@ -161,7 +161,6 @@ impl Server {
     /// Requests a second, and microseconds of processor time a request, over one slice of time.
     fn slice(&self, ask: &Ask) -> (f64, f64) {
         loop {
-            let stop = AtomicBool::new(false);
             let mut connections: Vec<_> = (0..CONNECTIONS).map(|_| Connection::open(&self.node)).collect();
             // The handshakes' last work, tickets and the like, is done with the first answer.
             for connection in &mut connections {
@@ -169,24 +168,7 @@ impl Server {
             }
             let enclave = self.node.enclave();
             let (before, start) = (Usage::without(enclave, ENGINE), Instant::now());
-            let requests: Option<usize> = std::thread::scope(|scope| {
-                let stop = &stop;
-                let askers: Vec<_> = connections
-                    .iter_mut()
-                    .map(|connection| {
-                        scope.spawn(move || {
-                            let mut count = 0;
-                            while !stop.load(Ordering::Relaxed) {
-                                count += self.ask(connection, ask)?;
-                            }
-                            Some(count)
-                        })
-                    })
-                    .collect();
-                std::thread::sleep(SLICE);
-                stop.store(true, Ordering::Relaxed);
-                askers.into_iter().map(|asker| asker.join().unwrap()).sum()
-            });
+            let requests = slice::requests(&mut connections, SLICE, |connection| self.ask(connection, ask));
             let (elapsed, after) = (start.elapsed().as_secs_f64(), Usage::without(enclave, ENGINE));
             let Some(requests) = requests else {
                 eprintln!("the disk stalled until the journal was full: this slice is taken again");
@@ -200,12 +182,12 @@ impl Server {
     }
 
     /// One request; none when the node takes no more because the host's disk does not keep up.
-    fn ask(&self, connection: &mut Connection, ask: &Ask) -> Option<usize> {
+    fn ask(&self, connection: &mut Connection, ask: &Ask) -> Option<()> {
         let head = connection.post(ask.path, &ask.body(), |_| ());
         if head.status == 503 {
             return None;
         }
         assert_eq!((head.status, head.has_receipt), (200, self.has_receipts));
-        Some(1)
+        Some(())
     }
 }

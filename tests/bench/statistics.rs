@@ -7,6 +7,13 @@ use crate::page::{Goal, Row};
 pub(crate) struct Series(Vec<f64>);
 
 impl Series {
+    /// What is measured once.
+    pub(crate) fn one(value: f64) -> Self {
+        let mut series = Self::default();
+        series.push(value);
+        series
+    }
+
     pub(crate) fn push(&mut self, value: f64) {
         assert!(value.is_finite(), "a measurement that is no number");
         self.0.push(value);
@@ -62,4 +69,11 @@ impl Pair {
             goal,
         }
     }
+}
+
+/// The value below which such a share of them lies.
+pub(crate) fn percentile(mut values: Vec<f64>, share: f64) -> f64 {
+    values.sort_by(f64::total_cmp);
+    let last = values.len().checked_sub(1).expect("values");
+    values[((last as f64) * share).round() as usize]
 }

@@ -11,7 +11,7 @@ use super::chat::{self, Answer, Door, Question};
 use super::server::Server;
 
 use crate::page::{Goal, Row};
-use crate::statistics::Pair;
+use crate::statistics::{Pair, percentile};
 use crate::{Plan, machine};
 
 /// Chats at once.
@@ -164,10 +164,4 @@ fn gaps(answers: &[Answer], start: Instant, end: Instant) -> Vec<f64> {
     let within = |pair: &&[Instant]| pair[1] > start && pair[0] < end;
     let pairs = answers.iter().flat_map(|answer| answer.words.windows(2).filter(within));
     pairs.map(|pair| (pair[1] - pair[0]).as_secs_f64() * 1e3).collect()
-}
-
-fn percentile(mut values: Vec<f64>, share: f64) -> f64 {
-    values.sort_by(f64::total_cmp);
-    let last = values.len().checked_sub(1).expect("words");
-    values[((last as f64) * share).round() as usize]
 }

@@ -1,0 +1,116 @@
+//! What the way through a node adds to an answer's time: client, host, enclave, host, provider, each one request at a time.
+
+use std::time::Instant;
+
+use super::{Door, House, Provider, STALL, TARGET, ask, question};
+use crate::client::Connection;
+use crate::page::{Goal, Row};
+use crate::statistics::{Series, percentile};
+use crate::{Plan, machine};
+
+/// Requests in a row, before it is the other's turn.
+const BLOCK: usize = 250;
+/// Such blocks of each in a round.
+const BLOCKS: usize = 8;
+/// How the answer begins, in the first event that has words.
+const FIRST: &[u8] = b"\"content\":\"You";
+
+pub(super) fn measure(plan: &Plan, node: &House, provider: &Provider) -> Vec<Row> {
+    let (mut whole, mut first) = ([Both::default(), Both::default()], Both::default());
+    for round in 1..=plan.rounds {
+        eprintln!("proxied: latency, turn {round} of {}", plan.rounds);
+        machine::wait_until_quiet();
+        // A node does not wait long for a first request.
+        let (mut through, mut straight) = (node.connect(), provider.connect());
+        let [ours, peer] = turns(&mut through, &mut straight, answered);
+        for (both, share) in whole.iter_mut().zip([0.5, 0.99]) {
+            both.push(percentile(ours.clone(), share), percentile(peer.clone(), share));
+        }
+        let [ours, peer] = turns(&mut through, &mut straight, begun);
+        first.push(percentile(ours, 0.5), percentile(peer, 0.5));
+    }
+    let [median, worst] = &whole;
+    vec![
+        median.added("a proxied request, its whole answer: added, median", Goal::MillisAtMost(0.3)),
+        worst.added("a proxied request, its whole answer: added, 99th percentile", Goal::MillisAtMost(2.0)),
+        first.added("a proxied stream, its first word: added, median", Goal::MillisAtMost(0.3)),
+        Row {
+            value: first.ours.over(&first.peer),
+            ..first.added("a proxied stream, its first word, median", Goal::None)
+        },
+    ]
+}
+
+/// Milliseconds through the node, and straight to the provider.
+#[derive(Default)]
+struct Both {
+    ours: Series,
+    peer: Series,
+}
+
+impl Both {
+    fn push(&mut self, ours: f64, peer: f64) {
+        self.ours.push(ours);
+        self.peer.push(peer);
+    }
+
+    fn added(&self, what: &str, goal: Goal) -> Row {
+        Row {
+            what: what.into(),
+            ours: format!("{:.3} ms", self.ours.median()),
+            peer: format!("straight to the provider: {:.3} ms", self.peer.median()),
+            value: self.ours.with(&self.peer, |ours, peer| ours - peer),
+            goal,
+        }
+    }
+}
+
+/// Milliseconds of each request, by turns.
+fn turns(
+    through: &mut Connection,
+    straight: &mut Connection,
+    time: fn(&mut Connection) -> Option<f64>,
+) -> [Vec<f64>; 2] {
+    let mut times = [Vec::new(), Vec::new()];
+    for _ in 0..BLOCKS {
+        for (connection, times) in [&mut *through, &mut *straight].into_iter().zip(&mut times) {
+            // The first of a block finds caches and processors as the other left them.
+            patiently(connection, time);
+            times.extend((0..BLOCK).map(|_| patiently(connection, time)));
+        }
+    }
+    times
+}
+
+/// A node takes nothing while its host's disk does not keep up with the receipts.
+fn patiently(connection: &mut Connection, time: fn(&mut Connection) -> Option<f64>) -> f64 {
+    loop {
+        match time(connection) {
+            Some(taken) => return taken,
+            None => std::thread::sleep(STALL),
+        }
+    }
+}
+
+fn answered(connection: &mut Connection) -> Option<f64> {
+    let body = question(false);
+    let start = Instant::now();
+    let status = ask(connection, &body).status;
+    (status == 200).then(|| start.elapsed().as_secs_f64() * 1e3)
+}
+
+/// Until the first event with words of the answer; the rest is read, too.
+fn begun(connection: &mut Connection) -> Option<f64> {
+    let (body, mut seen, mut first) = (question(true), Vec::new(), None);
+    let start = Instant::now();
+    let head = connection.post(TARGET, &body, |piece| {
+        if first.is_none() {
+            seen.extend_from_slice(piece);
+            if seen.windows(FIRST.len()).any(|window| window == FIRST) {
+                first = Some(start.elapsed().as_secs_f64() * 1e3);
+            }
+        }
+    });
+    assert!(first.is_some() || head.status == 503, "no words: {}", String::from_utf8_lossy(&seen));
+    first
+}
