@@ -24,11 +24,16 @@ serve *options: _build
 # Every check: format, lints, dependencies, unit, end-to-end and documentation tests, documentation
 test: lint _build
     @tests/tools/install cargo-nextest
-    export QUOTH_OPENAI_PYTHON="$({{ python }} tests/tools/openai.py)"; cargo nextest run {{ everything }}
+    export QUOTH_SDKS="$({{ python }} tests/sdk/prepare.py)"; cargo nextest run {{ everything }}
     # Once more as dApps without aws-lc have it: alone, signatures by RustCrypto.
     cargo nextest run -p quoth-verifier
     cargo test --quiet {{ everything }} --doc
     RUSTDOCFLAGS="-D warnings" cargo doc --quiet {{ everything }} --no-deps
+
+# The official SDKs, unchanged, straight to a node and through the proxy: `just test-sdk javascript` runs those whose name matches
+test-sdk *names: _build
+    @tests/tools/install cargo-nextest
+    export QUOTH_SDKS="$({{ python }} tests/sdk/prepare.py)"; cargo nextest run {{ everything }} --test sdk --test proxy -E 'binary(sdk) | test(official_sdks)' {{ names }}
 
 # Format, clippy, licences and sources of dependencies
 lint:

@@ -9,7 +9,7 @@ use hyper::body::Incoming;
 use quoth_attestation::binding::Nonce;
 use quoth_attestation::cose::Payload;
 use quoth_attestation::{evidence, receipt};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::answer::whole;
 use super::{ApiError, Body};
@@ -18,18 +18,24 @@ use crate::node::{NoQuote, Node};
 
 pub(super) async fn answer(node: &Arc<Node>, request: &Request<Incoming>) -> Response<Body> {
     let path = request.uri().path();
-    let (receipt, exchange) = (path.strip_prefix("/v1/receipts/"), path.strip_prefix("/v1/exchanges/"));
-    let known = matches!(path, "/.well-known/quoth/node" | "/healthz" | "/v1/models");
-    let found = match (*request.method() == Method::GET, path, receipt, exchange) {
-        (false, ..) if known || receipt.is_some() || exchange.is_some() => Err(ApiError::method("GET")),
-        (true, "/.well-known/quoth/node", ..) => evidence(node, request.uri().query()).await,
-        (true, "/healthz", ..) => health(node),
-        (true, "/v1/models", ..) => Ok(models(node)),
-        (true, _, Some(cti), _) => signed(node, cti),
-        (true, _, _, Some(cti)) => details(node, cti, request.headers()),
+    // The one header that clients of Anthropic's API cannot do without.
+    let api = match request.headers().contains_key("anthropic-version") {
+        true => Api::Anthropic,
+        false => Api::Openai,
+    };
+    let named = ["/v1/models/", "/v1/receipts/", "/v1/exchanges/"].map(|root| path.strip_prefix(root));
+    let known = matches!(path, "/.well-known/quoth/node" | "/healthz" | "/v1/models") || named != [None; 3];
+    let found = match (*request.method() == Method::GET, path, named) {
+        (false, ..) if known => Err(ApiError::method("GET")),
+        (true, "/.well-known/quoth/node", _) => evidence(node, request.uri().query()).await,
+        (true, "/healthz", _) => health(node),
+        (true, "/v1/models", _) => Ok(models(node, api)),
+        (true, _, [Some(name), ..]) => model(node, api, name),
+        (true, _, [_, Some(cti), _]) => signed(node, cti),
+        (true, _, [.., Some(cti)]) => details(node, cti, request.headers()),
         _ => Err(ApiError::not_found("no such path")),
     };
-    found.unwrap_or_else(|error| error.response(Api::Openai))
+    found.unwrap_or_else(|error| error.response(api))
 }
 
 async fn evidence(node: &Arc<Node>, query: Option<&str>) -> Result<Response<Body>, ApiError> {
@@ -58,13 +64,36 @@ fn health(node: &Node) -> Result<Response<Body>, ApiError> {
     }
 }
 
-fn models(node: &Node) -> Response<Body> {
+fn models(node: &Node, api: Api) -> Response<Body> {
+    let data: Vec<_> = described(node, api).collect();
+    let list = match api {
+        Api::Openai => json!({ "object": "list", "data": data }),
+        Api::Anthropic => {
+            let id = |model: Option<&Value>| model.map(|model| model["id"].clone());
+            json!({ "data": data, "has_more": false, "first_id": id(data.first()), "last_id": id(data.last()) })
+        }
+    };
+    whole(list.to_string().into(), "application/json")
+}
+
+fn model(node: &Node, api: Api, name: &str) -> Result<Response<Body>, ApiError> {
+    // Clients encode what is not a path's.
+    let name = name.replace("%2F", "/").replace("%3A", ":");
+    let found = described(node, api).find(|model| model["id"] == *name).ok_or_else(ApiError::no_model)?;
+    Ok(whole(found.to_string().into(), "application/json"))
+}
+
+/// The models that can be asked for by name, as the API has them.
+fn described(node: &Node, api: Api) -> impl Iterator<Item = Value> {
     let created = node.statement().issued;
     let local = node.engines.iter().map(|engine| (engine.info().name.as_str(), "quoth"));
-    let data: Vec<_> = (local.chain(node.upstreams.models()))
-        .map(|(name, owner)| json!({ "id": name, "object": "model", "created": created, "owned_by": owner }))
-        .collect();
-    whole(json!({ "object": "list", "data": data }).to_string().into(), "application/json")
+    local.chain(node.upstreams.models()).map(move |(name, owner)| match api {
+        Api::Openai => json!({ "id": name, "object": "model", "created": created, "owned_by": owner }),
+        // A release whose date is not known has this one.
+        Api::Anthropic => {
+            json!({ "type": "model", "id": name, "display_name": name, "created_at": "1970-01-01T00:00:00Z" })
+        }
+    })
 }
 
 fn signed(node: &Node, cti: &str) -> Result<Response<Body>, ApiError> {

@@ -16,7 +16,7 @@ const KEYS: [HeaderName; 4] = [
     HeaderName::from_static("api-key"),
     HeaderName::from_static("x-goog-api-key"),
 ];
-const BEARER: &str = "Bearer ";
+const BEARER: &str = "Bearer";
 
 /// A key for a provider. A caller's own is passed on and never kept.
 #[derive(Clone)]
@@ -35,7 +35,7 @@ impl Key {
 
     fn header(&self, header: KeyHeader) -> Option<(HeaderName, HeaderValue)> {
         let text = match header {
-            KeyHeader::Authorization => Zeroizing::new([BEARER, &self.0].concat()),
+            KeyHeader::Authorization => Zeroizing::new([BEARER, " ", &self.0].concat()),
             _ => self.0.clone(),
         };
         let [authorization, x_api_key, api_key, goog] = KEYS;
@@ -51,16 +51,17 @@ impl Key {
     }
 }
 
-/// What stands in the headers that keys come in.
+/// What stands in the headers that keys come in. Clients without a key send the scheme alone, or `none` where their library
+/// insists on one.
 pub fn keys(headers: &HeaderMap) -> impl Iterator<Item = &str> {
     let values = KEYS.into_iter().flat_map(|name| headers.get_all(name)).filter_map(|value| value.to_str().ok());
-    values.map(|value| bare(value).trim()).filter(|key| !key.is_empty())
+    values.map(|value| bare(value).trim()).filter(|key| !matches!(*key, "" | "none"))
 }
 
 /// Without the scheme, whose letters may be of any case (RFC 9110 §11.1).
 fn bare(value: &str) -> &str {
     match value.split_at_checked(BEARER.len()) {
-        Some((scheme, key)) if scheme.eq_ignore_ascii_case(BEARER) => key,
+        Some((scheme, key)) if scheme.eq_ignore_ascii_case(BEARER) && (key.is_empty() || key.starts_with(' ')) => key,
         _ => value,
     }
 }
@@ -148,5 +149,30 @@ impl Forward {
         *request.uri_mut() = uri.parse().unwrap_or_default();
         *request.version_mut() = version;
         request
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    #[test]
+    fn a_key_comes_in_any_of_the_headers() {
+        for (name, value, key) in [
+            ("authorization", "Bearer sk-1", Some("sk-1")),
+            ("authorization", "sk-1", Some("sk-1")),
+            ("authorization", "Bearers", Some("Bearers")),
+            ("authorization", "Bearer ", None),
+            ("authorization", "Bearer", None),
+            ("authorization", "Bearer none", None),
+            ("x-api-key", "sk-1", Some("sk-1")),
+            ("x-api-key", "", None),
+            ("cookie", "sk-1", None),
+        ] {
+            let headers = HeaderMap::from_iter([(HeaderName::from_static(name), HeaderValue::from_static(value))]);
+            assert_eq!(keys(&headers).next(), key, "{name}: {value}");
+        }
     }
 }

@@ -3,15 +3,19 @@
 use hyper::StatusCode;
 use serde_json::{Value, json};
 
-use crate::answer::{Answer, Question, limit, tool};
+use crate::answer::{Answer, Question, json_schema, limit, tool};
 use crate::prompt::Prompt;
 use crate::service::{Ask, Reply};
 use crate::sse::{Event, Events};
 
 pub(crate) fn messages(ask: &Ask) -> Reply {
     let prompt = Prompt::new(&ask.body["messages"]).also(&ask.body["system"]);
-    let question =
-        Question { tool: tool(&prompt, &ask.body), schema: None, limit: limit(&ask.body, &["max_tokens"]), prompt };
+    let question = Question {
+        tool: tool(&prompt, &ask.body),
+        schema: json_schema(&ask.body["output_config"]["format"]),
+        limit: limit(&ask.body, &["max_tokens"]),
+        prompt,
+    };
     let answer = question.answer(ask.deltas);
     if ask.streams() { Reply::Events(events(ask, &answer)) } else { Reply::Json(StatusCode::OK, whole(ask, &answer)) }
 }

@@ -85,7 +85,7 @@ pub enum Behaviour {
         /// Seconds, in `retry-after`.
         retry_after: u64,
     },
-    /// 503 with the provider's error.
+    /// The provider's error when it has too much to do: 503 of `OpenAI`, 529 of Anthropic.
     Unavailable,
     /// 500 with a page of HTML, as a proxy on the way would.
     HtmlError,

@@ -27,11 +27,33 @@ impl Api {
         Reply::Json(status, value)
     }
 
-    pub(crate) fn overloaded(self, request: &str) -> Reply {
-        let status = StatusCode::SERVICE_UNAVAILABLE;
+    /// 400: the request lacks a field.
+    pub(crate) fn missing(self, name: &str, request: &str) -> Reply {
+        let status = StatusCode::BAD_REQUEST;
         match self {
-            Self::OpenAi => self.error(status, None, "The server is overloaded or not ready yet.", request),
-            Self::Anthropic => Reply::Json(status, anthropic("overloaded_error", "Overloaded", request)),
+            Self::OpenAi => {
+                let error = json!({
+                    "message": format!("Missing required parameter: '{name}'."),
+                    "type": openai_type(status),
+                    "param": name,
+                    "code": "missing_required_parameter",
+                });
+                Reply::Json(status, json!({"error": error}))
+            }
+            Self::Anthropic => self.error(status, None, &format!("{name}: Field required"), request),
+        }
+    }
+
+    pub(crate) fn overloaded(self, request: &str) -> Reply {
+        match self {
+            Self::OpenAi => {
+                let message = "The server is overloaded or not ready yet.";
+                self.error(StatusCode::SERVICE_UNAVAILABLE, None, message, request)
+            }
+            Self::Anthropic => {
+                let overloaded = StatusCode::from_u16(529).unwrap();
+                Reply::Json(overloaded, anthropic("overloaded_error", "Overloaded", request))
+            }
         }
     }
 

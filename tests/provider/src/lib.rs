@@ -27,6 +27,7 @@ mod service;
 mod sse;
 mod steps;
 mod tls;
+mod watch;
 mod wire;
 
 pub use behaviour::{Behaviour, FALSE_RECORD, LineEnd, TRAILER};

@@ -28,6 +28,7 @@ pub(crate) struct Shared {
     behaviour: RwLock<Behaviour>,
     requests: Mutex<Vec<Request>>,
     answers: AtomicU64,
+    unfinished: AtomicU64,
 }
 
 impl Provider {
@@ -47,6 +48,7 @@ impl Provider {
             behaviour: RwLock::new(options.behaviour.clone()),
             requests: Mutex::default(),
             answers: AtomicU64::new(0),
+            unfinished: AtomicU64::new(0),
             options,
         });
         let task = tokio::spawn(accept(listener, shared.clone())).abort_handle();
@@ -77,6 +79,12 @@ impl Provider {
         self.shared.requests.lock().unwrap().clone()
     }
 
+    /// Requests so far whose answer ended before its end, mostly because whoever had asked left.
+    #[must_use]
+    pub fn unfinished(&self) -> u64 {
+        self.shared.unfinished.load(Ordering::Relaxed)
+    }
+
     /// Behaves so from now on. Answers under way go on as they began.
     pub fn behave(&self, behaviour: Behaviour) {
         *self.shared.behaviour.write().unwrap() = behaviour;
@@ -98,6 +106,11 @@ impl Shared {
         if self.options.record {
             self.requests.lock().unwrap().push(request);
         }
+    }
+
+    /// Counts an answer that did not come to its end.
+    pub(crate) fn broke_off(&self) {
+        self.unfinished.fetch_add(1, Ordering::Relaxed);
     }
 
     /// Counts answers; their identifiers are made of it.

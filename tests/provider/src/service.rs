@@ -16,6 +16,7 @@ use crate::errors::Api;
 use crate::provider::Shared;
 use crate::respond::{self, Body};
 use crate::sse::Events;
+use crate::watch::Watch;
 use crate::{Request, anthropic, openai};
 
 /// What an API has to say, before any misbehaviour.
@@ -42,6 +43,7 @@ pub(crate) async fn serve(
     let began = Instant::now();
     let behaviour = shared.behaviour();
     let number = shared.number();
+    let watch = Watch::new(shared.clone());
     let (parts, body) = request.into_parts();
     let arriving =
         Arriving { shared: &shared, session: &session, parts: &parts, body: Vec::new(), complete: false, kept: false };
@@ -51,13 +53,14 @@ pub(crate) async fn serve(
     let request = format!("req_{number:016x}");
     let asked = respond::Asked { api, request, session, ordinal, version: parts.version, began };
     if let Some(response) = asked.instead(&behaviour).await {
-        return Ok(response);
+        return Ok(response.map(|body| watch.over(body)));
     }
     let reply = match api {
         Api::OpenAi => openai_reply(&shared, &parts, &body, number, &asked.request),
         Api::Anthropic => anthropic_reply(&shared, &parts, &body, number, &asked.request),
     };
-    Ok(asked.respond(&behaviour, reply, shared.options.pause).await)
+    let response = asked.respond(&behaviour, reply, shared.options.pause).await;
+    Ok(response.map(|body| watch.over(body)))
 }
 
 /// A request on its way in, kept however it ends: hyper drops the service of a client that left.
@@ -116,11 +119,11 @@ fn openai_reply(shared: &Shared, parts: &Parts, body: &[u8], number: u64, reques
         }
     }
     let path = parts.uri.path();
-    let answer: fn(&Ask) -> Reply = match (&parts.method, path) {
+    let (answer, needed): (fn(&Ask) -> Reply, &str) = match (&parts.method, path) {
         (&Method::GET, "/v1/models") => return openai::models(),
-        (&Method::POST, "/v1/chat/completions") => openai::chat,
-        (&Method::POST, "/v1/responses") => openai::responses,
-        (&Method::POST, "/v1/embeddings") => openai::embeddings,
+        (&Method::POST, "/v1/chat/completions") => (openai::chat, "messages"),
+        (&Method::POST, "/v1/responses") => (openai::responses, "input"),
+        (&Method::POST, "/v1/embeddings") => (openai::embeddings, "input"),
         (method, _) => {
             let message = format!("Invalid URL ({method} {path})");
             return api.error(StatusCode::NOT_FOUND, Some("unknown_url"), &message, request);
@@ -132,6 +135,9 @@ fn openai_reply(shared: &Shared, parts: &Parts, body: &[u8], number: u64, reques
     };
     if !body["model"].is_string() {
         return api.error(StatusCode::BAD_REQUEST, None, "you must provide a model parameter", request);
+    }
+    if body[needed].is_null() {
+        return api.missing(needed, request);
     }
     answer(&Ask { body, number, deltas: shared.options.deltas })
 }
@@ -156,7 +162,7 @@ fn anthropic_reply(shared: &Shared, parts: &Parts, body: &[u8], number: u64, req
     };
     for name in ["model", "messages", "max_tokens"] {
         if body[name].is_null() {
-            return refuse(StatusCode::BAD_REQUEST, &format!("{name}: Field required"));
+            return Api::Anthropic.missing(name, request);
         }
     }
     anthropic::messages(&Ask { body, number, deltas: shared.options.deltas })

@@ -65,6 +65,16 @@ async fn tools_are_called_once() {
 }
 
 #[tokio::test]
+async fn json_follows_its_schema() {
+    let provider = good();
+    let schema = json!({"type": "object", "properties": {"name": {"type": "string"}}});
+    let body = json!({"model": "m", "max_tokens": 100, "messages": [{"role": "user", "content": "hi"}],
+        "output_config": {"format": {"type": "json_schema", "schema": schema}}});
+    let answer = ask(&provider, "h2", anthropic(&provider, &body)).await.unwrap().json();
+    assert_eq!(answer["content"][0]["text"], json!({"name": "You said: hi"}).to_string());
+}
+
+#[tokio::test]
 async fn errors_have_their_shape() {
     let provider = good();
     let mut request = anthropic(&provider, &body(true));

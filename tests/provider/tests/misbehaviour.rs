@@ -211,6 +211,8 @@ async fn other_statuses() {
         let answer = plain(&provider, alpn).await;
         assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE);
         assert_eq!(answer.json()["error"]["type"], "server_error");
+        let answer = ask(&provider, alpn, anthropic(&provider, &json!({}))).await.unwrap();
+        assert_eq!((answer.status.as_u16(), &answer.json()["error"]["type"]), (529, &json!("overloaded_error")));
 
         provider.behave(Behaviour::HtmlError);
         let answer = plain(&provider, alpn).await;

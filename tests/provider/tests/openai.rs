@@ -233,4 +233,7 @@ async fn errors_have_their_shape() {
 
     assert_eq!(post(&provider, "/v1/nothing", json!({})).await.status, StatusCode::NOT_FOUND);
     assert_eq!(post(&provider, "/v1/responses", json!({})).await.status, StatusCode::BAD_REQUEST);
+    let answer = post(&provider, "/v1/chat/completions", json!({"model": "m"})).await;
+    let error = &answer.json()["error"];
+    assert_eq!((answer.status, &error["param"]), (StatusCode::BAD_REQUEST, &json!("messages")));
 }

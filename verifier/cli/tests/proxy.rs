@@ -357,28 +357,40 @@ async fn a_terminal_event_without_a_receipt_never_passes() {
     }
 }
 
-/// `./just test` prepares a Python with the openai package.
+/// `./just test-sdk` prepares them.
 #[tokio::test]
-async fn the_official_python_client_raises_unless_all_is_proven() {
-    let Ok(python) = std::env::var("QUOTH_OPENAI_PYTHON") else {
-        eprintln!("not tried: QUOTH_OPENAI_PYTHON names no Python with the openai package");
+async fn official_sdks_raise_unless_all_is_proven() {
+    let Ok(sdks) = std::env::var("QUOTH_SDKS") else {
+        eprintln!("not tried: QUOTH_SDKS names no folder with the SDKs");
         return;
     };
-    let raised = |name: &str, code: &str| json!({ "raised": name, "code": code });
-    let honest = [json!({ "answer": "a secret answer" }), json!({ "answer": "onetwo" }), json!({ "answer": 2 })];
-    let refused = |code| [raised("InternalServerError", "receipt.response_mismatch"), raised("APIError", code)];
-    let twice = |[whole, stream]: [Value; 2]| [whole, stream.clone(), stream];
-    let (forged, halved) = (twice(refused("receipt.response_mismatch")), twice(refused("stream.cut")));
-    for (attack, expected) in [(|wire| wire) as Attack, edit, half].into_iter().zip([honest, forged, halved]) {
-        let rig = Rig::new(attack).await;
-        let proxy = rig.proxy(&[]).await;
-        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/sdk.py");
-        let mut client = Command::new(&python);
-        let output = client.arg(script).arg(format!("http://{}/v1", proxy.address)).output().await.unwrap();
-        let outcomes: Vec<Value> =
-            output.stdout.split(|byte| *byte == b'\n').filter_map(|line| serde_json::from_slice(line).ok()).collect();
-        assert_eq!(outcomes, expected, "{}", String::from_utf8_lossy(&output.stderr));
-        assert_eq!(rig.server.posts(), 3, "what was refused is not asked again");
+    let honest = json!(["a secret answer", "onetwo", 2, "a secret answer", 0]);
+    let raised = |whole: &str, stream: &str| {
+        let raised = |name: &str, code: &str| json!({ "raised": name, "code": code });
+        let openai = [raised("InternalServerError", whole), raised("APIError", stream), raised("APIError", stream)];
+        let anthropic = [raised("InternalServerError", whole), raised("APIStatusError", stream)];
+        [&openai[..], &anthropic].concat()
+    };
+    let answers = honest.as_array().unwrap().iter().map(|answer| json!({ "answer": answer })).collect();
+    let (mismatch, cut) = ("receipt.response_mismatch", "stream.cut");
+    let attacks: [(Attack, Vec<Value>); 3] =
+        [(|wire| wire, answers), (edit, raised(mismatch, mismatch)), (half, raised(mismatch, cut))];
+    for (attack, expected) in attacks {
+        // The client for JavaScript is OpenAI's.
+        for (program, script, asks) in [("python", "refusals.py", 5), ("node", "refusals.mjs", 3)] {
+            let rig = Rig::new(attack).await;
+            let proxy = rig.proxy(&[]).await;
+            let url = format!("http://{}", proxy.address);
+            let mut client = Command::new(Path::new(&sdks).join("bin").join(program));
+            client.arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/sdk").join(script));
+            client.env("OPENAI_BASE_URL", format!("{url}/v1")).env("OPENAI_API_KEY", "none");
+            client.env("ANTHROPIC_BASE_URL", url).env("ANTHROPIC_API_KEY", "none");
+            let output = client.output().await.unwrap();
+            let lines = output.stdout.split(|byte| *byte == b'\n');
+            let outcomes: Vec<Value> = lines.filter_map(|line| serde_json::from_slice(line).ok()).collect();
+            assert_eq!(outcomes, expected[..asks], "{script}: {}", String::from_utf8_lossy(&output.stderr));
+            assert_eq!(rig.server.posts(), asks, "what was refused is not asked again");
+        }
     }
 }
 
