@@ -31,7 +31,7 @@ pub const DISCARD: Duration = Duration::from_secs(5);
 /// Client connections, unless configured.
 pub const CONNECTIONS: usize = 4096;
 /// Exchanges in progress, unless configured.
-pub const EXCHANGES: usize = 512;
+pub const EXCHANGES: usize = 2048;
 /// Streams of one HTTP/2 connection.
 pub const H2_STREAMS: u32 = 128;
 /// Streams that a client may open and reset before they are looked at (CVE-2023-44487).

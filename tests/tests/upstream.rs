@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use http::Version;
 use quoth_attestation::receipt::{Credential, Execution, Outcome, Upstream};
 use quoth_attestation::transcript::{Details, UpstreamDetails};
 use quoth_client::{Client, ClientError, OperatorKey, Options as Ask, Proven};
@@ -131,6 +132,18 @@ async fn bytes_pass_as_they_are_and_the_receipt_says_to_whom() {
                 assert!(verifier.transcript(&changed, TimeChoice::Archived).is_err(), "byte {at}");
             }
         }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_provider_of_both_protocols_is_spoken_to_in_the_one_that_is_configured() {
+    for (configured, version) in
+        [("", Version::HTTP_2), ("http2 = true\n", Version::HTTP_2), ("http2 = false\n", Version::HTTP_11)]
+    {
+        let provider = Provider::start(Fake::default());
+        let house = House::behind(provider.port(), "openai", provider, configured).await;
+        assert_eq!(outcome(&ask(&house, CHAT, &chat("m-1", false)).await.unwrap()), Outcome::Complete);
+        assert_eq!(house.provider.requests()[0].version, version, "{configured}");
     }
 }
 

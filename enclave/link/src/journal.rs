@@ -15,7 +15,7 @@ pub const MAX_STATEMENT: usize = 16 * 1024;
 /// An encoded receipt, bytes, at most.
 pub const MAX_RECEIPT: usize = 9 * 1024;
 /// Receipts that may be unacknowledged before an enclave admits no more requests.
-pub const MAX_UNACKNOWLEDGED: usize = 1024;
+pub const MAX_UNACKNOWLEDGED: usize = 4096;
 
 const HEAD: usize = 5;
 const HELLO: u8 = 0x01;

@@ -47,6 +47,9 @@ pub struct Upstream {
     /// The header that carries the key.
     #[serde(default)]
     pub key_header: Option<KeyHeader>,
+    /// HTTP/2, where the provider speaks it: fewer connections. HTTP/1.1 takes less processor time a request.
+    #[serde(default = "yes")]
+    pub http2: bool,
     /// TLS 1.2 will do.
     #[serde(default)]
     pub tls12: bool,
@@ -87,6 +90,10 @@ pub enum KeyHeader {
 
 fn https() -> u16 {
     443
+}
+
+fn yes() -> bool {
+    true
 }
 
 fn v1() -> String {

@@ -24,6 +24,7 @@ use quoth_attestation::transcript::Details;
 use quoth_attestation::{Digest, record};
 use sha2::{Digest as _, Sha256};
 use tokio::sync::OwnedSemaphorePermit;
+use zeroize::Zeroizing;
 
 pub use ledger::Ledger;
 pub use shelf::Shelf;
@@ -131,7 +132,12 @@ impl Exchange {
         admitted: Admitted,
         asked: &Asked,
     ) -> Result<Self, EnclaveError> {
-        let opening = Opening::new(keys::random()?);
+        // The system's generator is asked once for both.
+        let random = Zeroizing::new(keys::random::<48>()?);
+        let (mut opening, mut cti) = ([0; 32], [0; 16]);
+        opening.copy_from_slice(&random[..32]);
+        cti.copy_from_slice(&random[32..]);
+        let opening = Opening::new(opening);
         let body = if RECEIPTS { Digest::of(&asked.body) } else { Digest([0; 32]) };
         let request = match RECEIPTS {
             true => opening.commit_digest(Label::Request, &body),
@@ -139,7 +145,7 @@ impl Exchange {
         };
         let open = Open {
             place,
-            cti: keys::random()?,
+            cti,
             opening,
             caller: asked.caller.clone(),
             method: asked.method.clone(),

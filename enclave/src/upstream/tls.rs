@@ -30,7 +30,8 @@ pub(super) fn config(upstream: &Upstream) -> Result<Arc<ClientConfig>, EnclaveEr
         .dangerous()
         .with_custom_certificate_verifier(Arc::new(Pinned { authority, pins }))
         .with_no_client_auth();
-    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    let protocols: &[&[u8]] = if upstream.http2 { &[b"h2", b"http/1.1"] } else { &[b"http/1.1"] };
+    config.alpn_protocols = protocols.iter().map(|name| name.to_vec()).collect();
     Ok(Arc::new(config))
 }
 

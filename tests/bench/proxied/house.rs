@@ -7,9 +7,6 @@ use rustix::process::Pid;
 
 use super::{Door, MODEL, Provider};
 
-/// As many as the journal has places for.
-const EXCHANGES: usize = 1024;
-
 pub(super) struct House {
     node: Node,
     key: String,
@@ -21,7 +18,6 @@ impl House {
         let ca = std::fs::read_to_string(provider.authority()).unwrap();
         let config = format!(
             "version = 1\nplatform = \"simulated\"\ntls_names = [\"localhost\", \"127.0.0.1\"]\n\
-             [limits]\nexchanges = {EXCHANGES}\n\
              [[upstream]]\nname = \"fake\"\nhost = \"localhost\"\nport = {}\napi = \"openai\"\nmodels = [\"{MODEL}\"]\nca = '''\n{ca}'''\n",
             provider.port(),
         );
