@@ -96,15 +96,17 @@ pub struct UpstreamDetails {
 
 /// What stands for a credential's value in [`head`].
 pub const REDACTED: &[u8] = b"redacted";
+/// Room for most heads at once.
+const HEAD_ROOM: usize = 512;
 
 /// A forwarded request's head as it is committed to: `METHOD target` and a line feed, then for each field its name in lower
 /// case, a colon, a space, its value and a line feed (`SPEC.md` §5). Fields come in the order sent, `host` before all others,
 /// and the same text stands for HTTP/1.1 and HTTP/2.
 pub fn head<'a>(method: &str, target: &str, fields: impl Iterator<Item = (&'a str, &'a [u8])>) -> Vec<u8> {
-    let mut head = [method.as_bytes(), b" ", target.as_bytes(), b"\n"].concat();
-    for (name, value) in fields {
-        head.extend([name.as_bytes(), b": ", value, b"\n"].concat());
-    }
+    let mut head = Vec::with_capacity(HEAD_ROOM);
+    let mut add = |parts: [&[u8]; 4]| parts.iter().for_each(|part| head.extend_from_slice(part));
+    add([method.as_bytes(), b" ", target.as_bytes(), b"\n"]);
+    fields.for_each(|(name, value)| add([name.as_bytes(), b": ", value, b"\n"]));
     head
 }
 

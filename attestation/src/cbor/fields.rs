@@ -6,14 +6,17 @@ use ciborium::Value;
 use super::write::order;
 use crate::{Digest, FormatError};
 
+/// Entries of most maps.
+const ROOM: usize = 16;
+
 /// Builds a map whose keys come out in deterministic order.
-#[derive(Default)]
 pub struct Map(Vec<(Value, Value)>);
 
 impl Map {
     /// An empty map.
+    #[expect(clippy::new_without_default, reason = "one way to make one")]
     pub fn new() -> Self {
-        Self::default()
+        Self(Vec::with_capacity(ROOM))
     }
 
     /// Adds an entry. Keys must be distinct.

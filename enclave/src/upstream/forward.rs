@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 use http::header::{ACCEPT_ENCODING, AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, HOST};
+use http::uri::{self, Authority, PathAndQuery, Scheme, Uri};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Version};
 use http_body_util::Full;
 use quoth_attestation::{fields, transcript};
@@ -87,7 +88,8 @@ pub fn returns(headers: &HeaderMap) -> HeaderMap {
 
 /// A request to a provider.
 pub struct Forward {
-    target: String,
+    authority: Authority,
+    target: PathAndQuery,
     host: HeaderValue,
     /// In the order that they are sent, the host apart.
     fields: HeaderMap,
@@ -97,28 +99,27 @@ pub struct Forward {
 impl Forward {
     /// The caller's request to `target`, which begins with `/v1`. None when a value is no header's.
     pub fn new(upstream: &Upstream, target: &str, passed: &HeaderMap, key: &Key, body: Bytes) -> Option<Self> {
-        let target = format!("{}{}", upstream.base_path, target.strip_prefix("/v1")?);
+        let target = [&upstream.base_path, target.strip_prefix("/v1")?].concat();
         let authority = match upstream.port {
             443 => upstream.host.clone(),
             port => format!("{}:{port}", upstream.host),
         };
+        let authority = Authority::from_maybe_shared(Bytes::from(authority)).ok()?;
+        let host = HeaderValue::from_str(authority.as_str()).ok()?;
         let mut fields = passed.clone();
         let (name, value) = key.header(upstream.key_header())?;
         fields.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
         fields.insert(CONTENT_LENGTH, HeaderValue::from(body.len()));
         fields.insert(name, value);
-        Some(Self { target, host: HeaderValue::try_from(authority).ok()?, fields, body })
+        let target = PathAndQuery::from_maybe_shared(Bytes::from(target)).ok()?;
+        Some(Self { authority, target, host, fields, body })
     }
 
     /// Request line and fields as receipts commit to them, the key left out.
     pub fn head(&self) -> Vec<u8> {
-        let field = |(name, value): (&'_ HeaderName, &'_ HeaderValue)| {
-            let value = if value.is_sensitive() { transcript::REDACTED.to_vec() } else { value.as_bytes().to_vec() };
-            (name.to_string(), value)
-        };
-        let fields: Vec<_> = [(&HOST, &self.host)].into_iter().chain(&self.fields).map(field).collect();
-        let fields = fields.iter().map(|(name, value)| (name.as_str(), &value[..]));
-        transcript::head(Method::POST.as_str(), &self.target, fields)
+        let fields = [(&HOST, &self.host)].into_iter().chain(&self.fields);
+        let fields = fields.map(|(name, value)| (name.as_str(), shown(value)));
+        transcript::head(Method::POST.as_str(), self.target.as_str(), fields)
     }
 
     /// The body.
@@ -127,29 +128,34 @@ impl Forward {
     }
 
     pub(super) fn http1(&self) -> Request<Full<Bytes>> {
-        let mut request = self.request(&self.target, Version::HTTP_11);
         let mut headers = HeaderMap::with_capacity(self.fields.len() + 1);
         headers.insert(HOST, self.host.clone());
-        headers.extend(self.fields.clone());
-        *request.headers_mut() = headers;
-        request
+        self.fields.iter().for_each(|(name, value)| _ = headers.append(name, value.clone()));
+        self.request(Uri::from(self.target.clone()), Version::HTTP_11, headers)
     }
 
     pub(super) fn http2(&self) -> Request<Full<Bytes>> {
-        // The host was made from text.
-        let uri = format!("https://{}{}", self.host.to_str().unwrap_or_default(), self.target);
-        let mut request = self.request(&uri, Version::HTTP_2);
-        *request.headers_mut() = self.fields.clone();
-        request
+        let mut parts = uri::Parts::default();
+        parts.scheme = Some(Scheme::HTTPS);
+        parts.authority = Some(self.authority.clone());
+        parts.path_and_query = Some(self.target.clone());
+        // A URI with all of its parts is one.
+        self.request(Uri::from_parts(parts).unwrap_or_default(), Version::HTTP_2, self.fields.clone())
     }
 
-    fn request(&self, uri: &str, version: Version) -> Request<Full<Bytes>> {
+    fn request(&self, uri: Uri, version: Version, headers: HeaderMap) -> Request<Full<Bytes>> {
         let mut request = Request::new(Full::new(self.body.clone()));
         *request.method_mut() = Method::POST;
-        *request.uri_mut() = uri.parse().unwrap_or_default();
+        *request.uri_mut() = uri;
         *request.version_mut() = version;
+        *request.headers_mut() = headers;
         request
     }
+}
+
+/// A key is not.
+fn shown(value: &HeaderValue) -> &[u8] {
+    if value.is_sensitive() { transcript::REDACTED } else { value.as_bytes() }
 }
 
 #[cfg(test)]

@@ -8,12 +8,13 @@ use quoth_attestation::Digest;
 use quoth_attestation::cose::Signed;
 use quoth_attestation::receipt::Receipt;
 use quoth_attestation::statement::Statement;
-use rusqlite::{Connection, OptionalExtension as _, TransactionBehavior, params};
+use rusqlite::{Connection, TransactionBehavior, params};
 
 /// How long a write waits for another process that holds the database.
 const BUSY: Duration = Duration::from_millis(1000);
-/// Pages of write-ahead log after which it is folded into the database (4 MiB).
-const CHECKPOINT_PAGES: u32 = 1000;
+/// Pages of write-ahead log after which it is folded into the database (16 MiB): each time, the tables' inner pages are
+/// written once more.
+const CHECKPOINT_PAGES: u32 = 4000;
 
 const SCHEMA: &str = "
     CREATE TABLE IF NOT EXISTS instances (
@@ -27,8 +28,8 @@ const SCHEMA: &str = "
         seq INTEGER NOT NULL,
         cti BLOB NOT NULL,
         cose BLOB NOT NULL,
-        PRIMARY KEY (id, seq)
-    ) STRICT, WITHOUT ROWID;
+        UNIQUE (id, seq)
+    ) STRICT;
     CREATE INDEX IF NOT EXISTS receipts_by_cti ON receipts (cti);
 ";
 
@@ -131,15 +132,17 @@ impl Store {
         let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         {
             let mut find = transaction.prepare_cached("SELECT cose FROM receipts WHERE id = ?1 AND seq = ?2")?;
-            let mut insert =
-                transaction.prepare_cached("INSERT INTO receipts (id, seq, cti, cose) VALUES (?1, ?2, ?3, ?4)")?;
+            let mut insert = transaction.prepare_cached(
+                "INSERT INTO receipts (id, seq, cti, cose) VALUES (?1, ?2, ?3, ?4) ON CONFLICT (id, seq) DO NOTHING",
+            )?;
             for (seq, bytes) in receipts {
                 let (place, cti) = check(*seq, bytes, self.node)?;
-                let known: Option<Vec<u8>> = find.query_row(params![self.id, place], |row| row.get(0)).optional()?;
-                match known {
-                    Some(known) if known == *bytes => {}
-                    Some(_) => return Err(JournalError::Conflict { seq: *seq }),
-                    None => drop(insert.execute(params![self.id, place, cti, bytes.as_ref()])?),
+                if insert.execute(params![self.id, place, cti, bytes.as_ref()])? > 0 {
+                    continue;
+                }
+                let known: Vec<u8> = find.query_row(params![self.id, place], |row| row.get(0))?;
+                if known != *bytes {
+                    return Err(JournalError::Conflict { seq: *seq });
                 }
             }
         }
