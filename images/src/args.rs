@@ -1,0 +1,123 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+/// Builds images that enclaves boot from, and says what they measure to.
+#[derive(Debug, Parser)]
+#[command(name = "quoth-images", version)]
+pub struct Arguments {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Build an image; writes it and its measurements.toml, which `quoth-verify policy init` reads
+    #[command(subcommand)]
+    Build(Build),
+    /// Say what an image that was built measures to, on any kind and number of processors
+    Measure(Measure),
+    /// Build the kernel that images have when no other is given, and print where it is
+    Kernel,
+    /// Move the list of what images are made of to what Debian has now
+    Lock(Lock),
+    /// Say what an enclave image file is and what it measures to, anybody's
+    Inspect(Inspect),
+}
+
+/// What to build for.
+#[derive(Debug, Subcommand)]
+pub enum Build {
+    /// For AWS Nitro Enclaves: an enclave image file
+    Nitro(Nitro),
+    /// For AMD SEV-SNP under QEMU and KVM: kernel, initramfs, firmware and how to launch them
+    Snp(Snp),
+}
+
+/// What both kinds of image are made of.
+#[derive(Args, Debug)]
+pub struct Parts {
+    /// The enclave's configuration, which becomes part of the image
+    #[arg(long, value_name = "ENCLAVE.TOML")]
+    pub config: PathBuf,
+    /// The enclave's program, linked statically
+    #[arg(long, value_name = "FILE")]
+    pub enclave: PathBuf,
+    /// A Linux kernel (bzImage) with everything built in that it needs [default: the one that `quoth-images kernel` builds]
+    #[arg(long, value_name = "FILE")]
+    pub kernel: Option<PathBuf>,
+    /// The image's name, for people
+    #[arg(long, default_value = "quoth")]
+    pub name: String,
+    /// The folder to write to
+    #[arg(long, value_name = "DIR")]
+    pub out: PathBuf,
+}
+
+/// Options of `build nitro`.
+#[derive(Args, Debug)]
+pub struct Nitro {
+    /// What it is made of.
+    #[command(flatten)]
+    pub parts: Parts,
+}
+
+/// Options of `build snp`.
+#[derive(Args, Debug)]
+pub struct Snp {
+    /// What it is made of.
+    #[command(flatten)]
+    pub parts: Parts,
+    /// Firmware that measures kernel hashes, as OVMF's AmdSev build does [default: Debian's]
+    #[arg(long, value_name = "FILE")]
+    pub ovmf: Option<PathBuf>,
+    /// What it may be launched on.
+    #[command(flatten)]
+    pub processors: Processors,
+}
+
+/// What an image may be launched on: SEV-SNP measures the first state of each processor, too.
+#[derive(Args, Debug)]
+pub struct Processors {
+    /// Numbers of virtual processors to measure for
+    #[arg(long, value_delimiter = ',', default_value = "1,2,4,8", value_parser = clap::value_parser!(u32).range(1..=512))]
+    pub vcpus: Vec<u32>,
+    /// Types of virtual processor to measure for, as QEMU names them
+    #[arg(long, value_delimiter = ',', default_value = "EPYC-v4,EPYC-Milan,EPYC-Genoa")]
+    pub cpu: Vec<String>,
+}
+
+/// Options of `measure`.
+#[derive(Args, Debug)]
+pub struct Measure {
+    /// The folder that was built
+    pub folder: PathBuf,
+    /// The image's name, for people
+    #[arg(long, default_value = "quoth")]
+    pub name: String,
+    /// What it may be launched on.
+    #[command(flatten)]
+    pub processors: Processors,
+}
+
+/// Options of `lock`.
+#[derive(Args, Debug)]
+pub struct Lock {
+    /// The list
+    #[arg(default_value = "images/inputs.lock")]
+    pub file: PathBuf,
+}
+
+/// Options of `inspect`.
+#[derive(Args, Debug)]
+pub struct Inspect {
+    /// The file
+    pub file: PathBuf,
+    /// Print one JSON object for programs
+    #[arg(long)]
+    pub json: bool,
+}

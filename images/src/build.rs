@@ -1,0 +1,125 @@
+//! Images from their parts. Their bytes follow from the parts' bytes and from nothing else.
+
+use std::fs;
+use std::path::Path;
+
+use serde_json::json;
+
+use crate::args::{Nitro, Parts, Snp};
+use crate::eif::Image;
+use crate::error::ImageError;
+use crate::inputs::Lock;
+use crate::measurements::Measurements;
+use crate::{initramfs, kernel, snp};
+
+/// Nitro has one serial port. The clock is not the host's to choose, and an enclave that fails ends.
+const NITRO_COMMAND_LINE: &str = "reboot=k panic=-1 oops=panic nomodules console=ttyS0 random.trust_cpu=on";
+/// The same for a virtual machine whose host is hostile: no other device than those named.
+const SNP_COMMAND_LINE: &str = "panic=-1 oops=panic nomodules console=ttyS0 random.trust_cpu=on";
+/// Memory for whoever launches an image without naming one: models are fed later, and need more.
+const DEFAULT_MEMORY: u64 = 1 << 30;
+const DEFAULT_PROCESSORS: u64 = 2;
+const MEASUREMENTS: &str = "measurements.toml";
+
+// What a folder has.
+pub(crate) const CONFIG: &str = "enclave.toml";
+pub(crate) const EIF: &str = "image.eif";
+pub(crate) const KERNEL: &str = "kernel";
+pub(crate) const INITRAMFS: &str = "initramfs.cpio";
+pub(crate) const FIRMWARE: &str = "firmware.fd";
+pub(crate) const COMMAND_LINE: &str = "command-line";
+
+/// What an image is made of, read.
+struct Read {
+    kernel: Vec<u8>,
+    initramfs: Vec<u8>,
+    measurements: Measurements,
+}
+
+impl Read {
+    fn new(parts: &Parts) -> Result<Self, ImageError> {
+        let config = read(&parts.config)?;
+        let problem = |problem| ImageError::Wrong { file: parts.config.clone(), problem };
+        let measurements = Measurements::new(&parts.name, &config).map_err(problem)?;
+        fs::create_dir_all(&parts.out).map_err(ImageError::at(&parts.out))?;
+        // Hosts read it, too: which models to feed, whom to let the enclave reach.
+        let copy = parts.out.join(CONFIG);
+        fs::write(&copy, &config).map_err(ImageError::at(&copy))?;
+        let initramfs = initramfs::bytes(read(&parts.enclave)?, config);
+        let kernel = parts.kernel.clone().map_or_else(kernel::get, Ok)?;
+        Ok(Self { kernel: read(&kernel)?, initramfs, measurements })
+    }
+}
+
+/// `build nitro`.
+pub(crate) fn nitro(options: &Nitro) -> Result<String, ImageError> {
+    let parts = &options.parts;
+    let Read { kernel, initramfs, measurements } = Read::new(parts)?;
+    let metadata = metadata(&parts.name);
+    let image = Image {
+        kernel: &kernel,
+        command_line: NITRO_COMMAND_LINE,
+        ramdisk: &initramfs,
+        metadata: metadata.as_bytes(),
+        memory: DEFAULT_MEMORY,
+        processors: DEFAULT_PROCESSORS,
+    };
+    let file = parts.out.join(EIF);
+    fs::File::create(&file).and_then(|out| image.write(std::io::BufWriter::new(out))).map_err(ImageError::at(&file))?;
+    told(parts, &measurements.nitro(&image.registers()))
+}
+
+/// `build snp`.
+pub(crate) fn snp(options: &Snp) -> Result<String, ImageError> {
+    let parts = &options.parts;
+    let Read { kernel, initramfs, measurements } = Read::new(parts)?;
+    let written = |name: &str, bytes: &[u8]| {
+        let file = parts.out.join(name);
+        fs::write(&file, bytes).map_err(ImageError::at(&file)).map(|()| file)
+    };
+    let launched = snp::Launched {
+        kernel: written(KERNEL, &kernel)?,
+        initramfs: written(INITRAMFS, &initramfs)?,
+        firmware: written(FIRMWARE, &firmware(options)?)?,
+        command_line: SNP_COMMAND_LINE.into(),
+    };
+    written(COMMAND_LINE, SNP_COMMAND_LINE.as_bytes())?;
+    let digests = snp::digests(&launched, &options.processors.cpu, &options.processors.vcpus)?;
+    told(parts, &measurements.snp(digests))
+}
+
+fn firmware(options: &Snp) -> Result<Vec<u8>, ImageError> {
+    match &options.ovmf {
+        Some(file) => read(file),
+        None => read(&snp::firmware(Lock::committed()?.input("firmware")?)?),
+    }
+}
+
+fn told(parts: &Parts, measurements: &Measurements) -> Result<String, ImageError> {
+    let (text, file) = (measurements.to_toml(), parts.out.join(MEASUREMENTS));
+    fs::write(&file, &text).map_err(ImageError::at(&file))?;
+    Ok(text)
+}
+
+/// In the words of `nitro-cli describe-eif`. The time is fixed: two builds of the same parts are the same.
+fn metadata(name: &str) -> String {
+    let (tool, version) = (env!("CARGO_PKG_NAME"), env!("CARGO_PKG_VERSION"));
+    json!({
+        "ImageName": name,
+        "ImageVersion": version,
+        "BuildMetadata": {
+            "BuildTime": "1970-01-01T00:00:00Z",
+            "BuildTool": tool,
+            "BuildToolVersion": version,
+            "OperatingSystem": "Linux",
+            "KernelVersion": "",
+        },
+        "DockerInfo": {},
+        "CustomMetadata": {},
+    })
+    .to_string()
+}
+
+pub(crate) fn read(file: &Path) -> Result<Vec<u8>, ImageError> {
+    fs::read(file).map_err(ImageError::at(file))
+}

@@ -1,0 +1,74 @@
+use std::io::{self, Write};
+
+use quoth_attestation::measurement::pcr;
+
+use super::Registers;
+use super::header::{HEADER, Header, Kind, MAX_SECTIONS, SECTION_HEADER, VERSION};
+
+/// An image to be written: one kernel, one ramdisk.
+pub struct Image<'a> {
+    /// A Linux kernel, as bzImage.
+    pub kernel: &'a [u8],
+    /// Its command line.
+    pub command_line: &'a str,
+    /// An initramfs.
+    pub ramdisk: &'a [u8],
+    /// What `inspect` and `nitro-cli describe-eif` show; not measured.
+    pub metadata: &'a [u8],
+    /// Memory for whoever launches it without naming one, bytes.
+    pub memory: u64,
+    /// Processors, likewise.
+    pub processors: u64,
+}
+
+impl Image<'_> {
+    /// What it measures to.
+    pub fn registers(&self) -> Registers {
+        let all = pcr(&[self.kernel, self.command_line.as_bytes(), self.ramdisk]);
+        Registers { pcr0: all, pcr1: all, pcr2: pcr(&[]) }
+    }
+
+    /// Writes the file.
+    ///
+    /// # Errors
+    /// Those of `out`.
+    pub fn write(&self, mut out: impl Write) -> io::Result<()> {
+        let sections = [
+            (Kind::Kernel, self.kernel),
+            (Kind::CommandLine, self.command_line.as_bytes()),
+            (Kind::Metadata, self.metadata),
+            (Kind::Ramdisk, self.ramdisk),
+        ];
+        let (mut offsets, mut sizes, mut end) = ([0; MAX_SECTIONS], [0; MAX_SECTIONS], HEADER as u64);
+        for ((offset, size), (_, content)) in offsets.iter_mut().zip(&mut sizes).zip(&sections) {
+            (*offset, *size) = (end, content.len() as u64);
+            end += SECTION_HEADER as u64 + *size;
+        }
+        let Self { memory, processors, .. } = *self;
+        let count = sections.len() as u16;
+        let header = Header { version: VERSION, flags: 0, memory, processors, count, offsets, sizes }.bytes();
+        let heads = sections.map(|(kind, content)| section_header(kind, content.len() as u64));
+
+        let mut checksum = crc32fast::Hasher::new();
+        checksum.update(&header);
+        for (head, (_, content)) in heads.iter().zip(&sections) {
+            checksum.update(head);
+            checksum.update(content);
+        }
+        out.write_all(&header)?;
+        out.write_all(&checksum.finalize().to_be_bytes())?;
+        for (head, (_, content)) in heads.iter().zip(&sections) {
+            out.write_all(head)?;
+            out.write_all(content)?;
+        }
+        out.flush()
+    }
+}
+
+/// Kind, no flags, size.
+fn section_header(kind: Kind, size: u64) -> [u8; SECTION_HEADER] {
+    let mut bytes = [0; SECTION_HEADER];
+    bytes[..2].copy_from_slice(&kind.number().to_be_bytes());
+    bytes[4..].copy_from_slice(&size.to_be_bytes());
+    bytes
+}

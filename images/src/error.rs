@@ -1,0 +1,86 @@
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::eif::EifError;
+
+/// Why there is no image, or nothing to say of one.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ImageError {
+    /// A file could not be read or written.
+    #[error("{}: {source}", file.display())]
+    File {
+        /// The file.
+        file: PathBuf,
+        /// The cause.
+        source: io::Error,
+    },
+    /// A file is not what it should be.
+    #[error("{}: {problem}", file.display())]
+    Wrong {
+        /// The file.
+        file: PathBuf,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// Not an enclave image file.
+    #[error("{}: {source}", file.display())]
+    Eif {
+        /// The file.
+        file: PathBuf,
+        /// What is wrong with it.
+        source: EifError,
+    },
+    /// No folder to keep things in.
+    #[error("neither QUOTH_CACHE nor HOME is set")]
+    NoCache,
+    /// The list of inputs.
+    #[error("inputs.lock: {0}")]
+    Lock(String),
+    /// An input that could not be fetched.
+    #[error("{url}: {problem}")]
+    Fetch {
+        /// Where it should be.
+        url: String,
+        /// What went wrong.
+        problem: String,
+    },
+    /// A program that is not there.
+    #[error("{program} is missing. Please install: apt-get install {package}")]
+    Missing {
+        /// Which.
+        program: String,
+        /// The package that has it.
+        package: &'static str,
+    },
+    /// A program that failed.
+    #[error("{program} failed: {said}")]
+    Tool {
+        /// Which.
+        program: String,
+        /// What it said.
+        said: String,
+    },
+    /// The kernel cannot be built as it should be.
+    #[error("kernel: {0}")]
+    Kernel(String),
+    /// A type of processor that nobody knows.
+    #[error(
+        "{0} is no type of virtual processor with SEV-SNP: EPYC-v4, EPYC-Milan, EPYC-Genoa and EPYC-Turin are some"
+    )]
+    Cpu(String),
+    /// Firmware that nothing can be computed for.
+    #[error("{}: {problem}", file.display())]
+    Firmware {
+        /// The file.
+        file: PathBuf,
+        /// What is wrong with it.
+        problem: String,
+    },
+}
+
+impl ImageError {
+    pub(crate) fn at(file: &Path) -> impl Fn(io::Error) -> Self {
+        |source| Self::File { file: file.into(), source }
+    }
+}

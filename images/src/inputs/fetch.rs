@@ -1,0 +1,118 @@
+use std::fs::{self, File};
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use sha2::{Digest as _, Sha256};
+
+use super::Input;
+use crate::error::ImageError;
+use crate::tool;
+
+/// Seconds in which a connection must stand, and the whole file must have come.
+const CONNECT: u64 = 30;
+const WHOLE: u64 = 1800;
+
+/// The file in `folder`, or from the mirror.
+pub(super) fn get(input: &Input, mirror: &str, folder: &Path) -> Result<PathBuf, ImageError> {
+    let name = input.path.rsplit('/').next().unwrap_or_default();
+    let file = folder.join(format!("{}-{name}", &input.sha256[..16]));
+    if is(input, &file) {
+        return Ok(file);
+    }
+    fs::create_dir_all(folder).map_err(ImageError::at(folder))?;
+    let draft = tempfile::Builder::new().prefix(".fetching-").tempfile_in(folder).map_err(ImageError::at(folder))?;
+    let url = format!("{}/{}", mirror.trim_end_matches('/'), input.path);
+    let mut curl = tool::command("curl");
+    curl.args(["--fail", "--silent", "--show-error", "--location"]);
+    curl.args(["--connect-timeout", &CONNECT.to_string(), "--max-time", &WHOLE.to_string()]);
+    curl.args(["--max-filesize", &input.size.to_string(), "--output"]).arg(draft.path()).arg(&url);
+    tool::run(curl, "curl").map_err(|error| match error {
+        ImageError::Tool { said, .. } => ImageError::Fetch { url: url.clone(), problem: said },
+        other => other,
+    })?;
+    if !is(input, draft.path()) {
+        return Err(ImageError::Fetch { url, problem: "not the bytes that the lock names".into() });
+    }
+    draft.persist(&file).map_err(|error| ImageError::at(&file)(error.error))?;
+    Ok(file)
+}
+
+/// Whether a file has the input's bytes.
+fn is(input: &Input, file: &Path) -> bool {
+    let digest = || {
+        let mut file = File::open(file)?;
+        if file.metadata()?.len() != input.size {
+            return Ok(None);
+        }
+        let (mut hash, mut buffer) = (Sha256::new(), vec![0; 1 << 20]);
+        loop {
+            match file.read(&mut buffer)? {
+                0 => return Ok::<_, std::io::Error>(Some(hex::encode(hash.finalize()))),
+                count => hash.update(&buffer[..count]),
+            }
+        }
+    };
+    digest().is_ok_and(|digest| digest.as_ref() == Some(&input.sha256))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use std::io::Write;
+    use std::net::TcpListener;
+
+    use super::*;
+
+    const BYTES: &[u8] = b"a package";
+
+    fn input() -> Input {
+        Input {
+            name: "p".into(),
+            package: "p".into(),
+            suite: "s".into(),
+            release: "1".into(),
+            path: "pool/main/p/p_1_all.deb".into(),
+            size: BYTES.len() as u64,
+            sha256: hex::encode(Sha256::digest(BYTES)),
+        }
+    }
+
+    /// A mirror that answers once.
+    fn mirror(status: &'static str, body: &'static [u8]) -> String {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        std::thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            let mut asked = [0; 4096];
+            let count = stream.read(&mut asked).unwrap();
+            assert!(asked[..count].starts_with(b"GET /debian/pool/main/p/p_1_all.deb HTTP/1.1\r\n"));
+            write!(stream, "HTTP/1.1 {status}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n", body.len()).unwrap();
+            stream.write_all(body).unwrap();
+        });
+        format!("http://{address}/debian/")
+    }
+
+    #[test]
+    fn what_comes_is_what_the_lock_names_and_is_kept() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = get(&input(), &mirror("200 OK", BYTES), folder.path()).unwrap();
+        assert_eq!(fs::read(&file).unwrap(), BYTES);
+        // No mirror is asked again, until what is kept is no longer what it was.
+        assert_eq!(get(&input(), "http://127.0.0.1:1", folder.path()).unwrap(), file);
+        fs::write(&file, b"b package").unwrap();
+        assert!(get(&input(), "http://127.0.0.1:1", folder.path()).is_err());
+    }
+
+    #[test]
+    fn anything_else_is_refused_and_not_kept() {
+        for (status, body) in
+            [("200 OK", &b"b package"[..]), ("200 OK", b"a pack"), ("200 OK", b"a package and more"), ("404 No", BYTES)]
+        {
+            let folder = tempfile::tempdir().unwrap();
+            let error = get(&input(), &mirror(status, body), folder.path()).unwrap_err();
+            assert!(matches!(error, ImageError::Fetch { .. }), "{error}");
+            assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0, "{status}");
+        }
+    }
+}

@@ -1,0 +1,83 @@
+//! The newest versions, from apt, which checks the archive's signatures. It works in a folder of its own, so that the system's
+//! configuration does not matter and is not changed.
+
+use std::fs;
+use std::path::Path;
+
+use super::lock::{Input, Lock};
+use crate::error::ImageError;
+use crate::tool;
+
+const KEYRING: &str = "/usr/share/keyrings/debian-archive-keyring.gpg";
+const HEAD: &str = "\
+# What images are made of beside Quoth itself. `quoth-images lock` moves it: old versions leave the mirrors.
+";
+
+/// Rewrites a lock file; says what has moved.
+pub(super) fn write(file: &Path, mirror: &str) -> Result<String, ImageError> {
+    let text = fs::read_to_string(file).map_err(ImageError::at(file))?;
+    let before = Lock::parse(&text)?;
+    let mut lock = before.clone();
+    let apt = Apt::new(&lock, mirror)?;
+    let mut told = String::new();
+    for input in lock.inputs_mut() {
+        let from = input.release.clone();
+        apt.renew(input)?;
+        let moved = if from == input.release { "unchanged".into() } else { format!("was {from}") };
+        told += &format!("{} {} {} ({moved})\n", input.name, input.package, input.release);
+    }
+    // safe: texts and numbers
+    let text = format!("{HEAD}{}", toml::to_string(&lock).expect("plain structures serialize"));
+    Lock::parse(&text)?;
+    fs::write(file, text).map_err(ImageError::at(file))?;
+    Ok(told)
+}
+
+/// apt with a state of its own.
+struct Apt(tempfile::TempDir);
+
+impl Apt {
+    fn new(lock: &Lock, mirror: &str) -> Result<Self, ImageError> {
+        let folder = tempfile::tempdir().map_err(ImageError::at(Path::new("a temporary folder")))?;
+        let at = folder.path().display();
+        let options = format!(
+            "Dir::Etc::sourcelist \"{at}/sources.list\";\nDir::Etc::sourceparts \"/dev/null\";\n\
+             Dir::Etc::preferencesparts \"/dev/null\";\nDir::State::lists \"{at}/lists\";\nDir::Cache \"{at}/cache\";\n"
+        );
+        let mut suites: Vec<_> = lock.clone().inputs_mut().iter().map(|input| input.suite.clone()).collect();
+        suites.sort();
+        suites.dedup();
+        let source = |suite: &String| format!("deb [signed-by={KEYRING}] {mirror} {suite} main\n");
+        let sources: String = suites.iter().map(source).collect();
+        for folder in [folder.path().join("lists/partial"), folder.path().join("cache/archives/partial")] {
+            fs::create_dir_all(&folder).map_err(ImageError::at(&folder))?;
+        }
+        for (name, text) in [("options", options), ("sources.list", sources)] {
+            let file = folder.path().join(name);
+            fs::write(&file, text).map_err(ImageError::at(&file))?;
+        }
+        let apt = Self(folder);
+        apt.say("apt-get", &["update", "-qq"])?;
+        Ok(apt)
+    }
+
+    fn say(&self, program: &'static str, arguments: &[&str]) -> Result<String, ImageError> {
+        let mut command = tool::command(program);
+        command.env("APT_CONFIG", self.0.path().join("options")).args(arguments);
+        tool::run(command, "apt")
+    }
+
+    /// What the archive's index says of the newest version.
+    fn renew(&self, input: &mut Input) -> Result<(), ImageError> {
+        let package = format!("{}/{}", input.package, input.suite);
+        let shown = self.say("apt-cache", &["show", "--no-all-versions", &package])?;
+        let field = |name: &str| {
+            let line = shown.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": "));
+            line.map(str::to_owned)
+                .ok_or_else(|| ImageError::Lock(format!("{package}: the archive does not say its {name}")))
+        };
+        (input.release, input.path, input.sha256) = (field("Version")?, field("Filename")?, field("SHA256")?);
+        input.size = field("Size")?.parse().map_err(|_| ImageError::Lock(format!("{package}: no size")))?;
+        Ok(())
+    }
+}

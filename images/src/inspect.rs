@@ -1,0 +1,67 @@
+//! Says what an enclave image file is, anybody's.
+
+use std::fmt::Write as _;
+use std::fs::File;
+use std::io::BufReader;
+
+use serde_json::{Value, json};
+
+use crate::args::Inspect;
+use crate::eif::{self, Inspected};
+use crate::error::ImageError;
+
+pub(crate) fn run(options: &Inspect) -> Result<String, ImageError> {
+    let file = options.file.clone();
+    let opened = File::open(&file).map_err(|source| ImageError::File { file: file.clone(), source })?;
+    let found = eif::inspect(BufReader::new(opened)).map_err(|source| ImageError::Eif { file, source })?;
+    Ok(if options.json { told_to_programs(&found) } else { told(&found) })
+}
+
+fn told(found: &Inspected) -> String {
+    let mut text = String::new();
+    let mut row = |name: &str, value: String| _ = writeln!(text, "{name:14}{value}");
+    let processor = if found.arm64 { "aarch64" } else { "x86-64" };
+    row("format", format!("enclave image file, version {}, {processor}", found.version));
+    row("checksum", if found.intact { "right".into() } else { "WRONG: the file is damaged, or was edited".into() });
+    row("launched with", format!("{} MiB and {} processors by default", found.memory >> 20, found.processors));
+    for section in &found.sections {
+        row(section.kind.name(), format!("{} bytes, SHA-256 {}", section.size, section.sha256));
+    }
+    if let Some(line) = &found.command_line {
+        row("says", printable(line));
+    }
+    if let Some(metadata) = &found.metadata {
+        row("described as", printable(metadata));
+    }
+    let registers = &found.registers;
+    for (name, register) in [("PCR0", registers.pcr0), ("PCR1", registers.pcr1), ("PCR2", registers.pcr2)] {
+        row(name, hex::encode(register));
+    }
+    text
+}
+
+fn told_to_programs(found: &Inspected) -> String {
+    let section = |section: &eif::Section| json!({ "kind": section.kind.name(), "size": section.size, "sha256": section.sha256.to_string() });
+    let metadata = found.metadata.as_deref().map(|bytes| serde_json::from_slice::<Value>(bytes).unwrap_or(Value::Null));
+    let registers = &found.registers;
+    let told = json!({
+        "version": found.version,
+        "arm64": found.arm64,
+        "intact": found.intact,
+        "memory": found.memory,
+        "processors": found.processors,
+        "sections": found.sections.iter().map(section).collect::<Vec<_>>(),
+        "command_line": found.command_line.as_deref().map(String::from_utf8_lossy),
+        "metadata": metadata,
+        "pcr0": hex::encode(registers.pcr0),
+        "pcr1": hex::encode(registers.pcr1),
+        "pcr2": hex::encode(registers.pcr2),
+    });
+    format!("{told}\n")
+}
+
+/// A foreign file's words, without what a terminal would act on.
+fn printable(bytes: &[u8]) -> String {
+    let text = String::from_utf8_lossy(bytes);
+    text.chars().map(|letter| if letter.is_control() { char::REPLACEMENT_CHARACTER } else { letter }).collect()
+}

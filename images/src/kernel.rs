@@ -1,0 +1,142 @@
+//! The kernel of images: Debian's source, a small configuration, and nothing of the machine that it is built on.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::thread::available_parallelism;
+
+use sha2::{Digest as _, Sha256};
+
+use crate::error::ImageError;
+use crate::inputs::{self, Lock};
+use crate::tool;
+
+/// What it has.
+const CONFIG: &str = include_str!("../kernel/config");
+/// What would else tell when, where and by whom it was built.
+const FIXED: [&str; 4] = [
+    "KBUILD_BUILD_TIMESTAMP=1970-01-01 00:00:00 UTC",
+    "KBUILD_BUILD_USER=quoth",
+    "KBUILD_BUILD_HOST=quoth",
+    "KBUILD_BUILD_VERSION=1",
+];
+const IMAGE: &str = "arch/x86/boot/bzImage";
+
+/// The kernel's file: built, unless the same recipe was built before.
+pub(crate) fn get() -> Result<PathBuf, ImageError> {
+    let lock = Lock::committed()?;
+    let source = lock.input("kernel")?;
+    let folder = inputs::cache()?.join("kernel");
+    let kernel = folder.join(recipe(&source.sha256, &compiler()?)).join("bzImage");
+    if kernel.is_file() {
+        return Ok(kernel);
+    }
+    for (program, package) in [("make", "make"), ("flex", "flex"), ("bison", "bison"), ("bc", "bc"), ("xz", "xz-utils")]
+    {
+        let mut asked = tool::command(program);
+        asked.arg("--version");
+        tool::run(asked, package)?;
+    }
+    eprintln!("Building the kernel of images, {} (once; about five minutes)", source.release);
+    fs::create_dir_all(&folder).map_err(ImageError::at(&folder))?;
+    let work = tempfile::Builder::new().prefix(".building-").tempdir_in(&folder).map_err(ImageError::at(&folder))?;
+    let built = build(&source.fetch()?, work.path())?;
+    let place = kernel.parent().unwrap_or(&folder);
+    fs::create_dir_all(place).map_err(ImageError::at(place))?;
+    // Whoever builds the same at the same time writes the same.
+    fs::rename(&built, &kernel).map_err(ImageError::at(&kernel))?;
+    Ok(kernel)
+}
+
+/// What determines the kernel's bytes.
+fn recipe(source: &str, compiler: &str) -> String {
+    let mut hash = Sha256::new();
+    for part in [source, CONFIG, compiler].into_iter().chain(FIXED) {
+        hash.update((part.len() as u64).to_be_bytes());
+        hash.update(part);
+    }
+    hex::encode(&hash.finalize()[..16])
+}
+
+fn compiler() -> Result<String, ImageError> {
+    let version = |program, package| {
+        let mut asked = tool::command(program);
+        asked.arg("--version");
+        tool::run(asked, package)
+    };
+    Ok(version("gcc", "gcc")? + &version("ld", "binutils")?)
+}
+
+fn build(package: &Path, work: &Path) -> Result<PathBuf, ImageError> {
+    let unpacked = work.join("package");
+    let mut unpack = tool::command("dpkg-deb");
+    unpack.arg("-x").arg(package).arg(&unpacked);
+    tool::run(unpack, "dpkg")?;
+    let archives = unpacked.join("usr/src");
+    let is_archive = |path: &PathBuf| path.to_string_lossy().ends_with(".tar.xz");
+    let entries = fs::read_dir(&archives).map_err(ImageError::at(&archives))?;
+    let archive = entries.flatten().map(|entry| entry.path()).find(is_archive);
+    let archive = archive.ok_or_else(|| ImageError::Kernel("the package has no source".into()))?;
+    let source = work.join("source");
+    fs::create_dir(&source).map_err(ImageError::at(&source))?;
+    let mut unpack = tool::command("tar");
+    unpack.arg("-xf").arg(archive).arg("-C").arg(&source).args(["--strip-components", "1"]);
+    tool::run(unpack, "tar")?;
+
+    let wanted = work.join("wanted");
+    fs::write(&wanted, CONFIG).map_err(ImageError::at(&wanted))?;
+    let make = |arguments: &[&str]| {
+        let mut make = tool::command("make");
+        make.arg("-s").arg("-C").arg(&source).args(FIXED).args(arguments).env("KCONFIG_ALLCONFIG", &wanted);
+        tool::run(make, "make")
+    };
+    make(&["allnoconfig"])?;
+    let file = source.join(".config");
+    check(CONFIG, &fs::read_to_string(&file).map_err(ImageError::at(&file))?)?;
+    let jobs = available_parallelism().map_or(1, usize::from);
+    make(&[&format!("-j{jobs}"), "bzImage"])?;
+    Ok(source.join(IMAGE))
+}
+
+/// The kernel's own rules may have dropped what was asked for, or brought what was not.
+fn check(wanted: &str, given: &str) -> Result<(), ImageError> {
+    let options = |text: &'_ str| -> BTreeMap<String, String> {
+        let option = |line: &str| line.split_once('=').map(|(name, value)| (name.to_owned(), value.to_owned()));
+        text.lines().filter(|line| !line.starts_with('#')).filter_map(option).collect()
+    };
+    let given = options(given);
+    let differs = |(name, value): &(String, String)| given.get(name).map_or("n", |found| found) != value;
+    match options(wanted).into_iter().find(differs) {
+        Some((name, value)) => Err(ImageError::Kernel(format!("its rules do not allow {name}={value}"))),
+        None => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_option_must_be_as_wanted() {
+        let wanted = "# why\nCONFIG_A=y\nCONFIG_B=n\nCONFIG_C=256\n";
+        assert!(check(wanted, "CONFIG_A=y\n# CONFIG_B is not set\nCONFIG_C=256\nCONFIG_D=y\n").is_ok());
+        for given in ["CONFIG_C=256\n", "CONFIG_A=y\nCONFIG_B=y\nCONFIG_C=256\n", "CONFIG_A=y\nCONFIG_C=2\n"] {
+            assert!(check(wanted, given).is_err(), "{given}");
+        }
+    }
+
+    #[test]
+    fn a_recipe_is_its_parts() {
+        assert_eq!(recipe("a", "b"), recipe("a", "b"));
+        assert_ne!(recipe("a", "b"), recipe("a", "c"));
+        assert_ne!(recipe("ab", ""), recipe("a", "b"));
+    }
+
+    #[test]
+    fn the_configuration_says_each_thing_once() {
+        let names: Vec<_> = CONFIG.lines().filter_map(|line| line.split_once('=')).map(|(name, _)| name).collect();
+        for (at, name) in names.iter().enumerate() {
+            assert!(name.starts_with("CONFIG_") && !names[..at].contains(name), "{name}");
+        }
+    }
+}

@@ -1,0 +1,38 @@
+//! What a folder of `quoth-images build` measures to, from the files that would be launched.
+
+use std::fs::{self, File};
+use std::io::BufReader;
+
+use crate::args::Measure;
+use crate::build::{COMMAND_LINE, CONFIG, EIF, FIRMWARE, INITRAMFS, KERNEL, read};
+use crate::error::ImageError;
+use crate::measurements::Measurements;
+use crate::{eif, snp};
+
+pub(crate) fn run(options: &Measure) -> Result<String, ImageError> {
+    let place = |name: &str| options.folder.join(name);
+    let config = place(CONFIG);
+    let problem = |problem| ImageError::Wrong { file: config.clone(), problem };
+    let mut measurements = Measurements::new(&options.name, &read(&config)?).map_err(problem)?;
+    let (image, kernel) = (place(EIF), place(KERNEL));
+    if !image.exists() && !kernel.exists() {
+        let problem = "no folder that `quoth-images build` wrote".into();
+        return Err(ImageError::Wrong { file: options.folder.clone(), problem });
+    }
+    if image.exists() {
+        let file = File::open(&image).map_err(ImageError::at(&image))?;
+        let found = eif::inspect(BufReader::new(file)).map_err(|source| ImageError::Eif { file: image, source })?;
+        measurements = measurements.nitro(&found.registers);
+    }
+    if kernel.exists() {
+        let line = place(COMMAND_LINE);
+        let launched = snp::Launched {
+            kernel,
+            initramfs: place(INITRAMFS),
+            firmware: place(FIRMWARE),
+            command_line: fs::read_to_string(&line).map_err(ImageError::at(&line))?,
+        };
+        measurements = measurements.snp(snp::digests(&launched, &options.processors.cpu, &options.processors.vcpus)?);
+    }
+    Ok(measurements.to_toml())
+}

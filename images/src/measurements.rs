@@ -1,0 +1,84 @@
+//! `measurements.toml`: what an image measures to. `quoth-verify policy init` makes a policy of it.
+
+use quoth_attestation::Digest;
+use serde::{Deserialize, Serialize};
+
+use crate::eif::Registers;
+
+/// What is known of one image.
+#[derive(Debug, Serialize)]
+pub struct Measurements {
+    version: u32,
+    name: String,
+    /// SHA-256 of the configuration inside, hex.
+    config: String,
+    /// SHA-256 of the models that it names, hex.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    models: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    nitro: Option<Nitro>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    snp: Vec<Snp>,
+}
+
+#[derive(Debug, Serialize)]
+struct Nitro {
+    pcr0: String,
+    pcr1: String,
+    pcr2: String,
+}
+
+/// The launch digest with so many virtual processors of one type.
+#[derive(Debug, Serialize)]
+pub struct Snp {
+    /// How many.
+    pub vcpus: u32,
+    /// Of which type, as QEMU names it.
+    pub cpu: String,
+    /// Hex.
+    pub launch: String,
+}
+
+/// What matters here of a configuration; the enclave reads the rest, strictly.
+#[derive(Deserialize)]
+struct Config {
+    #[serde(default)]
+    model: Vec<Model>,
+}
+
+#[derive(Deserialize)]
+struct Model {
+    sha256: String,
+}
+
+impl Measurements {
+    /// Nothing measured yet.
+    ///
+    /// # Errors
+    /// What is wrong with the configuration.
+    pub fn new(name: &str, config: &[u8]) -> Result<Self, String> {
+        let text = std::str::from_utf8(config).map_err(|error| error.to_string())?;
+        let Config { model } = toml::from_str(text).map_err(|error| error.message().to_owned())?;
+        let models = model.into_iter().map(|model| model.sha256).collect();
+        let config = Digest::of(config).to_string();
+        Ok(Self { version: 1, name: name.into(), config, models, nitro: None, snp: Vec::new() })
+    }
+
+    /// As an enclave image file.
+    pub fn nitro(self, registers: &Registers) -> Self {
+        let Registers { pcr0, pcr1, pcr2 } = registers;
+        let [pcr0, pcr1, pcr2] = [pcr0, pcr1, pcr2].map(hex::encode);
+        Self { nitro: Some(Nitro { pcr0, pcr1, pcr2 }), ..self }
+    }
+
+    /// Under SEV-SNP.
+    pub fn snp(self, snp: Vec<Snp>) -> Self {
+        Self { snp, ..self }
+    }
+
+    /// The file.
+    pub fn to_toml(&self) -> String {
+        // safe: texts and numbers, whose tables come last
+        toml::to_string(self).expect("plain structures serialize")
+    }
+}

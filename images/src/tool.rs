@@ -1,0 +1,33 @@
+//! Programs of others that building needs.
+
+use std::io;
+use std::process::{Command, Stdio};
+
+use crate::error::ImageError;
+
+/// What a program said when it failed, characters, at most.
+const SAID: usize = 2000;
+
+/// A program that speaks English and asks nothing.
+pub(crate) fn command(program: &str) -> Command {
+    let mut command = Command::new(program);
+    command.env("LC_ALL", "C").env("TZ", "UTC").stdin(Stdio::null());
+    command
+}
+
+/// Runs it to its end; `package` has it. Returns what it printed.
+pub(crate) fn run(mut command: Command, package: &'static str) -> Result<String, ImageError> {
+    let program = command.get_program().to_string_lossy().into_owned();
+    let output = command.output().map_err(|error| match error.kind() {
+        io::ErrorKind::NotFound => ImageError::Missing { program: program.clone(), package },
+        _ => ImageError::File { file: program.clone().into(), source: error },
+    })?;
+    if output.status.success() {
+        return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
+    }
+    let said = String::from_utf8_lossy(if output.stderr.is_empty() { &output.stdout } else { &output.stderr });
+    let said = said.trim();
+    // Of a long story the end says why.
+    let skip = said.chars().count().saturating_sub(SAID);
+    Err(ImageError::Tool { program, said: said.chars().skip(skip).collect() })
+}

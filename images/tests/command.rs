@@ -1,0 +1,110 @@
+//! `quoth-images`, as a person calls it.
+#![allow(clippy::unwrap_used)]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use quoth_attestation::Digest;
+use quoth_attestation::measurement::pcr;
+use tempfile::TempDir;
+
+const CONFIG: &str = "version = 1\n[[model]]\nname = \"m\"\nsha256 = \"00ff\"\n";
+
+/// The parts of an image, in a folder of their own.
+struct Parts(TempDir);
+
+impl Parts {
+    fn new() -> Self {
+        let parts = Self(tempfile::tempdir().unwrap());
+        fs::write(parts.file("enclave.toml"), CONFIG).unwrap();
+        fs::write(parts.file("enclave"), vec![1; 100_001]).unwrap();
+        fs::write(parts.file("kernel"), vec![2; 50_000]).unwrap();
+        parts
+    }
+
+    fn file(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    fn build(&self, kind: &str, more: &[&Path]) -> Output {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_quoth-images"));
+        command.args(["build", kind]).current_dir(self.0.path());
+        for (option, name) in [("--config", "enclave.toml"), ("--enclave", "enclave"), ("--kernel", "kernel")] {
+            command.arg(option).arg(name);
+        }
+        command.args(["--out", "out"]).args(more).output().unwrap()
+    }
+}
+
+fn inspect(file: &Path, options: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_quoth-images")).arg("inspect").arg(file).args(options).output().unwrap()
+}
+
+fn measure(folder: &Path) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_quoth-images")).arg("measure").arg(folder).output().unwrap()
+}
+
+#[test]
+fn an_image_follows_from_its_parts_and_says_what_it_measures_to() {
+    let (here, there) = (Parts::new(), Parts::new());
+    let output = here.build("nitro", &[]);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let elsewhere = Command::new(env!("CARGO_BIN_EXE_quoth-images"))
+        .args(["build", "nitro", "--out"])
+        .arg(there.file("deep/er"))
+        .args(["--config", "enclave.toml", "--enclave", "enclave", "--kernel", "kernel"])
+        .current_dir(there.0.path())
+        .env("TZ", "Pacific/Auckland")
+        .env("LANG", "tr_TR.UTF-8")
+        .output()
+        .unwrap();
+    assert!(elsewhere.status.success());
+    let built = fs::read(here.file("out/measurements.toml")).unwrap();
+    let measured = measure(&here.file("out"));
+    assert!(measured.status.success() && measured.stdout == built, "measured again, it is what it was");
+    assert_eq!(measure(here.0.path()).status.code(), Some(2), "a folder without an image");
+    let image = fs::read(here.file("out/image.eif")).unwrap();
+    assert!(image == fs::read(there.file("deep/er/image.eif")).unwrap(), "two builds differ");
+
+    let told: toml::Table = fs::read_to_string(here.file("out/measurements.toml")).unwrap().parse().unwrap();
+    assert_eq!(output.stdout, told_file(&here));
+    assert_eq!(told["config"].as_str(), Some(&*Digest::of(CONFIG.as_bytes()).to_string()));
+    assert_eq!(told["models"].as_array().unwrap()[0].as_str(), Some("00ff"));
+    assert_eq!(told["nitro"]["pcr2"].as_str(), Some(&*hex::encode(pcr(&[]))));
+
+    let inspected = inspect(&here.file("out/image.eif"), &["--json"]);
+    let inspected: serde_json::Value = serde_json::from_slice(&inspected.stdout).unwrap();
+    for register in ["pcr0", "pcr1", "pcr2"] {
+        assert_eq!(inspected[register].as_str(), told["nitro"][register].as_str(), "{register}");
+    }
+    assert_eq!(inspected["intact"], true);
+    assert_eq!(inspected["sections"][0]["size"], 50_000);
+    let text = String::from_utf8(inspect(&here.file("out/image.eif"), &[]).stdout).unwrap();
+    assert!(text.contains("checksum      right") && text.contains(told["nitro"]["pcr0"].as_str().unwrap()), "{text}");
+}
+
+fn told_file(parts: &Parts) -> Vec<u8> {
+    fs::read(parts.file("out/measurements.toml")).unwrap()
+}
+
+#[test]
+fn what_is_no_image_no_configuration_and_no_firmware_is_refused_in_words() {
+    let parts = Parts::new();
+    let refused = |output: Output| {
+        assert_eq!(output.status.code(), Some(2));
+        String::from_utf8(output.stderr).unwrap()
+    };
+    assert!(refused(inspect(&parts.file("kernel"), &[])).contains("not an enclave image file"));
+    assert!(refused(inspect(&parts.file("nowhere"), &[])).contains("nowhere"));
+    // Bytes that make a careless reader of firmware look beyond them.
+    for firmware in [vec![], vec![0xff; 10], vec![0; 4096], vec![0xff; 1 << 20]] {
+        fs::write(parts.file("ovmf"), firmware).unwrap();
+        let told = refused(parts.build("snp", &["--ovmf".as_ref(), "ovmf".as_ref()]));
+        assert!(told.contains("firmware.fd") && !told.contains("panicked"), "{told}");
+    }
+    let told = refused(parts.build("snp", &["--ovmf".as_ref(), "ovmf".as_ref(), "--cpu".as_ref(), "i486".as_ref()]));
+    assert!(told.contains("i486 is no type"), "{told}");
+    fs::write(parts.file("enclave.toml"), "= 1").unwrap();
+    assert!(refused(parts.build("nitro", &[])).contains("enclave.toml"));
+}
