@@ -16,3 +16,7 @@ static LATEST: AtomicU64 = AtomicU64::new(0);
 pub fn seconds() -> u64 {
     millis() / 1000
 }
+
+/// When this version was made, seconds since the Unix epoch: no clock that shows an earlier time is right.
+#[cfg(feature = "sev-snp")]
+pub const RELEASED: u64 = 1_793_491_200;

@@ -43,6 +43,9 @@ pub struct Settings {
     /// The Ed25519 key, raw, of whoever may give the node secrets; absent: nobody may.
     #[serde(default)]
     pub operator: Option<Hash>,
+    /// In an image: the host's context id among virtual sockets (vsock(7)). A Nitro enclave's parent is 3, a machine's host 2.
+    #[serde(default = "parent")]
+    pub host_cid: u32,
     /// Bounds that an operator may set.
     #[serde(default)]
     pub limits: Limits,
@@ -61,6 +64,10 @@ pub struct Settings {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum PlatformName {
+    /// AWS Nitro Enclaves; only in builds with the feature `nitro`.
+    Nitro,
+    /// AMD SEV-SNP; only in builds with the feature `sev-snp`.
+    SevSnp,
     /// A root made for the run; only in builds with the feature `simulated`.
     Simulated,
     /// No evidence but the receipt key.
@@ -137,6 +144,10 @@ impl TryFrom<String> for Hash {
         hex::decode_to_slice(text, &mut bytes).map_err(|_| "expected 64 hex digits")?;
         Ok(Self(bytes))
     }
+}
+
+fn parent() -> u32 {
+    3
 }
 
 fn batch() -> u32 {

@@ -2,6 +2,7 @@
 //!
 //! | module | what it does |
 //! |---|---|
+//! | [`init`] | the first process of an image |
 //! | [`boot`] | the steps from an empty process to a node that answers |
 //! | [`config`] | the measured configuration |
 //! | [`platform`] | what vouches for the node |
@@ -24,6 +25,7 @@ mod error;
 pub mod events;
 pub mod exchange;
 pub mod feed;
+pub mod init;
 pub mod journal;
 pub mod keys;
 pub mod limits;

@@ -1,10 +1,12 @@
-//! `quoth-enclave --config FILE --link unix:DIR`: everything else is in the measured configuration.
+//! `quoth-enclave --config FILE --link unix:DIR`, or without arguments as the first process of an image: everything else is in
+//! the measured configuration.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Parser;
-use quoth_enclave::{boot, process};
+use quoth_enclave::config::Config;
+use quoth_enclave::{EnclaveError, boot, init, process};
 use quoth_link::Address;
 
 /// Receipts are kept for a while between buffers that come and go: this one does not fragment, and a static image needs
@@ -24,11 +26,37 @@ struct Arguments {
 }
 
 fn main() -> ExitCode {
+    let is_first = init::is_first();
+    let outcome = if is_first { image() } else { program() };
+    let code = told(outcome);
+    if is_first {
+        init::power_off();
+    }
+    code
+}
+
+/// A process among others, beside its host.
+fn program() -> Result<(), EnclaveError> {
     let arguments = Arguments::parse();
-    let outcome = process::settle()
-        .and_then(|()| process::harden())
-        .and_then(|()| Ok(Address::parse(&arguments.link)?))
-        .and_then(|link| boot::run(&arguments.config, link));
+    process::settle()?;
+    process::harden()?;
+    boot::run(&arguments.config, Address::parse(&arguments.link)?)
+}
+
+/// The only process of a machine.
+fn image() -> Result<(), EnclaveError> {
+    if !process::is_settled() {
+        init::mounts()?;
+    }
+    process::settle()?;
+    process::harden()?;
+    let file = Path::new(init::CONFIG);
+    let config = Config::read(file)?;
+    init::settle(&config)?;
+    boot::run(file, Address::Vsock(config.settings.host_cid))
+}
+
+fn told(outcome: Result<(), EnclaveError>) -> ExitCode {
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

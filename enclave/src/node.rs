@@ -18,7 +18,7 @@ use crate::exchange::{Ledger, Shelf};
 use crate::journal::Journal;
 use crate::keys::{ReceiptKey, random};
 use crate::metrics::Metrics;
-use crate::platform::{self, Platform};
+use crate::platform::{self, Platform, Quote};
 use crate::secrets::Secrets;
 use crate::tls::Tls;
 use crate::upstream::Upstreams;
@@ -147,7 +147,7 @@ impl Node {
     pub async fn evidence(self: &Arc<Self>) -> Result<Bytes, NoQuote> {
         let newest = self.newest.lock().unwrap_or_else(PoisonError::into_inner).clone();
         match newest {
-            Some((made, bytes)) if made.elapsed() < limits::EVIDENCE_LIFE => Ok(bytes),
+            Some((made, bytes)) if made.elapsed() < self.platform.renewal() => Ok(bytes),
             _ => self.blocking(|node| node.renew()).await,
         }
     }
@@ -180,9 +180,9 @@ impl Node {
 
     fn quote(&self, nonce: Option<Nonce>) -> Result<Bytes, EnclaveError> {
         let binding = node_binding(&self.digest, nonce.as_ref());
-        let quote = self.platform.quote(&binding, nonce.as_ref())?;
+        let Quote { bytes, certificates } = self.platform.quote(&binding, nonce.as_ref())?;
         let evidence =
-            Evidence { statement: self.encoded.clone(), quote, nonce, certificates: Vec::new(), crls: Vec::new() };
+            Evidence { statement: self.encoded.clone(), quote: bytes, nonce, certificates, crls: Vec::new() };
         Ok(evidence.encode().into())
     }
 }

@@ -9,10 +9,15 @@ use rustix::process::{DumpableBehavior, Resource, Rlimit, getrlimit, set_dumpabl
 
 use crate::EnclaveError;
 
+/// Whether the environment is known.
+pub fn is_settled() -> bool {
+    env::vars_os().eq(ENVIRONMENT.map(|(name, value)| (name.into(), value.into())))
+}
+
 /// Makes sure of an environment that is known: others could steer the libraries inside the engine before `main` runs.
 /// Starts the program again if need be.
 pub fn settle() -> Result<(), EnclaveError> {
-    if env::vars_os().eq(ENVIRONMENT.map(|(name, value)| (name.into(), value.into()))) {
+    if is_settled() {
         return Ok(());
     }
     let mut arguments = env::args_os();

@@ -1,19 +1,20 @@
-//! Where the other side is. Unix sockets serve the simulated platform; virtual sockets join when images do.
+//! Where the other side is: Unix sockets on the simulated platform, virtual sockets between a machine and its guest, and
+//! Unix sockets that stand for a guest's virtual ones.
 
 use std::fmt;
 use std::fs;
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::path::{Path, PathBuf};
-use std::pin::Pin;
-use std::task::{Context, Poll};
 use std::time::Duration;
 
-use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{UnixListener, UnixStream};
+use tokio::time::timeout;
 
 use crate::LinkError;
+use crate::stream::{Listener, Stream};
+use crate::vsock;
 
 /// A port of the link: what a stream is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -32,6 +33,8 @@ impl Port {
     pub const EVENTS: Self = Self(7004);
     /// Metrics, host to enclave.
     pub const METRICS: Self = Self(7005);
+    /// Where a Nitro enclave says that it has come up (AWS Nitro Enclaves CLI, "heartbeat"), enclave to host.
+    pub const HEARTBEAT: Self = Self(9000);
 
     /// The number.
     pub fn number(self) -> u32 {
@@ -51,41 +54,66 @@ impl fmt::Display for Port {
 pub enum Address {
     /// A directory with one socket a port, `443.sock` and so on.
     Unix(PathBuf),
+    /// Virtual sockets (vsock(7)); the context id of the other side.
+    Vsock(u32),
+    /// Unix sockets that stand for a guest's virtual ones, as vhost-device-vsock has them: connections to the guest begin at this
+    /// path, and those of the guest come to this path, `_` and the port.
+    Vhost(PathBuf),
 }
 
 impl Address {
-    /// Reads `unix:DIRECTORY`.
+    /// Reads `unix:DIRECTORY`, `vsock:CID` or `vhost:PATH`.
     ///
     /// # Errors
     /// [`LinkError::Address`] for anything else.
     pub fn parse(text: &str) -> Result<Self, LinkError> {
-        match text.strip_prefix("unix:") {
-            Some(path) if !path.is_empty() && !path.contains('\0') => Ok(Self::Unix(PathBuf::from(path))),
-            _ => Err(LinkError::Address),
-        }
+        let (kind, rest) = text.split_once(':').ok_or(LinkError::Address)?;
+        let path = || if rest.is_empty() || rest.contains('\0') { None } else { Some(PathBuf::from(rest)) };
+        // One number has one form.
+        let cid = || rest.parse::<u32>().ok().filter(|cid| cid.to_string() == rest);
+        let address = match kind {
+            "unix" => path().map(Self::Unix),
+            "vsock" => cid().map(Self::Vsock),
+            "vhost" => path().map(Self::Vhost),
+            _ => None,
+        };
+        address.ok_or(LinkError::Address)
     }
 
-    /// Connects to `port`, waiting at most `timeout`.
+    /// Connects to `port`, waiting at most `within`.
     ///
     /// # Errors
     /// [`LinkError::Io`] when nobody listens, [`LinkError::ConnectTimeout`].
-    pub async fn connect(&self, port: Port, timeout: Duration) -> Result<Stream, LinkError> {
-        let Self::Unix(directory) = self;
-        let path = socket(directory, port);
-        match tokio::time::timeout(timeout, UnixStream::connect(path)).await {
-            Ok(stream) => Ok(Stream(stream?)),
+    pub async fn connect(&self, port: Port, within: Duration) -> Result<Stream, LinkError> {
+        let connected = async {
+            Ok::<_, io::Error>(match self {
+                Self::Unix(directory) => UnixStream::connect(socket(directory, port)).await?.into(),
+                Self::Vsock(cid) => vsock::Stream::connect(*cid, port.0).await?.into(),
+                Self::Vhost(path) => through(UnixStream::connect(path).await?, port).await?.into(),
+            })
+        };
+        match timeout(within, connected).await {
+            Ok(stream) => Ok(stream?),
             Err(_) => Err(LinkError::ConnectTimeout { port }),
         }
     }
 
-    /// Listens on `port`; a socket left there by an earlier process is removed first. Only the same user may connect.
+    /// Listens on `port`; a socket left there by an earlier process is removed first. Only the same user may connect, and of
+    /// other machines only the other side.
     /// Call it inside a tokio runtime.
     ///
     /// # Errors
     /// [`LinkError::Io`]; also when something that is no socket is in the way, which is left alone.
     pub fn listen(&self, port: Port) -> Result<Listener, LinkError> {
-        let Self::Unix(directory) = self;
-        let path = socket(directory, port);
+        let path = match self {
+            Self::Unix(directory) => socket(directory, port),
+            Self::Vsock(cid) => return Ok(vsock::Listener::bind(*cid, port.0)?.into()),
+            Self::Vhost(path) => {
+                let mut path = path.clone().into_os_string();
+                path.push(format!("_{}", port.0));
+                path.into()
+            }
+        };
         match fs::symlink_metadata(&path) {
             Ok(found) if found.file_type().is_socket() => fs::remove_file(&path)?,
             Ok(_) => return Err(io::Error::from(io::ErrorKind::AlreadyExists).into()),
@@ -94,14 +122,17 @@ impl Address {
         }
         let listener = UnixListener::bind(&path)?;
         fs::set_permissions(&path, fs::Permissions::from_mode(0o600))?;
-        Ok(Listener(listener))
+        Ok(listener.into())
     }
 }
 
 impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self::Unix(directory) = self;
-        write!(f, "unix:{}", directory.display())
+        match self {
+            Self::Unix(directory) => write!(f, "unix:{}", directory.display()),
+            Self::Vsock(cid) => write!(f, "vsock:{cid}"),
+            Self::Vhost(path) => write!(f, "vhost:{}", path.display()),
+        }
     }
 }
 
@@ -109,85 +140,21 @@ fn socket(directory: &Path, port: Port) -> PathBuf {
     directory.join(format!("{}.sock", port.0))
 }
 
-/// Takes connections on one port.
-#[derive(Debug)]
-pub struct Listener(UnixListener);
+/// An answer of the device, bytes, at most.
+const MAX_ANSWER: usize = 32;
 
-impl Listener {
-    /// The next connection. Cancel safe.
-    ///
-    /// # Errors
-    /// [`LinkError::Io`]; the listener stays usable.
-    pub async fn accept(&self) -> Result<Stream, LinkError> {
-        Ok(Stream(self.0.accept().await?.0))
+/// Asks the device for the guest's port (vhost-device-vsock, "Examples"): `CONNECT PORT`, and then it says `OK` and a number.
+async fn through(mut stream: UnixStream, port: Port) -> io::Result<UnixStream> {
+    stream.write_all(format!("CONNECT {}\n", port.0).as_bytes()).await?;
+    let mut answer = Vec::new();
+    while answer.last() != Some(&b'\n') {
+        if answer.len() == MAX_ANSWER {
+            return Err(io::ErrorKind::InvalidData.into());
+        }
+        answer.push(stream.read_u8().await.map_err(|_| io::ErrorKind::ConnectionRefused)?);
     }
-}
-
-/// One connection of a link.
-#[derive(Debug)]
-pub struct Stream(UnixStream);
-
-impl Stream {
-    /// Both ends of a connection, for tests of what speaks over one.
-    ///
-    /// # Errors
-    /// [`LinkError::Io`].
-    pub fn pair() -> Result<(Self, Self), LinkError> {
-        let (one, other) = UnixStream::pair()?;
-        Ok((Self(one), Self(other)))
-    }
-
-    /// Waits until the socket is ready in the sense of `interest`. Cancel safe.
-    ///
-    /// # Errors
-    /// The reactor's.
-    pub async fn ready(&self, interest: Interest) -> io::Result<()> {
-        self.0.ready(interest).await.map(drop)
-    }
-
-    /// Runs a system call on the socket that gives `WouldBlock` when it cannot proceed; clears readiness then.
-    ///
-    /// # Errors
-    /// The call's.
-    pub fn try_io<R>(&self, interest: Interest, call: impl FnOnce() -> io::Result<R>) -> io::Result<R> {
-        self.0.try_io(interest, call)
-    }
-}
-
-impl AsFd for Stream {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        self.0.as_fd()
-    }
-}
-
-impl AsyncRead for Stream {
-    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_read(cx, buf)
-    }
-}
-
-impl AsyncWrite for Stream {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.0).poll_write(cx, buf)
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bufs: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.0).poll_write_vectored(cx, bufs)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.0.is_write_vectored()
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_shutdown(cx)
+    match answer.starts_with(b"OK ") {
+        true => Ok(stream),
+        false => Err(io::ErrorKind::ConnectionRefused.into()),
     }
 }

@@ -20,13 +20,16 @@ mod frame;
 pub mod journal;
 pub mod metrics;
 mod name;
+mod stream;
+mod vsock;
 
 use std::time::Duration;
 
-pub use address::{Address, Listener, Port, Stream};
+pub use address::{Address, Port};
 pub use error::LinkError;
 pub use frame::{Frame, Frames};
 pub use name::Name;
+pub use stream::{Listener, Stream};
 
 /// How long an enclave waits for a host to come back before it drains and stops.
 pub const HOST_ABSENCE: Duration = Duration::from_secs(60);

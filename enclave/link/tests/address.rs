@@ -12,8 +12,12 @@ const SOON: Duration = Duration::from_secs(5);
 
 #[test]
 fn addresses_are_strict() {
-    assert_eq!(Address::parse("unix:/run/q").unwrap().to_string(), "unix:/run/q");
-    for text in ["", "unix:", "/run/q", "tcp:1", "unix:\0"] {
+    for text in ["unix:/run/q", "vsock:3", "vsock:4294967295", "vhost:/run/vm.vsock"] {
+        assert_eq!(Address::parse(text).unwrap().to_string(), text);
+    }
+    for text in
+        ["", "unix:", "/run/q", "tcp:1", "unix:\0", "vsock:", "vsock:03", "vsock:4294967296", "vsock:x", "vhost:"]
+    {
         assert!(matches!(Address::parse(text), Err(LinkError::Address)), "{text:?}");
     }
 }
@@ -37,4 +41,70 @@ async fn a_stale_socket_is_replaced_and_anything_else_is_left_alone() {
     fs::write(folder.path().join("7003.sock"), "precious").unwrap();
     assert!(address.listen(Port::JOURNAL).is_err());
     assert_eq!(fs::read_to_string(folder.path().join("7003.sock")).unwrap(), "precious");
+}
+
+#[tokio::test]
+async fn a_device_that_stands_for_a_guest_is_asked_for_its_ports() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("vm.vsock");
+    let address = Address::Vhost(path.clone());
+    let device = tokio::net::UnixListener::bind(&path).unwrap();
+    for (answer, taken) in [("OK 1073741824\n", true), ("", false), ("NO\n", false), (&"x".repeat(40), false)] {
+        let plays = async {
+            let (mut stream, _) = device.accept().await.unwrap();
+            let mut asked = [0; 12];
+            stream.read_exact(&mut asked).await.unwrap();
+            assert_eq!(&asked, b"CONNECT 443\n");
+            stream.write_all(answer.as_bytes()).await.unwrap();
+            if taken {
+                stream.write_all(b"hi").await.unwrap();
+            }
+        };
+        let (stream, ()) = tokio::join!(address.connect(Port::CLIENTS, SOON), plays);
+        assert_eq!(stream.is_ok(), taken, "{answer}");
+        if let Ok(mut stream) = stream {
+            let mut bytes = [0; 2];
+            stream.read_exact(&mut bytes).await.unwrap();
+            assert_eq!(&bytes, b"hi", "nothing of what follows is lost");
+        }
+    }
+    // What the guest opens comes to a socket of its own.
+    let listener = address.listen(Port::JOURNAL).unwrap();
+    let guest = tokio::net::UnixStream::connect(folder.path().join("vm.vsock_7003"));
+    let (guest, here) = tokio::join!(guest, listener.accept());
+    assert!(guest.is_ok() && here.is_ok());
+}
+
+#[tokio::test]
+async fn virtual_sockets_carry_bytes_both_ways() {
+    // The machine's own context (VMADDR_CID_LOCAL).
+    let address = Address::Vsock(1);
+    let Ok(listener) = address.listen(Port::EVENTS) else {
+        eprintln!("no virtual sockets here: not tried");
+        return;
+    };
+    let (there, here) = tokio::join!(address.connect(Port::EVENTS, SOON), async {
+        tokio::time::timeout(SOON, listener.accept()).await
+    });
+    let Ok(mut there) = there else {
+        eprintln!("no loopback of virtual sockets here: not tried");
+        return;
+    };
+    let mut here = here.unwrap().unwrap();
+    let sent: Vec<u8> = (0..1_000_000_u32).map(|at| at as u8).collect();
+    let echo = async {
+        let mut all = Vec::new();
+        here.read_to_end(&mut all).await.unwrap();
+        here.write_all(&all).await.unwrap();
+        drop(here);
+    };
+    let back = async {
+        there.write_all(&sent).await.unwrap();
+        there.shutdown().await.unwrap();
+        let mut all = Vec::new();
+        there.read_to_end(&mut all).await.unwrap();
+        all
+    };
+    let ((), back) = tokio::join!(echo, back);
+    assert!(back == sent);
 }

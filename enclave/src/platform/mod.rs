@@ -1,10 +1,15 @@
 //! What vouches for the node.
 
+#[cfg(feature = "nitro")]
+mod nitro;
 mod none;
 #[cfg(feature = "simulated")]
 mod simulated;
+#[cfg(feature = "sev-snp")]
+mod snp;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use quoth_attestation::Digest;
 use quoth_attestation::binding::Nonce;
@@ -14,6 +19,21 @@ use quoth_attestation::statement::{Clock, Platform as Name};
 use crate::EnclaveError;
 use crate::config::{Config, PlatformName};
 use crate::keys::ReceiptKey;
+use crate::limits;
+
+/// What a platform signed.
+pub struct Quote {
+    /// The quote.
+    pub bytes: Vec<u8>,
+    /// What endorses it and is not part of it, DER; from the host, as far as it has that.
+    pub certificates: Vec<Vec<u8>>,
+}
+
+impl From<Vec<u8>> for Quote {
+    fn from(bytes: Vec<u8>) -> Self {
+        Self { bytes, certificates: Vec::new() }
+    }
+}
 
 /// A source of quotes; its trust root travels with it.
 pub trait Platform: Send + Sync {
@@ -24,7 +44,11 @@ pub trait Platform: Send + Sync {
     /// How strongly receipts are proven.
     fn level(&self) -> Level;
     /// Signs `binding`, asked for with `nonce`. Takes up to seconds on some hardware: call it where blocking is allowed.
-    fn quote(&self, binding: &[u8; 64], nonce: Option<&Nonce>) -> Result<Vec<u8>, EnclaveError>;
+    fn quote(&self, binding: &[u8; 64], nonce: Option<&Nonce>) -> Result<Quote, EnclaveError>;
+    /// How old a quote may become before another one is asked for.
+    fn renewal(&self) -> Duration {
+        limits::EVIDENCE_LIFE
+    }
     /// SHA-256 of the root certificate, when the root was made for this run.
     fn simulated_root(&self) -> Option<Digest> {
         None
@@ -35,6 +59,19 @@ pub trait Platform: Send + Sync {
 pub fn open(config: &Config, instance: [u8; 16], key: &Arc<ReceiptKey>) -> Result<Arc<dyn Platform>, EnclaveError> {
     match config.settings.platform {
         PlatformName::None => Ok(Arc::new(none::Vanilla::new(Arc::clone(key)))),
+        #[cfg(feature = "nitro")]
+        PlatformName::Nitro => Ok(Arc::new(nitro::Nitro::start(nitro::Module::open()?, key.public())?)),
+        #[cfg(not(feature = "nitro"))]
+        PlatformName::Nitro => Err(EnclaveError::Platform("nitro")),
+        // Its host sets the clock, so it is refused at least what cannot be.
+        #[cfg(feature = "sev-snp")]
+        PlatformName::SevSnp if crate::clock::seconds() < crate::clock::RELEASED => {
+            Err(EnclaveError::Make { what: "clock" })
+        }
+        #[cfg(feature = "sev-snp")]
+        PlatformName::SevSnp => Ok(Arc::new(snp::Snp::new(snp::Processor::open()?))),
+        #[cfg(not(feature = "sev-snp"))]
+        PlatformName::SevSnp => Err(EnclaveError::Platform("sev-snp")),
         #[cfg(feature = "simulated")]
         PlatformName::Simulated => Ok(Arc::new(simulated::Simulated::start(config, instance, key.public())?)),
         #[cfg(not(feature = "simulated"))]

@@ -5,7 +5,7 @@ use quoth_attestation::cose::Possession;
 use quoth_attestation::receipt::Level;
 use quoth_attestation::statement::{Clock, Platform as Name};
 
-use super::Platform;
+use super::{Platform, Quote};
 use crate::EnclaveError;
 use crate::keys::ReceiptKey;
 
@@ -33,7 +33,7 @@ impl Platform for Vanilla {
         Level::Vanilla
     }
 
-    fn quote(&self, binding: &[u8; 64], _nonce: Option<&Nonce>) -> Result<Vec<u8>, EnclaveError> {
-        Ok(self.key.sign(Possession { binding: *binding }).bytes().to_vec())
+    fn quote(&self, binding: &[u8; 64], _nonce: Option<&Nonce>) -> Result<Quote, EnclaveError> {
+        Ok(self.key.sign(Possession { binding: *binding }).bytes().to_vec().into())
     }
 }

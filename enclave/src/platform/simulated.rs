@@ -19,7 +19,7 @@ use rcgen::{
     date_time_ymd,
 };
 
-use super::Platform;
+use super::{Platform, Quote};
 use crate::config::Config;
 use crate::keys::random;
 use crate::{EnclaveError, clock};
@@ -79,7 +79,7 @@ impl Platform for Simulated {
         Level::Tee
     }
 
-    fn quote(&self, binding: &[u8; 64], nonce: Option<&Nonce>) -> Result<Vec<u8>, EnclaveError> {
+    fn quote(&self, binding: &[u8; 64], nonce: Option<&Nonce>) -> Result<Quote, EnclaveError> {
         let mut leaf = self.leaf.lock().unwrap_or_else(PoisonError::into_inner);
         if leaf.made.elapsed() > LEAF_USE {
             *leaf = make_leaf(&self.issuer, &self.module_id)?;
@@ -106,7 +106,7 @@ impl Platform for Simulated {
             })
             .build();
         let document = sign1.to_cbor_value().map_err(EnclaveError::make("document"))?;
-        Ok(cbor::encode(&document))
+        Ok(cbor::encode(&document).into())
     }
 
     fn simulated_root(&self) -> Option<Digest> {

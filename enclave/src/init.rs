@@ -1,0 +1,76 @@
+//! The first process of an image: what a kernel leaves to it to do, and nothing else. There is no shell, no other program and
+//! no disk; when this process is done, the machine is switched off.
+
+use std::fs::{self, File};
+use std::io::{Read, Write};
+use std::path::Path;
+
+use rustix::mount::{MountFlags, mount};
+use rustix::process::getpid;
+use rustix::system::{RebootCommand, reboot};
+use vsock::VsockStream;
+
+use crate::EnclaveError;
+use crate::config::{Config, PlatformName};
+
+/// Where an image has its measured configuration.
+pub const CONFIG: &str = "/etc/quoth/enclave.toml";
+/// Where a Nitro enclave says that it has come up, to its parent (aws-nitro-enclaves-cli, heartbeat).
+const HEARTBEAT_PORT: u32 = 9000;
+const HEARTBEAT: u8 = 0xB7;
+/// Which source of randomness feeds the kernel.
+const RANDOM: &str = "/sys/class/misc/hw_random/rng_current";
+/// The Nitro Security Module.
+const NITRO: &str = "/dev/nsm";
+const NITRO_RANDOM: &str = "nsm-hwrng";
+
+/// Whether this process is the first.
+pub fn is_first() -> bool {
+    getpid().is_init()
+}
+
+/// Makes the few places that programs expect.
+pub fn mounts() -> Result<(), EnclaveError> {
+    let sealed = MountFlags::NOSUID | MountFlags::NOEXEC;
+    for (kind, place, flags) in [
+        ("devtmpfs", "/dev", sealed),
+        // Its own program is run again from there.
+        ("proc", "/proc", MountFlags::NOSUID | MountFlags::NODEV),
+        ("sysfs", "/sys", sealed | MountFlags::NODEV),
+    ] {
+        mount(kind, place, kind, flags, None).map_err(|error| EnclaveError::io("mount")(error.into()))?;
+    }
+    Ok(())
+}
+
+/// What the platform wants to see before anything else runs, and what must be so.
+pub fn settle(config: &Config) -> Result<(), EnclaveError> {
+    if config.settings.platform != PlatformName::Nitro {
+        return Ok(());
+    }
+    beat(config.settings.host_cid)?;
+    let source = fs::read_to_string(RANDOM).map_err(EnclaveError::io("read the source of randomness"))?;
+    match source.trim() == NITRO_RANDOM {
+        true => Ok(()),
+        false => Err(EnclaveError::Make { what: "randomness of the Nitro Security Module" }),
+    }
+}
+
+/// Says that the enclave has come up, and hears that it was noticed.
+fn beat(host: u32) -> Result<(), EnclaveError> {
+    let beat = || {
+        let mut stream = VsockStream::connect_with_cid_port(host, HEARTBEAT_PORT)?;
+        stream.write_all(&[HEARTBEAT])?;
+        let mut answer = [0];
+        stream.read_exact(&mut answer)
+    };
+    beat().map_err(EnclaveError::io("send the heartbeat"))
+}
+
+/// Ends the machine. A Nitro enclave has no switch: it ends by asking for a reset (AWS Nitro Enclaves SDK bootstrap, init). If
+/// all is refused, the end of the first process is a panic of the kernel, which ends it too.
+pub fn power_off() {
+    // What was said last should be seen.
+    let _ = File::options().write(true).open("/dev/console").and_then(|console| console.sync_all());
+    let _ = reboot(if Path::new(NITRO).exists() { RebootCommand::Restart } else { RebootCommand::PowerOff });
+}
