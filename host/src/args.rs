@@ -38,7 +38,7 @@ pub enum Command {
 #[derive(Args, Debug)]
 pub struct Up {
     /// The enclave's configuration; written from the other options when absent
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["name", "platform", "threads", "parallel", "context", "arithmetic", "upstreams", "operator", "callers"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["image", "name", "platform", "threads", "parallel", "context", "arithmetic", "upstreams", "operator", "callers"])]
     pub config: Option<PathBuf>,
     /// A GGUF model to serve; may be repeated
     #[arg(long = "model", value_name = "FILE")]
@@ -53,12 +53,27 @@ pub struct Up {
     /// the name alone the operator sets the hash, by `quoth-verify provision`
     #[arg(long = "caller", value_name = "NAME[=HASH]", value_parser = caller)]
     pub callers: Vec<Caller>,
+    /// The folder of an image that `quoth-images build` made, its configuration in it, for the platforms that boot one
+    #[arg(long, value_name = "FOLDER", conflicts_with_all = ["enclave", "name", "threads", "parallel", "context", "arithmetic", "upstreams", "operator", "callers"])]
+    pub image: Option<PathBuf>,
+    /// Memory of a machine that boots an image, MiB [default: what image and models need]
+    #[arg(long, value_name = "MIB", requires = "image", value_parser = clap::value_parser!(u64).range(64..=16777216))]
+    pub memory: Option<u64>,
+    /// Processors of a machine that boots an image [default: what its configuration computes with]
+    #[arg(long, requires = "image", value_parser = clap::value_parser!(u32).range(1..=1024))]
+    pub cpus: Option<u32>,
+    /// Let the console of a Nitro enclave be seen in the enclave's log; verifiers refuse such an enclave
+    #[arg(long, requires = "image")]
+    pub debug: bool,
     /// The name under which a single model answers [default: the file's name]
     #[arg(long)]
     pub name: Option<String>,
     /// The platform [default: simulated]
     #[arg(long)]
     pub platform: Option<Platform>,
+    /// Start the enclave again when it ends by itself
+    #[arg(long)]
+    pub restart: bool,
     /// Where clients connect
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8443")]
     pub listen: SocketAddr,
@@ -89,7 +104,7 @@ impl Up {
         let Self { threads, parallel, context, arithmetic, .. } = self;
         let numbers = threads.is_some() || parallel.is_some() || context.is_some();
         let lists = !(models.is_empty() && upstreams.is_empty() && callers.is_empty());
-        let others = name.is_some() || platform.is_some() || arithmetic.is_some();
+        let others = name.is_some() || platform.is_some() || arithmetic.is_some() || self.image.is_some();
         config.is_some() || operator.is_some() || numbers || lists || others
     }
 }
@@ -137,6 +152,16 @@ pub enum Platform {
     Simulated,
     /// No hardware and no evidence: receipts are signed, and that is all
     None,
+    /// AWS Nitro Enclaves, by nitro-cli
+    Nitro,
+    /// The same image in QEMU's emulation, whose evidence nobody signs: for trying images out
+    QemuNitro,
+}
+
+impl Platform {
+    pub(crate) fn boots_an_image(self) -> bool {
+        matches!(self, Self::Nitro | Self::QemuNitro)
+    }
 }
 
 /// Options of `quoth status`.

@@ -12,7 +12,7 @@ use crate::args::{Arithmetic, Caller, Platform, Up};
 use crate::models::{MAX_NAME, Model, Progress};
 use crate::run_dir::ModelState;
 use crate::upstreams::{self, Upstream};
-use crate::{HostError, models};
+use crate::{HostError, launch, models};
 
 /// A configuration, bytes, at most.
 pub(crate) const MAX_FILE: u64 = 256 * 1024;
@@ -23,6 +23,8 @@ const DEFAULT_PARALLEL: u32 = 8;
 pub(crate) struct Configuration {
     pub(crate) bytes: Vec<u8>,
     pub(crate) platform: String,
+    /// Threads that compute, of the model that has most.
+    pub(crate) threads: u32,
     pub(crate) models: Vec<ModelState>,
     /// Where the enclave may be led to, each once.
     pub(crate) upstreams: Vec<Destination>,
@@ -43,6 +45,7 @@ struct KnownModel {
     name: String,
     sha256: String,
     size: u64,
+    threads: u32,
 }
 
 #[derive(Deserialize)]
@@ -86,9 +89,10 @@ impl Configuration {
     /// The configuration that the options give or ask for, with a file for each of its models.
     pub(crate) fn from_options(options: &Up, progress: &dyn Progress) -> Result<Self, HostError> {
         let files = options.models.iter().map(|path| Model::open(path, progress)).collect::<Result<Vec<_>, _>>()?;
-        match &options.config {
-            Some(path) => Self::given(path, &files),
-            None => Self::written(options, &files),
+        match (&options.config, &options.image) {
+            (Some(path), _) => Self::given(path, &files),
+            (None, Some(folder)) => Self::given(&folder.join(launch::CONFIG), &files),
+            (None, None) => Self::written(options, &files),
         }
     }
 
@@ -112,12 +116,13 @@ impl Configuration {
                 ))),
             }
         };
+        let threads = known.model.iter().map(|model| model.threads).max().unwrap_or(1);
         let models = known.model.into_iter().map(find).collect::<Result<Vec<_>, _>>()?;
         if models.is_empty() && known.upstream.is_empty() {
             return Err(HostError::Usage("the configuration names neither a model nor an upstream".into()));
         }
         let upstreams = destinations(known.upstream.iter().map(|upstream| (&*upstream.host, upstream.port)))?;
-        Ok(Self { bytes, platform: known.platform, models, upstreams })
+        Ok(Self { bytes, platform: known.platform, threads, models, upstreams })
     }
 
     fn written(options: &Up, files: &[Model]) -> Result<Self, HostError> {
@@ -147,6 +152,8 @@ impl Configuration {
         let platform = match options.platform.unwrap_or(Platform::Simulated) {
             Platform::Simulated => "simulated",
             Platform::None => "none",
+            // Their configuration is in an image.
+            Platform::Nitro | Platform::QemuNitro => "nitro",
         };
         let threads = options.threads.unwrap_or_else(|| {
             std::thread::available_parallelism().map_or(1, |count| u32::try_from(count.get()).unwrap_or(u32::MAX))
@@ -187,7 +194,7 @@ impl Configuration {
         };
         let text =
             toml::to_string(&written).map_err(|_| HostError::Usage("a model is too large to describe".into()))?;
-        Ok(Self { bytes: text.into_bytes(), platform: platform.to_owned(), models, upstreams })
+        Ok(Self { bytes: text.into_bytes(), platform: platform.to_owned(), threads, models, upstreams })
     }
 }
 

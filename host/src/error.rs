@@ -35,6 +35,14 @@ pub enum HostError {
         /// What the system said.
         source: io::Error,
     },
+    /// A program that was to launch the enclave, or to be part of it.
+    #[error("{program}: {said}")]
+    Launch {
+        /// Which.
+        program: &'static str,
+        /// What it said.
+        said: String,
+    },
     /// Another host runs on this folder.
     #[error("another quoth up runs on {}", path.display())]
     Busy {

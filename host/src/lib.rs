@@ -10,6 +10,7 @@
 //! | [`models`] | GGUF files by digest, and their feed |
 //! | [`upstreams`] | closed providers that `quoth up` knows by name |
 //! | [`run_dir`] | the folder of one node: lock, state, what is written where |
+//! | `launch` | how its enclave comes to life: a process, nitro-cli, QEMU |
 //! | [`up`] | the life of one node |
 //! | [`endorsements`] | what makes a report of SEV-SNP worth something to others: from AMD, kept on disk |
 //! | [`commands`] | `quoth status`, `receipts`, `metrics`, `endorse` |
@@ -24,6 +25,7 @@ pub mod endorsements;
 mod error;
 mod events;
 pub mod journal;
+mod launch;
 pub mod models;
 mod policy;
 mod process;

@@ -88,12 +88,14 @@ impl Accept {
 /// The file's text.
 pub(crate) fn text(state: &State, ready: &Ready) -> String {
     let simulated = ready.simulated_root.map(|root| Roots { roots: [hex::encode(root)] });
+    // Where nothing is measured, a policy cannot ask for it.
+    let measured = (state.platform != "none").then_some(());
     let [pcr0, pcr1, pcr2] = &state.registers;
     let file = PolicyFile {
         version: 1,
         platforms: [&state.platform],
         none: (state.platform == "none").then(|| ReceiptKeys { receipt_keys: [hex::encode(ready.receipt_key)] }),
-        image: simulated.iter().map(|_| Image { name: "this folder's node", pcr0, pcr1, pcr2 }).collect(),
+        image: measured.map(|()| Image { name: "this folder's node", pcr0, pcr1, pcr2 }).into_iter().collect(),
         simulated,
         models: Accept::only(state.models.iter().map(|model| model.sha256.clone()).collect()),
         upstreams: Accept::only(state.upstreams.iter().map(ToString::to_string).collect()),

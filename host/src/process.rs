@@ -1,4 +1,4 @@
-//! The enclave's process: started by this host, or found again by one that came back.
+//! A process of an enclave: started by this host, or found again by one that came back.
 
 use std::fs::{self, File};
 use std::io;
@@ -9,44 +9,29 @@ use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
-use quoth_link::Address;
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 use tokio::sync::watch;
 
 use crate::HostError;
-use crate::run_dir::{RunDir, State};
 
 /// A process that lives, or lived a moment ago.
-pub(crate) struct Enclave {
+pub(crate) struct Process {
     pid: i32,
     started: u64,
     handle: OwnedFd,
     end: watch::Receiver<Option<String>>,
 }
 
-impl Enclave {
-    /// Starts the program in a process group of its own, with no environment, so that neither this host's end nor a
-    /// Ctrl-C at its terminal reaches it.
-    pub(crate) fn start(program: &Path, run_dir: &RunDir) -> Result<Self, HostError> {
-        let path = run_dir.enclave_log();
-        let open = File::options().create(true).append(true).mode(0o600).open(&path);
-        let log = open.map_err(HostError::file(&path))?;
-        let errors = log.try_clone().map_err(HostError::file(&path))?;
-        let link: Address = run_dir.link();
-        let child = Command::new(program)
-            .arg("--config")
-            .arg(run_dir.config())
-            .arg("--link")
-            .arg(link.to_string())
-            .env_clear()
-            .current_dir(run_dir.path())
-            .stdin(Stdio::null())
-            .stdout(log)
-            .stderr(errors)
-            .process_group(0)
-            .spawn()
-            .map_err(HostError::file(program))?;
+impl Process {
+    /// Starts a program in a process group of its own, so that neither this host's end nor a Ctrl-C at its terminal reaches
+    /// it; what it says is added to `log`.
+    pub(crate) fn start(mut command: Command, log: &Path) -> Result<Self, HostError> {
+        let open = File::options().create(true).append(true).mode(0o600).open(log);
+        let output = open.map_err(HostError::file(log))?;
+        let errors = output.try_clone().map_err(HostError::file(log))?;
+        command.stdin(Stdio::null()).stdout(output).stderr(errors).process_group(0);
+        let child = command.spawn().map_err(HostError::file(command.get_program()))?;
         let pid = i32::try_from(child.id()).unwrap_or_default();
         // It cannot be collected, and its id not be taken by another, before the watch below.
         let watching = || "watching the enclave's process";
@@ -56,25 +41,25 @@ impl Enclave {
         Ok(Self { pid, started, handle, end })
     }
 
-    /// The process of a state file, if it still lives.
-    pub(crate) fn find(state: &State) -> Option<Self> {
-        let handle = open_handle(state.pid).ok()?;
+    /// The process of that id that started then, if it still lives.
+    pub(crate) fn find(pid: i32, started: u64) -> Option<Self> {
+        let handle = open_handle(pid).ok()?;
         // Asked only once the handle is held, so that no other process can take the id in between.
-        if start_time(state.pid)? != state.started {
+        if start_time(pid)? != started {
             return None;
         }
         let end = watch(&handle, None).ok()?;
-        Some(Self { pid: state.pid, started: state.started, handle, end })
-    }
-
-    /// Whether the process of a state file still lives.
-    pub(crate) fn lives(state: &State) -> bool {
-        start_time(state.pid) == Some(state.started)
+        Some(Self { pid, started, handle, end })
     }
 
     /// What a later host needs to find it again.
     pub(crate) fn id(&self) -> (i32, u64) {
         (self.pid, self.started)
+    }
+
+    /// Whether it still lives.
+    pub(crate) fn lives(&self) -> bool {
+        self.end.borrow().is_none()
     }
 
     /// Waits for its end and says how it ended, as far as that can be known. Cancel safe.
@@ -122,7 +107,7 @@ fn watch(handle: &OwnedFd, child: Option<Child>) -> io::Result<watch::Receiver<O
 }
 
 /// When a living process started (`proc_pid_stat(5)`, field 22); `None` for one that ended and was not yet collected.
-fn start_time(pid: i32) -> Option<u64> {
+pub(crate) fn start_time(pid: i32) -> Option<u64> {
     let line = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     // The second field is a name in brackets and may contain anything.
     let mut fields = line.rsplit_once(')')?.1.split_ascii_whitespace();

@@ -45,6 +45,15 @@ pub struct State {
     pub pid: i32,
     /// When that process started, in the kernel's ticks; tells it from a later one with the same id.
     pub started: u64,
+    /// Where it is reached, as [`Address`] is written. A state file without it is an earlier version's: the folder's sockets.
+    #[serde(default)]
+    pub link: String,
+    /// The process, and its start, of the device that carries a machine's virtual sockets.
+    #[serde(default)]
+    pub device: Option<(i32, u64)>,
+    /// How nitro-cli calls the enclave.
+    #[serde(default)]
+    pub nitro: Option<String>,
     /// Where clients connect.
     pub listen: SocketAddr,
     /// The platform's name.
@@ -72,6 +81,19 @@ pub struct ModelState {
     pub size: u64,
     /// Where the file is.
     pub path: PathBuf,
+}
+
+impl State {
+    /// The link to the enclave.
+    ///
+    /// # Errors
+    /// [`HostError::Link`].
+    pub fn link(&self, run_dir: &RunDir) -> Result<Address, HostError> {
+        match &*self.link {
+            "" => Ok(Address::Unix(run_dir.sockets())),
+            link => Ok(Address::parse(link)?),
+        }
+    }
 }
 
 impl RunDir {
@@ -145,12 +167,8 @@ impl RunDir {
         self.0.join("control.sock")
     }
 
-    /// The link to the enclave.
-    pub fn link(&self) -> Address {
-        Address::Unix(self.sockets())
-    }
-
-    fn sockets(&self) -> PathBuf {
+    /// The sockets of the link.
+    pub fn sockets(&self) -> PathBuf {
         self.0.join("sockets")
     }
 

@@ -5,19 +5,28 @@ mod signals;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use quoth_attestation::Digest;
-use quoth_link::Port;
+use quoth_link::{Address, Port};
 use tokio::net::TcpSocket;
+use tokio::time::{Instant, sleep};
 
+use crate::HostError;
 use crate::args::Up;
 use crate::configuration::Configuration;
-use crate::process::Enclave;
+use crate::launch::{Enclave, Launch};
 use crate::run_dir::{self, RunDir, State};
 use crate::screen::Screen;
-use crate::{HostError, policy, program};
 
 use host::Host;
+use signals::Signals;
+
+/// An enclave that ended by itself is started again after so long, and after twice as long each time that it ends soon.
+const PAUSE: Duration = Duration::from_secs(1);
+const MOST: Duration = Duration::from_secs(60);
+/// One that lived for so long did not end soon.
+const STEADY: Duration = Duration::from_secs(600);
 
 /// `quoth up`: returns once the enclave has drained and stopped.
 ///
@@ -25,6 +34,27 @@ use host::Host;
 /// [`HostError`]; the kind decides the exit code.
 pub async fn run(options: Up) -> Result<(), HostError> {
     let screen = Arc::new(Screen::default());
+    let mut pause = PAUSE;
+    loop {
+        let begun = Instant::now();
+        let error = match once(&options, Arc::clone(&screen)).await {
+            Err(error @ HostError::EnclaveEnded { .. }) if options.restart => error,
+            result => return result,
+        };
+        if begun.elapsed() > STEADY {
+            pause = PAUSE;
+        }
+        screen.warn(format!("{error}: it starts again in {} s", pause.as_secs()));
+        let mut signals = Signals::new()?;
+        tokio::select! {
+            () = sleep(pause) => pause = (pause * 2).min(MOST),
+            () = signals.next() => return Err(error),
+        }
+    }
+}
+
+/// The life of one enclave.
+async fn once(options: &Up, screen: Arc<Screen>) -> Result<(), HostError> {
     let run_dir = RunDir::create(&options.run_dir)?;
     let _lock = run_dir.lock()?;
     let socket = bind(options.listen)?;
@@ -38,15 +68,18 @@ pub async fn run(options: Up) -> Result<(), HostError> {
         run_dir.set_state(Some(&state))?;
         return Host::new(screen, run_dir, &options.run_dir, state, true)?.run(enclave, socket).await;
     }
-    let configuration = Configuration::from_options(&options, &*screen)?;
-    let program = program::find(options.enclave)?;
+    let configuration = Configuration::from_options(options, &*screen)?;
+    let launch = Launch::from_options(options, &configuration)?;
     run_dir::write(&run_dir.config(), &configuration.bytes)?;
     run_dir::remove(&run_dir.policy())?;
     run_dir::remove(&run_dir.ca())?;
-    let registers = policy::registers(&program, &configuration.bytes)?;
+    let registers = launch.registers(&configuration.bytes)?;
     let mut state = State {
         pid: 0,
         started: 0,
+        link: launch.link(&run_dir).to_string(),
+        device: None,
+        nitro: None,
         listen,
         platform: configuration.platform,
         config: Digest::of(&configuration.bytes).to_string(),
@@ -56,8 +89,8 @@ pub async fn run(options: Up) -> Result<(), HostError> {
     };
     // The ports are there before the enclave looks for them.
     let mut host = Host::new(screen, run_dir.clone(), &options.run_dir, state.clone(), false)?;
-    let enclave = Enclave::start(&program, &run_dir)?;
-    (state.pid, state.started) = enclave.id();
+    let enclave = launch.start(&run_dir).await?;
+    enclave.describe(&mut state);
     if let Err(error) = run_dir.set_state(Some(&state)) {
         enclave.kill();
         return Err(error);
@@ -92,8 +125,7 @@ struct Ports {
 }
 
 impl Ports {
-    fn listen(run_dir: &RunDir) -> Result<Self, HostError> {
-        let link = run_dir.link();
+    fn listen(link: &Address) -> Result<Self, HostError> {
         Ok(Self {
             egress: link.listen(Port::EGRESS)?,
             model: link.listen(Port::MODEL)?,

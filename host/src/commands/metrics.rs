@@ -18,7 +18,8 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// [`HostError::NotRunning`], [`HostError::Link`].
 pub async fn run(options: &Metrics) -> Result<(), HostError> {
     let run_dir = RunDir::open(&options.run_dir)?;
-    let mut stream = match run_dir.link().connect(Port::METRICS, CONNECT_TIMEOUT).await {
+    let state = run_dir.state()?.ok_or_else(|| HostError::NotRunning { path: options.run_dir.clone() })?;
+    let mut stream = match state.link(&run_dir)?.connect(Port::METRICS, CONNECT_TIMEOUT).await {
         Ok(stream) => stream,
         Err(LinkError::Io(error))
             if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused) =>

@@ -5,7 +5,7 @@ use serde::Serialize;
 use crate::HostError;
 use crate::args::Status;
 use crate::control::{self, EgressLine, Snapshot};
-use crate::process::Enclave;
+use crate::launch::Enclave;
 use crate::run_dir::RunDir;
 use crate::screen::{BAD, DIM, GOOD, WARN, bytes, duration};
 

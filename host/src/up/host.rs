@@ -3,8 +3,8 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use quoth_link::Name;
 use quoth_link::event::{Event, Ready};
+use quoth_link::{Address, Name};
 use tokio::net::TcpSocket;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
@@ -15,7 +15,8 @@ use super::signals::Signals;
 use crate::control::{self, EgressLine, ModelLine, RelayLine, Shared, Snapshot};
 use crate::events::{self, Report};
 use crate::journal::{self, Attachment, Notice};
-use crate::process::{Enclave, raise_descriptor_limit, url};
+use crate::launch::Enclave;
+use crate::process::{raise_descriptor_limit, url};
 use crate::relay::{self, Relay};
 use crate::run_dir::{self, RunDir, State};
 use crate::screen::{DIM, Screen, bytes};
@@ -39,6 +40,7 @@ pub(super) struct Host {
     /// The folder as the person named it.
     shown: PathBuf,
     state: State,
+    link: Address,
     found: bool,
     shared: Shared,
     counters: Arc<OnceLock<Arc<relay::Counters>>>,
@@ -64,7 +66,8 @@ impl Host {
         state: State,
         found: bool,
     ) -> Result<Self, HostError> {
-        let ports = Ports::listen(&run_dir)?;
+        let link = state.link(&run_dir)?;
+        let ports = Ports::listen(&link)?;
         let control = control::listen(&run_dir)?;
         let (shared, counters) = (Shared::default(), Arc::new(OnceLock::<Arc<relay::Counters>>::new()));
         let led = Arc::new(egress::Counters::default());
@@ -89,6 +92,7 @@ impl Host {
             run_dir,
             shown: shown.to_owned(),
             state: state.clone(),
+            link,
             found,
             shared,
             counters,
@@ -161,7 +165,7 @@ impl Host {
         let listener = socket.listen(TCP_BACKLOG).map_err(HostError::system(format!("listening on {listen}")))?;
         let (_, connections) = shares(raise_descriptor_limit(), &self.state);
         let limits = relay::Limits { connections, ..relay::Limits::default() };
-        let relay = Relay::start(listener, self.run_dir.link(), limits);
+        let relay = Relay::start(listener, self.link.clone(), limits);
         self.counters.get_or_init(|| Arc::clone(relay.counters()));
         Ok(relay)
     }
@@ -288,6 +292,7 @@ impl Host {
         let platform = match &*self.state.platform {
             "simulated" => "simulated: for development, no hardware vouches for it".to_owned(),
             "none" => "none: receipts are signed, no hardware vouches for the key".to_owned(),
+            "nitro" if self.state.device.is_some() => "nitro, played by QEMU: nobody signs its evidence".to_owned(),
             other => other.to_owned(),
         };
         let mut rows = vec![("url", url.clone()), ("platform", platform)];
@@ -368,6 +373,9 @@ mod tests {
         let mut state = State {
             pid: 0,
             started: 0,
+            link: String::new(),
+            device: None,
+            nitro: None,
             listen: "127.0.0.1:1".parse().unwrap(),
             platform: String::new(),
             config: String::new(),
