@@ -6,8 +6,9 @@ export QUOTH_CACHE := env("QUOTH_CACHE", home_directory() / ".cache/quoth")
 python := QUOTH_CACHE / "python/bin/python"
 programs := env("CARGO_TARGET_DIR", "target") / "debug"
 
-# The simulated platform is a feature that release images never enable; tests and the demo need it.
-everything := "--workspace --features quoth-enclave/simulated,quoth-verify/replay"
+# The simulated platform is a feature that release images never enable; tests and the demo need it. Those of hardware are tested
+# with scripts in its place.
+everything := "--workspace --features quoth-enclave/simulated,quoth-enclave/nitro,quoth-enclave/sev-snp,quoth-verify/replay"
 
 # List the recipes
 _list:
@@ -27,6 +28,7 @@ test: lint _build
     export QUOTH_SDKS="$({{ python }} tests/sdk/prepare.py)"; cargo nextest run {{ everything }}
     # Once more as dApps without aws-lc have it: alone, signatures by RustCrypto.
     cargo nextest run -p quoth-verifier
+    tests/qemu/run cargo nextest run {{ everything }} --test boot --test-threads 1
     cargo test --quiet {{ everything }} --doc
     RUSTDOCFLAGS="-D warnings" cargo doc --quiet {{ everything }} --no-deps
 
@@ -35,6 +37,15 @@ test-sdk *names: _build
     @tests/tools/install cargo-nextest
     export QUOTH_SDKS="$({{ python }} tests/sdk/prepare.py)"; cargo nextest run {{ everything }} --test sdk --test proxy -E 'binary(sdk) | test(official_sdks)' {{ names }}
 
+# Images boot as on Nitro, by QEMU, and measure to what was said before (builds QEMU, kernel and the image's program once)
+test-boot *names: _build
+    @tests/tools/install cargo-nextest
+    tests/qemu/run cargo nextest run {{ everything }} --test boot --test-threads 1 {{ names }}
+
+# Two builds of an image, in different folders, times and locales, are the same, bit for bit (takes a quarter of an hour)
+reproduce:
+    images/reproduce
+
 # Format, clippy, licences and sources of dependencies
 lint:
     cargo fmt --all --check
@@ -42,6 +53,8 @@ lint:
     cargo clippy --quiet {{ everything }} --all-targets -- -D warnings
     # The verifier for browsers has no standard library: were one linked in, it would clash with its panic handler.
     cargo clippy --quiet --locked --manifest-path verifier/wasm/Cargo.toml --target-dir "${CARGO_TARGET_DIR:-target}/no-std" -- -D warnings
+    # What operators install is checked by systemd's and Kubernetes' own rules.
+    @images/deploy/check
     @tests/tools/install cargo-deny
     {{ QUOTH_CACHE }}/tools/bin/cargo-deny --workspace --log-level error check bans licenses sources
     {{ QUOTH_CACHE }}/tools/bin/cargo-deny --manifest-path verifier/wasm/Cargo.toml --config deny.toml --log-level error check bans licenses sources

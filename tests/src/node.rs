@@ -27,6 +27,8 @@ pub struct Options {
     pub model: Option<PathBuf>,
     /// The enclave's configuration, instead of one that is made of the model and the numbers above.
     pub config: Option<String>,
+    /// The folder of an image, which QEMU boots as a Nitro enclave.
+    pub image: Option<PathBuf>,
     /// Further arguments of `quoth up`.
     pub more: Vec<String>,
 }
@@ -39,6 +41,7 @@ impl Default for Options {
             context: quoth_tiny_model::CONTEXT,
             model: None,
             config: None,
+            image: None,
             more: Vec::new(),
         }
     }
@@ -184,6 +187,9 @@ impl Node {
             let file = self.folder.path().join("enclave.toml");
             fs::write(&file, config).unwrap();
             command.arg("--config").arg(file).args(&self.options.more);
+        } else if let (true, Some(image)) = (with_model, &self.options.image) {
+            command.args(["--platform", "qemu-nitro", "--image"]).arg(image).arg("--model").arg(&self.model);
+            command.args(&self.options.more);
         } else if with_model {
             command.arg("--model").arg(&self.model);
             command.arg("--threads").arg(self.options.threads.to_string());
@@ -223,9 +229,12 @@ impl Node {
         self.folder.path().join("host.log")
     }
 
-    /// The process that was told to link with this node's folder.
+    /// The process that was told to link with this node's folder: the program itself, or the machine that it runs in.
     fn find_enclave(&self) -> Option<Pid> {
-        let link = format!("--link\0unix:{}", self.run_dir().display());
+        let link = match &self.options.image {
+            None => format!("--link\0unix:{}", self.run_dir().display()),
+            Some(_) => format!("-chardev\0socket,id=vsock,path={}", self.run_dir().display()),
+        };
         fs::read_dir("/proc").unwrap().flatten().find_map(|entry| {
             let id: i32 = entry.file_name().to_str()?.parse().ok()?;
             let line = String::from_utf8(fs::read(entry.path().join("cmdline")).ok()?).ok()?;

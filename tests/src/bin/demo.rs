@@ -33,7 +33,8 @@ async fn main() -> ExitCode {
     );
     let more = vec!["--name".to_owned(), MODEL.to_owned()];
     let node =
-        Node::with(Options { parallel: 2, threads: 2, context: 1024, model: Some(model), config: None, more }).await;
+        Node::with(Options { parallel: 2, threads: 2, context: 1024, model: Some(model), more, ..Options::default() })
+            .await;
     // All that client and enclave say to each other passes this relay, which can do what an untrusted host can.
     let relay = Relay::start(node.port(), Mischief::None, 0).await;
     println!("   {GOOD}✓{GOOD:#} up in {:.1} s: enclave, host and an untrusted relay", began.elapsed().as_secs_f32());

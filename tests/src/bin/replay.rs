@@ -39,7 +39,8 @@ async fn main() -> ExitCode {
     };
     let threads = std::thread::available_parallelism().map_or(1, |cores| cores.get() as u32);
     let more = vec!["--name".to_owned(), MODEL.to_owned()];
-    let options = Options { parallel: AT_ONCE as u32, threads, context: 1024, model: Some(model), config: None, more };
+    let options =
+        Options { parallel: AT_ONCE as u32, threads, context: 1024, model: Some(model), more, ..Options::default() };
     let mut node = Node::with(options).await;
 
     println!("{TITLE}{CHATS} chats of {LEAST} tokens and more, {AT_ONCE} at a time, {threads} threads{TITLE:#}");

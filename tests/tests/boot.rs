@@ -1,0 +1,188 @@
+//! Images in QEMU's emulation of AWS's enclaves: the kernel, the security module's interface and the virtual sockets that there
+//! are on Nitro. `just test-boot` builds what this needs and says where it is.
+#![allow(clippy::unwrap_used)]
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use ciborium::Value;
+use quoth_attestation::Digest;
+use quoth_attestation::evidence::Evidence;
+use quoth_tests::{Node, Options, ask, chat_body, command};
+use tempfile::TempDir;
+
+/// What a machine may take to switch itself off.
+const OFF: Duration = Duration::from_secs(30);
+
+/// An image with a tiny model's name in it, the model, and the enclave's program.
+struct Image {
+    folder: TempDir,
+    program: PathBuf,
+}
+
+impl Image {
+    /// None, loudly, when nobody has built the parts.
+    fn build() -> Option<Self> {
+        let Some(program) = std::env::var_os("QUOTH_BOOT") else {
+            eprintln!("no image was booted: ./just test-boot does it");
+            return None;
+        };
+        let image = Self { folder: tempfile::tempdir().unwrap(), program: program.into() };
+        let model = quoth_tiny_model::gguf(quoth_tiny_model::Kind::F32);
+        fs::write(image.model(), &model).unwrap();
+        let config = format!(
+            "version = 1\nplatform = \"nitro\"\nhost_cid = 2\ntls_names = [\"localhost\", \"127.0.0.1\"]\n[[model]]\nname = \"{}\"\n\
+             sha256 = \"{}\"\nsize = {}\ncontext = {}\nparallel = 2\nthreads = 1\n",
+            Node::MODEL,
+            Digest::of(&model),
+            model.len(),
+            quoth_tiny_model::CONTEXT,
+        );
+        let file = image.folder.path().join("config.toml");
+        fs::write(&file, config).unwrap();
+        let mut build = command("quoth-images");
+        build.args(["build", "nitro", "--config"]).arg(file).arg("--enclave").arg(&image.program);
+        let output = build.arg("--out").arg(image.out()).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        Some(image)
+    }
+
+    fn out(&self) -> PathBuf {
+        self.folder.path().join("image")
+    }
+
+    fn model(&self) -> PathBuf {
+        self.folder.path().join("tiny.gguf")
+    }
+
+    /// PCR0 to 2, hex, as they were computed without booting it.
+    fn registers(&self) -> BTreeMap<u64, String> {
+        let text = fs::read_to_string(self.out().join("measurements.toml")).unwrap();
+        let value = |name: &str| {
+            let line = text.lines().find_map(|line| line.strip_prefix(name)).unwrap();
+            line.trim_matches([' ', '=', '"']).to_owned()
+        };
+        (0..).zip(["pcr0", "pcr1", "pcr2"].map(value)).collect()
+    }
+
+    async fn boot(&self) -> Node {
+        let options = Options { image: Some(self.out()), model: Some(self.model()), ..Options::default() };
+        Node::with(options).await
+    }
+}
+
+/// PCR0 to 2 of a document, hex.
+fn registers(document: &[u8]) -> BTreeMap<u64, String> {
+    let read = |bytes: &[u8]| ciborium::from_reader::<Value, _>(bytes).unwrap();
+    let entry = |map: Value, name: &str| {
+        let found = map.into_map().unwrap().into_iter().find(|(key, _)| key.as_text() == Some(name));
+        found.unwrap().1
+    };
+    let payload = read(document).into_array().unwrap().remove(2).into_bytes().unwrap();
+    let registers = entry(read(&payload), "pcrs").into_map().unwrap().into_iter().map(|(index, value)| {
+        (u64::try_from(index.into_integer().unwrap()).unwrap(), hex::encode(value.into_bytes().unwrap()))
+    });
+    registers.filter(|(index, _)| *index < 3).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_image_boots_answers_and_measures_to_what_was_said() {
+    let Some(image) = Image::build() else { return };
+    let mut node = image.boot().await;
+    let mut wire = node.wire().await;
+
+    let body = chat_body("Why?", 8, false).to_string();
+    let answer = wire.post("/v1/chat/completions", &[], body.as_bytes()).await.unwrap();
+    assert_eq!(answer.status, 200, "{}", node.enclave_log());
+    assert!(answer.header("quoth-receipt").is_some());
+
+    let evidence = wire.get("/.well-known/quoth/node").await.unwrap();
+    let evidence = Evidence::decode(&evidence.body).unwrap();
+    assert_eq!(registers(&evidence.quote), image.registers());
+
+    // The emulation signs nothing, and nothing that nobody signed is accepted.
+    let refused = ask(&node.url(), node.policy(), &chat_body("Why?", 8, false)).await.err().unwrap();
+    assert!(refused.code().starts_with("nitro."), "{}", refused.code());
+
+    // No route tells more than the API.
+    for path in ["/debug", "/debug/pprof", "/metrics", "/v1/debug", "/admin", "/.well-known/quoth/debug"] {
+        assert_eq!(wire.get(path).await.unwrap().status, 404, "{path}");
+    }
+
+    let log = node.enclave_log();
+    assert!(log.contains("Run /init as init process"), "{log}");
+    assert_eq!(node.stop().code(), Some(0), "{}", node.host_output());
+    assert!(!node.enclave_lives());
+    nothing_is_left(&node);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_host_that_was_killed_comes_back_to_the_machine() {
+    let Some(image) = Image::build() else { return };
+    let mut node = image.boot().await;
+    let ask = async |node: &Node| {
+        let body = chat_body("Why?", 4, false).to_string();
+        let answer = node.wire().await.post("/v1/chat/completions", &[], body.as_bytes()).await.unwrap();
+        assert_eq!(answer.status, 200);
+    };
+    ask(&node).await;
+    node.kill_host();
+    assert!(node.enclave_lives());
+    node.restart_host().await;
+    ask(&node).await;
+    assert!(node.host_output().contains("re-attached, chain continues at seq"), "{}", node.host_output());
+    let chain = node.quoth(&["receipts"]);
+    assert!(chain.contains("no gap") || !chain.contains("gap"), "{chain}");
+    assert_eq!(node.stop().code(), Some(0));
+    nothing_is_left(&node);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_machine_that_dies_ends_the_host_with_an_error() {
+    let Some(image) = Image::build() else { return };
+    let mut node = image.boot().await;
+    rustix::process::kill_process(node.enclave(), rustix::process::Signal::KILL).unwrap();
+    assert_eq!(node.wait_for_host(OFF).code(), Some(3), "{}", node.host_output());
+    nothing_is_left(&node);
+}
+
+/// Of a node that has ended: no process, no state.
+fn nothing_is_left(node: &Node) {
+    let run_dir = node.run_dir();
+    assert!(!run_dir.join("state.json").exists());
+    let left = Command::new("pgrep").arg("-f").arg(run_dir.join("sockets")).output().unwrap();
+    assert_eq!(String::from_utf8_lossy(&left.stdout), "");
+}
+
+#[test]
+fn an_image_contains_no_simulated_platform() {
+    let Some(image) = Image::build() else { return };
+    let eif = fs::read(image.out().join("image.eif")).unwrap();
+    let program = fs::read(&image.program).unwrap();
+    assert!(contains(&eif, &program), "the image has the program as it is");
+    for text in ["quoth simulated root", "i-simulated-enc"] {
+        assert!(!contains(&program, text.as_bytes()), "{text}");
+        // The program that tests run has it, so that the search would find it.
+        assert!(contains(&fs::read(simulated()).unwrap(), text.as_bytes()), "{text}");
+    }
+}
+
+fn simulated() -> PathBuf {
+    Path::new(command("quoth-enclave").get_program()).to_owned()
+}
+
+fn contains(bytes: &[u8], part: &[u8]) -> bool {
+    // What begins like it is rare enough.
+    let head = &part[..part.len().min(16)];
+    let mut rest = bytes;
+    while let Some(at) = rest.windows(head.len()).position(|window| window == head) {
+        if rest[at..].starts_with(part) {
+            return true;
+        }
+        rest = &rest[at + 1..];
+    }
+    false
+}
