@@ -32,28 +32,41 @@ pub fn is_first() -> bool {
 /// Makes the few places that programs expect.
 pub fn mounts() -> Result<(), EnclaveError> {
     let sealed = MountFlags::NOSUID | MountFlags::NOEXEC;
-    for (kind, place, flags) in [
+    for (kind, at, flags) in [
         ("devtmpfs", "/dev", sealed),
         // Its own program is run again from there.
         ("proc", "/proc", MountFlags::NOSUID | MountFlags::NODEV),
         ("sysfs", "/sys", sealed | MountFlags::NODEV),
     ] {
-        mount(kind, place, kind, flags, None).map_err(|error| EnclaveError::io("mount")(error.into()))?;
+        place(kind, at, flags)?;
     }
     Ok(())
 }
 
 /// What the platform wants to see before anything else runs, and what must be so.
 pub fn settle(config: &Config) -> Result<(), EnclaveError> {
-    if config.settings.platform != PlatformName::Nitro {
-        return Ok(());
+    match config.settings.platform {
+        PlatformName::Nitro => {
+            beat(config.settings.host_cid)?;
+            random()
+        }
+        // Where its reports come from.
+        PlatformName::SevSnp => place("configfs", "/sys/kernel/config", MountFlags::NOSUID | MountFlags::NOEXEC),
+        PlatformName::Simulated | PlatformName::None => Ok(()),
     }
-    beat(config.settings.host_cid)?;
+}
+
+/// Whether the kernel's randomness is the security module's.
+fn random() -> Result<(), EnclaveError> {
     let source = fs::read_to_string(RANDOM).map_err(EnclaveError::io("read the source of randomness"))?;
     match source.trim() == NITRO_RANDOM {
         true => Ok(()),
         false => Err(EnclaveError::Make { what: "randomness of the Nitro Security Module" }),
     }
+}
+
+fn place(kind: &str, at: &str, flags: MountFlags) -> Result<(), EnclaveError> {
+    mount(kind, at, kind, flags, None).map_err(|error| EnclaveError::io("mount")(error.into()))
 }
 
 /// Says that the enclave has come up, and hears that it was noticed.

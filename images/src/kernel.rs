@@ -37,6 +37,9 @@ pub(crate) fn get() -> Result<PathBuf, ImageError> {
         asked.arg("--version");
         tool::run(asked, package)?;
     }
+    let mut header = tool::command("gcc");
+    header.args(["-fsyntax-only", "-include", "gelf.h", "-xc", "/dev/null"]);
+    tool::run(header, "gcc").map_err(|_| ImageError::Missing { program: "gelf.h".into(), package: "libelf-dev" })?;
     eprintln!("Building the kernel of images, {} (once; about five minutes)", source.release);
     fs::create_dir_all(&folder).map_err(ImageError::at(&folder))?;
     let work = tempfile::Builder::new().prefix(".building-").tempdir_in(&folder).map_err(ImageError::at(&folder))?;

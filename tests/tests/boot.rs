@@ -11,7 +11,7 @@ use std::time::Duration;
 use ciborium::Value;
 use quoth_attestation::Digest;
 use quoth_attestation::evidence::Evidence;
-use quoth_tests::{Node, Options, ask, chat_body, command};
+use quoth_tests::{Node, Options, ask, chat_body, command, proven_chat};
 use tempfile::TempDir;
 
 /// What a machine may take to switch itself off.
@@ -25,7 +25,7 @@ struct Image {
 
 impl Image {
     /// None, loudly, when nobody has built the parts.
-    fn build() -> Option<Self> {
+    fn build(platform: &str) -> Option<Self> {
         let Some(program) = std::env::var_os("QUOTH_BOOT") else {
             eprintln!("no image was booted: ./just test-boot does it");
             return None;
@@ -34,7 +34,7 @@ impl Image {
         let model = quoth_tiny_model::gguf(quoth_tiny_model::Kind::F32);
         fs::write(image.model(), &model).unwrap();
         let config = format!(
-            "version = 1\nplatform = \"nitro\"\nhost_cid = 2\ntls_names = [\"localhost\", \"127.0.0.1\"]\n[[model]]\nname = \"{}\"\n\
+            "version = 1\nplatform = \"{platform}\"\nhost_cid = 2\ntls_names = [\"localhost\", \"127.0.0.1\"]\n[[model]]\nname = \"{}\"\n\
              sha256 = \"{}\"\nsize = {}\ncontext = {}\nparallel = 2\nthreads = 1\n",
             Node::MODEL,
             Digest::of(&model),
@@ -90,7 +90,7 @@ fn registers(document: &[u8]) -> BTreeMap<u64, String> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_image_boots_answers_and_measures_to_what_was_said() {
-    let Some(image) = Image::build() else { return };
+    let Some(image) = Image::build("nitro") else { return };
     let mut node = image.boot().await;
     let mut wire = node.wire().await;
 
@@ -120,8 +120,19 @@ async fn an_image_boots_answers_and_measures_to_what_was_said() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_image_that_nothing_vouches_for_gives_proven_answers_to_whom_its_key_is_known() {
+    let Some(image) = Image::build("none") else { return };
+    let mut node = image.boot().await;
+    for stream in [false, true] {
+        proven_chat(&node, "Why is the sky blue?", 12, stream).await;
+    }
+    assert_eq!(node.stop().code(), Some(0), "{}", node.host_output());
+    nothing_is_left(&node);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_host_that_was_killed_comes_back_to_the_machine() {
-    let Some(image) = Image::build() else { return };
+    let Some(image) = Image::build("nitro") else { return };
     let mut node = image.boot().await;
     let ask = async |node: &Node| {
         let body = chat_body("Why?", 4, false).to_string();
@@ -142,7 +153,7 @@ async fn a_host_that_was_killed_comes_back_to_the_machine() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_machine_that_dies_ends_the_host_with_an_error() {
-    let Some(image) = Image::build() else { return };
+    let Some(image) = Image::build("nitro") else { return };
     let mut node = image.boot().await;
     rustix::process::kill_process(node.enclave(), rustix::process::Signal::KILL).unwrap();
     assert_eq!(node.wait_for_host(OFF).code(), Some(3), "{}", node.host_output());
@@ -159,7 +170,7 @@ fn nothing_is_left(node: &Node) {
 
 #[test]
 fn an_image_contains_no_simulated_platform() {
-    let Some(image) = Image::build() else { return };
+    let Some(image) = Image::build("nitro") else { return };
     let eif = fs::read(image.out().join("image.eif")).unwrap();
     let program = fs::read(&image.program).unwrap();
     assert!(contains(&eif, &program), "the image has the program as it is");

@@ -1,66 +1,82 @@
-//! AMD SEV-SNP: reports of the secure processor about this machine (AMD 56860, §7.3), by `/dev/sev-guest`.
+//! AMD SEV-SNP: reports of the secure processor about this machine (AMD 56860, §7.3), by the files that Linux has for them
+//! (Linux, Documentation/ABI/testing/configfs-tsm-report).
 
-use std::sync::{Mutex, PoisonError};
+mod table;
+
+use std::fs::{self, File};
+use std::io::{self, Read};
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
 use quoth_attestation::binding::Nonce;
 use quoth_attestation::evidence::{MAX_CERTIFICATE, MAX_CERTIFICATES};
 use quoth_attestation::receipt::Level;
 use quoth_attestation::statement::{Clock, Platform as Name};
-use sev::firmware::guest::Firmware;
-use sev::firmware::host::CertType;
 
 use super::{Platform, Quote};
 use crate::EnclaveError;
 
-/// The privilege level that a report is asked for: an image is all that there is of its machine.
-const VMPL: u32 = 0;
+/// Where the files are.
+const ROOT: &str = "/sys/kernel/config/tsm/report";
+/// What makes them, when it is SEV-SNP.
+const PROVIDER: &str = "sev_guest";
 /// A report, bytes, and where the bytes of who asked for it are in it (AMD 56860, table "ATTESTATION_REPORT").
 const REPORT: usize = 1184;
 const DATA: std::ops::Range<usize> = 0x50..0x90;
+/// A table of certificates, bytes, at most.
+const MAX_TABLE: u64 = 64 * 1024;
 /// Reports are the same as long as the machine runs, and the secure processor gives few.
 const RENEWAL: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// What gives reports: the secure processor, or a script of a test's.
 pub(super) trait Device: Send + Sync {
-    /// A report over `data`, and the certificates that the host has for it, in no order.
-    fn report(&self, data: [u8; 64]) -> Option<(Vec<u8>, Vec<Certificate>)>;
+    /// A report over `data`, and the table of certificates that the host has for it.
+    fn report(&self, data: [u8; 64]) -> io::Result<(Vec<u8>, Vec<u8>)>;
 }
 
-/// A certificate that the host offers: its place in a chain, and its bytes.
-pub(super) type Certificate = (Place, Vec<u8>);
-
-/// From the report's key up to the root.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Place {
-    Leaf,
-    Intermediate,
-    Root,
+/// The secure processor.
+pub(super) struct Processor {
+    root: PathBuf,
+    asked: AtomicU64,
 }
-
-/// `/dev/sev-guest`.
-pub(super) struct Processor(Mutex<Firmware>);
 
 impl Processor {
     pub(super) fn open() -> Result<Self, EnclaveError> {
-        Firmware::open().map(|firmware| Self(Mutex::new(firmware))).map_err(|_| EnclaveError::Platform("sev-snp"))
+        let root = PathBuf::from(ROOT);
+        match root.is_dir() {
+            true => Ok(Self { root, asked: AtomicU64::new(0) }),
+            false => Err(EnclaveError::Platform("sev-snp")),
+        }
+    }
+
+    /// One folder is one request; making it makes its files.
+    fn ask(&self, folder: &str, data: [u8; 64]) -> io::Result<(Vec<u8>, Vec<u8>)> {
+        let place = |name: &str| self.root.join(folder).join(name);
+        if fs::read_to_string(place("provider"))?.trim() != PROVIDER {
+            return Err(io::ErrorKind::Unsupported.into());
+        }
+        File::options()
+            .write(true)
+            .open(place("inblob"))
+            .and_then(|mut file| io::Write::write_all(&mut file, &data))?;
+        let read = |name: &str, most: u64| {
+            let mut bytes = Vec::new();
+            File::open(place(name))?.take(most).read_to_end(&mut bytes)?;
+            Ok::<_, io::Error>(bytes)
+        };
+        // A host need not have any certificates.
+        Ok((read("outblob", REPORT as u64 + 1)?, read("auxblob", MAX_TABLE).unwrap_or_default()))
     }
 }
 
 impl Device for Processor {
-    fn report(&self, data: [u8; 64]) -> Option<(Vec<u8>, Vec<Certificate>)> {
-        let mut firmware = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let (report, table) = firmware.get_ext_report(None, Some(data), Some(VMPL)).ok()?;
-        let certificates = table.unwrap_or_default().into_iter().filter_map(|entry| {
-            let place = match entry.cert_type {
-                CertType::VCEK | CertType::VLEK => Place::Leaf,
-                CertType::ASK => Place::Intermediate,
-                CertType::ARK => Place::Root,
-                _ => return None,
-            };
-            Some((place, entry.data))
-        });
-        Some((report, certificates.collect()))
+    fn report(&self, data: [u8; 64]) -> io::Result<(Vec<u8>, Vec<u8>)> {
+        let folder = format!("quoth-{}", self.asked.fetch_add(1, Relaxed));
+        fs::create_dir(self.root.join(&folder))?;
+        let outcome = self.ask(&folder, data);
+        fs::remove_dir(self.root.join(&folder))?;
+        outcome
     }
 }
 
@@ -91,16 +107,15 @@ impl<D: Device> Platform for Snp<D> {
     }
 
     fn quote(&self, binding: &[u8; 64], _nonce: Option<&Nonce>) -> Result<Quote, EnclaveError> {
-        let failed = EnclaveError::Make { what: "attestation report" };
-        let Some((bytes, mut certificates)) = self.0.report(*binding) else { return Err(failed) };
+        let failed = EnclaveError::make::<io::Error>("attestation report");
+        let (bytes, table) = self.0.report(*binding).map_err(failed)?;
         if bytes.len() != REPORT || bytes[DATA] != binding[..] {
-            return Err(failed);
+            return Err(EnclaveError::Make { what: "attestation report" });
         }
         // They come from the host: whoever verifies the report finds out what they are worth.
-        certificates.sort_by_key(|(place, _)| *place);
-        let fits = |der: &Vec<u8>| (1..=MAX_CERTIFICATE).contains(&der.len());
-        let certificates = certificates.into_iter().map(|(_, der)| der).filter(fits).take(MAX_CERTIFICATES).collect();
-        Ok(Quote { bytes, certificates })
+        let fits = |der: &&[u8]| (1..=MAX_CERTIFICATE).contains(&der.len());
+        let certificates = table::chain(&table).into_iter().filter(fits).take(MAX_CERTIFICATES);
+        Ok(Quote { bytes, certificates: certificates.map(<[u8]>::to_vec).collect() })
     }
 }
 
@@ -114,19 +129,20 @@ mod tests {
     struct Script {
         length: usize,
         data: fn([u8; 64]) -> [u8; 64],
-        certificates: Vec<Certificate>,
+        table: Vec<u8>,
     }
 
     impl Device for Script {
-        fn report(&self, data: [u8; 64]) -> Option<(Vec<u8>, Vec<Certificate>)> {
+        fn report(&self, data: [u8; 64]) -> io::Result<(Vec<u8>, Vec<u8>)> {
             let mut report = vec![0; self.length];
-            report.get_mut(DATA)?.copy_from_slice(&(self.data)(data));
-            Some((report, self.certificates.clone()))
+            let place = report.get_mut(DATA).ok_or(io::ErrorKind::Other)?;
+            place.copy_from_slice(&(self.data)(data));
+            Ok((report, self.table.clone()))
         }
     }
 
     fn script() -> Script {
-        Script { length: REPORT, data: |data| data, certificates: Vec::new() }
+        Script { length: REPORT, data: |data| data, table: Vec::new() }
     }
 
     #[test]
@@ -151,14 +167,34 @@ mod tests {
 
     #[test]
     fn a_hosts_certificates_come_in_order_and_within_bounds() {
-        let (leaf, root) = ((Place::Leaf, vec![1; 9]), (Place::Root, vec![3; 9]));
-        let intermediate = (Place::Intermediate, vec![2; 9]);
-        let (empty, long) = ((Place::Leaf, vec![]), (Place::Leaf, vec![0; MAX_CERTIFICATE + 1]));
-        let certificates = vec![root, empty, intermediate, long, leaf];
-        let quote = Snp::new(Script { certificates, ..script() }).quote(&[7; 64], None).unwrap();
+        let long = vec![0; MAX_CERTIFICATE + 1];
+        let table =
+            table::of(&[(table::ARK, &[3; 9]), (table::ASK, &[2; 9]), (table::VLEK, &long), (table::VCEK, &[1; 9])]);
+        let quote = Snp::new(Script { table, ..script() }).quote(&[7; 64], None).unwrap();
         assert_eq!(quote.certificates, [[1; 9], [2; 9], [3; 9]]);
-        let many = vec![(Place::Root, vec![4; 9]); MAX_CERTIFICATES + 1];
-        let quote = Snp::new(Script { certificates: many, ..script() }).quote(&[7; 64], None).unwrap();
-        assert_eq!(quote.certificates.len(), MAX_CERTIFICATES);
+        let quote = Snp::new(Script { table: vec![9; 100], ..script() }).quote(&[7; 64], None).unwrap();
+        assert!(quote.certificates.is_empty(), "a report is worth something without them");
+    }
+
+    /// A folder that is filled as soon as it is made, as the kernel does it.
+    #[test]
+    fn the_kernels_files_are_asked() {
+        let root = tempfile::tempdir().unwrap();
+        let processor = Processor { root: root.path().into(), asked: AtomicU64::new(0) };
+        let folder = root.path().join("quoth-7");
+        fs::create_dir(&folder).unwrap();
+        assert!(processor.ask("quoth-7", [7; 64]).is_err(), "nothing there");
+        for (name, text) in [("provider", "sev_guest\n"), ("inblob", ""), ("outblob", "report"), ("auxblob", "table")] {
+            fs::write(folder.join(name), text).unwrap();
+        }
+        assert_eq!(processor.ask("quoth-7", [7; 64]).unwrap(), (b"report".to_vec(), b"table".to_vec()));
+        assert_eq!(fs::read(folder.join("inblob")).unwrap(), [7; 64]);
+        fs::remove_file(folder.join("auxblob")).unwrap();
+        assert_eq!(processor.ask("quoth-7", [7; 64]).unwrap().1, b"");
+        fs::write(folder.join("provider"), "tdx_guest\n").unwrap();
+        assert!(processor.ask("quoth-7", [7; 64]).is_err(), "another platform's");
+        fs::write(folder.join("provider"), "sev_guest\n").unwrap();
+        fs::write(folder.join("outblob"), vec![0; 1 << 20]).unwrap();
+        assert_eq!(processor.ask("quoth-7", [7; 64]).unwrap().0.len(), REPORT + 1);
     }
 }
