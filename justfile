@@ -42,7 +42,7 @@ test-boot *names: _build
     @tests/tools/install cargo-nextest
     tests/qemu/run cargo nextest run {{ everything }} --test boot --test-threads 1 {{ names }}
 
-# Two builds of an image, in different folders, times and locales, are the same, bit for bit (takes a quarter of an hour)
+# Two builds of an image, in different folders, times and locales, are the same, bit for bit (takes half an hour)
 reproduce:
     images/reproduce
 
