@@ -19,7 +19,7 @@ use crate::events::{End, Events, step};
 use crate::node::Node;
 use crate::tls::{self, Tls};
 use crate::upstream::Upstreams;
-use crate::{EnclaveError, feed, limits, server};
+use crate::{EnclaveError, endorse, feed, limits, server};
 
 /// Threads for connections, at most; the engines have their own.
 const WORKERS: usize = 8;
@@ -84,7 +84,15 @@ async fn boot(path: &Path, link: &Address, events: &Events) -> Result<(Arc<Node>
     let node = Node::make(&config, engines, upstreams, &tls).map_err(at("statement"))?;
     events.tell(step("statement", since));
 
-    Ok((Arc::new(node), tls))
+    let node = Arc::new(node);
+    if node.report().is_some() {
+        let since = Instant::now();
+        let has = endorse::ask(&node, link).await;
+        events.tell(step("endorsements", since));
+        tokio::spawn(endorse::keep(Arc::clone(&node), link.clone(), has));
+    }
+
+    Ok((node, tls))
 }
 
 async fn models(link: &Address, config: &Config) -> Result<Vec<Model>, EnclaveError> {

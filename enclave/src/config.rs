@@ -43,9 +43,10 @@ pub struct Settings {
     /// The Ed25519 key, raw, of whoever may give the node secrets; absent: nobody may.
     #[serde(default)]
     pub operator: Option<Hash>,
-    /// In an image: the host's context id among virtual sockets (vsock(7)). A Nitro enclave's parent is 3, a machine's host 2.
-    #[serde(default = "parent")]
-    pub host_cid: u32,
+    /// In an image: the host's context id among virtual sockets (vsock(7)), if it is another than the platform's
+    /// ([`Settings::host`]).
+    #[serde(default)]
+    pub host_cid: Option<u32>,
     /// Bounds that an operator may set.
     #[serde(default)]
     pub limits: Limits,
@@ -146,8 +147,11 @@ impl TryFrom<String> for Hash {
     }
 }
 
-fn parent() -> u32 {
-    3
+impl Settings {
+    /// The host's context id: a Nitro enclave's parent is 3, another machine's host 2.
+    pub fn host(&self) -> u32 {
+        self.host_cid.unwrap_or(if self.platform == PlatformName::Nitro { 3 } else { 2 })
+    }
 }
 
 fn batch() -> u32 {

@@ -47,7 +47,7 @@ pub fn mounts() -> Result<(), EnclaveError> {
 pub fn settle(config: &Config) -> Result<(), EnclaveError> {
     match config.settings.platform {
         PlatformName::Nitro => {
-            beat(config.settings.host_cid)?;
+            beat(config.settings.host())?;
             random()
         }
         // Where its reports come from.

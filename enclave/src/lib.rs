@@ -21,6 +21,7 @@ pub mod boot;
 pub mod callers;
 pub mod clock;
 pub mod config;
+pub mod endorse;
 mod error;
 pub mod events;
 pub mod exchange;

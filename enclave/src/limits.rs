@@ -54,6 +54,14 @@ pub const CHECKPOINT: Duration = Duration::from_millis(900);
 pub const EVIDENCE_LIFE: Duration = Duration::from_secs(3600);
 /// A statement's life.
 pub const STATEMENT_LIFE: Duration = Duration::from_secs(quoth_attestation::statement::MAX_LIFE);
+/// The host gets so long to find out what endorses a report: it may have to wait for its turn with the manufacturer's service.
+pub const ENDORSEMENTS: Duration = Duration::from_secs(60);
+/// They are asked for anew after this time: among them are revocation lists.
+pub const ENDORSEMENTS_LIFE: Duration = Duration::from_secs(6 * 60 * 60);
+/// A host that had none is asked again after this time, and after twice as long each time.
+pub const ENDORSEMENTS_RETRY: Duration = Duration::from_secs(10);
+/// But at most after this.
+pub const ENDORSEMENTS_RETRY_MOST: Duration = Duration::from_secs(600);
 /// A model feed that brings no byte for so long has stalled.
 pub const FEED_STALL: Duration = Duration::from_secs(20);
 /// Running exchanges get so long to finish when the node drains.

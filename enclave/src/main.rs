@@ -53,7 +53,7 @@ fn image() -> Result<(), EnclaveError> {
     let file = Path::new(init::CONFIG);
     let config = Config::read(file)?;
     init::settle(&config)?;
-    boot::run(file, Address::Vsock(config.settings.host_cid))
+    boot::run(file, Address::Vsock(config.settings.host()))
 }
 
 fn told(outcome: Result<(), EnclaveError>) -> ExitCode {

@@ -1,6 +1,6 @@
 //! Who the node is: one statement and one set of keys a boot; only the evidence is renewed.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use bytes::Bytes;
@@ -10,6 +10,7 @@ use quoth_attestation::evidence::Evidence;
 use quoth_attestation::receipt::Level;
 use quoth_attestation::statement::{Keys, Model, Software, Statement};
 use quoth_engine::Engine;
+use quoth_link::endorse::{self, Endorsements};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::callers::Callers;
@@ -48,9 +49,24 @@ pub struct Node {
     encoded: Vec<u8>,
     digest: Digest,
     platform: Arc<dyn Platform>,
-    newest: Mutex<Option<(Instant, Bytes)>>,
+    newest: Mutex<Option<Newest>>,
+    endorsements: Mutex<Endorsements>,
     quotes: Arc<Semaphore>,
     bodies: Arc<Semaphore>,
+}
+
+/// The newest evidence without a nonce.
+struct Newest {
+    made: Instant,
+    evidence: Evidence,
+    bytes: Bytes,
+}
+
+impl Newest {
+    fn new(made: Instant, evidence: Evidence) -> Self {
+        let bytes = evidence.encode().into();
+        Self { made, evidence, bytes }
+    }
 }
 
 /// Why there is no quote now.
@@ -106,6 +122,7 @@ impl Node {
             digest,
             platform,
             newest: Mutex::new(None),
+            endorsements: Mutex::default(),
             quotes: Arc::new(Semaphore::new(limits::QUOTES)),
             bodies: Arc::new(Semaphore::new(limits::BODIES_BYTES)),
         };
@@ -145,16 +162,19 @@ impl Node {
 
     /// The newest evidence bundle; one that is old is made anew.
     pub async fn evidence(self: &Arc<Self>) -> Result<Bytes, NoQuote> {
-        let newest = self.newest.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        match newest {
-            Some((made, bytes)) if made.elapsed() < self.platform.renewal() => Ok(bytes),
-            _ => self.blocking(|node| node.renew()).await,
+        let fresh = match &*lock(&self.newest) {
+            Some(newest) if newest.made.elapsed() < self.platform.renewal() => Some(newest.bytes.clone()),
+            _ => None,
+        };
+        match fresh {
+            Some(bytes) => Ok(bytes),
+            None => self.blocking(|node| node.renew()).await,
         }
     }
 
     /// An evidence bundle over a nonce.
     pub async fn fresh_evidence(self: &Arc<Self>, nonce: Nonce) -> Result<Bytes, NoQuote> {
-        self.blocking(move |node| node.quote(Some(nonce))).await
+        self.blocking(move |node| Ok(node.quote(Some(nonce))?.encode().into())).await
     }
 
     async fn blocking(
@@ -173,18 +193,50 @@ impl Node {
     }
 
     fn renew(&self) -> Result<Bytes, EnclaveError> {
-        let bytes = self.quote(None)?;
-        *self.newest.lock().unwrap_or_else(PoisonError::into_inner) = Some((Instant::now(), bytes.clone()));
+        let newest = Newest::new(Instant::now(), self.quote(None)?);
+        let bytes = newest.bytes.clone();
+        *lock(&self.newest) = Some(newest);
         Ok(bytes)
     }
 
-    fn quote(&self, nonce: Option<Nonce>) -> Result<Bytes, EnclaveError> {
+    /// The newest report, where others endorse it.
+    pub fn report(&self) -> Option<[u8; endorse::REPORT]> {
+        let newest = lock(&self.newest);
+        let report = &newest.as_ref().filter(|_| self.platform.is_endorsed_by_others())?.evidence.quote;
+        report.as_slice().try_into().ok()
+    }
+
+    /// Evidence carries these from now on.
+    pub fn endorse(&self, endorsements: Endorsements) {
+        let mut newest = lock(&self.newest);
+        if let Some(Newest { made, evidence, .. }) = newest.take() {
+            *newest = Some(Newest::new(made, endorsed(evidence, &endorsements)));
+        }
+        *lock(&self.endorsements) = endorsements;
+    }
+
+    fn quote(&self, nonce: Option<Nonce>) -> Result<Evidence, EnclaveError> {
         let binding = node_binding(&self.digest, nonce.as_ref());
         let Quote { bytes, certificates } = self.platform.quote(&binding, nonce.as_ref())?;
         let evidence =
             Evidence { statement: self.encoded.clone(), quote: bytes, nonce, certificates, crls: Vec::new() };
-        Ok(evidence.encode().into())
+        Ok(endorsed(evidence, &lock(&self.endorsements)))
     }
+}
+
+/// What came with the report itself stays where there is nothing else.
+fn endorsed(evidence: Evidence, endorsements: &Endorsements) -> Evidence {
+    match endorsements.certificates.is_empty() {
+        true => evidence,
+        false => {
+            let Endorsements { certificates, crls } = endorsements.clone();
+            Evidence { certificates, crls, ..evidence }
+        }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn model(engine: &Engine) -> Model {

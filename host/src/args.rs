@@ -23,7 +23,7 @@ pub struct Arguments {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Start a node, or attach again to one whose host was killed
-    Up(Up),
+    Up(Box<Up>),
     /// Show how the node is
     Status(Status),
     /// List the receipts in the journal and check their chain, or show or export one
@@ -53,18 +53,9 @@ pub struct Up {
     /// the name alone the operator sets the hash, by `quoth-verify provision`
     #[arg(long = "caller", value_name = "NAME[=HASH]", value_parser = caller)]
     pub callers: Vec<Caller>,
-    /// The folder of an image that `quoth-images build` made, its configuration in it, for the platforms that boot one
-    #[arg(long, value_name = "FOLDER", conflicts_with_all = ["enclave", "name", "threads", "parallel", "context", "arithmetic", "upstreams", "operator", "callers"])]
-    pub image: Option<PathBuf>,
-    /// Memory of a machine that boots an image, MiB [default: what image and models need]
-    #[arg(long, value_name = "MIB", requires = "image", value_parser = clap::value_parser!(u64).range(64..=16777216))]
-    pub memory: Option<u64>,
-    /// Processors of a machine that boots an image [default: what its configuration computes with]
-    #[arg(long, requires = "image", value_parser = clap::value_parser!(u32).range(1..=1024))]
-    pub cpus: Option<u32>,
-    /// Let the console of a Nitro enclave be seen in the enclave's log; verifiers refuse such an enclave
-    #[arg(long, requires = "image")]
-    pub debug: bool,
+    /// An image instead of a program, and the machine that boots it.
+    #[command(flatten)]
+    pub boot: Boot,
     /// The name under which a single model answers [default: the file's name]
     #[arg(long)]
     pub name: Option<String>,
@@ -97,6 +88,35 @@ pub struct Up {
     pub arithmetic: Option<Arithmetic>,
 }
 
+/// An image, and the machine that boots it.
+#[derive(Args, Debug)]
+pub struct Boot {
+    /// The folder of an image that `quoth-images build` made, its configuration in it, for the platforms that boot one
+    #[arg(long, value_name = "FOLDER", conflicts_with_all = ["enclave", "name", "threads", "parallel", "context", "arithmetic", "upstreams", "operator", "callers"])]
+    pub image: Option<PathBuf>,
+    /// Memory of a machine that boots an image, MiB [default: what image and models need]
+    #[arg(long, value_name = "MIB", requires = "image", value_parser = clap::value_parser!(u64).range(64..=16777216))]
+    pub memory: Option<u64>,
+    /// Processors of a machine that boots an image [default: what its configuration computes with]
+    #[arg(long, requires = "image", value_parser = clap::value_parser!(u32).range(1..=1024))]
+    pub cpus: Option<u32>,
+    /// The type of those processors under SEV-SNP, as it was measured [default: EPYC-v4]
+    #[arg(long, value_name = "TYPE", requires = "image")]
+    pub cpu_type: Option<String>,
+    /// Let threads of one core run different machines under SEV-SNP; policies refuse such an enclave unless they say otherwise
+    #[arg(long, requires = "image")]
+    pub smt: bool,
+    /// Where SEV-SNP's certificates and revocation lists come from: AMD's service, or a caching proxy of it
+    #[arg(long, value_name = "URL", default_value = crate::endorsements::AMD)]
+    pub endorsements: String,
+    /// The processor's family, for SEV-SNP's firmware whose reports are of version 2 and do not say it
+    #[arg(long, requires = "image")]
+    pub family: Option<Family>,
+    /// Let the console of a Nitro enclave be seen in the enclave's log; verifiers refuse such an enclave
+    #[arg(long, requires = "image")]
+    pub debug: bool,
+}
+
 impl Up {
     /// Whether it says anything of an enclave that is to be started.
     pub(crate) fn describes_an_enclave(&self) -> bool {
@@ -104,7 +124,7 @@ impl Up {
         let Self { threads, parallel, context, arithmetic, .. } = self;
         let numbers = threads.is_some() || parallel.is_some() || context.is_some();
         let lists = !(models.is_empty() && upstreams.is_empty() && callers.is_empty());
-        let others = name.is_some() || platform.is_some() || arithmetic.is_some() || self.image.is_some();
+        let others = name.is_some() || platform.is_some() || arithmetic.is_some() || self.boot.image.is_some();
         config.is_some() || operator.is_some() || numbers || lists || others
     }
 }
@@ -156,11 +176,15 @@ pub enum Platform {
     Nitro,
     /// The same image in QEMU's emulation, whose evidence nobody signs: for trying images out
     QemuNitro,
+    /// AMD SEV-SNP, by QEMU and KVM
+    Snp,
+    /// The same image in a machine without it, where nothing vouches for the node: for trying images out
+    QemuSnp,
 }
 
 impl Platform {
     pub(crate) fn boots_an_image(self) -> bool {
-        matches!(self, Self::Nitro | Self::QemuNitro)
+        !matches!(self, Self::Simulated | Self::None)
     }
 }
 
@@ -231,4 +255,13 @@ pub enum Family {
     Milan,
     /// EPYC 9004 and 8004
     Genoa,
+}
+
+impl From<Family> for quoth_verifier::Family {
+    fn from(family: Family) -> Self {
+        match family {
+            Family::Milan => Self::Milan,
+            Family::Genoa => Self::Genoa,
+        }
+    }
 }

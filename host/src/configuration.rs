@@ -89,7 +89,7 @@ impl Configuration {
     /// The configuration that the options give or ask for, with a file for each of its models.
     pub(crate) fn from_options(options: &Up, progress: &dyn Progress) -> Result<Self, HostError> {
         let files = options.models.iter().map(|path| Model::open(path, progress)).collect::<Result<Vec<_>, _>>()?;
-        match (&options.config, &options.image) {
+        match (&options.config, &options.boot.image) {
             (Some(path), _) => Self::given(path, &files),
             (None, Some(folder)) => Self::given(&folder.join(launch::CONFIG), &files),
             (None, None) => Self::written(options, &files),
@@ -154,6 +154,7 @@ impl Configuration {
             Platform::None => "none",
             // Their configuration is in an image.
             Platform::Nitro | Platform::QemuNitro => "nitro",
+            Platform::Snp | Platform::QemuSnp => "sev-snp",
         };
         let threads = options.threads.unwrap_or_else(|| {
             std::thread::available_parallelism().map_or(1, |count| u32::try_from(count.get()).unwrap_or(u32::MAX))

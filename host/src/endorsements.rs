@@ -11,10 +11,12 @@ mod address;
 mod crl;
 mod error;
 mod request;
+mod serve;
 mod service;
 mod source;
 mod store;
 
+use std::env;
 use std::path::PathBuf;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -27,6 +29,7 @@ use tokio::sync::Mutex;
 
 pub use crl::CRL_AGE;
 pub use error::EndorsementError;
+pub use serve::{Endorsed, serve};
 pub use service::{AMD, Limits, Service};
 pub use source::{Document, Source};
 
@@ -54,6 +57,13 @@ pub struct Endorsement {
     pub crl_not_renewed: Option<Box<EndorsementError>>,
 }
 
+/// Where they are kept unless somebody says otherwise: by the XDG base directory specification, which passes over relative paths.
+pub fn cache() -> Option<PathBuf> {
+    let absolute = |name| env::var_os(name).map(PathBuf::from).filter(|path: &PathBuf| path.is_absolute());
+    let folder = absolute("XDG_CACHE_HOME").or_else(|| absolute("HOME").map(|home| home.join(".cache")));
+    folder.map(|folder| folder.join("quoth/endorsements"))
+}
+
 /// Endorsements from a service, kept in a folder.
 #[derive(Debug)]
 pub struct Endorsements {
@@ -61,6 +71,7 @@ pub struct Endorsements {
     service: Service,
     family: Option<Family>,
     crl: bool,
+    at: Option<u64>,
     verifier: Verifier,
     /// One at a time asks the service; the others find in the folder what it got.
     turn: Mutex<()>,
@@ -74,6 +85,7 @@ impl Endorsements {
             service,
             family: None,
             crl: true,
+            at: None,
             verifier: Verifier::new(Policy::hardware_only()),
             turn: Mutex::new(()),
         }
@@ -91,13 +103,27 @@ impl Endorsements {
         Self { crl: false, ..self }
     }
 
+    /// The same, judging at one time, Unix seconds, instead of now.
+    #[must_use]
+    pub fn at(self, time: u64) -> Self {
+        Self { at: Some(time), ..self }
+    }
+
+    /// Whose a report is.
+    ///
+    /// # Errors
+    /// [`EndorsementError`]: not a report, or not one whose key the service can be asked for.
+    pub fn source(&self, report: &[u8]) -> Result<Source, EndorsementError> {
+        Source::of(report, self.family)
+    }
+
     /// What endorses a report now.
     ///
     /// # Errors
     /// [`EndorsementError`]. It may take as long as the [`Limits`] let it, for each document.
     pub async fn fetch(&self, report: &[u8]) -> Result<Endorsement, EndorsementError> {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
-        self.fetch_at(report, now).await
+        let now = || SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+        self.fetch_at(report, self.at.unwrap_or_else(now)).await
     }
 
     /// What endorses a report at a time, Unix seconds.
@@ -105,7 +131,7 @@ impl Endorsements {
     /// # Errors
     /// As [`fetch`](Self::fetch).
     pub async fn fetch_at(&self, report: &[u8], now: u64) -> Result<Endorsement, EndorsementError> {
-        let source = Source::of(report, self.family)?;
+        let source = self.source(report)?;
         let _turn = self.turn.lock().await;
         self.store.prepare()?;
         let mut asked = Asked { parent: self, report, source, now, downloaded: Vec::new() };

@@ -1,10 +1,13 @@
 //! How an enclave comes to life: as a process that plays one, as a Nitro enclave, or as a machine under QEMU.
 
+mod device;
 mod image;
 mod nitro;
 mod qemu;
 mod size;
+mod snp;
 
+use std::fs::File;
 use std::path::PathBuf;
 use std::process::Command;
 
@@ -13,13 +16,18 @@ use quoth_link::Address;
 use crate::args::{Platform, Up};
 use crate::configuration::Configuration;
 use crate::process::{self, Process};
-use crate::run_dir::{RunDir, State};
+use crate::run_dir::{Measured, RunDir, State};
 use crate::{HostError, policy, program};
 
 pub(crate) use image::CONFIG;
 use image::Image;
-pub(crate) use nitro::CID as NITRO_CID;
 use size::Size;
+use snp::Machine;
+
+/// An enclave's context id among virtual sockets. Since the host's ports are fixed, a machine has one enclave of Quoth's.
+const CID: u32 = 16;
+/// What runs on every processor with SEV-SNP.
+const DEFAULT_CPU: &str = "EPYC-v4";
 
 /// What will be launched.
 pub(crate) enum Launch {
@@ -28,7 +36,11 @@ pub(crate) enum Launch {
     /// An enclave that nitro-cli runs.
     Nitro { image: Image, size: Size, debug: bool },
     /// The same image as a machine that QEMU plays.
-    Qemu { image: Image, size: Size },
+    QemuNitro { image: Image, size: Size },
+    /// A machine of SEV-SNP.
+    Snp { image: Image, size: Size, machine: Machine },
+    /// The same image as a machine without it.
+    QemuSnp { image: Image, size: Size },
 }
 
 /// What was launched.
@@ -49,29 +61,40 @@ enum More {
 impl Launch {
     /// What the options ask for.
     pub(crate) fn from_options(options: &Up, configuration: &Configuration) -> Result<Self, HostError> {
-        let (platform, folder) = match (options.platform, &options.image) {
+        let (platform, folder) = match (options.platform, &options.boot.image) {
             (platform, Some(folder)) => (platform.unwrap_or(Platform::Nitro), folder),
             (Some(platform), None) if platform.boots_an_image() => {
                 return Err(HostError::Usage("this platform boots an image: give its folder with --image".into()));
             }
             (_, None) => return Ok(Self::Program(program::find(options.enclave.clone())?)),
         };
+        let boot = &options.boot;
         let image = Image::open(folder, configuration)?;
-        let size = Size::of(&image, configuration, options.memory, options.cpus);
+        let size = Size::of(image.bytes()?, configuration, boot.memory, boot.cpus);
         match platform {
-            Platform::Nitro => Ok(Self::Nitro { image, size, debug: options.debug }),
-            Platform::QemuNitro => Ok(Self::Qemu { image, size }),
+            Platform::Nitro => Ok(Self::Nitro { image, size, debug: boot.debug }),
+            Platform::QemuNitro => Ok(Self::QemuNitro { image, size }),
+            Platform::Snp => {
+                let cpu = boot.cpu_type.clone().unwrap_or_else(|| DEFAULT_CPU.into());
+                Ok(Self::Snp { image, size, machine: Machine { cpu, smt: boot.smt } })
+            }
+            Platform::QemuSnp => Ok(Self::QemuSnp { image, size }),
             Platform::Simulated | Platform::None => {
-                Err(HostError::Usage("an image runs on the platforms nitro and qemu-nitro".into()))
+                Err(HostError::Usage("an image runs on nitro, qemu-nitro, snp and qemu-snp".into()))
             }
         }
     }
 
-    /// Registers 0 to 2 of what will be launched, hex.
-    pub(crate) fn registers(&self, config: &[u8]) -> Result<[String; 3], HostError> {
+    /// What it will measure to.
+    pub(crate) fn measured(&self, config: &[u8]) -> Result<Measured, HostError> {
         match self {
-            Self::Program(program) => policy::registers(program, config),
-            Self::Nitro { image, .. } | Self::Qemu { image, .. } => Ok(image.registers.clone()),
+            Self::Program(program) => Ok(Measured::Registers(policy::registers(program, config)?)),
+            Self::Nitro { image, .. } | Self::QemuNitro { image, .. } => Ok(Measured::Registers(image.registers()?)),
+            Self::Snp { image, size, machine: Machine { cpu, smt } } => {
+                Ok(Measured::Launch { digest: image.launch_digest(size.processors, cpu)?, smt: *smt })
+            }
+            // Nobody measures it.
+            Self::QemuSnp { .. } => Ok(Measured::Nothing {}),
         }
     }
 
@@ -79,8 +102,8 @@ impl Launch {
     pub(crate) fn link(&self, run_dir: &RunDir) -> Address {
         match self {
             Self::Program(_) => Address::Unix(run_dir.sockets()),
-            Self::Nitro { .. } => Address::Vsock(NITRO_CID),
-            Self::Qemu { .. } => qemu::link(run_dir),
+            Self::Nitro { .. } | Self::Snp { .. } => Address::Vsock(CID),
+            Self::QemuNitro { .. } | Self::QemuSnp { .. } => device::link(run_dir),
         }
     }
 
@@ -98,12 +121,24 @@ impl Launch {
                 let (process, id) = nitro::start(&image.eif(), *size, *debug, &log).await?;
                 Ok(Enclave { process, more: More::Nitro(id) })
             }
-            Self::Qemu { image, size } => {
+            Self::QemuNitro { image, size } => {
                 let (process, device) = qemu::start(&image.eif(), *size, run_dir).await?;
+                Ok(Enclave { process, more: More::Device(device) })
+            }
+            Self::Snp { image, size, machine } => {
+                Ok(Enclave { process: snp::start(image, *size, machine, run_dir)?, more: More::Nothing })
+            }
+            Self::QemuSnp { image, size } => {
+                let (process, device) = snp::play(image, *size, run_dir).await?;
                 Ok(Enclave { process, more: More::Device(device) })
             }
         }
     }
+}
+
+/// Whether the kernel may run machines here.
+fn has_kvm() -> bool {
+    std::env::var_os("QUOTH_NO_KVM").is_none() && File::options().read(true).write(true).open("/dev/kvm").is_ok()
 }
 
 impl Enclave {

@@ -27,7 +27,7 @@ fn main() -> ExitCode {
 
 async fn run() -> ExitCode {
     let result = match Arguments::parse().command {
-        Command::Up(options) => up::run(options).await,
+        Command::Up(options) => up::run(*options).await,
         Command::Status(options) => commands::status::run(&options).await,
         Command::Receipts(options) => commands::receipts::run(&options),
         Command::Metrics(options) => commands::metrics::run(&options).await,

@@ -2,16 +2,19 @@
 //! over the program, the configuration and the models that it was given; only a simulated root and a receipt key, which
 //! nothing but the running enclave knows, come from the enclave.
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::Read as _;
 use std::path::Path;
 
 use quoth_attestation::measurement::PcrHasher;
 use quoth_link::event::Ready;
+use quoth_verifier::{Family, Tcb};
 use serde::Serialize;
 
 use crate::HostError;
-use crate::run_dir::State;
+use crate::endorsements::Source;
+use crate::run_dir::{Measured, State};
 
 const HEAD: &str = "\
 # Accepts the node that runs in this folder, and no other: for trying things out. Whoever relies on a node computes
@@ -49,6 +52,8 @@ struct PolicyFile<'a> {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     image: Vec<Image<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    snp: Option<Snp>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     models: Option<Accept>,
     #[serde(skip_serializing_if = "Option::is_none")]
     upstreams: Option<Accept>,
@@ -67,10 +72,43 @@ struct ReceiptKeys {
 
 #[derive(Serialize)]
 struct Image<'a> {
-    name: &'a str,
+    name: &'static str,
+    #[serde(flatten)]
+    registers: Option<Registers<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    snp_launch: Option<[&'a str; 1]>,
+}
+
+#[derive(Serialize)]
+struct Registers<'a> {
     pcr0: &'a str,
     pcr1: &'a str,
     pcr2: &'a str,
+}
+
+#[derive(Serialize)]
+struct Snp {
+    smt: bool,
+    floor: BTreeMap<&'static str, Floor>,
+}
+
+#[derive(Serialize)]
+struct Floor {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    fmc: Option<u8>,
+    bootloader: u8,
+    tee: u8,
+    snp: u8,
+    microcode: u8,
+}
+
+impl Snp {
+    /// No older firmware than there is here.
+    fn of(source: &Source, smt: bool) -> Self {
+        let (family, Tcb { fmc, bootloader, tee, snp, microcode }) = (source.family(), source.tcb());
+        let fmc = (family == Family::Turin).then_some(fmc);
+        Self { smt, floor: BTreeMap::from([(family.name(), Floor { fmc, bootloader, tee, snp, microcode })]) }
+    }
 }
 
 #[derive(Serialize)]
@@ -85,22 +123,99 @@ impl Accept {
     }
 }
 
-/// The file's text.
-pub(crate) fn text(state: &State, ready: &Ready) -> String {
+/// The file's text; none as long as nothing is known of a machine with SEV-SNP, whose `source` comes with its endorsements.
+pub(crate) fn text(state: &State, ready: &Ready, source: Option<&Source>) -> Option<String> {
     let simulated = ready.simulated_root.map(|root| Roots { roots: [hex::encode(root)] });
-    // Where nothing is measured, a policy cannot ask for it.
-    let measured = (state.platform != "none").then_some(());
-    let [pcr0, pcr1, pcr2] = &state.registers;
+    let image = |registers, snp_launch| Image { name: "this folder's node", registers, snp_launch };
+    let (image, snp) = match &state.measured {
+        // Where nothing is measured, a policy cannot ask for it.
+        _ if state.platform == "none" => (None, None),
+        Measured::Nothing {} => (None, None),
+        Measured::Registers([pcr0, pcr1, pcr2]) => (Some(image(Some(Registers { pcr0, pcr1, pcr2 }), None)), None),
+        Measured::Launch { digest, smt } => (Some(image(None, Some([&**digest]))), Some(Snp::of(source?, *smt))),
+    };
     let file = PolicyFile {
         version: 1,
         platforms: [&state.platform],
         none: (state.platform == "none").then(|| ReceiptKeys { receipt_keys: [hex::encode(ready.receipt_key)] }),
-        image: measured.map(|()| Image { name: "this folder's node", pcr0, pcr1, pcr2 }).into_iter().collect(),
+        image: image.into_iter().collect(),
+        snp,
         simulated,
         models: Accept::only(state.models.iter().map(|model| model.sha256.clone()).collect()),
         upstreams: Accept::only(state.upstreams.iter().map(ToString::to_string).collect()),
         config: Accept { accept: vec![state.config.clone()] },
     };
     // safe: strings, lists and tables in the order that TOML wants
-    format!("{HEAD}{}", toml::to_string(&file).expect("plain types serialise"))
+    Some(format!("{HEAD}{}", toml::to_string(&file).expect("plain types serialise")))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use quoth_link::event::Pem;
+    use quoth_verifier::Policy;
+
+    use super::*;
+    use crate::run_dir::ModelState;
+
+    fn state(measured: Measured, platform: &str) -> State {
+        State {
+            pid: 0,
+            started: 0,
+            link: String::new(),
+            device: None,
+            nitro: None,
+            listen: "127.0.0.1:1".parse().unwrap(),
+            platform: platform.into(),
+            config: hex::encode([4; 32]),
+            measured,
+            models: vec![ModelState { name: "m".into(), sha256: hex::encode([6; 32]), size: 1, path: "m".into() }],
+            upstreams: vec![],
+        }
+    }
+
+    fn ready() -> Ready {
+        let pem = "-----BEGIN CERTIFICATE-----\nAA==\n-----END CERTIFICATE-----\n".to_owned();
+        let ca = Pem::try_from(pem).unwrap();
+        Ready { instance: [1; 16], node: [2; 32], ca, simulated_root: Some([3; 32]), receipt_key: [5; 32] }
+    }
+
+    /// A report of a Genoa, as far as its key is named by it (AMD 56860, table "ATTESTATION_REPORT").
+    fn source() -> Source {
+        let mut report = vec![0; 1184];
+        (report[0x00], report[0x34]) = (3, 1);
+        report[0x180..0x188].copy_from_slice(&[10, 0, 0, 0, 0, 0, 23, 84]);
+        (report[0x188], report[0x189], report[0x1a0]) = (0x19, 0x11, 1);
+        // Its signature is none, but has the form of one.
+        (report[0x2a0], report[0x2e8]) = (1, 1);
+        Source::of(&report, None).unwrap()
+    }
+
+    #[test]
+    fn policies_are_understood_by_the_verifier() {
+        let registers = Measured::Registers([6, 7, 8].map(|byte| hex::encode([byte; 48])));
+        let launch = |smt| Measured::Launch { digest: hex::encode([9; 48]), smt };
+        for (measured, platform) in [
+            (registers.clone(), "simulated"),
+            (registers, "nitro"),
+            (launch(false), "sev-snp"),
+            (launch(true), "sev-snp"),
+            (launch(true), "none"),
+            (Measured::Nothing {}, "none"),
+        ] {
+            let root = (platform == "simulated").then_some([3; 32]);
+            let text =
+                text(&state(measured, platform), &Ready { simulated_root: root, ..ready() }, Some(&source())).unwrap();
+            Policy::from_toml(&text).unwrap_or_else(|error| panic!("{platform}: {error}\n{text}"));
+        }
+    }
+
+    #[test]
+    fn a_machine_of_unknown_firmware_has_no_policy() {
+        let measured = Measured::Launch { digest: hex::encode([9; 48]), smt: false };
+        assert!(text(&state(measured.clone(), "sev-snp"), &ready(), None).is_none());
+        let text = text(&state(measured, "sev-snp"), &ready(), Some(&source())).unwrap();
+        assert!(text.contains("[snp.floor.genoa]\nbootloader = 10\ntee = 0\nsnp = 23\nmicrocode = 84\n"), "{text}");
+    }
 }

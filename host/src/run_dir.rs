@@ -60,13 +60,30 @@ pub struct State {
     pub platform: String,
     /// SHA-256 of the configuration, hex.
     pub config: String,
-    /// Registers 0 to 2 as this host computed them, hex.
-    pub registers: [String; 3],
+    /// What it measures to, as this host computed it or was told.
+    pub measured: Measured,
     /// The models it was started with.
     pub models: Vec<ModelState>,
     /// The providers that its configuration names, each once. A state file without them is an earlier version's.
     #[serde(default)]
     pub upstreams: Vec<Destination>,
+}
+
+/// What an enclave measures to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Measured {
+    /// Registers 0 to 2, hex.
+    Registers([String; 3]),
+    /// SEV-SNP's launch digest.
+    Launch {
+        /// Hex.
+        digest: String,
+        /// Whether it was launched so that guests may share a core.
+        smt: bool,
+    },
+    /// Nothing that anybody vouches for.
+    Nothing {},
 }
 
 /// A model of a running enclave.

@@ -15,6 +15,7 @@ use tokio::time::{Instant, sleep};
 use crate::HostError;
 use crate::args::Up;
 use crate::configuration::Configuration;
+use crate::endorsements::{self, Endorsements, Service};
 use crate::launch::{Enclave, Launch};
 use crate::run_dir::{self, RunDir, State};
 use crate::screen::Screen;
@@ -66,14 +67,15 @@ async fn once(options: &Up, screen: Arc<Screen>) -> Result<(), HostError> {
         }
         state.listen = listen;
         run_dir.set_state(Some(&state))?;
-        return Host::new(screen, run_dir, &options.run_dir, state, true)?.run(enclave, socket).await;
+        let endorsements = endorsements(options, &run_dir)?;
+        return Host::new(screen, run_dir, &options.run_dir, state, endorsements, true)?.run(enclave, socket).await;
     }
     let configuration = Configuration::from_options(options, &*screen)?;
     let launch = Launch::from_options(options, &configuration)?;
     run_dir::write(&run_dir.config(), &configuration.bytes)?;
     run_dir::remove(&run_dir.policy())?;
     run_dir::remove(&run_dir.ca())?;
-    let registers = launch.registers(&configuration.bytes)?;
+    let measured = launch.measured(&configuration.bytes)?;
     let mut state = State {
         pid: 0,
         started: 0,
@@ -83,12 +85,13 @@ async fn once(options: &Up, screen: Arc<Screen>) -> Result<(), HostError> {
         listen,
         platform: configuration.platform,
         config: Digest::of(&configuration.bytes).to_string(),
-        registers,
+        measured,
         models: configuration.models,
         upstreams: configuration.upstreams,
     };
     // The ports are there before the enclave looks for them.
-    let mut host = Host::new(screen, run_dir.clone(), &options.run_dir, state.clone(), false)?;
+    let endorsements = endorsements(options, &run_dir)?;
+    let mut host = Host::new(screen, run_dir.clone(), &options.run_dir, state.clone(), endorsements, false)?;
     let enclave = launch.start(&run_dir).await?;
     enclave.describe(&mut state);
     if let Err(error) = run_dir.set_state(Some(&state)) {
@@ -97,6 +100,16 @@ async fn once(options: &Up, screen: Arc<Screen>) -> Result<(), HostError> {
     }
     host.started(state);
     host.run(enclave, socket).await
+}
+
+/// Where the enclave's reports get what endorses them.
+fn endorsements(options: &Up, run_dir: &RunDir) -> Result<Endorsements, HostError> {
+    let folder = endorsements::cache().unwrap_or_else(|| run_dir.path().join("endorsements"));
+    let endorsements = Endorsements::new(folder, Service::new(&options.boot.endorsements)?);
+    Ok(match options.boot.family {
+        Some(family) => endorsements.of_family(family.into()),
+        None => endorsements,
+    })
 }
 
 /// The enclave that a killed host left behind.
@@ -122,6 +135,7 @@ struct Ports {
     model: quoth_link::Listener,
     journal: quoth_link::Listener,
     events: quoth_link::Listener,
+    endorsements: quoth_link::Listener,
 }
 
 impl Ports {
@@ -131,6 +145,7 @@ impl Ports {
             model: link.listen(Port::MODEL)?,
             journal: link.listen(Port::JOURNAL)?,
             events: link.listen(Port::EVENTS)?,
+            endorsements: link.listen(Port::ENDORSEMENTS)?,
         })
     }
 }

@@ -1,11 +1,13 @@
 //! Images from their parts. Their bytes follow from the parts' bytes and from nothing else.
 
-use std::fs;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
 use serde_json::json;
 
 use crate::args::{Nitro, Parts, Snp};
+use crate::config::{Config, Target};
 use crate::eif::Image;
 use crate::error::ImageError;
 use crate::inputs::Lock;
@@ -28,6 +30,10 @@ pub(crate) const KERNEL: &str = "kernel";
 pub(crate) const INITRAMFS: &str = "initramfs.cpio";
 pub(crate) const FIRMWARE: &str = "firmware.fd";
 pub(crate) const COMMAND_LINE: &str = "command-line";
+const LAUNCH: &str = "launch";
+
+/// How a machine is launched.
+const SCRIPT: &str = include_str!("../launch");
 
 /// What an image is made of, read.
 struct Read {
@@ -37,9 +43,10 @@ struct Read {
 }
 
 impl Read {
-    fn new(parts: &Parts) -> Result<Self, ImageError> {
+    fn new(parts: &Parts, target: Target) -> Result<Self, ImageError> {
         let config = read(&parts.config)?;
         let problem = |problem| ImageError::Wrong { file: parts.config.clone(), problem };
+        Config::parse(&config).and_then(|config| config.fits(target)).map_err(problem)?;
         let measurements = Measurements::new(&parts.name, &config).map_err(problem)?;
         fs::create_dir_all(&parts.out).map_err(ImageError::at(&parts.out))?;
         // Hosts read it, too: which models to feed, whom to let the enclave reach.
@@ -54,7 +61,7 @@ impl Read {
 /// `build nitro`.
 pub(crate) fn nitro(options: &Nitro) -> Result<String, ImageError> {
     let parts = &options.parts;
-    let Read { kernel, initramfs, measurements } = Read::new(parts)?;
+    let Read { kernel, initramfs, measurements } = Read::new(parts, Target::Nitro)?;
     let metadata = metadata(&parts.name);
     let image = Image {
         kernel: &kernel,
@@ -72,7 +79,7 @@ pub(crate) fn nitro(options: &Nitro) -> Result<String, ImageError> {
 /// `build snp`.
 pub(crate) fn snp(options: &Snp) -> Result<String, ImageError> {
     let parts = &options.parts;
-    let Read { kernel, initramfs, measurements } = Read::new(parts)?;
+    let Read { kernel, initramfs, measurements } = Read::new(parts, Target::Snp)?;
     let written = |name: &str, bytes: &[u8]| {
         let file = parts.out.join(name);
         fs::write(&file, bytes).map_err(ImageError::at(&file)).map(|()| file)
@@ -84,6 +91,8 @@ pub(crate) fn snp(options: &Snp) -> Result<String, ImageError> {
         command_line: SNP_COMMAND_LINE.into(),
     };
     written(COMMAND_LINE, SNP_COMMAND_LINE.as_bytes())?;
+    let script = written(LAUNCH, SCRIPT.as_bytes())?;
+    fs::set_permissions(&script, Permissions::from_mode(0o755)).map_err(ImageError::at(&script))?;
     let digests = snp::digests(&launched, &options.processors.cpu, &options.processors.vcpus)?;
     told(parts, &measurements.snp(digests))
 }

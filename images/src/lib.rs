@@ -12,6 +12,7 @@
 
 pub mod args;
 mod build;
+mod config;
 pub mod cpio;
 pub mod eif;
 mod error;

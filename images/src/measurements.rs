@@ -1,8 +1,9 @@
 //! `measurements.toml`: what an image measures to. `quoth-verify policy init` makes a policy of it.
 
 use quoth_attestation::Digest;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
+use crate::config::Config;
 use crate::eif::Registers;
 
 /// What is known of one image.
@@ -39,27 +40,13 @@ pub struct Snp {
     pub launch: String,
 }
 
-/// What matters here of a configuration; the enclave reads the rest, strictly.
-#[derive(Deserialize)]
-struct Config {
-    #[serde(default)]
-    model: Vec<Model>,
-}
-
-#[derive(Deserialize)]
-struct Model {
-    sha256: String,
-}
-
 impl Measurements {
     /// Nothing measured yet.
     ///
     /// # Errors
     /// What is wrong with the configuration.
     pub fn new(name: &str, config: &[u8]) -> Result<Self, String> {
-        let text = std::str::from_utf8(config).map_err(|error| error.to_string())?;
-        let Config { model } = toml::from_str(text).map_err(|error| error.message().to_owned())?;
-        let models = model.into_iter().map(|model| model.sha256).collect();
+        let models = Config::parse(config)?.model.into_iter().map(|model| model.sha256).collect();
         let config = Digest::of(config).to_string();
         Ok(Self { version: 1, name: name.into(), config, models, nitro: None, snp: Vec::new() })
     }

@@ -9,7 +9,7 @@ use quoth_attestation::Digest;
 use quoth_attestation::measurement::pcr;
 use tempfile::TempDir;
 
-const CONFIG: &str = "version = 1\n[[model]]\nname = \"m\"\nsha256 = \"00ff\"\n";
+const CONFIG: &str = "version = 1\nplatform = \"none\"\n[[model]]\nname = \"m\"\nsha256 = \"00ff\"\n";
 
 /// The parts of an image, in a folder of their own.
 struct Parts(TempDir);

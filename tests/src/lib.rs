@@ -22,6 +22,6 @@ pub use house::{House, bearer};
 pub use journal::{Journal, journal, verify_journal};
 pub use liar::Liar;
 pub use load::{Request, save, transcripts_under_load};
-pub use node::{Node, Options, command};
+pub use node::{Boot, Node, Options, command};
 pub use relay::{Mischief, Relay};
 pub use wire::{Answer, Wire};

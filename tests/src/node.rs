@@ -27,10 +27,19 @@ pub struct Options {
     pub model: Option<PathBuf>,
     /// The enclave's configuration, instead of one that is made of the model and the numbers above.
     pub config: Option<String>,
-    /// The folder of an image, which QEMU boots as a Nitro enclave.
-    pub image: Option<PathBuf>,
+    /// An image to boot, instead of the program that plays an enclave.
+    pub boot: Option<Boot>,
     /// Further arguments of `quoth up`.
     pub more: Vec<String>,
+}
+
+/// An image and how it is booted.
+#[derive(Clone, Debug)]
+pub struct Boot {
+    /// Its folder.
+    pub image: PathBuf,
+    /// The platform, as `quoth up` calls it.
+    pub platform: &'static str,
 }
 
 impl Default for Options {
@@ -41,7 +50,7 @@ impl Default for Options {
             context: quoth_tiny_model::CONTEXT,
             model: None,
             config: None,
-            image: None,
+            boot: None,
             more: Vec::new(),
         }
     }
@@ -187,8 +196,8 @@ impl Node {
             let file = self.folder.path().join("enclave.toml");
             fs::write(&file, config).unwrap();
             command.arg("--config").arg(file).args(&self.options.more);
-        } else if let (true, Some(image)) = (with_model, &self.options.image) {
-            command.args(["--platform", "qemu-nitro", "--image"]).arg(image).arg("--model").arg(&self.model);
+        } else if let (true, Some(Boot { image, platform })) = (with_model, &self.options.boot) {
+            command.args(["--platform", platform, "--image"]).arg(image).arg("--model").arg(&self.model);
             command.args(&self.options.more);
         } else if with_model {
             command.arg("--model").arg(&self.model);
@@ -231,7 +240,7 @@ impl Node {
 
     /// The process that was told to link with this node's folder: the program itself, or the machine that it runs in.
     fn find_enclave(&self) -> Option<Pid> {
-        let link = match &self.options.image {
+        let link = match &self.options.boot {
             None => format!("--link\0unix:{}", self.run_dir().display()),
             Some(_) => format!("-chardev\0socket,id=vsock,path={}", self.run_dir().display()),
         };

@@ -33,6 +33,8 @@ impl Port {
     pub const EVENTS: Self = Self(7004);
     /// Metrics, host to enclave.
     pub const METRICS: Self = Self(7005);
+    /// Endorsements of reports, enclave to host.
+    pub const ENDORSEMENTS: Self = Self(7006);
     /// Where a Nitro enclave says that it has come up (AWS Nitro Enclaves CLI, "heartbeat"), enclave to host.
     pub const HEARTBEAT: Self = Self(9000);
 

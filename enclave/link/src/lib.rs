@@ -8,11 +8,13 @@
 //! | [`Port::MODEL`] | enclave | [`feed`]: a model by its digest |
 //! | [`Port::JOURNAL`] | enclave | [`journal`]: receipts, acknowledged once they are on disk |
 //! | [`Port::EVENTS`] | enclave | [`event`]: boot steps, status, commands |
+//! | [`Port::ENDORSEMENTS`] | enclave | [`endorse`]: a report, then what endorses it |
 //! | [`Port::METRICS`] | host | [`metrics`]: Prometheus text |
 #![forbid(unsafe_code)]
 
 mod address;
 pub mod egress;
+pub mod endorse;
 mod error;
 pub mod event;
 pub mod feed;

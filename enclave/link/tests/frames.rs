@@ -4,6 +4,7 @@
 use bytes::{Bytes, BytesMut};
 use proptest::prelude::*;
 use quoth_link::egress::{self, Answer, Destination};
+use quoth_link::endorse::{self, Endorsements, MAX_CERTIFICATE, MAX_CERTIFICATES, MAX_CRL, MAX_CRLS};
 use quoth_link::event::{Command, Event, MAX_LINE, Pem, Ready, Status};
 use quoth_link::journal::{MAX_RECEIPT, MAX_STATEMENT, ToEnclave, ToHost};
 use quoth_link::{Frame, Frames, LinkError, Name, feed, metrics};
@@ -52,6 +53,51 @@ fn journal_frames_are_bounded_by_their_kind() {
     let mut other_version = hello(4).to_bytes();
     other_version[5] = 2;
     assert!(matches!(take::<ToHost>(&other_version), Err(LinkError::Version { expected: 1, actual: 2 })));
+}
+
+#[test]
+fn endorsements_are_bounded_by_their_kind() {
+    let of = |certificates: &[usize], crls: &[usize]| {
+        let pieces = |lengths: &[usize]| lengths.iter().map(|length| vec![5; *length]).collect();
+        Endorsements { certificates: pieces(certificates), crls: pieces(crls) }
+    };
+    for (message, fits) in [
+        (of(&[], &[]), true),
+        (of(&[1, 2], &[3]), true),
+        (of(&[MAX_CERTIFICATE; MAX_CERTIFICATES], &[MAX_CRL; MAX_CRLS]), true),
+        (of(&[1; MAX_CERTIFICATES + 1], &[]), false),
+        (of(&[], &[1; MAX_CRLS + 1]), false),
+        (of(&[MAX_CERTIFICATE + 1], &[]), false),
+        (of(&[], &[MAX_CRL + 1]), false),
+        (of(&[0], &[]), false),
+    ] {
+        let bytes = message.to_bytes();
+        match fits {
+            true => {
+                assert_eq!(take::<Endorsements>(&bytes).unwrap().unwrap(), message);
+                let inside = bytes.len() - 1;
+                assert_eq!(take::<Endorsements>(&bytes[..inside]).unwrap(), None, "more is needed");
+            }
+            false => assert!(matches!(take::<Endorsements>(&bytes), Err(LinkError::Length { .. }))),
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_report_is_answered_with_what_endorses_it() {
+    let (enclave, mut host) = tokio::io::duplex(100);
+    let report = [9; endorse::REPORT];
+    let asked = tokio::spawn(async move { Endorsements::ask(enclave, &report).await });
+    assert_eq!(endorse::read(&mut host).await.unwrap(), report);
+    let told = Endorsements { certificates: vec![vec![1; 1500], vec![2; 1600]], crls: vec![vec![3; 900]] };
+    told.answer(&mut host).await.unwrap();
+    assert_eq!(asked.await.unwrap().unwrap(), told);
+
+    let (enclave, mut host) = tokio::io::duplex(100);
+    let asked = tokio::spawn(async move { Endorsements::ask(enclave, &report).await });
+    endorse::read(&mut host).await.unwrap();
+    drop(host);
+    assert!(matches!(asked.await.unwrap(), Err(LinkError::Truncated)));
 }
 
 #[test]
@@ -280,6 +326,7 @@ proptest! {
         let _ = take::<ToEnclave>(&bytes);
         let _ = take::<Event>(&bytes);
         let _ = take::<Command>(&bytes);
+        let _ = take::<Endorsements>(&bytes);
         let _ = feed::Request::parse(&bytes);
         let _ = Destination::parse(&bytes);
         let _ = Answer::parse(&bytes);

@@ -49,6 +49,10 @@ pub trait Platform: Send + Sync {
     fn renewal(&self) -> Duration {
         limits::EVIDENCE_LIFE
     }
+    /// Whether the host has to find out what endorses its quotes.
+    fn is_endorsed_by_others(&self) -> bool {
+        false
+    }
     /// SHA-256 of the root certificate, when the root was made for this run.
     fn simulated_root(&self) -> Option<Digest> {
         None

@@ -44,10 +44,11 @@ pub(super) struct Processor {
 impl Processor {
     pub(super) fn open() -> Result<Self, EnclaveError> {
         let root = PathBuf::from(ROOT);
-        match root.is_dir() {
-            true => Ok(Self { root, asked: AtomicU64::new(0) }),
-            false => Err(EnclaveError::Platform("sev-snp")),
-        }
+        // Where nothing makes reports, no request can be made.
+        let probe = root.join("quoth");
+        let probed = fs::create_dir(&probe).and_then(|()| fs::remove_dir(&probe));
+        probed.map_err(|_| EnclaveError::Platform("sev-snp"))?;
+        Ok(Self { root, asked: AtomicU64::new(0) })
     }
 
     /// One folder is one request; making it makes its files.
@@ -104,6 +105,10 @@ impl<D: Device> Platform for Snp<D> {
 
     fn renewal(&self) -> Duration {
         RENEWAL
+    }
+
+    fn is_endorsed_by_others(&self) -> bool {
+        true
     }
 
     fn quote(&self, binding: &[u8; 64], _nonce: Option<&Nonce>) -> Result<Quote, EnclaveError> {

@@ -1,16 +1,14 @@
 //! `quoth endorse`.
 
-use std::env;
 use std::fs::{DirBuilder, File};
 use std::io::Read as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use crate::HostError;
-use crate::args::{self, Endorse};
-use crate::endorsements::{Document, Endorsement, Endorsements, Service, Source};
+use crate::args::Endorse;
+use crate::endorsements::{Document, Endorsement, Endorsements, Service, Source, cache};
 use crate::run_dir;
 use crate::screen::{DIM, GOOD, WARN, bytes};
-use quoth_verifier::Family;
 
 /// A report, bytes.
 const REPORT: u64 = 1184;
@@ -20,16 +18,13 @@ const REPORT: u64 = 1184;
 /// # Errors
 /// [`HostError::Endorsement`], [`HostError::File`], [`HostError::Usage`] when nobody says where the cache is.
 pub async fn run(options: &Endorse) -> Result<(), HostError> {
-    let family = options.family.map(|family| match family {
-        args::Family::Milan => Family::Milan,
-        args::Family::Genoa => Family::Genoa,
-    });
+    let family = options.family.map(Into::into);
     let report = read(&options.report)?;
     let source = Source::of(&report, family)?;
     let service = Service::new(&options.service)?;
     let cache = match &options.cache {
         Some(folder) => folder.clone(),
-        None => cache()?,
+        None => cache().ok_or_else(|| HostError::Usage("no cache folder is known: name one with --cache".into()))?,
     };
     let mut endorsements = Endorsements::new(cache, service);
     if let Some(family) = family {
@@ -87,13 +82,4 @@ fn read(path: &Path) -> Result<Vec<u8>, HostError> {
     let mut report = Vec::new();
     let read = File::open(path).and_then(|file| file.take(REPORT + 1).read_to_end(&mut report));
     read.map_err(HostError::file(path)).map(|_| report)
-}
-
-/// By the XDG base directory specification, which passes over relative paths.
-fn cache() -> Result<PathBuf, HostError> {
-    let absolute = |name| env::var_os(name).map(PathBuf::from).filter(|path: &PathBuf| path.is_absolute());
-    absolute("XDG_CACHE_HOME")
-        .or_else(|| absolute("HOME").map(|home| home.join(".cache")))
-        .map(|folder| folder.join("quoth/endorsements"))
-        .ok_or_else(|| HostError::Usage("no cache folder is known: name one with --cache".into()))
 }

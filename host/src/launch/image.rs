@@ -13,17 +13,16 @@ use crate::configuration::Configuration;
 pub(crate) const CONFIG: &str = "enclave.toml";
 const MEASUREMENTS: &str = "measurements.toml";
 const EIF: &str = "image.eif";
+const INITRAMFS: &str = "initramfs.cpio";
+const LAUNCH: &str = "launch";
 /// Measurements, bytes, at most.
 const MAX_MEASUREMENTS: u64 = 1 << 20;
 const VERSION: u32 = 1;
 
 /// An image, and what it measures to.
 pub(crate) struct Image {
-    pub(super) folder: PathBuf,
-    /// Its size.
-    pub(super) bytes: u64,
-    /// PCR0 to 2, hex.
-    pub(super) registers: [String; 3],
+    folder: PathBuf,
+    measurements: Measurements,
 }
 
 #[derive(Deserialize)]
@@ -31,6 +30,8 @@ struct Measurements {
     version: u32,
     config: String,
     nitro: Option<Registers>,
+    #[serde(default)]
+    snp: Vec<Launched>,
 }
 
 #[derive(Deserialize)]
@@ -38,6 +39,13 @@ struct Registers {
     pcr0: String,
     pcr1: String,
     pcr2: String,
+}
+
+#[derive(Deserialize)]
+struct Launched {
+    vcpus: u32,
+    cpu: String,
+    launch: String,
 }
 
 impl Image {
@@ -55,18 +63,47 @@ impl Image {
             return Err(wrong());
         }
         if measurements.config != Digest::of(&configuration.bytes).to_string() {
-            return Err(HostError::Usage(format!("{} is not the configuration of this image", CONFIG)));
+            return Err(HostError::Usage(format!("{CONFIG} is not the configuration of this image")));
         }
+        Ok(Self { folder: fs::canonicalize(folder).map_err(HostError::file(folder))?, measurements })
+    }
+
+    /// PCR0 to 2, hex.
+    pub(super) fn registers(&self) -> Result<[String; 3], HostError> {
+        let built = self.measurements.nitro.as_ref();
         let Registers { pcr0, pcr1, pcr2 } =
-            measurements.nitro.ok_or_else(|| HostError::Usage("this image was not built for Nitro".into()))?;
-        let eif = folder.join(EIF);
-        let bytes = fs::metadata(&eif).map_err(HostError::file(&eif))?.len();
-        let folder = fs::canonicalize(folder).map_err(HostError::file(folder))?;
-        Ok(Self { folder, bytes, registers: [pcr0, pcr1, pcr2] })
+            built.ok_or_else(|| HostError::Usage("this image was not built for Nitro".into()))?;
+        Ok([pcr0.clone(), pcr1.clone(), pcr2.clone()])
+    }
+
+    /// SEV-SNP's launch digest with so many processors of one type, hex.
+    pub(super) fn launch_digest(&self, vcpus: u32, cpu: &str) -> Result<String, HostError> {
+        let launched = &self.measurements.snp;
+        if launched.is_empty() {
+            return Err(HostError::Usage("this image was not built for SEV-SNP".into()));
+        }
+        let found = launched.iter().find(|launched| launched.vcpus == vcpus && launched.cpu == cpu);
+        found.map(|found| found.launch.clone()).ok_or_else(|| {
+            let what = format!("{vcpus} processors of type {cpu} were not measured");
+            HostError::Usage(format!(
+                "{what}: build with --vcpus {vcpus} --cpu {cpu}, or choose by --cpus and --cpu-type"
+            ))
+        })
     }
 
     /// The enclave image file.
     pub(super) fn eif(&self) -> PathBuf {
         self.folder.join(EIF)
+    }
+
+    /// The script that launches it as a machine.
+    pub(super) fn launch(&self) -> PathBuf {
+        self.folder.join(LAUNCH)
+    }
+
+    /// What of it is unpacked in memory, bytes.
+    pub(super) fn bytes(&self) -> Result<u64, HostError> {
+        let file = if self.measurements.nitro.is_some() { self.eif() } else { self.folder.join(INITRAMFS) };
+        Ok(fs::metadata(&file).map_err(HostError::file(&file))?.len())
     }
 }

@@ -8,13 +8,11 @@ use serde::Deserialize;
 use tokio::task::spawn_blocking;
 use tokio::time::sleep;
 
-use super::Size;
+use super::{CID, Size};
 use crate::HostError;
 use crate::process::{self, Process};
 
 const CLI: &str = "nitro-cli";
-/// The enclave's context id among virtual sockets. Since the host's ports are fixed, a machine has one enclave of Quoth's.
-pub(crate) const CID: u32 = 16;
 /// An enclave that has just ended may still hold what the next one needs: then the tool says so, and succeeds a little later.
 const BUSY: &str = "E29";
 const RETRIES: u32 = 5;

@@ -1,4 +1,3 @@
-use super::Image;
 use crate::configuration::Configuration;
 
 /// What a running enclave takes beside its image and its models, MiB.
@@ -19,15 +18,10 @@ pub(crate) struct Size {
 }
 
 impl Size {
-    /// As asked for; otherwise as large as the image, its models and their threads need.
-    pub(super) fn of(
-        image: &Image,
-        configuration: &Configuration,
-        memory: Option<u64>,
-        processors: Option<u32>,
-    ) -> Self {
+    /// As asked for; otherwise as large as the image, so many bytes, its models and their threads need.
+    pub(super) fn of(image: u64, configuration: &Configuration, memory: Option<u64>, processors: Option<u32>) -> Self {
         let models: u64 = configuration.models.iter().map(|model| model.size).fold(0, u64::saturating_add);
-        let enough = OWN + image.bytes.div_ceil(MIB) * IMAGE + (models / MIB + 1).saturating_mul(MODEL);
+        let enough = OWN + image.div_ceil(MIB) * IMAGE + (models / MIB + 1).saturating_mul(MODEL);
         // Nitro gives out whole cores, which have two threads (nitro-cli run-enclave, --cpu-count).
         let threads = configuration.threads.max(2).next_multiple_of(2);
         Self { memory: memory.unwrap_or(enough), processors: processors.unwrap_or(threads) }
@@ -41,14 +35,13 @@ mod tests {
 
     #[test]
     fn a_machine_is_as_large_as_what_it_runs() {
-        let image = Image { folder: "i".into(), bytes: 20 * MIB, registers: Default::default() };
         let model = |size| ModelState { name: "m".into(), sha256: String::new(), size, path: "m".into() };
         let mut configuration =
             Configuration { bytes: vec![], platform: "nitro".into(), threads: 1, models: vec![], upstreams: vec![] };
-        let of = |configuration: &Configuration| Size::of(&image, configuration, None, None);
+        let of = |configuration: &Configuration| Size::of(20 * MIB, configuration, None, None);
         assert_eq!(of(&configuration), Size { memory: 512 + 80 + 2, processors: 2 });
         (configuration.models, configuration.threads) = (vec![model(1 << 30), model(1 << 20)], 7);
         assert_eq!(of(&configuration), Size { memory: 512 + 80 + 2 * 1026, processors: 8 });
-        assert_eq!(Size::of(&image, &configuration, Some(9), Some(4)), Size { memory: 9, processors: 4 });
+        assert_eq!(Size::of(20 * MIB, &configuration, Some(9), Some(4)), Size { memory: 9, processors: 4 });
     }
 }

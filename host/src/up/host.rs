@@ -13,6 +13,7 @@ use tokio::time::{Instant, timeout};
 use super::Ports;
 use super::signals::Signals;
 use crate::control::{self, EgressLine, ModelLine, RelayLine, Shared, Snapshot};
+use crate::endorsements::{self, Endorsed, EndorsementError, Endorsements};
 use crate::events::{self, Report};
 use crate::journal::{self, Attachment, Notice};
 use crate::launch::Enclave;
@@ -50,6 +51,8 @@ pub(super) struct Host {
     attachment: watch::Receiver<Attachment>,
     drain: watch::Sender<bool>,
     steps: usize,
+    endorsed: mpsc::UnboundedReceiver<Result<Endorsed, EndorsementError>>,
+    source: Option<endorsements::Source>,
     ready: Option<Ready>,
     fatal: Option<(Name, Name)>,
     stopped: bool,
@@ -64,6 +67,7 @@ impl Host {
         run_dir: RunDir,
         shown: &Path,
         state: State,
+        endorsements: Endorsements,
         found: bool,
     ) -> Result<Self, HostError> {
         let link = state.link(&run_dir)?;
@@ -73,6 +77,7 @@ impl Host {
         let led = Arc::new(egress::Counters::default());
         let (report, reports) = mpsc::channel(events::BACKLOG);
         let (notice, notices) = mpsc::unbounded_channel();
+        let (tell, endorsed) = mpsc::unbounded_channel();
         let (attached, attachment) = watch::channel(Attachment::Waiting);
         let (drain, drained) = watch::channel(false);
         let mut tasks = JoinSet::new();
@@ -83,6 +88,7 @@ impl Host {
         tasks.spawn(models::serve(ports.model, files, Arc::clone(&screen) as _));
         tasks.spawn(journal::serve(ports.journal, run_dir.journal(), attached, notice));
         tasks.spawn(events::serve(ports.events, report, drained));
+        tasks.spawn(endorsements::serve(ports.endorsements, endorsements, tell));
         let (watched, relayed) = (attachment.clone(), Arc::clone(&counters));
         tasks.spawn(control::serve(control, shared.clone(), move |snapshot| {
             refresh(snapshot, &watched, &relayed, &led);
@@ -102,6 +108,8 @@ impl Host {
             attachment,
             drain,
             steps: 0,
+            endorsed,
+            source: None,
             ready: None,
             fatal: None,
             stopped: false,
@@ -140,6 +148,7 @@ impl Host {
                 how = enclave.ended() => return self.ended(how).await,
                 Some(report) = self.reports.recv() => self.report(report)?,
                 Some(notice) = self.notices.recv() => self.notice(notice),
+                Some(outcome) = self.endorsed.recv() => self.endorsed(outcome)?,
                 Ok(()) = attachment.changed() => {}
                 () = signals.next() => match deadline {
                     // One that this host started and that is not ready has nothing that could come to its end.
@@ -188,18 +197,42 @@ impl Host {
             }
             Report::Event(Event::Ready(ready)) => {
                 run_dir::write(&self.run_dir.ca(), ready.ca.as_str().as_bytes())?;
-                run_dir::write(&self.run_dir.policy(), policy::text(&self.state, &ready).as_bytes())?;
                 self.shared.change(|snapshot| {
                     snapshot.instance = Some(hex::encode(ready.instance));
                     snapshot.node = Some(hex::encode(ready.node));
                 });
                 self.ready = Some(ready);
+                self.write_policy()?;
             }
             Report::Event(Event::Status(status)) => self.shared.change(|snapshot| snapshot.enclave = Some(status)),
             Report::Event(Event::Fatal { step, code }) => self.fatal = Some((step, code)),
             Report::Event(Event::Stopped {}) => self.stopped = true,
         }
         Ok(())
+    }
+
+    /// What others say of the machine's report, which the enclave is told, too.
+    fn endorsed(&mut self, outcome: Result<Endorsed, EndorsementError>) -> Result<(), HostError> {
+        match outcome {
+            Ok(Endorsed { source, crl_not_renewed }) => {
+                if let Some(error) = crl_not_renewed {
+                    self.screen.warn(format!("the revocation list still holds, but could not be renewed: {error}"));
+                }
+                self.source = Some(source);
+                return self.write_policy();
+            }
+            Err(error) => self.screen.warn(format!("nobody endorses this machine's reports: {error}")),
+        }
+        Ok(())
+    }
+
+    fn write_policy(&self) -> Result<(), HostError> {
+        let Some(ready) = &self.ready else { return Ok(()) };
+        match policy::text(&self.state, ready, self.source.as_ref()) {
+            Some(text) => run_dir::write(&self.run_dir.policy(), text.as_bytes()),
+            // One that an earlier host wrote still holds.
+            None => Ok(()),
+        }
     }
 
     fn notice(&self, notice: Notice) {
@@ -293,6 +326,9 @@ impl Host {
             "simulated" => "simulated: for development, no hardware vouches for it".to_owned(),
             "none" => "none: receipts are signed, no hardware vouches for the key".to_owned(),
             "nitro" if self.state.device.is_some() => "nitro, played by QEMU: nobody signs its evidence".to_owned(),
+            "sev-snp" => {
+                format!("sev-snp, {}", self.source.as_ref().map_or("not endorsed", |source| source.family().title()))
+            }
             other => other.to_owned(),
         };
         let mut rows = vec![("url", url.clone()), ("platform", platform)];
@@ -366,6 +402,7 @@ mod tests {
     #![allow(clippy::unwrap_used)]
 
     use super::*;
+    use crate::run_dir::Measured;
     use quoth_link::egress::Destination;
 
     #[test]
@@ -379,7 +416,7 @@ mod tests {
             listen: "127.0.0.1:1".parse().unwrap(),
             platform: String::new(),
             config: String::new(),
-            registers: Default::default(),
+            measured: Measured::Nothing {},
             models: vec![],
             upstreams: vec![],
         };

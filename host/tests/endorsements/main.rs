@@ -6,6 +6,7 @@ mod command;
 mod crl;
 mod hostile;
 mod patience;
+mod serve;
 mod server;
 mod source;
 mod tls;

@@ -57,7 +57,8 @@ impl Apt {
             fs::write(&file, text).map_err(ImageError::at(&file))?;
         }
         let apt = Self(folder);
-        apt.say("apt-get", &["update", "-qq"])?;
+        // Without the word, a mirror that cannot be reached is no error.
+        apt.say("apt-get", &["update", "-qq", "--error-on=any"])?;
         Ok(apt)
     }
 

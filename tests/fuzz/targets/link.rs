@@ -6,6 +6,7 @@ use std::fmt::Debug;
 use bytes::BytesMut;
 use quoth_link::Frame;
 use quoth_link::egress::Destination;
+use quoth_link::endorse::Endorsements;
 use quoth_link::event::{Command, Event};
 use quoth_link::feed::Request;
 use quoth_link::journal::{ToEnclave, ToHost};
@@ -25,6 +26,7 @@ fn drain<T: Frame + PartialEq + Debug>(bytes: &[u8], exact: bool) {
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
     drain::<ToHost>(bytes, true);
     drain::<ToEnclave>(bytes, true);
+    drain::<Endorsements>(bytes, true);
     drain::<Event>(bytes, false);
     drain::<Command>(bytes, false);
     if let Ok(request) = Request::parse(bytes) {

@@ -1,77 +1,27 @@
-//! Images in QEMU's emulation of AWS's enclaves: the kernel, the security module's interface and the virtual sockets that there
-//! are on Nitro. `just test-boot` builds what this needs and says where it is.
-#![allow(clippy::unwrap_used)]
+//! As AWS's enclaves.
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::time::Duration;
 
 use ciborium::Value;
-use quoth_attestation::Digest;
 use quoth_attestation::evidence::Evidence;
-use quoth_tests::{Node, Options, ask, chat_body, command, proven_chat};
-use tempfile::TempDir;
+use quoth_tests::{Node, ask, chat_body, command, proven_chat};
+
+use crate::image::{Image, nothing_is_left};
 
 /// What a machine may take to switch itself off.
 const OFF: Duration = Duration::from_secs(30);
 
-/// An image with a tiny model's name in it, the model, and the enclave's program.
-struct Image {
-    folder: TempDir,
-    program: PathBuf,
-}
-
-impl Image {
-    /// None, loudly, when nobody has built the parts.
-    fn build(platform: &str) -> Option<Self> {
-        let Some(program) = std::env::var_os("QUOTH_BOOT") else {
-            eprintln!("no image was booted: ./just test-boot does it");
-            return None;
-        };
-        let image = Self { folder: tempfile::tempdir().unwrap(), program: program.into() };
-        let model = quoth_tiny_model::gguf(quoth_tiny_model::Kind::F32);
-        fs::write(image.model(), &model).unwrap();
-        let config = format!(
-            "version = 1\nplatform = \"{platform}\"\nhost_cid = 2\ntls_names = [\"localhost\", \"127.0.0.1\"]\n[[model]]\nname = \"{}\"\n\
-             sha256 = \"{}\"\nsize = {}\ncontext = {}\nparallel = 2\nthreads = 1\n",
-            Node::MODEL,
-            Digest::of(&model),
-            model.len(),
-            quoth_tiny_model::CONTEXT,
-        );
-        let file = image.folder.path().join("config.toml");
-        fs::write(&file, config).unwrap();
-        let mut build = command("quoth-images");
-        build.args(["build", "nitro", "--config"]).arg(file).arg("--enclave").arg(&image.program);
-        let output = build.arg("--out").arg(image.out()).output().unwrap();
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-        Some(image)
-    }
-
-    fn out(&self) -> PathBuf {
-        self.folder.path().join("image")
-    }
-
-    fn model(&self) -> PathBuf {
-        self.folder.path().join("tiny.gguf")
-    }
-
-    /// PCR0 to 2, hex, as they were computed without booting it.
-    fn registers(&self) -> BTreeMap<u64, String> {
-        let text = fs::read_to_string(self.out().join("measurements.toml")).unwrap();
-        let value = |name: &str| {
-            let line = text.lines().find_map(|line| line.strip_prefix(name)).unwrap();
-            line.trim_matches([' ', '=', '"']).to_owned()
-        };
-        (0..).zip(["pcr0", "pcr1", "pcr2"].map(value)).collect()
-    }
-
-    async fn boot(&self) -> Node {
-        let options = Options { image: Some(self.out()), model: Some(self.model()), ..Options::default() };
-        Node::with(options).await
-    }
+/// PCR0 to 2, hex, as they were computed without booting the image.
+fn computed(image: &Image) -> BTreeMap<u64, String> {
+    let text = fs::read_to_string(image.out().join("measurements.toml")).unwrap();
+    let value = |name: &str| {
+        let line = text.lines().find_map(|line| line.strip_prefix(name)).unwrap();
+        line.trim_matches([' ', '=', '"']).to_owned()
+    };
+    (0..).zip(["pcr0", "pcr1", "pcr2"].map(value)).collect()
 }
 
 /// PCR0 to 2 of a document, hex.
@@ -90,8 +40,8 @@ fn registers(document: &[u8]) -> BTreeMap<u64, String> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_image_boots_answers_and_measures_to_what_was_said() {
-    let Some(image) = Image::build("nitro") else { return };
-    let mut node = image.boot().await;
+    let Some(image) = Image::build("nitro", "nitro") else { return };
+    let mut node = image.boot("qemu-nitro").await;
     let mut wire = node.wire().await;
 
     let body = chat_body("Why?", 8, false).to_string();
@@ -101,7 +51,7 @@ async fn an_image_boots_answers_and_measures_to_what_was_said() {
 
     let evidence = wire.get("/.well-known/quoth/node").await.unwrap();
     let evidence = Evidence::decode(&evidence.body).unwrap();
-    assert_eq!(registers(&evidence.quote), image.registers());
+    assert_eq!(registers(&evidence.quote), computed(&image));
 
     // The emulation signs nothing, and nothing that nobody signed is accepted.
     let refused = ask(&node.url(), node.policy(), &chat_body("Why?", 8, false)).await.err().unwrap();
@@ -121,8 +71,8 @@ async fn an_image_boots_answers_and_measures_to_what_was_said() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_image_that_nothing_vouches_for_gives_proven_answers_to_whom_its_key_is_known() {
-    let Some(image) = Image::build("none") else { return };
-    let mut node = image.boot().await;
+    let Some(image) = Image::build("nitro", "none") else { return };
+    let mut node = image.boot("qemu-nitro").await;
     for stream in [false, true] {
         proven_chat(&node, "Why is the sky blue?", 12, stream).await;
     }
@@ -132,8 +82,8 @@ async fn an_image_that_nothing_vouches_for_gives_proven_answers_to_whom_its_key_
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_host_that_was_killed_comes_back_to_the_machine() {
-    let Some(image) = Image::build("nitro") else { return };
-    let mut node = image.boot().await;
+    let Some(image) = Image::build("nitro", "nitro") else { return };
+    let mut node = image.boot("qemu-nitro").await;
     let ask = async |node: &Node| {
         let body = chat_body("Why?", 4, false).to_string();
         let answer = node.wire().await.post("/v1/chat/completions", &[], body.as_bytes()).await.unwrap();
@@ -153,24 +103,16 @@ async fn a_host_that_was_killed_comes_back_to_the_machine() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_machine_that_dies_ends_the_host_with_an_error() {
-    let Some(image) = Image::build("nitro") else { return };
-    let mut node = image.boot().await;
+    let Some(image) = Image::build("nitro", "nitro") else { return };
+    let mut node = image.boot("qemu-nitro").await;
     rustix::process::kill_process(node.enclave(), rustix::process::Signal::KILL).unwrap();
     assert_eq!(node.wait_for_host(OFF).code(), Some(3), "{}", node.host_output());
     nothing_is_left(&node);
 }
 
-/// Of a node that has ended: no process, no state.
-fn nothing_is_left(node: &Node) {
-    let run_dir = node.run_dir();
-    assert!(!run_dir.join("state.json").exists());
-    let left = Command::new("pgrep").arg("-f").arg(run_dir.join("sockets")).output().unwrap();
-    assert_eq!(String::from_utf8_lossy(&left.stdout), "");
-}
-
 #[test]
 fn an_image_contains_no_simulated_platform() {
-    let Some(image) = Image::build("nitro") else { return };
+    let Some(image) = Image::build("nitro", "nitro") else { return };
     let eif = fs::read(image.out().join("image.eif")).unwrap();
     let program = fs::read(&image.program).unwrap();
     assert!(contains(&eif, &program), "the image has the program as it is");

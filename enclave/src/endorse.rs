@@ -1,0 +1,44 @@
+//! What endorses the platform's reports, where the host has to get it: asked for at boot, and again before it grows old. A host that
+//! has nothing, or lies, is found out by whoever verifies.
+
+use std::sync::Arc;
+
+use quoth_link::endorse::Endorsements;
+use quoth_link::{Address, CONNECT_TIMEOUT, LinkError, Port};
+use tokio::time::{sleep, timeout};
+
+use crate::limits;
+use crate::node::Node;
+
+/// Asks once; whether the host had an answer.
+pub async fn ask(node: &Node, link: &Address) -> bool {
+    let Some(report) = node.report() else { return false };
+    let asked = async {
+        let stream = link.connect(Port::ENDORSEMENTS, CONNECT_TIMEOUT).await?;
+        Endorsements::ask(stream, &report).await
+    };
+    match timeout(limits::ENDORSEMENTS, asked).await {
+        Ok(Ok(endorsements)) if !endorsements.certificates.is_empty() => {
+            node.endorse(endorsements);
+            true
+        }
+        Ok(Ok(_) | Err(LinkError::Io(_))) | Err(_) => false,
+        Ok(Err(error)) => {
+            eprintln!("endorsements: {error}");
+            false
+        }
+    }
+}
+
+/// Asks as long as the node runs: soon, and then less often, until there is an answer; after that now and then.
+pub async fn keep(node: Arc<Node>, link: Address, mut has: bool) {
+    let mut pause = limits::ENDORSEMENTS_RETRY;
+    loop {
+        if has {
+            pause = limits::ENDORSEMENTS_RETRY;
+        }
+        sleep(if has { limits::ENDORSEMENTS_LIFE } else { pause }).await;
+        pause = (pause * 2).min(limits::ENDORSEMENTS_RETRY_MOST);
+        has = ask(&node, &link).await;
+    }
+}

@@ -1,0 +1,48 @@
+//! A machine of AMD SEV-SNP, by the script that came with its image; and the same machine without SEV-SNP, for people without the
+//! hardware.
+
+use std::process::Command;
+
+use super::{CID, Image, Size, device, has_kvm};
+use crate::HostError;
+use crate::process::Process;
+use crate::run_dir::RunDir;
+
+/// What is measured beside the image, and what the hardware is asked to allow.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Machine {
+    /// The type of its processors, as QEMU names it.
+    pub(crate) cpu: String,
+    /// Whether guests may share a core.
+    pub(crate) smt: bool,
+}
+
+/// The machine, by the processor's own hypervisor.
+pub(super) fn start(image: &Image, size: Size, machine: &Machine, run_dir: &RunDir) -> Result<Process, HostError> {
+    let mut command = command(image, size);
+    command.env("QUOTH_CPU", &machine.cpu).env("QUOTH_CID", CID.to_string());
+    command.env("QUOTH_SMT", if machine.smt { "on" } else { "off" });
+    Process::start(command, &run_dir.enclave_log())
+}
+
+/// The machine as QEMU plays it, and the device that carries its virtual sockets.
+pub(super) async fn play(image: &Image, size: Size, run_dir: &RunDir) -> Result<(Process, Process), HostError> {
+    let device = device::start(run_dir).await?;
+    let mut command = command(image, size);
+    command.env("QUOTH_SNP", "off").env("QUOTH_VSOCK", device::chardev(run_dir));
+    command.env("QUOTH_KVM", if has_kvm() { "on" } else { "off" });
+    match Process::start(command, &run_dir.enclave_log()) {
+        Ok(machine) => Ok((machine, device)),
+        Err(error) => {
+            device.kill();
+            Err(error)
+        }
+    }
+}
+
+/// The script becomes QEMU, so that its process is the machine.
+fn command(image: &Image, Size { memory, processors }: Size) -> Command {
+    let mut command = Command::new(image.launch());
+    command.env("QUOTH_MEMORY", memory.to_string()).env("QUOTH_CPUS", processors.to_string());
+    command
+}
