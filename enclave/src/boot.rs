@@ -8,14 +8,15 @@ use std::time::Instant;
 
 use quoth_engine::{Engine, Model};
 use quoth_link::event::{Event, Pem, Ready, Status};
-use quoth_link::{Address, Name, Port, metrics};
+use quoth_link::{Address, Listener, Name, Port, RETRY, metrics};
 use tokio::runtime::Builder;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 use tokio::task::spawn_blocking;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 use crate::config::Config;
 use crate::events::{End, Events, step};
+use crate::log::log;
 use crate::node::Node;
 use crate::tls::{self, Tls};
 use crate::upstream::Upstreams;
@@ -50,7 +51,7 @@ async fn live(config: &Path, link: Address) -> Result<(), EnclaveError> {
         Ok(booted) => booted,
         Err((step, error)) => {
             let code = Name::of(error.code());
-            eprintln!("fatal step={step} {error}");
+            log!("fatal step={step} {error}");
             events.tell_last(Event::Fatal { step: Name::of(step), code }).await;
             return Err(error);
         }
@@ -125,27 +126,35 @@ async fn answer(node: Arc<Node>, tls: &Tls, link: Address, events: &Events) -> R
         let (journal, link) = (Arc::clone(&node.journal), link.clone());
         async move { journal.run(link).await }
     });
-    tokio::spawn({
-        let node = Arc::clone(&node);
-        async move {
-            while let Ok(mut stream) = metrics_listener.accept().await {
-                let text = node.metrics.text(node.journal.running(), node.journal.unacknowledged());
-                let text = text + &node.callers.metrics();
-                tokio::spawn(async move { timeout(limits::HANDSHAKE, metrics::write(&mut stream, &text)).await });
-            }
-        }
-    });
+    tokio::spawn(serve_metrics(Arc::clone(&node), metrics_listener));
     let serving = tokio::spawn(server::serve(Arc::clone(&node), listener, Arc::clone(&tls.config), draining));
     events.tell(Event::Ready(ready(&node, tls)?));
 
     let end = events.end().await;
-    eprintln!("ending host_absent={}", end == End::HostAbsent);
+    log!("ending host_absent={}", end == End::HostAbsent);
     drain.send_replace(true);
     let drained = timeout(limits::DRAIN, serving).await.is_ok();
     let journaled = timeout(limits::JOURNAL_DRAIN, node.journal.emptied()).await.is_ok();
     events.tell_last(Event::Stopped {}).await;
-    eprintln!("ended drained={drained} journaled={journaled}");
+    log!("ended drained={drained} journaled={journaled}");
     Ok(())
+}
+
+/// Counters for the host, a few at a time.
+async fn serve_metrics(node: Arc<Node>, listener: Listener) {
+    let places = Arc::new(Semaphore::new(limits::METRICS));
+    while let Ok(place) = Arc::clone(&places).acquire_owned().await {
+        let Ok(mut stream) = listener.accept().await else {
+            sleep(RETRY).await;
+            continue;
+        };
+        let text = node.metrics.text(node.journal.running(), node.journal.unacknowledged());
+        let text = text + &node.callers.metrics();
+        tokio::spawn(async move {
+            let _ = timeout(limits::METRICS_WRITE, metrics::write(&mut stream, &text)).await;
+            drop(place);
+        });
+    }
 }
 
 fn ready(node: &Node, tls: &Tls) -> Result<Ready, EnclaveError> {

@@ -8,6 +8,7 @@ use quoth_link::{Address, CONNECT_TIMEOUT, LinkError, Port};
 use tokio::time::{sleep, timeout};
 
 use crate::limits;
+use crate::log::log;
 use crate::node::Node;
 
 /// Asks once; whether the host had an answer.
@@ -24,7 +25,7 @@ pub async fn ask(node: &Node, link: &Address) -> bool {
         }
         Ok(Ok(_) | Err(LinkError::Io(_))) | Err(_) => false,
         Ok(Err(error)) => {
-            eprintln!("endorsements: {error}");
+            log!("endorsements: {error}");
             false
         }
     }

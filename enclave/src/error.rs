@@ -19,7 +19,7 @@ pub enum EnclaveError {
     #[error("configuration: {0}")]
     Config(String),
     /// The configuration names a platform that this build does not have.
-    #[error("configuration: platform {0} is not in this build")]
+    #[error("configuration: platform {0} is not in this build, or not on this machine")]
     Platform(&'static str),
     /// The link to the host failed.
     #[error(transparent)]

@@ -9,6 +9,8 @@ use tokio::io::{AsyncWriteExt, split};
 use tokio::sync::{Notify, watch};
 use tokio::time::{interval, sleep, timeout};
 
+use crate::log::log;
+
 const STATUS: Duration = Duration::from_secs(1);
 /// How long the last word to the host may take.
 const LAST_WORD: Duration = Duration::from_secs(2);
@@ -55,8 +57,8 @@ impl Events {
     /// Logs an event and tells the host, now or when it attaches.
     pub fn tell(&self, event: Event) {
         match &event {
-            Event::Boot { step, ms } => eprintln!("boot step={step} ms={ms}"),
-            Event::Ready(_) => eprintln!("ready ms={}", self.uptime_ms()),
+            Event::Boot { step, ms } => log!("boot step={step} ms={ms}"),
+            Event::Ready(_) => log!("ready ms={}", self.uptime_ms()),
             _ => {}
         }
         lock(&self.told).push(event);

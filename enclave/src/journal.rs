@@ -11,6 +11,7 @@ use tokio::sync::Notify;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use crate::limits;
+use crate::log::log;
 
 /// The buffer between the receipt chain and the host.
 pub struct Journal {
@@ -108,7 +109,7 @@ impl Journal {
         loop {
             if let Ok(stream) = address.connect(Port::JOURNAL, CONNECT_TIMEOUT).await {
                 let ended = self.session(stream).await;
-                eprintln!("journal_detached orderly={}", u8::from(ended.is_ok()));
+                log!("journal_detached orderly={}", u8::from(ended.is_ok()));
             }
             self.lock().attached = false;
             sleep(RETRY).await;
@@ -125,6 +126,10 @@ impl Journal {
         let mut next: Option<u64> = None;
         // When receipts that were added meanwhile are sent, together.
         let mut due: Option<Instant> = None;
+        // The host has said that its storage fails.
+        let mut failed = false;
+        // A connection that has ended may look as if nothing were said: not every device passes the end on.
+        let mut heard = Instant::now();
         loop {
             // Acknowledgements are read while receipts wait, and nothing is sent before the host's welcome.
             let frame = tokio::select! {
@@ -133,23 +138,36 @@ impl Journal {
                     due = Some(Instant::now() + limits::JOURNAL_LINGER);
                     continue;
                 }
+                () = sleep_until(heard + limits::JOURNAL_SILENCE) => {
+                    if next.is_none() || self.unacknowledged() > 0 {
+                        return Err(LinkError::Truncated);
+                    }
+                    heard = Instant::now();
+                    continue;
+                }
                 () = at(due) => {
                     due = None;
                     self.send(&mut next, &mut writer).await?;
                     continue;
                 }
             };
+            heard = Instant::now();
             match frame {
                 None => return Ok(()),
+                // Each of them says something new, or a host could keep a thread busy with what costs it nothing.
+                Some(ToEnclave::Welcome { .. }) if next.is_some() => {
+                    return Err(LinkError::Malformed { what: "welcome" });
+                }
                 Some(ToEnclave::Welcome { next: wanted }) => {
-                    next = Some(self.welcome(wanted)?);
+                    (next, failed) = (Some(self.welcome(wanted)?), false);
                     self.send(&mut next, &mut writer).await?;
                 }
                 Some(ToEnclave::Ack { seq }) => self.acknowledge(seq, next)?,
+                Some(ToEnclave::Failed) if failed => return Err(LinkError::Malformed { what: "failure" }),
                 Some(ToEnclave::Failed) => {
-                    next = None;
+                    (next, failed) = (None, true);
                     self.lock().attached = false;
-                    eprintln!("journal_failed");
+                    log!("journal_failed");
                 }
             }
         }
@@ -177,16 +195,17 @@ impl Journal {
         }
         self.drop_below(&mut state, wanted);
         state.attached = true;
-        eprintln!("journal_attached next={wanted} held={}", state.held.len());
+        log!("journal_attached next={wanted} held={}", state.held.len());
         Ok(state.first.max(wanted))
     }
 
     /// Everything up to `seq`, which must have been sent, is on the host's disk.
     fn acknowledge(&self, seq: u64, next: Option<u64>) -> Result<(), LinkError> {
-        if next.is_none_or(|next| seq >= next) {
+        let mut state = self.lock();
+        if next.is_none_or(|next| seq >= next) || seq < state.first {
             return Err(LinkError::Malformed { what: "acknowledgement" });
         }
-        self.drop_below(&mut self.lock(), seq + 1);
+        self.drop_below(&mut state, seq + 1);
         Ok(())
     }
 

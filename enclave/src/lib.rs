@@ -30,6 +30,7 @@ pub mod init;
 pub mod journal;
 pub mod keys;
 pub mod limits;
+mod log;
 pub mod metrics;
 pub mod node;
 pub mod platform;

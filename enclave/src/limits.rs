@@ -54,6 +54,10 @@ pub const CHECKPOINT: Duration = Duration::from_millis(900);
 pub const EVIDENCE_LIFE: Duration = Duration::from_secs(3600);
 /// A statement's life.
 pub const STATEMENT_LIFE: Duration = Duration::from_secs(quoth_attestation::statement::MAX_LIFE);
+/// Counters are handed to so many connections of the host's at one time.
+pub const METRICS: usize = 8;
+/// One that does not take them in this time does not want them.
+pub const METRICS_WRITE: Duration = Duration::from_secs(2);
 /// The host gets so long to find out what endorses a report: it may have to wait for its turn with the manufacturer's service.
 pub const ENDORSEMENTS: Duration = Duration::from_secs(60);
 /// They are asked for anew after this time: among them are revocation lists.
@@ -74,6 +78,8 @@ pub const JOURNAL_DRAIN: Duration = Duration::from_secs(5);
 pub const JOURNAL_LINGER: Duration = Duration::from_millis(20);
 /// Receipts sent to the host in one write, bytes.
 pub const JOURNAL_BATCH: usize = 64 * 1024;
+/// A host that owes an answer, and gives none for so long, is asked again over another connection.
+pub const JOURNAL_SILENCE: Duration = Duration::from_secs(10);
 /// A host that takes no receipt for so long is gone.
 pub const JOURNAL_STALL: Duration = Duration::from_secs(10);
 /// The way to a provider, through the host.

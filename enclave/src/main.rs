@@ -1,6 +1,7 @@
 //! `quoth-enclave --config FILE --link unix:DIR`, or without arguments as the first process of an image: everything else is in
 //! the measured configuration.
 
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -60,7 +61,8 @@ fn told(outcome: Result<(), EnclaveError>) -> ExitCode {
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("fatal {error}");
+            // Nobody may be there to read it.
+            let _ = writeln!(std::io::stderr(), "fatal {error}");
             ExitCode::FAILURE
         }
     }

@@ -8,6 +8,7 @@ use quoth_engine::ENVIRONMENT;
 use rustix::process::{DumpableBehavior, Resource, Rlimit, getrlimit, set_dumpable_behavior, setrlimit};
 
 use crate::EnclaveError;
+use crate::log::log;
 
 /// Whether the environment is known.
 pub fn is_settled() -> bool {
@@ -39,8 +40,8 @@ pub fn harden() -> Result<(), EnclaveError> {
         .map_err(|error| EnclaveError::io("raise the file limit")(error.into()))?;
     // A panic's message could hold what a caller said.
     std::panic::set_hook(Box::new(|panic| match panic.location() {
-        Some(place) => eprintln!("panic file={} line={}", place.file(), place.line()),
-        None => eprintln!("panic"),
+        Some(place) => log!("panic file={} line={}", place.file(), place.line()),
+        None => log!("panic"),
     }));
     Ok(())
 }

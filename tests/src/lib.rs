@@ -2,13 +2,15 @@
 //!
 //! [`Node`] starts `quoth up` with a tiny model on a free loopback port and ends what it started. [`Wire`] is a TLS
 //! connection on which a test may say anything, however wrong. [`Relay`] stands between client and node and mistreats
-//! what passes. [`House`] is a node in front of a fake provider. [`Liar`] signs what was never computed. The tests are under `tests/`, by what they are about; the demo is the binary `quoth-demo`.
+//! what passes. [`House`] is a node in front of a fake provider. [`Liar`] signs what was never computed. [`FalseHost`] is a host that
+//! misbehaves on the ports of its link. The tests are under `tests/`, by what they are about; the demo is the binary `quoth-demo`.
 
 #![forbid(unsafe_code)]
 // Tests stop at the first thing that is not as it should be.
 #![allow(clippy::unwrap_used)]
 
 mod chat;
+mod false_host;
 mod house;
 mod journal;
 mod liar;
@@ -18,6 +20,7 @@ mod relay;
 mod wire;
 
 pub use chat::{ask, chat_body, long_chat_body, proven_chat};
+pub use false_host::{FalseHost, Manner, noise};
 pub use house::{House, bearer};
 pub use journal::{Journal, journal, verify_journal};
 pub use liar::Liar;

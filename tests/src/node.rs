@@ -5,7 +5,7 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use quoth_verifier::Policy;
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Resource, Rlimit, Signal, getrlimit, kill_process, prlimit};
 use tempfile::TempDir;
 
 use crate::Wire;
@@ -29,6 +29,8 @@ pub struct Options {
     pub config: Option<String>,
     /// An image to boot, instead of the program that plays an enclave.
     pub boot: Option<Boot>,
+    /// No file of the host may grow beyond so many KiB, until [`Node::lift_file_limit`].
+    pub file_limit: Option<u64>,
     /// Further arguments of `quoth up`.
     pub more: Vec<String>,
 }
@@ -51,6 +53,7 @@ impl Default for Options {
             model: None,
             config: None,
             boot: None,
+            file_limit: None,
             more: Vec::new(),
         }
     }
@@ -162,6 +165,12 @@ impl Node {
         host.wait().unwrap();
     }
 
+    /// Lets files grow again.
+    pub fn lift_file_limit(&self) {
+        let limit = getrlimit(Resource::Fsize);
+        prlimit(Some(self.host()), Resource::Fsize, Rlimit { current: limit.maximum, maximum: limit.maximum }).unwrap();
+    }
+
     /// Starts the host again on the same folder; the enclave is still there.
     pub async fn restart_host(&mut self) {
         self.start_host(false);
@@ -190,7 +199,10 @@ impl Node {
 
     fn start_host(&mut self, with_model: bool) {
         let output = File::options().create(true).append(true).open(self.output_file()).unwrap();
-        let mut command = command("quoth");
+        let mut command = match self.options.file_limit {
+            None => command("quoth"),
+            Some(limit) => limited(command("quoth"), limit),
+        };
         command.arg("up").arg("--listen").arg(format!("127.0.0.1:{}", self.port)).arg("--run-dir").arg(self.run_dir());
         if let (true, Some(config)) = (with_model, &self.options.config) {
             let file = self.folder.path().join("enclave.toml");
@@ -266,6 +278,13 @@ impl Drop for Node {
             let _ = kill_process(enclave, Signal::KILL);
         }
     }
+}
+
+/// With a soft limit for files; a write beyond it fails, as on a disk that is full.
+fn limited(program: Command, kib: u64) -> Command {
+    let mut shell = Command::new("bash");
+    shell.args(["-c", "trap '' XFSZ; ulimit -S -f \"$0\"; exec \"$@\"", &kib.to_string()]).arg(program.get_program());
+    shell
 }
 
 /// One of Quoth's programs, as built beside this one.

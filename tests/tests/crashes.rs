@@ -4,7 +4,7 @@
 use std::time::{Duration, Instant};
 
 use quoth_client::Client;
-use quoth_tests::{Node, Wire, ask, chat_body, journal, long_chat_body, proven_chat, verify_journal};
+use quoth_tests::{Node, Options, Wire, ask, chat_body, journal, long_chat_body, proven_chat, verify_journal};
 use quoth_verifier::Gap;
 use rusqlite::Connection;
 use rustix::process::{Signal, kill_process};
@@ -105,6 +105,38 @@ async fn without_a_journal_the_node_answers_503_and_recovers() {
     }
     let journal = journal(&node).await;
     assert!(journal.whole, "what was signed meanwhile was sent again: {}", journal.raw);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_disk_that_is_full_is_a_503_and_loses_nothing() {
+    let node = Node::with(Options { file_limit: Some(2048), ..Options::default() }).await;
+    let mut answered = Vec::new();
+    let mut wire = node.wire().await;
+    let refused = loop {
+        let answer = wire.post(Client::CHAT, &[], chat_body("Why?", 1, false).to_string().as_bytes()).await.unwrap();
+        match answer.status {
+            200 => answered.push(answer.json()["id"].as_str().unwrap().to_owned()),
+            _ => break answer,
+        }
+        assert!(answered.len() < 5000, "it is never full");
+    };
+    assert_eq!((refused.status, refused.code().as_str()), (503, "journal_unavailable"));
+    assert!(answered.len() > 50, "there was room for many: {}", answered.len());
+    assert!(node.enclave_lives() && node.host_output().contains("the node refuses requests"), "{}", node.host_output());
+
+    node.lift_file_limit();
+    let began = Instant::now();
+    while ask(&node.url(), node.policy(), &chat_body("after", 2, false)).await.is_err() {
+        assert!(began.elapsed() < Duration::from_secs(30), "it did not recover");
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+    let journal = journal(&node).await;
+    assert!(journal.whole, "{}", journal.raw);
+    let stored = journal.ids();
+    assert!(
+        answered.iter().all(|id| stored.iter().any(|stored| id.ends_with(stored))),
+        "what was answered was stored in the end"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

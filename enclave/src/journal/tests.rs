@@ -48,6 +48,24 @@ fn a_host_cannot_acknowledge_what_it_was_not_sent() {
     assert!(journal.acknowledge(0, None).is_err());
     assert!(journal.welcome(2).is_err());
     assert_eq!(journal.unacknowledged(), 1);
+    journal.acknowledge(0, Some(1)).unwrap();
+    assert!(journal.acknowledge(0, Some(1)).is_err(), "and only once");
+}
+
+#[tokio::test]
+async fn a_host_that_repeats_itself_is_left() {
+    for word in [ToEnclave::Welcome { next: 0 }, ToEnclave::Failed] {
+        let journal = journal(8);
+        let (host, enclave) = Stream::pair().unwrap();
+        let (_reader, mut writer) = split(host);
+        writer.write_all(&ToEnclave::Welcome { next: 0 }.to_bytes()).await.unwrap();
+        // A failure may come before any welcome, but not twice.
+        if word == ToEnclave::Failed {
+            writer.write_all(&word.to_bytes()).await.unwrap();
+        }
+        writer.write_all(&word.to_bytes()).await.unwrap();
+        assert!(journal.session(enclave).await.is_err(), "{word:?}");
+    }
 }
 
 #[tokio::test]

@@ -3,6 +3,7 @@
 //! it is.
 #![allow(clippy::unwrap_used)]
 
+mod hostile;
 mod image;
 mod nitro;
 mod snp;

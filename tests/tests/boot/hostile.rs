@@ -1,0 +1,166 @@
+//! A machine in the hands of a host that misbehaves on its virtual sockets.
+
+use std::fs;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use quoth_attestation::Digest;
+use quoth_link::{Address, Port};
+use quoth_tests::{FalseHost, Manner, Wire, ask, chat_body, noise};
+use quoth_verifier::Policy;
+
+use crate::image::Image;
+
+const LONG: Duration = Duration::from_secs(60);
+
+/// A machine that this process is the host of.
+struct Machine {
+    image: Image,
+    host: FalseHost,
+    device: Child,
+    machine: Child,
+}
+
+impl Machine {
+    /// `more`: further arguments of QEMU.
+    fn start(image: Image, feed: Manner, more: &[&str]) -> Self {
+        let folder = image.out();
+        let (socket, machine) = (folder.join("device"), folder.join("vm"));
+        let host = FalseHost::new(Address::Vhost(machine.clone()), fs::read(image.model()).unwrap());
+        host.behave(Port::MODEL, feed);
+        let log = |name: &str| fs::File::create(folder.join(name)).unwrap();
+        let mut device = Command::new("vhost-device-vsock");
+        device.args(["--guest-cid", "4", "--socket"]).arg(&socket).arg("--uds-path").arg(&machine);
+        let device = device.stdout(Stdio::null()).stderr(log("device.log")).spawn().unwrap();
+        while !socket.exists() {
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        let mut launch = Command::new(folder.join("launch"));
+        launch.args(more).env("QUOTH_SNP", "off").env("QUOTH_MEMORY", "320").env("QUOTH_CPUS", "1");
+        launch.env("QUOTH_VSOCK", format!("socket,id=vsock,path={}", socket.display()));
+        let machine = launch.stdin(Stdio::null()).stdout(log("console")).stderr(log("errors")).spawn().unwrap();
+        Self { image, host, device, machine }
+    }
+
+    fn console(&self) -> String {
+        fs::read_to_string(self.image.out().join("console")).unwrap_or_default()
+    }
+
+    /// The machine has switched itself off.
+    async fn off(&mut self) {
+        let start = Instant::now();
+        while self.machine.try_wait().unwrap().is_none() {
+            assert!(start.elapsed() < LONG, "it still runs");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        assert!(self.console().contains("reboot: Power down"));
+    }
+
+    /// Accepts what is signed by the key that this machine had at first.
+    async fn policy(&self) -> Policy {
+        let key = hex::encode(self.host.ready().await.receipt_key);
+        let config = Digest::of(&fs::read(self.image.out().join("enclave.toml")).unwrap());
+        let text = format!(
+            "version = 1\nplatforms = [\"none\"]\n[none]\nreceipt_keys = [\"{key}\"]\n[models]\naccept = \"any\"\n\
+             [config]\naccept = [\"{config}\"]\n"
+        );
+        Policy::from_toml(&text).unwrap()
+    }
+
+    /// Asks until an answer is proven; none that came before was anything but a refusal.
+    async fn proves_an_answer(&self, policy: &Policy) {
+        let url = format!("https://127.0.0.1:{}", self.host.client_port().await);
+        let start = Instant::now();
+        while let Err(error) = ask(&url, policy.clone(), &chat_body("Why?", 4, false)).await {
+            assert!(start.elapsed() < LONG, "{error}");
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    }
+
+    /// The status of an answer without a receipt that anybody stores.
+    async fn status(&self) -> u16 {
+        let ca = self.image.out().join("ca.pem");
+        fs::write(&ca, self.host.ready().await.ca.as_str()).unwrap();
+        let mut wire = Wire::open(self.host.client_port().await, &ca).await.unwrap();
+        wire.get("/healthz").await.unwrap().status
+    }
+}
+
+impl Drop for Machine {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("{}", self.console());
+        }
+        for process in [&mut self.machine, &mut self.device] {
+            let _ = process.kill();
+            let _ = process.wait();
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn garbage_floods_silence_and_crowds_on_every_port_are_survived() {
+    let Some(image) = Image::build("snp", "none") else { return };
+    let machine = Machine::start(image, Manner::Honest, &[]);
+    let policy = machine.policy().await;
+    machine.proves_an_answer(&policy).await;
+    for manner in [Manner::Garbage, Manner::Flood, Manner::Again, Manner::Silent, Manner::Closing] {
+        machine.host.behave(Port::JOURNAL, manner);
+        machine.host.behave(Port::EVENTS, if manner == Manner::Again { Manner::Flood } else { manner });
+        let mut crowds = Vec::new();
+        for port in [Port::CLIENTS, Port::METRICS] {
+            for first in [&b""[..], &noise(4096)] {
+                crowds.push(machine.host.crowd(port, 30, first).await);
+            }
+        }
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        let status = machine.status().await;
+        assert!(status == 503 || manner == Manner::Again, "{manner:?}: {status}");
+        machine.host.behave(Port::EVENTS, Manner::Honest);
+        machine.host.behave(Port::JOURNAL, Manner::Honest);
+        machine.proves_an_answer(&policy).await;
+    }
+    assert!(!machine.console().contains("Out of memory"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_feed_that_is_cut_or_wrong_switches_the_machine_off() {
+    for (feed, code) in [(Manner::Cut(100_000), "model.feed"), (Manner::Flipped(9), "model.hash")] {
+        let Some(image) = Image::build("snp", "none") else { return };
+        let mut machine = Machine::start(image, feed, &[]);
+        assert_eq!(machine.host.fatal().await, code);
+        machine.off().await;
+    }
+}
+
+/// What an image has no driver for is not there, whatever the host plugs in; nor does a table of the host's change what runs.
+#[tokio::test(flavor = "multi_thread")]
+async fn devices_that_a_host_adds_are_not_driven() {
+    let Some(image) = Image::build("snp", "none") else { return };
+    let devices = ["-device", "virtio-net-pci,romfile=", "-device", "virtio-serial-pci", "-device", "virtio-rng-pci"];
+    let machine = Machine::start(image, Manner::Honest, &devices);
+    let policy = machine.policy().await;
+    machine.proves_an_answer(&policy).await;
+    let console = machine.console();
+    // Network, console and randomness, as the bus has them (Virtual I/O Device, §4.1.2).
+    for device in ["[1af4:1000]", "[1af4:1003]", "[1af4:1005]"] {
+        assert!(console.contains(device), "{device} is plugged in");
+    }
+    for driver in ["virtio_net", "eth0", "virtio_rng", "hvc0", "virtio_console"] {
+        assert!(!console.contains(driver), "{driver}");
+    }
+}
+
+/// The host of a machine sets its clock. On SEV-SNP, one that is earlier than the program is refused before anything else.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_clock_from_before_the_program_is_refused() {
+    for (date, code) in [("1999-01-01", "make"), ("2035-01-01", "platform.absent")] {
+        let Some(image) = Image::build("snp", "sev-snp") else { return };
+        let mut machine = Machine::start(image, Manner::Honest, &["-rtc", &format!("base={date}T00:00:00")]);
+        assert_eq!(machine.host.fatal().await, code, "{date}");
+        machine.off().await;
+        let said = machine.console();
+        let fatal = said.lines().find(|line| line.starts_with("fatal step=statement")).unwrap();
+        assert_eq!(fatal.ends_with("clock could not be made"), code == "make", "{fatal}");
+    }
+}
