@@ -7,6 +7,7 @@
 // A bench stops at the first thing that is not as it should be.
 #![allow(clippy::unwrap_used)]
 
+mod boot;
 mod client;
 mod llama;
 mod load;
@@ -28,10 +29,10 @@ const USAGE: &str = "\
 Usage: quoth-bench [--model FILE.gguf] [--peers DIR] [--without-receipts PROGRAM] [--servers DIR] [--wide PROGRAM]
                    [--litellm PROGRAM] [--verify-peers PROGRAM] [--only PART,...] [--rounds N] [--out FILE]
 
-Parts: chats, serving, replays, receipts, proxied, relay, load, verify. `just bench` builds everything and calls this.";
+Parts: chats, serving, replays, receipts, proxied, relay, load, boot, verify. `just bench` builds everything and calls this.";
 
 /// What can be measured.
-const PARTS: [&str; 8] = ["chats", "serving", "replays", "receipts", "proxied", "relay", "load", "verify"];
+const PARTS: [&str; 9] = ["chats", "serving", "replays", "receipts", "proxied", "relay", "load", "boot", "verify"];
 
 /// What to measure, and with what.
 struct Plan {
@@ -76,6 +77,7 @@ fn main() {
             }
             "relay" => relay::measure(&plan),
             "load" => load::measure(&plan),
+            "boot" => boot::measure(&plan),
             "verify" => verify::measure(&plan),
             other => panic!("no part is called {other}"),
         });

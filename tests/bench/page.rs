@@ -28,6 +28,8 @@ pub(crate) enum Goal {
     Micros,
     /// Milliseconds.
     MillisAtMost(f64),
+    /// Milliseconds, shown as they are.
+    Millis,
     /// KiB, shown as they are.
     Kib,
     /// A ratio that is shown as it is.
@@ -40,7 +42,7 @@ impl Row {
         match self.goal {
             Goal::AtLeast(least) => median >= least,
             Goal::AtMost(most) | Goal::MicrosAtMost(most) | Goal::MillisAtMost(most) => median <= most,
-            Goal::Micros | Goal::Kib | Goal::None => true,
+            Goal::Micros | Goal::Millis | Goal::Kib | Goal::None => true,
         }
     }
 
@@ -50,6 +52,7 @@ impl Row {
             Goal::AtLeast(_) | Goal::AtMost(_) | Goal::None => format!("{value:.3}"),
             Goal::MicrosAtMost(_) | Goal::Micros => format!("{value:.1} µs"),
             Goal::MillisAtMost(_) => format!("{value:.3} ms"),
+            Goal::Millis => format!("{value:.0} ms"),
             Goal::Kib => format!("{value:.1} KiB"),
         };
         let goal = match self.goal {
@@ -57,10 +60,10 @@ impl Row {
             Goal::AtMost(goal) => format!("≤ {goal:.2}"),
             Goal::MicrosAtMost(goal) => format!("≤ {goal:.0} µs"),
             Goal::MillisAtMost(goal) => format!("≤ {goal:.1} ms"),
-            Goal::Micros | Goal::Kib | Goal::None => String::new(),
+            Goal::Micros | Goal::Millis | Goal::Kib | Goal::None => String::new(),
         };
         let verdict = match (self.goal, self.met()) {
-            (Goal::Micros | Goal::Kib | Goal::None, _) => "",
+            (Goal::Micros | Goal::Millis | Goal::Kib | Goal::None, _) => "",
             (_, true) => ", met",
             (_, false) => ", **not met**",
         };

@@ -126,13 +126,13 @@ fn receive(stream: &mut impl Read) {
 }
 
 /// A socat that serves one connection after the other, each in a process of its own.
-struct Socat {
-    port: u16,
+pub(crate) struct Socat {
+    pub(crate) port: u16,
     child: Child,
 }
 
 impl Socat {
-    fn start(socket: &Path, options: &[&str]) -> Self {
+    pub(crate) fn start(socket: &Path, options: &[&str]) -> Self {
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let mut command = Command::new("socat");
         command.args(options).arg(format!("TCP-LISTEN:{port},bind=127.0.0.1,reuseaddr,fork"));

@@ -1,55 +1,38 @@
 //! A machine in the hands of a host that misbehaves on its virtual sockets.
 
 use std::fs;
-use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use quoth_attestation::Digest;
 use quoth_link::{Address, Port};
-use quoth_tests::{FalseHost, Manner, Wire, ask, chat_body, noise};
+use quoth_tests::{FalseHost, Image, Machine, Manner, Wire, ask, chat_body, noise};
 use quoth_verifier::Policy;
-
-use crate::image::Image;
 
 const LONG: Duration = Duration::from_secs(60);
 
 /// A machine that this process is the host of.
-struct Machine {
-    image: Image,
+struct Hosted {
     host: FalseHost,
-    device: Child,
-    machine: Child,
+    machine: Machine,
 }
 
-impl Machine {
+impl Hosted {
     /// `more`: further arguments of QEMU.
     fn start(image: Image, feed: Manner, more: &[&str]) -> Self {
-        let folder = image.out();
-        let (socket, machine) = (folder.join("device"), folder.join("vm"));
-        let host = FalseHost::new(Address::Vhost(machine.clone()), fs::read(image.model()).unwrap());
+        let socket = image.out().join("vm");
+        let host = FalseHost::new(Address::Vhost(socket.clone()), fs::read(image.model()).unwrap());
         host.behave(Port::MODEL, feed);
-        let log = |name: &str| fs::File::create(folder.join(name)).unwrap();
-        let mut device = Command::new("vhost-device-vsock");
-        device.args(["--guest-cid", "4", "--socket"]).arg(&socket).arg("--uds-path").arg(&machine);
-        let device = device.stdout(Stdio::null()).stderr(log("device.log")).spawn().unwrap();
-        while !socket.exists() {
-            std::thread::sleep(Duration::from_millis(20));
-        }
-        let mut launch = Command::new(folder.join("launch"));
-        launch.args(more).env("QUOTH_SNP", "off").env("QUOTH_MEMORY", "320").env("QUOTH_CPUS", "1");
-        launch.env("QUOTH_VSOCK", format!("socket,id=vsock,path={}", socket.display()));
-        let machine = launch.stdin(Stdio::null()).stdout(log("console")).stderr(log("errors")).spawn().unwrap();
-        Self { image, host, device, machine }
+        Self { host, machine: Machine::start(image, &socket, more) }
     }
 
     fn console(&self) -> String {
-        fs::read_to_string(self.image.out().join("console")).unwrap_or_default()
+        self.machine.console()
     }
 
     /// The machine has switched itself off.
     async fn off(&mut self) {
         let start = Instant::now();
-        while self.machine.try_wait().unwrap().is_none() {
+        while self.machine.is_on() {
             assert!(start.elapsed() < LONG, "it still runs");
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
@@ -59,7 +42,7 @@ impl Machine {
     /// Accepts what is signed by the key that this machine had at first.
     async fn policy(&self) -> Policy {
         let key = hex::encode(self.host.ready().await.receipt_key);
-        let config = Digest::of(&fs::read(self.image.out().join("enclave.toml")).unwrap());
+        let config = Digest::of(&fs::read(self.machine.image.out().join("enclave.toml")).unwrap());
         let text = format!(
             "version = 1\nplatforms = [\"none\"]\n[none]\nreceipt_keys = [\"{key}\"]\n[models]\naccept = \"any\"\n\
              [config]\naccept = [\"{config}\"]\n"
@@ -79,29 +62,17 @@ impl Machine {
 
     /// The status of an answer without a receipt that anybody stores.
     async fn status(&self) -> u16 {
-        let ca = self.image.out().join("ca.pem");
+        let ca = self.machine.image.out().join("ca.pem");
         fs::write(&ca, self.host.ready().await.ca.as_str()).unwrap();
         let mut wire = Wire::open(self.host.client_port().await, &ca).await.unwrap();
         wire.get("/healthz").await.unwrap().status
     }
 }
 
-impl Drop for Machine {
-    fn drop(&mut self) {
-        if std::thread::panicking() {
-            eprintln!("{}", self.console());
-        }
-        for process in [&mut self.machine, &mut self.device] {
-            let _ = process.kill();
-            let _ = process.wait();
-        }
-    }
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn garbage_floods_silence_and_crowds_on_every_port_are_survived() {
     let Some(image) = Image::build("snp", "none") else { return };
-    let machine = Machine::start(image, Manner::Honest, &[]);
+    let machine = Hosted::start(image, Manner::Honest, &[]);
     let policy = machine.policy().await;
     machine.proves_an_answer(&policy).await;
     for manner in [Manner::Garbage, Manner::Flood, Manner::Again, Manner::Silent, Manner::Closing] {
@@ -127,7 +98,7 @@ async fn garbage_floods_silence_and_crowds_on_every_port_are_survived() {
 async fn a_feed_that_is_cut_or_wrong_switches_the_machine_off() {
     for (feed, code) in [(Manner::Cut(100_000), "model.feed"), (Manner::Flipped(9), "model.hash")] {
         let Some(image) = Image::build("snp", "none") else { return };
-        let mut machine = Machine::start(image, feed, &[]);
+        let mut machine = Hosted::start(image, feed, &[]);
         assert_eq!(machine.host.fatal().await, code);
         machine.off().await;
     }
@@ -138,7 +109,7 @@ async fn a_feed_that_is_cut_or_wrong_switches_the_machine_off() {
 async fn devices_that_a_host_adds_are_not_driven() {
     let Some(image) = Image::build("snp", "none") else { return };
     let devices = ["-device", "virtio-net-pci,romfile=", "-device", "virtio-serial-pci", "-device", "virtio-rng-pci"];
-    let machine = Machine::start(image, Manner::Honest, &devices);
+    let machine = Hosted::start(image, Manner::Honest, &devices);
     let policy = machine.policy().await;
     machine.proves_an_answer(&policy).await;
     let console = machine.console();
@@ -156,7 +127,7 @@ async fn devices_that_a_host_adds_are_not_driven() {
 async fn a_clock_from_before_the_program_is_refused() {
     for (date, code) in [("1999-01-01", "make"), ("2035-01-01", "platform.absent")] {
         let Some(image) = Image::build("snp", "sev-snp") else { return };
-        let mut machine = Machine::start(image, Manner::Honest, &["-rtc", &format!("base={date}T00:00:00")]);
+        let mut machine = Hosted::start(image, Manner::Honest, &["-rtc", &format!("base={date}T00:00:00")]);
         assert_eq!(machine.host.fatal().await, code, "{date}");
         machine.off().await;
         let said = machine.console();

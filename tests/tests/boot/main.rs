@@ -4,6 +4,17 @@
 #![allow(clippy::unwrap_used)]
 
 mod hostile;
-mod image;
 mod nitro;
 mod snp;
+
+use std::process::Command;
+
+use quoth_tests::Node;
+
+/// Of a node that has ended: no process, no state.
+fn nothing_is_left(node: &Node) {
+    let run_dir = node.run_dir();
+    assert!(!run_dir.join("state.json").exists());
+    let left = Command::new("pgrep").arg("-f").arg(run_dir.join("sockets")).output().unwrap();
+    assert_eq!(String::from_utf8_lossy(&left.stdout), "");
+}

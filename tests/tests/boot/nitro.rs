@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use ciborium::Value;
 use quoth_attestation::evidence::Evidence;
-use quoth_tests::{Node, ask, chat_body, command, proven_chat};
+use quoth_tests::{Image, Node, ask, chat_body, command, proven_chat};
 
-use crate::image::{Image, nothing_is_left};
+use crate::nothing_is_left;
 
 /// What a machine may take to switch itself off.
 const OFF: Duration = Duration::from_secs(30);

@@ -4,9 +4,9 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use quoth_tests::{command, proven_chat};
+use quoth_tests::{Image, command, proven_chat};
 
-use crate::image::{Image, nothing_is_left};
+use crate::nothing_is_left;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_image_boots_as_a_machine_and_gives_proven_answers_to_whom_its_key_is_known() {
