@@ -7,7 +7,7 @@ use std::path::Path;
 
 use rustix::mount::{MountFlags, mount};
 use rustix::process::getpid;
-use rustix::system::{RebootCommand, reboot};
+use rustix::system::{RebootCommand, finit_module, reboot};
 use vsock::VsockStream;
 
 use crate::EnclaveError;
@@ -15,6 +15,8 @@ use crate::config::{Config, PlatformName};
 
 /// Where an image has its measured configuration.
 pub const CONFIG: &str = "/etc/quoth/enclave.toml";
+/// And the modules of its kernel, if that has any.
+const MODULES: &str = "/etc/quoth/modules";
 /// Where a Nitro enclave says that it has come up, to its parent (aws-nitro-enclaves-cli, heartbeat).
 const HEARTBEAT_PORT: u32 = 9000;
 const HEARTBEAT: u8 = 0xB7;
@@ -41,6 +43,18 @@ pub fn mounts() -> Result<(), EnclaveError> {
         place(kind, at, flags)?;
     }
     Ok(())
+}
+
+/// Loads the modules that came with somebody else's kernel, in their order; nobody loads another after that.
+pub fn modules() -> Result<(), EnclaveError> {
+    let Ok(entries) = fs::read_dir(MODULES) else { return Ok(()) };
+    let mut files: Vec<_> = entries.flatten().map(|entry| entry.path()).collect();
+    files.sort();
+    for file in files {
+        let file = File::open(file).map_err(EnclaveError::io("open a module"))?;
+        finit_module(file, c"", 0).map_err(|error| EnclaveError::io("load a module")(error.into()))?;
+    }
+    fs::write("/proc/sys/kernel/modules_disabled", "1").map_err(EnclaveError::io("forbid modules"))
 }
 
 /// What the platform wants to see before anything else runs, and what must be so.

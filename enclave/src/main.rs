@@ -48,6 +48,7 @@ fn program() -> Result<(), EnclaveError> {
 fn image() -> Result<(), EnclaveError> {
     if !process::is_settled() {
         init::mounts()?;
+        init::modules()?;
     }
     process::settle()?;
     process::harden()?;

@@ -50,6 +50,9 @@ pub struct Parts {
     /// A Linux kernel (bzImage) with everything built in that it needs [default: the one that `quoth-images kernel` builds]
     #[arg(long, value_name = "FILE")]
     pub kernel: Option<PathBuf>,
+    /// Modules (.ko) of such a kernel, loaded in this order before anything else; may be repeated, or separated by commas
+    #[arg(long, value_name = "FILE", value_delimiter = ',', requires = "kernel")]
+    pub modules: Vec<PathBuf>,
     /// The image's name, for people
     #[arg(long, default_value = "quoth")]
     pub name: String,

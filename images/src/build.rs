@@ -2,7 +2,7 @@
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde_json::json;
 
@@ -52,10 +52,23 @@ impl Read {
         // Hosts read it, too: which models to feed, whom to let the enclave reach.
         let copy = parts.out.join(CONFIG);
         fs::write(&copy, &config).map_err(ImageError::at(&copy))?;
-        let initramfs = initramfs::bytes(read(&parts.enclave)?, config);
+        let initramfs = initramfs::bytes(read(&parts.enclave)?, config, modules(&parts.modules)?);
         let kernel = parts.kernel.clone().map_or_else(kernel::get, Ok)?;
         Ok(Self { kernel: read(&kernel)?, initramfs, measurements })
     }
+}
+
+/// Modules as the kernel loads them.
+fn modules(files: &[PathBuf]) -> Result<Vec<Vec<u8>>, ImageError> {
+    let wrong = |file: &Path, problem: &str| ImageError::Wrong { file: file.into(), problem: problem.into() };
+    if let Some(file) = files.get(initramfs::MAX_MODULES) {
+        return Err(wrong(file, "too many modules: at most 100 are allowed"));
+    }
+    let module = |file: &PathBuf| match read(file)? {
+        module if module.starts_with(b"\x7fELF") => Ok(module),
+        _ => Err(wrong(file, "no module; a compressed one must be unpacked first: xz -dc, zstd -dc")),
+    };
+    files.iter().map(module).collect()
 }
 
 /// `build nitro`.

@@ -108,3 +108,26 @@ fn what_is_no_image_no_configuration_and_no_firmware_is_refused_in_words() {
     fs::write(parts.file("enclave.toml"), "= 1").unwrap();
     assert!(refused(parts.build("nitro", &[])).contains("enclave.toml"));
 }
+
+#[test]
+fn modules_of_another_kernel_come_along_in_their_order() {
+    let parts = Parts::new();
+    let module = |name: &str, content: &[u8]| fs::write(parts.file(name), content).unwrap();
+    module("z.ko", b"\x7fELF first");
+    module("a.ko", b"\x7fELF second");
+    module("a.ko.xz", b"\xfd7zXZ");
+    let options = |text: &str| ["--modules".into(), text.to_owned()].map(PathBuf::from);
+    let build = |text: &str| {
+        let options = options(text);
+        parts.build("nitro", &options.each_ref().map(PathBuf::as_path))
+    };
+    assert!(build("z.ko,a.ko").status.success());
+    let image = fs::read(parts.file("out/image.eif")).unwrap();
+    let place = |part: &[u8]| image.windows(part.len()).position(|window| window == part).unwrap();
+    assert!(place(b"etc/quoth/modules/00.ko") < place(b"\x7fELF first"));
+    assert!(place(b"\x7fELF first") < place(b"etc/quoth/modules/01.ko"));
+    assert!(place(b"etc/quoth/modules/01.ko") < place(b"\x7fELF second"));
+    let refused = build("z.ko,a.ko.xz");
+    assert_eq!(refused.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("a.ko.xz: no module"));
+}
