@@ -67,6 +67,12 @@ pub struct Nitro {
     /// What it is made of.
     #[command(flatten)]
     pub parts: Parts,
+    /// Sign the image with this key (P-384, PEM)
+    #[arg(long, value_name = "FILE", requires = "signing_certificate")]
+    pub signing_key: Option<PathBuf>,
+    /// The certificate of that key (PEM), which PCR8 is made of
+    #[arg(long, value_name = "FILE", requires = "signing_key")]
+    pub signing_certificate: Option<PathBuf>,
 }
 
 /// Options of `build snp`.

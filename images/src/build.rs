@@ -8,7 +8,7 @@ use serde_json::json;
 
 use crate::args::{Nitro, Parts, Snp};
 use crate::config::{Config, Target};
-use crate::eif::Image;
+use crate::eif::{Image, ImageSigner};
 use crate::error::ImageError;
 use crate::inputs::Lock;
 use crate::measurements::Measurements;
@@ -75,6 +75,7 @@ fn modules(files: &[PathBuf]) -> Result<Vec<Vec<u8>>, ImageError> {
 pub(crate) fn nitro(options: &Nitro) -> Result<String, ImageError> {
     let parts = &options.parts;
     let Read { kernel, initramfs, measurements } = Read::new(parts, Target::Nitro)?;
+    let signer = signer(options)?;
     let metadata = metadata(&parts.name);
     let image = Image {
         kernel: &kernel,
@@ -83,10 +84,17 @@ pub(crate) fn nitro(options: &Nitro) -> Result<String, ImageError> {
         metadata: metadata.as_bytes(),
         memory: DEFAULT_MEMORY,
         processors: DEFAULT_PROCESSORS,
+        signer: signer.as_ref(),
     };
     let file = parts.out.join(EIF);
     fs::File::create(&file).and_then(|out| image.write(std::io::BufWriter::new(out))).map_err(ImageError::at(&file))?;
-    told(parts, &measurements.nitro(&image.registers()))
+    told(parts, &measurements.nitro(&image.registers(), signer.as_ref().map(ImageSigner::pcr8)))
+}
+
+fn signer(options: &Nitro) -> Result<Option<ImageSigner>, ImageError> {
+    let (Some(key), Some(certificate)) = (&options.signing_key, &options.signing_certificate) else { return Ok(None) };
+    let wrong = |problem: &str| ImageError::Wrong { file: certificate.clone(), problem: problem.into() };
+    ImageSigner::from_pem(&read(key)?, &read(certificate)?).map(Some).map_err(wrong)
 }
 
 /// `build snp`.

@@ -7,7 +7,7 @@ use std::io::BufReader;
 use serde_json::{Value, json};
 
 use crate::args::Inspect;
-use crate::eif::{self, Inspected};
+use crate::eif::{self, Inspected, Signed};
 use crate::error::ImageError;
 
 pub(crate) fn run(options: &Inspect) -> Result<String, ImageError> {
@@ -37,6 +37,15 @@ fn told(found: &Inspected) -> String {
     for (name, register) in [("PCR0", registers.pcr0), ("PCR1", registers.pcr1), ("PCR2", registers.pcr2)] {
         row(name, hex::encode(register));
     }
+    match &found.signed {
+        None => {}
+        Some(Err(problem)) => row("signed", format!("NOT: the section holds {problem}")),
+        Some(Ok(Signed { subject, certificate, pcr8, right })) => {
+            row("PCR8", hex::encode(pcr8));
+            row("signed", if *right { "right".into() } else { "WRONG: not by its certificate over this image".into() });
+            row("signed by", format!("{}, SHA-256 {certificate}", printable(subject.as_bytes())));
+        }
+    }
     text
 }
 
@@ -56,6 +65,13 @@ fn told_to_programs(found: &Inspected) -> String {
         "pcr0": hex::encode(registers.pcr0),
         "pcr1": hex::encode(registers.pcr1),
         "pcr2": hex::encode(registers.pcr2),
+        "signed": match &found.signed {
+            None => Value::Null,
+            Some(Err(problem)) => json!({ "problem": problem }),
+            Some(Ok(Signed { subject, certificate, pcr8, right })) => json!({
+                "right": right, "subject": subject, "certificate": certificate.to_string(), "pcr8": hex::encode(pcr8),
+            }),
+        },
     });
     format!("{told}\n")
 }

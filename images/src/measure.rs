@@ -21,8 +21,15 @@ pub(crate) fn run(options: &Measure) -> Result<String, ImageError> {
     }
     if image.exists() {
         let file = File::open(&image).map_err(ImageError::at(&image))?;
-        let found = eif::inspect(BufReader::new(file)).map_err(|source| ImageError::Eif { file: image, source })?;
-        measurements = measurements.nitro(&found.registers);
+        let problem = |problem: &str| ImageError::Wrong { file: image.clone(), problem: problem.into() };
+        let found = eif::inspect(BufReader::new(file));
+        let found = found.map_err(|source| ImageError::Eif { file: image.clone(), source })?;
+        // The hardware would not launch it.
+        let signed = found.signed.transpose().map_err(problem)?;
+        if signed.as_ref().is_some_and(|signed| !signed.right) {
+            return Err(problem("the signature is not over this image"));
+        }
+        measurements = measurements.nitro(&found.registers, signed.map(|signed| signed.pcr8));
     }
     if kernel.exists() {
         let line = place(COMMAND_LINE);

@@ -1,6 +1,7 @@
 //! `measurements.toml`: what an image measures to. `quoth-verify policy init` makes a policy of it.
 
 use quoth_attestation::Digest;
+use quoth_attestation::measurement::Pcr;
 use serde::Serialize;
 
 use crate::config::Config;
@@ -27,6 +28,8 @@ struct Nitro {
     pcr0: String,
     pcr1: String,
     pcr2: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pcr8: Option<String>,
 }
 
 /// The launch digest with so many virtual processors of one type.
@@ -51,11 +54,11 @@ impl Measurements {
         Ok(Self { version: 1, name: name.into(), config, models, nitro: None, snp: Vec::new() })
     }
 
-    /// As an enclave image file.
-    pub fn nitro(self, registers: &Registers) -> Self {
+    /// As an enclave image file, perhaps signed.
+    pub fn nitro(self, registers: &Registers, pcr8: Option<Pcr>) -> Self {
         let Registers { pcr0, pcr1, pcr2 } = registers;
         let [pcr0, pcr1, pcr2] = [pcr0, pcr1, pcr2].map(hex::encode);
-        Self { nitro: Some(Nitro { pcr0, pcr1, pcr2 }), ..self }
+        Self { nitro: Some(Nitro { pcr0, pcr1, pcr2, pcr8: pcr8.map(hex::encode) }), ..self }
     }
 
     /// Under SEV-SNP.

@@ -131,3 +131,38 @@ fn modules_of_another_kernel_come_along_in_their_order() {
     assert_eq!(refused.status.code(), Some(2));
     assert!(String::from_utf8_lossy(&refused.stderr).contains("a.ko.xz: no module"));
 }
+
+#[test]
+fn a_signed_image_says_by_whom_and_measures_to_it() {
+    let parts = Parts::new();
+    let key = rcgen::KeyPair::generate_for(&rcgen::PKCS_ECDSA_P384_SHA384).unwrap();
+    let certificate = rcgen::CertificateParams::new(Vec::new()).unwrap().self_signed(&key).unwrap();
+    fs::write(parts.file("key.pem"), key.serialize_pem()).unwrap();
+    fs::write(parts.file("certificate.pem"), certificate.pem()).unwrap();
+    let options = ["--signing-key", "key.pem", "--signing-certificate", "certificate.pem"].map(Path::new);
+    let output = parts.build("nitro", &options);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let told: toml::Table = String::from_utf8(output.stdout.clone()).unwrap().parse().unwrap();
+    assert_eq!(told["nitro"]["pcr8"].as_str(), Some(&*hex::encode(pcr(&[certificate.der()]))));
+    assert_eq!(measure(&parts.file("out")).stdout, output.stdout);
+
+    let image = parts.file("out/image.eif");
+    let inspected: serde_json::Value = serde_json::from_slice(&inspect(&image, &["--json"]).stdout).unwrap();
+    assert_eq!(
+        (&inspected["signed"]["right"], &inspected["signed"]["pcr8"]),
+        (&true.into(), &told["nitro"]["pcr8"].as_str().into())
+    );
+    let text = String::from_utf8(inspect(&image, &[]).stdout).unwrap();
+    assert!(text.contains("signed        right"), "{text}");
+
+    // Of another image, the signature is wrong, and what no hardware would launch is not measured.
+    let mut bytes = fs::read(&image).unwrap();
+    bytes[600] ^= 1;
+    fs::write(&image, bytes).unwrap();
+    assert!(String::from_utf8(inspect(&image, &[]).stdout).unwrap().contains("signed        WRONG"));
+    assert!(
+        String::from_utf8_lossy(&measure(&parts.file("out")).stderr).contains("the signature is not over this image")
+    );
+    let alone = parts.build("nitro", &options[..2]);
+    assert!(!alone.status.success(), "a key without its certificate");
+}

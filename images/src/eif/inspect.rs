@@ -4,10 +4,10 @@ use quoth_attestation::Digest;
 use quoth_attestation::measurement::PcrHasher;
 use sha2::{Digest as _, Sha256};
 
-use super::Registers;
 use super::header::{ARM64, HEADER, Header, Kind, MAX_SECTIONS, SECTION_HEADER, VERSION, long, short};
+use super::{Registers, Signed};
 
-/// Sections that are shown as text, bytes, at most.
+/// Sections that are read whole, bytes, at most.
 const MAX_TEXT: u64 = 64 * 1024;
 /// Read at one time, bytes.
 const PIECE: usize = 256 * 1024;
@@ -33,6 +33,8 @@ pub struct Inspected {
     pub intact: bool,
     /// What it measures to.
     pub registers: Registers,
+    /// Who signed it; or why what stands there is no signature.
+    pub signed: Option<Result<Signed, &'static str>>,
 }
 
 /// One section.
@@ -142,6 +144,8 @@ pub fn inspect(mut file: impl Read) -> Result<Inspected, EifError> {
             return Err(EifError::Count { kind: kind.name(), actual });
         }
     }
+    let registers = Registers { pcr0: found.all.finish(), pcr1: found.boots.finish(), pcr2: found.others.finish() };
+    let signed = found.signature.map(|section| Signed::read(&section, &registers.pcr0));
     Ok(Inspected {
         version: header.version,
         arm64: header.flags & ARM64 != 0,
@@ -151,7 +155,8 @@ pub fn inspect(mut file: impl Read) -> Result<Inspected, EifError> {
         command_line: found.command_line,
         metadata: found.metadata,
         intact: reader.checksum.finalize() == expected,
-        registers: Registers { pcr0: found.all.finish(), pcr1: found.boots.finish(), pcr2: found.others.finish() },
+        registers,
+        signed,
     })
 }
 
@@ -161,6 +166,7 @@ struct Found {
     sections: Vec<Section>,
     command_line: Option<Vec<u8>>,
     metadata: Option<Vec<u8>>,
+    signature: Option<Vec<u8>>,
     all: PcrHasher,
     boots: PcrHasher,
     others: PcrHasher,
@@ -190,11 +196,12 @@ impl<R: Read> Reader<R> {
         place(header.sizes[number], size)?;
         let is_first = !found.sections.iter().any(|section| section.kind == kind);
         let mut text = match kind {
-            Kind::CommandLine | Kind::Metadata if size > MAX_TEXT => {
+            Kind::CommandLine | Kind::Metadata | Kind::Signature if size > MAX_TEXT => {
                 return Err(EifError::TooLong { kind: kind.name(), actual: size });
             }
             Kind::CommandLine => Some(found.command_line.insert(Vec::new())),
             Kind::Metadata => Some(found.metadata.insert(Vec::new())),
+            Kind::Signature => Some(found.signature.insert(Vec::new())),
             _ => None,
         };
         let (mut left, mut sha256, mut piece) = (size, Sha256::new(), vec![0; PIECE]);
@@ -246,6 +253,7 @@ mod tests {
             metadata: b"{}",
             memory: 1 << 30,
             processors: 2,
+            signer: None,
         };
         let mut bytes = Vec::new();
         image.write(&mut bytes).unwrap();

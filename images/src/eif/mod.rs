@@ -3,10 +3,14 @@
 
 mod header;
 mod inspect;
+mod sign;
+mod signature;
 mod write;
 
 pub use header::Kind;
 pub use inspect::{EifError, Inspected, Section, inspect};
+pub use sign::ImageSigner;
+pub use signature::Signed;
 pub use write::Image;
 
 use quoth_attestation::measurement::Pcr;

@@ -2,8 +2,8 @@ use std::io::{self, Write};
 
 use quoth_attestation::measurement::pcr;
 
-use super::Registers;
 use super::header::{HEADER, Header, Kind, MAX_SECTIONS, SECTION_HEADER, VERSION};
+use super::{ImageSigner, Registers};
 
 /// An image to be written: one kernel, one ramdisk.
 pub struct Image<'a> {
@@ -19,6 +19,8 @@ pub struct Image<'a> {
     pub memory: u64,
     /// Processors, likewise.
     pub processors: u64,
+    /// Who signs it.
+    pub signer: Option<&'a ImageSigner>,
 }
 
 impl Image<'_> {
@@ -33,12 +35,14 @@ impl Image<'_> {
     /// # Errors
     /// Those of `out`.
     pub fn write(&self, mut out: impl Write) -> io::Result<()> {
-        let sections = [
+        let signature = self.signer.map(|signer| signer.section(&self.registers().pcr0));
+        let mut sections = vec![
             (Kind::Kernel, self.kernel),
             (Kind::CommandLine, self.command_line.as_bytes()),
             (Kind::Metadata, self.metadata),
             (Kind::Ramdisk, self.ramdisk),
         ];
+        sections.extend(signature.as_deref().map(|signature| (Kind::Signature, signature)));
         let (mut offsets, mut sizes, mut end) = ([0; MAX_SECTIONS], [0; MAX_SECTIONS], HEADER as u64);
         for ((offset, size), (_, content)) in offsets.iter_mut().zip(&mut sizes).zip(&sections) {
             (*offset, *size) = (end, content.len() as u64);
@@ -47,7 +51,8 @@ impl Image<'_> {
         let Self { memory, processors, .. } = *self;
         let count = sections.len() as u16;
         let header = Header { version: VERSION, flags: 0, memory, processors, count, offsets, sizes }.bytes();
-        let heads = sections.map(|(kind, content)| section_header(kind, content.len() as u64));
+        let heads: Vec<_> =
+            sections.iter().map(|(kind, content)| section_header(*kind, content.len() as u64)).collect();
 
         let mut checksum = crc32fast::Hasher::new();
         checksum.update(&header);
