@@ -6,13 +6,16 @@ use std::io::{Read, Write};
 use std::path::Path;
 
 use rustix::mount::{MountFlags, mount};
-use rustix::process::getpid;
+use rustix::process::{Resource, Rlimit, getpid, setrlimit};
 use rustix::system::{RebootCommand, finit_module, reboot};
 use vsock::VsockStream;
 
 use crate::EnclaveError;
 use crate::config::{Config, PlatformName};
+use crate::log::log;
 
+/// Descriptors: clients, their providers and room beside them.
+const FILES: u64 = 1 << 16;
 /// Where an image has its measured configuration.
 pub const CONFIG: &str = "/etc/quoth/enclave.toml";
 /// And the modules of its kernel, if that has any.
@@ -62,12 +65,20 @@ pub fn settle(config: &Config) -> Result<(), EnclaveError> {
     match config.settings.platform {
         PlatformName::Nitro => {
             beat(config.settings.host())?;
-            random()
+            random()?;
+            log!("init heartbeat=answered random={NITRO_RANDOM}");
+            Ok(())
         }
         // Where its reports come from.
         PlatformName::SevSnp => place("configfs", "/sys/kernel/config", MountFlags::NOSUID | MountFlags::NOEXEC),
         PlatformName::Simulated | PlatformName::None => Ok(()),
     }
+}
+
+/// As many descriptors as the node's limits may need: a kernel gives its first process few.
+pub fn limits() -> Result<(), EnclaveError> {
+    let files = Rlimit { current: Some(FILES), maximum: Some(FILES) };
+    setrlimit(Resource::Nofile, files).map_err(|error| EnclaveError::io("raise the file limit")(error.into()))
 }
 
 /// Whether the kernel's randomness is the security module's.

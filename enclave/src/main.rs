@@ -49,6 +49,7 @@ fn image() -> Result<(), EnclaveError> {
     if !process::is_settled() {
         init::mounts()?;
         init::modules()?;
+        init::limits()?;
     }
     process::settle()?;
     process::harden()?;

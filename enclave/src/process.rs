@@ -38,6 +38,7 @@ pub fn harden() -> Result<(), EnclaveError> {
     let files = getrlimit(Resource::Nofile);
     setrlimit(Resource::Nofile, Rlimit { current: files.maximum, maximum: files.maximum })
         .map_err(|error| EnclaveError::io("raise the file limit")(error.into()))?;
+    log!("limits files={} cores=0", files.maximum.unwrap_or(u64::MAX));
     // A panic's message could hold what a caller said.
     std::panic::set_hook(Box::new(|panic| match panic.location() {
         Some(place) => log!("panic file={} line={}", place.file(), place.line()),

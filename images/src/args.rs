@@ -44,9 +44,9 @@ pub struct Parts {
     /// The enclave's configuration, which becomes part of the image
     #[arg(long, value_name = "ENCLAVE.TOML")]
     pub config: PathBuf,
-    /// The enclave's program, linked statically
+    /// The enclave's program, linked statically [default: what images/enclave builds, in a clone of the source]
     #[arg(long, value_name = "FILE")]
-    pub enclave: PathBuf,
+    pub enclave: Option<PathBuf>,
     /// A Linux kernel (bzImage) with everything built in that it needs [default: the one that `quoth-images kernel` builds]
     #[arg(long, value_name = "FILE")]
     pub kernel: Option<PathBuf>,

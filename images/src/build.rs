@@ -12,7 +12,7 @@ use crate::eif::{Image, ImageSigner};
 use crate::error::ImageError;
 use crate::inputs::Lock;
 use crate::measurements::Measurements;
-use crate::{initramfs, kernel, snp};
+use crate::{initramfs, kernel, snp, tool};
 
 /// Nitro has one serial port. The clock is not the host's to choose, and an enclave that fails ends.
 const NITRO_COMMAND_LINE: &str = "reboot=k panic=-1 oops=panic nomodules console=ttyS0 random.trust_cpu=on";
@@ -21,6 +21,8 @@ const SNP_COMMAND_LINE: &str = "panic=-1 oops=panic nomodules console=ttyS0 rand
 /// Memory for whoever launches an image without naming one: models are fed later, and need more.
 const DEFAULT_MEMORY: u64 = 1 << 30;
 const DEFAULT_PROCESSORS: u64 = 2;
+/// What builds the program, in a clone of the source.
+const ENCLAVE: &str = "images/enclave";
 const MEASUREMENTS: &str = "measurements.toml";
 
 // What a folder has.
@@ -52,9 +54,21 @@ impl Read {
         // Hosts read it, too: which models to feed, whom to let the enclave reach.
         let copy = parts.out.join(CONFIG);
         fs::write(&copy, &config).map_err(ImageError::at(&copy))?;
-        let initramfs = initramfs::bytes(read(&parts.enclave)?, config, modules(&parts.modules)?);
+        let initramfs = initramfs::bytes(read(&enclave(parts)?)?, config, modules(&parts.modules)?);
         let kernel = parts.kernel.clone().map_or_else(kernel::get, Ok)?;
         Ok(Self { kernel: read(&kernel)?, initramfs, measurements })
+    }
+}
+
+/// The program, built if need be.
+fn enclave(parts: &Parts) -> Result<PathBuf, ImageError> {
+    match &parts.enclave {
+        Some(file) => Ok(file.clone()),
+        None if Path::new(ENCLAVE).is_file() => {
+            eprintln!("Building the enclave's program (minutes, the first time)");
+            Ok(tool::run(tool::command(ENCLAVE), "bash")?.trim_end().into())
+        }
+        None => Err(ImageError::NoEnclave),
     }
 }
 

@@ -31,6 +31,11 @@ pub enum ImageError {
         /// What is wrong with it.
         source: EifError,
     },
+    /// Neither the enclave's program nor what builds it.
+    #[error(
+        "give the enclave's program by --enclave, or call this in a clone of the source, whose images/enclave builds it"
+    )]
+    NoEnclave,
     /// No folder to keep things in.
     #[error("neither QUOTH_CACHE nor HOME is set")]
     NoCache,

@@ -63,7 +63,10 @@ async fn an_image_boots_answers_and_measures_to_what_was_said() {
     }
 
     let log = node.enclave_log();
-    assert!(log.contains("Run /init as init process"), "{log}");
+    for said in ["Run /init as init process", "init heartbeat=answered random=nsm-hwrng", "limits files=65536 cores=0"]
+    {
+        assert!(log.contains(said), "{said}: {log}");
+    }
     assert_eq!(node.stop().code(), Some(0), "{}", node.host_output());
     assert!(!node.enclave_lives());
     nothing_is_left(&node);
