@@ -2,8 +2,6 @@
 
 use alloc::vec::Vec;
 
-use ciborium::Value;
-
 use crate::binding::Nonce;
 use crate::cbor::{self, Field, Fields, Map};
 use crate::commit::Commitment;
@@ -40,20 +38,21 @@ impl Payload for Checkpoint {
 
     fn encode(&self) -> Vec<u8> {
         let map = Map::new()
-            .with(1, self.node)
-            .with(2, Value::Bytes(self.cti.to_vec()))
-            .with_some(3, self.nonce.as_ref().map(|nonce| Value::Bytes(nonce.as_bytes().to_vec())))
-            .with(4, self.request)
+            .with(1, &self.node)
+            .with(2, &self.cti)
+            .with_some(3, self.nonce.as_ref().map(|nonce| nonce.as_bytes()))
+            .with(4, &self.request)
             .with(5, self.status)
             .with(6, self.number)
             .with(7, self.offset)
-            .with(8, self.prefix)
-            .with_some(9, self.prev);
+            .with(8, &self.prefix)
+            .with_some(9, self.prev.as_ref());
         cbor::encode(&map.build())
     }
 
     fn decode(bytes: &[u8]) -> Result<Self, FormatError> {
-        let mut fields = Fields::new(cbor::decode(bytes, Self::MAX_BYTES)?, "checkpoint")?;
+        let value = cbor::decode(bytes, Self::MAX_BYTES)?;
+        let mut fields = Fields::new(&value, "checkpoint")?;
         let checkpoint = Self {
             node: fields.required(1, "node")?.digest()?,
             cti: fields.required(2, "cti")?.array()?,

@@ -7,6 +7,7 @@ use sha2::{Digest as _, Sha256};
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
 use crate::Digest;
+use crate::cbor::Value;
 
 const SALT: &[u8] = b"quoth/salt/1\0";
 const COMMIT: &[u8] = b"quoth/commit/1\0";
@@ -59,9 +60,9 @@ impl Label {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Commitment(pub Digest);
 
-impl From<Commitment> for ciborium::Value {
-    fn from(commitment: Commitment) -> Self {
-        commitment.0.into()
+impl<'a> From<&'a Commitment> for Value<'a> {
+    fn from(commitment: &'a Commitment) -> Self {
+        (&commitment.0).into()
     }
 }
 

@@ -6,9 +6,7 @@
 
 use alloc::vec::Vec;
 
-use ciborium::Value;
-
-use crate::cbor::{self, Fields, Writer};
+use crate::cbor::{self, Fields, Value, Writer};
 use crate::{Digest, FormatError};
 
 /// COSE_Sign1 (RFC 9052 §2).
@@ -82,25 +80,25 @@ impl<T: Payload> Signed<T> {
         let Value::Array(parts) = cbor::decode(untagged, T::MAX_BYTES + OVERHEAD)? else {
             return Err(FormatError::NotSign1);
         };
-        let Ok([Value::Bytes(protected), Value::Map(unprotected), Value::Bytes(payload), Value::Bytes(signature)]) =
-            <[Value; 4]>::try_from(parts)
+        let [Value::Bytes(protected), Value::Map(unprotected), Value::Bytes(payload), Value::Bytes(signature)] =
+            &parts[..]
         else {
             return Err(FormatError::NotSign1);
         };
-        let claims = T::decode(&payload)?;
-        let digest = Digest::of(&payload);
-        let key_id = key_id::<T>(&protected)?;
+        let claims = T::decode(payload)?;
+        let digest = Digest::of(payload);
+        let key_id = key_id::<T>(protected)?;
         if !unprotected.is_empty() {
             return Err(FormatError::CoseHeader { parameter: "other" });
         }
         let signature = <[u8; 64]>::try_from(&signature[..])
             .map_err(|_| FormatError::OutOfRange { field: "signature", expected: "64 bytes" })?;
         // One envelope has one encoding: what was read, written again, is what came.
-        let canonical = tagged(&protected, &payload, &signature);
+        let canonical = tagged(protected, payload, &signature);
         if canonical != bytes {
             return Err(FormatError::NotCanonical);
         }
-        let to_be_signed = to_be_signed(&protected, &payload);
+        let to_be_signed = to_be_signed(protected, payload);
         Ok(Self { claims, key_id, digest, to_be_signed, signature, bytes: canonical })
     }
 
@@ -168,8 +166,9 @@ fn protected<T: Payload>(key_id: KeyId) -> Vec<u8> {
 /// Reads a protected header: exactly the one that [`protected`] writes, but for the key.
 fn key_id<T: Payload>(bytes: &[u8]) -> Result<KeyId, FormatError> {
     let wrong = |parameter| FormatError::CoseHeader { parameter };
-    let mut fields = Fields::new(cbor::decode(bytes, OVERHEAD)?, "protected header")?;
-    let mut is = |label, name, wanted: Value| match fields.optional(label, name) {
+    let header = cbor::decode(bytes, OVERHEAD)?;
+    let mut fields = Fields::new(&header, "protected header")?;
+    let mut is = |label, name, wanted: Value<'_>| match fields.optional(label, name) {
         Some(field) if field.is(&wanted) => Ok(()),
         _ => Err(wrong(name)),
     };

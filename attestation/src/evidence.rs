@@ -2,10 +2,8 @@
 
 use alloc::vec::Vec;
 
-use ciborium::Value;
-
 use crate::binding::{NONCE_BYTES, Nonce};
-use crate::cbor::{self, Field, Fields, Map};
+use crate::cbor::{self, Field, Fields, Map, Value};
 use crate::statement::{self, check_profile};
 use crate::{Digest, FormatError};
 
@@ -50,21 +48,23 @@ impl Evidence {
 
     /// Deterministic CBOR.
     pub fn encode(&self) -> Vec<u8> {
-        let list = |items: &[Vec<u8>]| Value::Array(items.iter().cloned().map(Value::Bytes).collect());
+        let [certificates, crls] =
+            [&self.certificates, &self.crls].map(|items| Value::Array(items.iter().map(Value::from).collect()));
         let map = Map::new()
             .with(1, PROFILE)
-            .with(2, Value::Bytes(self.statement.clone()))
-            .with(3, Value::Bytes(self.quote.clone()))
-            .with_some(4, self.nonce.as_ref().map(|nonce| Value::Bytes(nonce.as_bytes().to_vec())))
-            .with(5, list(&self.certificates))
-            .with(6, list(&self.crls));
+            .with(2, &self.statement)
+            .with(3, &self.quote)
+            .with_some(4, self.nonce.as_ref().map(|nonce| nonce.as_bytes()))
+            .with(5, certificates)
+            .with(6, crls);
         cbor::encode(&map.build())
     }
 
     /// Decodes a bundle. The statement inside stays bytes: decode it with
     /// [`Statement::decode`](crate::statement::Statement::decode).
     pub fn decode(bytes: &[u8]) -> Result<Self, FormatError> {
-        let mut fields = Fields::new(cbor::decode(bytes, MAX_BYTES)?, "evidence")?;
+        let value = cbor::decode(bytes, MAX_BYTES)?;
+        let mut fields = Fields::new(&value, "evidence")?;
         check_profile(fields.required(1, "evidence profile")?, PROFILE)?;
         let evidence = Self {
             statement: fields.required(2, "statement")?.bytes(1..=statement::MAX_BYTES)?,

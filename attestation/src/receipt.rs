@@ -6,13 +6,11 @@ mod execution;
 
 use alloc::vec::Vec;
 
-use ciborium::Value;
-
 pub use exchange::{Exchange, Outcome};
 pub use execution::{Credential, Execution, Local, MAX_RETRIES, TlsPeer, Upstream};
 
 use crate::binding::{NONCE_BYTES, Nonce};
-use crate::cbor::{self, Field, Fields, Map};
+use crate::cbor::{self, Field, Fields, Map, Value};
 use crate::cose::Payload;
 use crate::statement::{check_profile, name_of};
 use crate::{Digest, FormatError};
@@ -110,12 +108,12 @@ impl Payload for Receipt {
     fn encode(&self) -> Vec<u8> {
         let map = Map::new()
             .with(IAT, self.iat)
-            .with(CTI, Value::Bytes(self.cti.to_vec()))
-            .with_some(EAT_NONCE, self.nonce.as_ref().map(|nonce| Value::Bytes(nonce.as_bytes().to_vec())))
+            .with(CTI, &self.cti)
+            .with_some(EAT_NONCE, self.nonce.as_ref().map(|nonce| nonce.as_bytes()))
             .with(EAT_PROFILE, PROFILE)
-            .with(NODE, self.node)
+            .with(NODE, &self.node)
             .with(SEQ, self.seq)
-            .with(PREV, self.prev)
+            .with(PREV, &self.prev)
             .with(LEVEL, self.level.name())
             .with(EXCHANGE, self.exchange.to_value())
             .with_some(EXECUTION, self.execution.as_ref().map(Execution::to_value))
@@ -124,12 +122,13 @@ impl Payload for Receipt {
                 self.usage.map(|usage| Map::new().with(1, usage.prompt).with(2, usage.completion).build()),
             )
             .with(TIMES, self.times.to_value())
-            .with_some(PARENT, self.parent);
+            .with_some(PARENT, self.parent.as_ref());
         cbor::encode(&map.build())
     }
 
     fn decode(bytes: &[u8]) -> Result<Self, FormatError> {
-        let mut fields = Fields::new(cbor::decode(bytes, Self::MAX_BYTES)?, "receipt")?;
+        let value = cbor::decode(bytes, Self::MAX_BYTES)?;
+        let mut fields = Fields::new(&value, "receipt")?;
         check_profile(fields.required(EAT_PROFILE, "eat_profile")?, PROFILE)?;
         let receipt = Self {
             iat: fields.required(IAT, "iat")?.uint()?,
@@ -150,7 +149,7 @@ impl Payload for Receipt {
 }
 
 impl Usage {
-    fn from_field(field: Field) -> Result<Self, FormatError> {
+    fn from_field(field: Field<'_>) -> Result<Self, FormatError> {
         let mut fields = field.map()?;
         let usage = Self {
             prompt: fields.required(1, "prompt tokens")?.uint()?,
@@ -161,11 +160,11 @@ impl Usage {
 }
 
 impl Times {
-    fn to_value(self) -> Value {
+    fn to_value(self) -> Value<'static> {
         Map::new().with(1, self.received).with(2, self.first_byte).with(3, self.last_byte).build()
     }
 
-    fn from_field(field: Field) -> Result<Self, FormatError> {
+    fn from_field(field: Field<'_>) -> Result<Self, FormatError> {
         let mut fields = field.map()?;
         let times = Self {
             received: fields.required(1, "received")?.uint()?,
@@ -180,6 +179,6 @@ impl Times {
     }
 }
 
-pub(crate) fn nonce(field: Field) -> Result<Nonce, FormatError> {
+pub(crate) fn nonce(field: Field<'_>) -> Result<Nonce, FormatError> {
     field.bytes(NONCE_BYTES).and_then(Nonce::new)
 }

@@ -4,9 +4,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 
-use ciborium::Value;
-
-use crate::cbor::{self, Fields, Map, Writer};
+use crate::cbor::{self, Fields, Map, Value, Writer};
 use crate::cose::Payload;
 use crate::{Digest, FormatError};
 
@@ -76,16 +74,17 @@ impl Payload for SecretOrder {
     fn encode(&self) -> Vec<u8> {
         let sealed = self.sealed.as_ref();
         let map = Map::new()
-            .with(1, self.node)
+            .with(1, &self.node)
             .with(2, self.name.as_str())
             .with(3, self.counter)
-            .with_some(4, sealed.map(|sealed| Value::Bytes(sealed.encapsulated.to_vec())))
-            .with_some(5, sealed.map(|sealed| Value::Bytes(sealed.ciphertext.clone())));
+            .with_some(4, sealed.map(|sealed| Value::from(&sealed.encapsulated)))
+            .with_some(5, sealed.map(|sealed| &sealed.ciphertext));
         cbor::encode(&map.build())
     }
 
     fn decode(bytes: &[u8]) -> Result<Self, FormatError> {
-        let mut fields = Fields::new(cbor::decode(bytes, Self::MAX_BYTES)?, "secret")?;
+        let value = cbor::decode(bytes, Self::MAX_BYTES)?;
+        let mut fields = Fields::new(&value, "secret")?;
         let node = fields.required(1, "node")?.digest()?;
         let name = fields.required(2, "name")?.text(MAX_NAME)?;
         let counter = fields.required(3, "counter")?.uint()?;

@@ -4,9 +4,7 @@ use alloc::collections::BTreeMap;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use ciborium::Value;
-
-use crate::cbor::{self, Field, Fields, Map};
+use crate::cbor::{self, Field, Fields, Map, Value};
 use crate::{Digest, FormatError};
 
 /// The profile that a statement carries.
@@ -152,7 +150,7 @@ impl Statement {
         let models = self
             .models
             .iter()
-            .map(|model| Map::new().with(1, model.name.as_str()).with(2, model.sha256).with(3, model.size).build());
+            .map(|model| Map::new().with(1, model.name.as_str()).with(2, &model.sha256).with(3, model.size).build());
         let upstreams = self.upstreams.iter().map(|upstream| {
             Map::new().with(1, upstream.name.as_str()).with(2, upstream.host.as_str()).with(3, upstream.port).build()
         });
@@ -163,14 +161,14 @@ impl Statement {
             .with_some(4, self.software.engine.as_deref());
         let map = Map::new()
             .with(1, PROFILE)
-            .with(2, Value::Bytes(self.instance.to_vec()))
+            .with(2, &self.instance)
             .with(3, self.platform.name())
             .with(4, self.keys.to_value())
-            .with(5, self.config)
+            .with(5, &self.config)
             .with(6, software.build())
             .with(7, Value::Array(models.collect()))
             .with(8, Value::Array(upstreams.collect()))
-            .with_some(9, self.operator.map(|key| Value::Bytes(key.to_vec())))
+            .with_some(9, self.operator.as_ref())
             .with(10, self.issued)
             .with(11, self.not_after)
             .with(12, self.clock.name());
@@ -179,7 +177,8 @@ impl Statement {
 
     /// Decodes and checks what can be checked without a clock: the fields, their bounds and `not_after`.
     pub fn decode(bytes: &[u8]) -> Result<Self, FormatError> {
-        let mut fields = Fields::new(cbor::decode(bytes, MAX_BYTES)?, "statement")?;
+        let value = cbor::decode(bytes, MAX_BYTES)?;
+        let mut fields = Fields::new(&value, "statement")?;
         check_profile(fields.required(1, "statement profile")?, PROFILE)?;
         let statement = Self {
             instance: fields.required(2, "instance")?.array()?,
@@ -203,15 +202,13 @@ impl Statement {
 }
 
 impl Keys {
-    fn to_value(&self) -> Value {
-        let map = Map::new()
-            .with("receipt", Value::Bytes(self.receipt.to_vec()))
-            .with("tls", self.tls)
-            .with_some("seal", self.seal.map(|key| Value::Bytes(key.to_vec())));
-        self.other.iter().fold(map, |map, (role, key)| map.with(role.as_str(), Value::Bytes(key.clone()))).build()
+    fn to_value(&self) -> Value<'_> {
+        let map =
+            Map::new().with("receipt", &self.receipt).with("tls", &self.tls).with_some("seal", self.seal.as_ref());
+        self.other.iter().fold(map, |map, (role, key)| map.with(role.as_str(), key)).build()
     }
 
-    fn from_field(field: Field) -> Result<Self, FormatError> {
+    fn from_field(field: Field<'_>) -> Result<Self, FormatError> {
         let (mut receipt, mut tls, mut seal, mut other) = (None, None, None, BTreeMap::new());
         for (role, key) in field.entries(MAX_OTHER_KEYS + 3)? {
             match role.text(MAX_TEXT)?.as_str() {
@@ -228,7 +225,7 @@ impl Keys {
 }
 
 impl Software {
-    fn from_field(field: Field) -> Result<Self, FormatError> {
+    fn from_field(field: Field<'_>) -> Result<Self, FormatError> {
         let mut fields = field.map()?;
         let software = Self {
             name: fields.required(1, "software name")?.text(MAX_TEXT)?,
@@ -241,7 +238,7 @@ impl Software {
 }
 
 impl Model {
-    fn from_field(field: Field) -> Result<Self, FormatError> {
+    fn from_field(field: Field<'_>) -> Result<Self, FormatError> {
         let mut fields = field.map()?;
         let model = Self {
             name: fields.required(1, "model name")?.text(MAX_TEXT)?,
@@ -253,7 +250,7 @@ impl Model {
 }
 
 impl Upstream {
-    fn from_field(field: Field) -> Result<Self, FormatError> {
+    fn from_field(field: Field<'_>) -> Result<Self, FormatError> {
         let mut fields = field.map()?;
         let upstream = Self {
             name: fields.required(1, "upstream name")?.text(MAX_TEXT)?,

@@ -29,11 +29,11 @@ const WORKERS: usize = 8;
 pub fn run(config: &Path, link: Address) -> Result<(), EnclaveError> {
     // Half of the processors: two that hand each other work on two cores cost more than one.
     let processors = std::thread::available_parallelism().map_or(1, usize::from);
-    let runtime = Builder::new_multi_thread()
-        .worker_threads((processors / 2).clamp(1, WORKERS))
-        .enable_all()
-        .build()
-        .map_err(EnclaveError::io("start the runtime"))?;
+    let workers = (processors / 2).clamp(1, WORKERS);
+    // One alone needs nothing that hands work to others.
+    let mut builder = if workers == 1 { Builder::new_current_thread() } else { Builder::new_multi_thread() };
+    let runtime =
+        builder.worker_threads(workers).enable_all().build().map_err(EnclaveError::io("start the runtime"))?;
     let outcome = runtime.block_on(live(config, link));
     // Threads that still compute for nobody must not hold the process.
     runtime.shutdown_background();

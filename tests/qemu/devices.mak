@@ -14,3 +14,5 @@ CONFIG_PCKBD=y
 # The machine that AMD SEV-SNP's guests have.
 CONFIG_Q35=y
 CONFIG_VIRTIO_PCI=y
+# Only to read what such guests are launched with.
+CONFIG_SEV=y

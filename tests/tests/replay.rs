@@ -144,14 +144,15 @@ fn details(transcript: &mut Transcript) -> &mut LocalDetails {
 }
 
 /// Replaces a field of the recorded sampling.
-fn resample(transcript: &mut Transcript, key: u32, value: Cbor) {
+fn resample(transcript: &mut Transcript, key: u16, value: Cbor<'static>) {
     let details = details(transcript);
     let Ok(Cbor::Map(mut map)) = cbor::decode(&details.sampling, 1 << 20) else { panic!("no map") };
     match map.iter_mut().find(|(known, _)| *known == Cbor::from(key)) {
         Some((_, old)) => *old = value,
         None => map.push((Cbor::from(key), value)),
     }
-    details.sampling = cbor::encode(&Cbor::Map(map));
+    let changed = cbor::encode(&Cbor::Map(map));
+    details.sampling = changed;
 }
 
 fn replace(bytes: &mut Vec<u8>, from: &str, to: &str) {
@@ -229,7 +230,7 @@ async fn what_was_edited_is_refused_and_what_was_made_up_differs() {
         (stream, "replay.output", &|told, _| resample(told, 5, Cbor::from(1))),
         (whole, "replay.sampling", &|told, _| resample(told, 5, Cbor::from(6))),
         (whole, "replay.sampling", &|told, _| resample(told, 1, Cbor::from(0))),
-        (whole, "replay.sampling", &|told, _| resample(told, 2, Cbor::from(0.5f32.to_bits()))),
+        (whole, "replay.sampling", &|told, _| resample(told, 2, Cbor::from(u64::from(0.5f32.to_bits())))),
         (whole, "replay.sampling", &|told, _| resample(told, 10, Cbor::Map(vec![]))),
         (whole, "replay.sampling", &|told, _| resample(told, 12, Cbor::from(31))),
         (whole, "replay.sampling", &|told, _| resample(told, 13, Cbor::from("root ::= [a-z]*"))),

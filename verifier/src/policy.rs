@@ -3,6 +3,7 @@
 mod build;
 mod file;
 mod snp;
+mod table;
 #[cfg(test)]
 mod tests;
 

@@ -42,7 +42,9 @@ fn the_envelope_is_exactly_the_prescribed_one() {
     assert_eq!(judge(&node, [&[0xd8, 98], &honest[..]].concat()), "nitro.cose.tag");
     assert_eq!(judge(&node, [&honest[..], &[0]].concat()), "nitro.cbor");
     assert_eq!(judge(&node, [&[0x85], &honest[1..], &[0]].concat()), "nitro.cbor");
-    let header = |map: Vec<(Value, Value)>| bent(&node, |document| document.protected = cbor::encode(&Value::Map(map)));
+    let header = |map: Vec<(Value<'static>, Value<'static>)>| {
+        bent(&node, |document| document.protected = cbor::encode(&Value::Map(map)))
+    };
     let int = |value: i64| Value::from(value);
     assert_eq!(header(vec![(int(1), int(-7))]), "nitro.cose.header");
     assert_eq!(header(vec![]), "nitro.cose.header");
@@ -95,7 +97,7 @@ fn the_payload_is_strict_cbor() {
 #[test]
 fn every_field_is_what_it_must_be() {
     let node = Node::new(Platform::Simulated);
-    let set = |field: &'static str, value: Value| bent(&node, |document| *document.field(field) = value);
+    let set = |field: &'static str, value: Value<'static>| bent(&node, |document| *document.field(field) = value);
     for field in ["module_id", "digest", "timestamp", "pcrs", "certificate", "cabundle"] {
         assert_eq!(bent(&node, |document| document.remove(field)), "nitro.field.missing", "{field}");
     }
@@ -124,19 +126,19 @@ fn every_field_is_what_it_must_be() {
     assert_eq!(set("digest", text("SHA256")), "nitro.field.value");
     assert_eq!(set("module_id", text("")), "nitro.field.value");
     assert_eq!(set("timestamp", Value::from(-1)), "nitro.cbor");
-    let registers = |entries: Vec<(Value, Value)>| set("pcrs", Value::Map(entries));
-    let pcr = |length: usize| Value::Bytes(vec![1; length]);
+    let registers = |entries: Vec<(Value<'static>, Value<'static>)>| set("pcrs", Value::Map(entries));
+    let pcr = |length: usize| Value::Bytes(vec![1; length].into());
     assert_eq!(registers(vec![(Value::from(32), pcr(48))]), "nitro.field.value");
     assert_eq!(registers(vec![(Value::from(0), pcr(47))]), "nitro.field.value");
     assert_eq!(registers(vec![(Value::from(0), pcr(49))]), "nitro.field.value");
     assert_eq!(registers(vec![(Value::from(-1), pcr(48))]), "nitro.cbor");
     assert_eq!(registers(vec![(text("0"), pcr(48))]), "nitro.cbor");
     assert_eq!(registers(vec![(Value::from(0), pcr(48)), (Value::from(0), pcr(48))]), "nitro.field.duplicate");
-    assert_eq!(set("user_data", Value::Bytes(vec![0; 1024])), "evidence.binding");
-    assert_eq!(set("user_data", Value::Bytes(vec![0; 1025])), "nitro.field.value");
-    assert_eq!(set("certificate", Value::Bytes(vec![])), "nitro.field.value");
-    assert_eq!(set("certificate", Value::Bytes(vec![0; 1024])), "nitro.chain.certificate");
-    assert_eq!(set("certificate", Value::Bytes(vec![0; 1025])), "nitro.field.value");
+    assert_eq!(set("user_data", Value::Bytes(vec![0; 1024].into())), "evidence.binding");
+    assert_eq!(set("user_data", Value::Bytes(vec![0; 1025].into())), "nitro.field.value");
+    assert_eq!(set("certificate", Value::Bytes(vec![].into())), "nitro.field.value");
+    assert_eq!(set("certificate", Value::Bytes(vec![0; 1024].into())), "nitro.chain.certificate");
+    assert_eq!(set("certificate", Value::Bytes(vec![0; 1025].into())), "nitro.field.value");
 }
 
 #[test]

@@ -63,7 +63,12 @@ fn a_quote_answers_the_nonce_that_was_asked() {
         assert_eq!(judge(&relabelled.encode(), Some(&nonce())), "evidence.binding");
     }
     let node = Node::new(Platform::Simulated);
-    for wrong in [Value::Null, Value::Bytes(vec![]), Value::Bytes(vec![0xee; 8]), Value::Bytes(vec![0xee; 17])] {
+    for wrong in [
+        Value::Null,
+        Value::Bytes(vec![].into()),
+        Value::Bytes(vec![0xee; 8].into()),
+        Value::Bytes(vec![0xee; 17].into()),
+    ] {
         let mut document = node.document(Some(&nonce()));
         *document.field("nonce") = wrong;
         let evidence = node.bundle(node.authority.sign(document), Some(&nonce()));
@@ -153,7 +158,8 @@ fn measurements_match_wholly() {
     let node = Node::new(Platform::Simulated);
     let judge = |registers: Vec<(u64, Vec<u8>)>| {
         let mut document = node.document(None);
-        let registers = registers.into_iter().map(|(index, pcr)| (Value::from(index), Value::Bytes(pcr))).collect();
+        let registers =
+            registers.into_iter().map(|(index, pcr)| (Value::from(index), Value::Bytes(pcr.into()))).collect();
         *document.field("pcrs") = Value::Map(registers);
         code(node.verifier().node(&node.bundle(node.authority.sign(document), None), None, LIVE))
     };

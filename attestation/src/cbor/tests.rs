@@ -20,7 +20,7 @@ fn limits_hold_at_the_limit_and_one_past_it() {
     assert!(decode(&nested(MAX_DEPTH), 1024).is_ok());
     assert_eq!(refused(&nested(MAX_DEPTH + 1)), "format.too_deep");
 
-    let exact = encode(&Value::Bytes(vec![7; 100]));
+    let exact = encode(&Value::Bytes(vec![7; 100].into()));
     assert!(decode(&exact, exact.len()).is_ok());
     assert_eq!(
         decode(&exact, exact.len() - 1),
@@ -60,7 +60,7 @@ proptest::proptest! {
 
     #[test]
     fn a_changed_byte_gives_another_value_or_an_error(at in 0usize..64, by in 1u8..) {
-        let value = Map::new().with(1, "text").with(2, Value::Bytes(vec![1, 2, 3])).with(3, 1_000_000u64).build();
+        let value = Map::new().with(1, "text").with(2, &[1, 2, 3]).with(3, 1_000_000u64).build();
         let mut bytes = encode(&value);
         let at = at % bytes.len();
         bytes[at] ^= by;

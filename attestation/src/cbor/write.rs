@@ -1,7 +1,11 @@
 use alloc::vec::Vec;
 
-use ciborium::Value;
+use super::Value;
 
+/// Simple values (RFC 8949 §3.3).
+pub(super) const FALSE: u64 = 20;
+pub(super) const TRUE: u64 = 21;
+const NULL: u64 = 22;
 /// Room for most values at once.
 const ROOM: usize = 1024;
 
@@ -40,7 +44,7 @@ impl Writer {
         self
     }
 
-    pub(crate) fn value(mut self, value: &Value) -> Self {
+    pub(crate) fn value(mut self, value: &Value<'_>) -> Self {
         self.put(value);
         self
     }
@@ -49,7 +53,7 @@ impl Writer {
         self.0
     }
 
-    fn put(&mut self, value: &Value) {
+    fn put(&mut self, value: &Value<'_>) {
         match value {
             Value::Bytes(bytes) => self.string(2, bytes),
             Value::Text(text) => self.string(3, text.as_bytes()),
@@ -64,11 +68,10 @@ impl Writer {
                     self.put(value);
                 });
             }
-            other => match integer(other) {
-                Some((major, argument)) => self.head(major, argument),
-                // safe: booleans and the like; writing into a Vec cannot fail
-                None => ciborium::into_writer(other, &mut self.0).expect("a Vec takes every byte"),
-            },
+            Value::Unsigned(number) => self.head(0, *number),
+            Value::Negative(number) => self.head(1, *number),
+            Value::Bool(truth) => self.head(7, FALSE + u64::from(*truth)),
+            Value::Null => self.head(7, NULL),
         }
     }
 
@@ -92,21 +95,12 @@ impl Writer {
 }
 
 /// What sorts map keys as their encodings sort: major type, argument, and the bytes of a string.
-pub(super) fn order(key: &Value) -> (u8, u64, &[u8]) {
+pub(super) fn order<'a>(key: &'a Value<'_>) -> (u8, u64, &'a [u8]) {
     match key {
+        Value::Unsigned(number) => (0, *number, &[]),
+        Value::Negative(number) => (1, *number, &[]),
         Value::Bytes(bytes) => (2, bytes.len() as u64, bytes),
         Value::Text(text) => (3, text.len() as u64, text.as_bytes()),
-        other => {
-            let (major, argument) = integer(other).unwrap_or((u8::MAX, 0));
-            (major, argument, &[])
-        }
-    }
-}
-
-fn integer(value: &Value) -> Option<(u8, u64)> {
-    let number = i128::from(*value.as_integer().as_ref()?);
-    match u64::try_from(number) {
-        Ok(argument) => Some((0, argument)),
-        Err(_) => Some((1, u64::try_from(-1 - number).ok()?)),
+        Value::Array(_) | Value::Map(_) | Value::Bool(_) | Value::Null => (u8::MAX, 0, &[]),
     }
 }

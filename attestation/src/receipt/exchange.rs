@@ -1,9 +1,7 @@
 use alloc::string::String;
 
-use ciborium::Value;
-
 use crate::FormatError;
-use crate::cbor::{Field, Map};
+use crate::cbor::{Field, Map, Value};
 use crate::commit::Commitment;
 use crate::statement::name_of;
 
@@ -67,20 +65,20 @@ impl Outcome {
 }
 
 impl Exchange {
-    pub(super) fn to_value(&self) -> Value {
+    pub(super) fn to_value(&self) -> Value<'_> {
         Map::new()
             .with(1, self.method.as_str())
             .with(2, self.target.as_str())
             .with(3, self.status)
-            .with(4, self.request)
-            .with(5, self.response)
+            .with(4, &self.request)
+            .with(5, &self.response)
             .with(6, self.response_length)
             .with(7, self.streamed)
             .with(8, self.outcome.name())
             .build()
     }
 
-    pub(super) fn from_field(field: Field) -> Result<Self, FormatError> {
+    pub(super) fn from_field(field: Field<'_>) -> Result<Self, FormatError> {
         let mut fields = field.map()?;
         let exchange = Self {
             method: fields.required(1, "method")?.text(MAX_METHOD)?,

@@ -1,8 +1,6 @@
 use alloc::string::String;
 
-use ciborium::Value;
-
-use crate::cbor::{Field, Fields, Map};
+use crate::cbor::{Field, Fields, Map, Value};
 use crate::commit::Commitment;
 use crate::statement::{MAX_TEXT, name_of};
 use crate::{Digest, FormatError};
@@ -110,14 +108,14 @@ enum Kind {
 const KINDS: [(&str, Kind); 2] = [("local", Kind::Local), ("upstream", Kind::Upstream)];
 
 impl Execution {
-    pub(super) fn to_value(&self) -> Value {
+    pub(super) fn to_value(&self) -> Value<'_> {
         match self {
             Self::Local(local) => local.to_value(),
             Self::Upstream(upstream) => upstream.to_value(),
         }
     }
 
-    pub(super) fn from_field(field: Field) -> Result<Self, FormatError> {
+    pub(super) fn from_field(field: Field<'_>) -> Result<Self, FormatError> {
         let mut fields = field.map()?;
         let execution = match fields.required(1, "execution kind")?.one_of(&KINDS)? {
             Kind::Local => Self::Local(Local::from_fields(&mut fields)?),
@@ -128,21 +126,21 @@ impl Execution {
 }
 
 impl Local {
-    fn to_value(&self) -> Value {
+    fn to_value(&self) -> Value<'_> {
         Map::new()
             .with(1, "local")
             .with(2, self.model.as_str())
-            .with(3, self.model_sha256)
-            .with(4, self.prompt)
-            .with(5, self.prompt_tokens)
-            .with(6, self.output_tokens)
-            .with(7, self.sampling)
+            .with(3, &self.model_sha256)
+            .with(4, &self.prompt)
+            .with(5, &self.prompt_tokens)
+            .with(6, &self.output_tokens)
+            .with(7, &self.sampling)
             .with(8, self.arithmetic.as_str())
             .with(9, self.engine.as_str())
             .build()
     }
 
-    fn from_fields(fields: &mut Fields) -> Result<Self, FormatError> {
+    fn from_fields(fields: &mut Fields<'_>) -> Result<Self, FormatError> {
         Ok(Self {
             model: fields.required(2, "model")?.text(MAX_TEXT)?,
             model_sha256: fields.required(3, "model sha256")?.digest()?,
@@ -157,16 +155,16 @@ impl Local {
 }
 
 impl Upstream {
-    fn to_value(&self) -> Value {
+    fn to_value(&self) -> Value<'_> {
         Map::new()
             .with(1, "upstream")
             .with(2, self.provider.as_str())
             .with(3, self.host.as_str())
             .with(4, self.port)
             .with_some(5, self.tls.as_ref().map(TlsPeer::to_value))
-            .with(6, self.head)
-            .with(7, self.sent)
-            .with(8, self.received)
+            .with(6, &self.head)
+            .with(7, &self.sent)
+            .with(8, &self.received)
             .with(9, self.model_asked.as_str())
             .with_some(10, self.model_answered.as_deref())
             .with_some(11, self.request_id.as_deref())
@@ -175,7 +173,7 @@ impl Upstream {
             .build()
     }
 
-    fn from_fields(fields: &mut Fields) -> Result<Self, FormatError> {
+    fn from_fields(fields: &mut Fields<'_>) -> Result<Self, FormatError> {
         Ok(Self {
             provider: fields.required(2, "provider")?.text(MAX_TEXT)?,
             host: fields.required(3, "host")?.text(MAX_TEXT)?,
@@ -193,7 +191,7 @@ impl Upstream {
     }
 }
 
-fn retries(field: Field) -> Result<u64, FormatError> {
+fn retries(field: Field<'_>) -> Result<u64, FormatError> {
     match field.uint()? {
         retries @ 1..=MAX_RETRIES => Ok(retries),
         _ => Err(FormatError::OutOfRange { field: "retries", expected: "1 to 3, or absent" }),
@@ -201,11 +199,11 @@ fn retries(field: Field) -> Result<u64, FormatError> {
 }
 
 impl TlsPeer {
-    fn to_value(&self) -> Value {
-        Map::new().with(1, self.version).with(2, self.suite).with(3, self.leaf_spki).with(4, self.chain).build()
+    fn to_value(&self) -> Value<'_> {
+        Map::new().with(1, self.version).with(2, self.suite).with(3, &self.leaf_spki).with(4, &self.chain).build()
     }
 
-    fn from_field(field: Field) -> Result<Self, FormatError> {
+    fn from_field(field: Field<'_>) -> Result<Self, FormatError> {
         let mut fields = field.map()?;
         let peer = Self {
             version: fields.required(1, "tls version")?.uint()?,

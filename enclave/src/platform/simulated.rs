@@ -4,16 +4,16 @@ use std::fs;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use ciborium::Value;
-use coset::{AsCborValue, CoseSign1Builder, HeaderBuilder, iana};
+use coset::{CborSerializable, CoseSign1Builder, HeaderBuilder, iana};
 use p384::ecdsa::signature::Signer;
 use p384::ecdsa::{Signature, SigningKey};
 use p384::pkcs8::EncodePrivateKey;
+use quoth_attestation::Digest;
 use quoth_attestation::binding::Nonce;
+use quoth_attestation::cbor::{self, Value};
 use quoth_attestation::measurement::{Pcr, pcr};
 use quoth_attestation::receipt::Level;
 use quoth_attestation::statement::{Clock, Platform as Name};
-use quoth_attestation::{Digest, cbor};
 use rcgen::{
     BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, KeyUsagePurpose, PKCS_ECDSA_P384_SHA384,
     date_time_ymd,
@@ -84,18 +84,17 @@ impl Platform for Simulated {
         if leaf.made.elapsed() > LEAF_USE {
             *leaf = make_leaf(&self.issuer, &self.module_id)?;
         }
-        let bytes = |bytes: &[u8]| Value::Bytes(bytes.to_vec());
-        let pcrs = (0u8..).zip(&self.pcrs).map(|(index, value)| (Value::from(index), bytes(value))).collect();
+        let pcrs = (0u8..).zip(&self.pcrs).map(|(index, value)| (Value::from(index), value.into())).collect();
         let payload = Value::Map(vec![
             ("module_id".into(), self.module_id.as_str().into()),
             ("digest".into(), "SHA384".into()),
             ("timestamp".into(), clock::millis().into()),
             ("pcrs".into(), Value::Map(pcrs)),
-            ("certificate".into(), bytes(&leaf.certificate)),
-            ("cabundle".into(), Value::Array(vec![bytes(&self.root)])),
-            ("public_key".into(), bytes(&self.receipt_key)),
-            ("user_data".into(), bytes(binding)),
-            ("nonce".into(), nonce.map_or(Value::Null, |nonce| bytes(nonce.as_bytes()))),
+            ("certificate".into(), (&leaf.certificate).into()),
+            ("cabundle".into(), Value::Array(vec![(&self.root).into()])),
+            ("public_key".into(), (&self.receipt_key).into()),
+            ("user_data".into(), binding.into()),
+            ("nonce".into(), nonce.map_or(Value::Null, |nonce| nonce.as_bytes().into())),
         ]);
         let sign1 = CoseSign1Builder::new()
             .protected(HeaderBuilder::new().algorithm(iana::Algorithm::ES384).build())
@@ -105,8 +104,7 @@ impl Platform for Simulated {
                 signature.to_bytes().to_vec()
             })
             .build();
-        let document = sign1.to_cbor_value().map_err(EnclaveError::make("document"))?;
-        Ok(cbor::encode(&document).into())
+        Ok(sign1.to_vec().map_err(EnclaveError::make("document"))?.into())
     }
 
     fn simulated_root(&self) -> Option<Digest> {

@@ -1,191 +1,157 @@
 //! The TOML form of a policy.
 
 use alloc::collections::BTreeSet;
-use alloc::string::{String, ToString};
+use alloc::string::ToString;
 use alloc::vec::Vec;
 
 use quoth_attestation::Digest;
 use quoth_attestation::statement::Platform;
-use serde::Deserialize;
 
 use super::build::check_length;
-use super::snp::Snp;
-use super::{Accept, AcceptUpstreams, Image, NitroPins, Policy, PolicyBuilder, PolicyError, SnpImage};
+use super::table::{self, Table, Value};
+use super::{Accept, AcceptUpstreams, Image, NitroPins, Policy, PolicyBuilder, PolicyError, SnpImage, snp};
 
 const VERSION: u64 = 1;
 const PLATFORMS: [Platform; 4] = [Platform::Nitro, Platform::SevSnp, Platform::Simulated, Platform::None];
 
 pub(super) fn parse(text: &str) -> Result<Policy, PolicyError> {
     check_length(text)?;
-    let file: File = toml::from_str(text).map_err(|error| PolicyError::Toml { message: error.to_string() })?;
-    if file.version != VERSION {
-        return Err(PolicyError::Version { expected: VERSION, actual: file.version });
+    let tree = table::tree(text)?;
+    let mut file = Table::new(text, &tree);
+    let version = file.required("version")?.number()?;
+    if version != VERSION {
+        return Err(PolicyError::Version { expected: VERSION, actual: version });
     }
     let mut builder = Policy::builder();
-    for name in file.platforms {
+    for name in file.required("platforms")?.texts()? {
         builder = match PLATFORMS.into_iter().find(|platform| platform.name() == name) {
             Some(platform) => builder.platform(platform),
-            None => return Err(PolicyError::Platform { actual: name }),
+            None => return Err(PolicyError::Platform { actual: name.into() }),
         };
     }
-    if let Some(simulated) = file.simulated {
-        builder = builder.simulated_roots(digests("simulated.roots", &simulated.roots)?);
+    if let Some(roots) = only(&mut file, "simulated", "roots")? {
+        builder = builder.simulated_roots(digests("simulated.roots", &roots.texts()?)?);
     }
-    if let Some(none) = file.none {
-        let keys = none.receipt_keys.iter().map(|key| bytes("none.receipt_keys", key));
-        builder = builder.receipt_keys(keys.collect::<Result<Vec<_>, _>>()?);
+    if let Some(keys) = only(&mut file, "none", "receipt_keys")? {
+        builder = builder.receipt_keys(list::<_, Vec<_>>("none.receipt_keys", &keys.texts()?)?);
     }
-    for image in file.image {
-        builder = image.add_to(builder)?;
+    for table in file.optional("image").map_or(Ok(Vec::new()), Value::tables)? {
+        builder = image(table, builder)?;
     }
-    if let Some(nitro) = file.nitro {
-        builder = builder.nitro(NitroPins {
-            pcr3: nitro.pcr3.map(|list| set("nitro.pcr3", &list)).transpose()?,
-            pcr4: nitro.pcr4.map(|list| set("nitro.pcr4", &list)).transpose()?,
-            pcr8: nitro.pcr8.map(|list| set("nitro.pcr8", &list)).transpose()?,
-        });
+    if let Some(table) = file.optional("nitro") {
+        builder = builder.nitro(nitro(table.table()?)?);
     }
-    if let Some(snp) = file.snp {
-        builder = builder.snp(snp.rules()?);
+    if let Some(table) = file.optional("snp") {
+        builder = builder.snp(snp::rules(table.table()?)?);
     }
-    if let Some(models) = file.models {
+    if let Some(models) = only(&mut file, "models", "accept")? {
         builder = builder.models(accept("models.accept", models)?);
     }
-    if let Some(upstreams) = file.upstreams {
+    if let Some(upstreams) = only(&mut file, "upstreams", "accept")? {
         builder = builder.upstreams(providers(upstreams)?);
     }
-    if let Some(config) = file.config {
+    if let Some(config) = only(&mut file, "config", "accept")? {
         builder = builder.config(accept("config.accept", config)?);
     }
-    if let Some(seconds) = file.max_evidence_age {
-        builder = builder.max_evidence_age(seconds);
+    if let Some(seconds) = file.optional("max_evidence_age") {
+        builder = builder.max_evidence_age(seconds.number()?);
     }
+    file.finish()?;
     builder.build()
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct File {
-    version: u64,
-    platforms: Vec<String>,
-    max_evidence_age: Option<u64>,
-    simulated: Option<Simulated>,
-    none: Option<Pinned>,
-    nitro: Option<Nitro>,
-    snp: Option<Snp>,
-    #[serde(default)]
-    image: Vec<ImageEntry>,
-    models: Option<Accepts>,
-    upstreams: Option<Accepts>,
-    config: Option<Accepts>,
+/// The value of the one key of a table that may be there.
+fn only<'a>(file: &mut Table<'a>, table: &'static str, key: &'static str) -> Result<Option<Value<'a>>, PolicyError> {
+    let Some(table) = file.optional(table) else { return Ok(None) };
+    let mut table = table.table()?;
+    let value = table.required(key)?;
+    table.finish().map(|()| Some(value))
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Simulated {
-    roots: Vec<String>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Pinned {
-    receipt_keys: Vec<String>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct ImageEntry {
-    name: String,
-    pcr0: Option<String>,
-    pcr1: Option<String>,
-    pcr2: Option<String>,
-    snp_launch: Option<Vec<String>>,
-}
-
-impl ImageEntry {
-    fn add_to(self, mut builder: PolicyBuilder) -> Result<PolicyBuilder, PolicyError> {
-        let Self { name, pcr0, pcr1, pcr2, snp_launch } = self;
-        let registers = match (pcr0, pcr1, pcr2) {
-            (Some(pcr0), Some(pcr1), Some(pcr2)) => Some([pcr0, pcr1, pcr2]),
-            (None, None, None) if snp_launch.is_some() => None,
-            _ => {
-                let reason = "an image has pcr0, pcr1 and pcr2, or snp_launch, or all of them";
-                return Err(PolicyError::Missing { field: "image", reason });
-            }
-        };
-        if let Some([pcr0, pcr1, pcr2]) = registers {
-            builder = builder.image(Image {
-                name: name.clone(),
-                pcr0: bytes("image.pcr0", &pcr0)?,
-                pcr1: bytes("image.pcr1", &pcr1)?,
-                pcr2: bytes("image.pcr2", &pcr2)?,
-            });
+fn image(mut table: Table<'_>, mut builder: PolicyBuilder) -> Result<PolicyBuilder, PolicyError> {
+    let name = table.required("name")?.text()?;
+    let mut register = |key| table.optional(key).map(Value::text).transpose();
+    let registers = [register("pcr0")?, register("pcr1")?, register("pcr2")?];
+    let launch = table.optional("snp_launch").map(Value::texts).transpose()?;
+    table.finish()?;
+    let registers = match registers {
+        [Some(pcr0), Some(pcr1), Some(pcr2)] => Some([pcr0, pcr1, pcr2]),
+        [None, None, None] if launch.is_some() => None,
+        _ => {
+            let reason = "an image has pcr0, pcr1 and pcr2, or snp_launch, or all of them";
+            return Err(PolicyError::Missing { field: "image", reason });
         }
-        match snp_launch {
-            Some(launch) => Ok(builder.snp_image(SnpImage { name, launch: set("image.snp_launch", &launch)? })),
-            None => Ok(builder),
+    };
+    if let Some([pcr0, pcr1, pcr2]) = registers {
+        builder = builder.image(Image {
+            name: name.into(),
+            pcr0: bytes("image.pcr0", pcr0)?,
+            pcr1: bytes("image.pcr1", pcr1)?,
+            pcr2: bytes("image.pcr2", pcr2)?,
+        });
+    }
+    match launch {
+        Some(launch) => {
+            Ok(builder.snp_image(SnpImage { name: name.into(), launch: list("image.snp_launch", &launch)? }))
         }
+        None => Ok(builder),
     }
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Nitro {
-    pcr3: Option<Vec<String>>,
-    pcr4: Option<Vec<String>>,
-    pcr8: Option<Vec<String>>,
+fn nitro(mut table: Table<'_>) -> Result<NitroPins, PolicyError> {
+    let pins = NitroPins {
+        pcr3: pinned(&mut table, "pcr3", "nitro.pcr3")?,
+        pcr4: pinned(&mut table, "pcr4", "nitro.pcr4")?,
+        pcr8: pinned(&mut table, "pcr8", "nitro.pcr8")?,
+    };
+    table.finish().map(|()| pins)
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Accepts {
-    accept: AnyOrList,
-}
-
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum AnyOrList {
-    Word(String),
-    List(Vec<String>),
-}
-
-fn accept(field: &'static str, accepts: Accepts) -> Result<Accept, PolicyError> {
-    match accepts.accept {
-        AnyOrList::Word(word) if word == "any" => Ok(Accept::Any),
-        AnyOrList::Word(_) => {
-            Err(PolicyError::Contradiction { field, reason: "neither \"any\" nor a list of SHA-256 digests" })
-        }
-        AnyOrList::List(list) => Ok(Accept::only(digests(field, &list)?)),
+fn accept(field: &'static str, value: Value<'_>) -> Result<Accept, PolicyError> {
+    match value.word_or_texts()? {
+        Ok("any") => Ok(Accept::Any),
+        Ok(_) => Err(PolicyError::Contradiction { field, reason: "neither \"any\" nor a list of SHA-256 digests" }),
+        Err(list) => Ok(Accept::only(digests(field, &list)?)),
     }
 }
 
 /// `"any"`, or `host:port` of each.
-fn providers(accepts: Accepts) -> Result<AcceptUpstreams, PolicyError> {
+fn providers(value: Value<'_>) -> Result<AcceptUpstreams, PolicyError> {
     let field = "upstreams.accept";
     let wrong = || PolicyError::Contradiction { field, reason: "neither \"any\" nor a list of host:port" };
-    let provider = |text: &String| {
+    let provider = |text: &&str| {
         let (host, port) = text.rsplit_once(':')?;
         let port = port.parse().ok().filter(|number: &u16| *number > 0 && number.to_string() == port)?;
         let plain = |byte: u8| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.');
         (!host.is_empty() && host.bytes().all(plain)).then(|| (host.into(), port))
     };
-    match accepts.accept {
-        AnyOrList::Word(word) if word == "any" => Ok(AcceptUpstreams::Any),
-        AnyOrList::Word(_) => Err(wrong()),
-        AnyOrList::List(list) => {
+    match value.word_or_texts()? {
+        Ok("any") => Ok(AcceptUpstreams::Any),
+        Ok(_) => Err(wrong()),
+        Err(list) => {
             let known = list.iter().map(provider).collect::<Option<BTreeSet<_>>>();
             known.map(AcceptUpstreams::Only).ok_or_else(wrong)
         }
     }
 }
 
-fn digests(field: &'static str, list: &[String]) -> Result<Vec<Digest>, PolicyError> {
-    list.iter().map(|text| bytes(field, text).map(Digest)).collect()
+fn digests(field: &'static str, texts: &[&str]) -> Result<Vec<Digest>, PolicyError> {
+    texts.iter().map(|text| bytes(field, text).map(Digest)).collect()
 }
 
-/// Values of a list, each once.
-pub(super) fn set<const N: usize>(field: &'static str, list: &[String]) -> Result<BTreeSet<[u8; N]>, PolicyError> {
-    list.iter().map(|text| bytes(field, text)).collect()
+/// Values that are pinned under a key, if it is there.
+pub(super) fn pinned<const N: usize>(
+    table: &mut Table<'_>,
+    key: &'static str,
+    field: &'static str,
+) -> Result<Option<BTreeSet<[u8; N]>>, PolicyError> {
+    let texts = table.optional(key).map(Value::texts).transpose()?;
+    texts.map(|texts| list(field, &texts)).transpose()
+}
+
+/// Values of a list.
+fn list<const N: usize, T: FromIterator<[u8; N]>>(field: &'static str, texts: &[&str]) -> Result<T, PolicyError> {
+    texts.iter().map(|text| bytes(field, text)).collect()
 }
 
 fn bytes<const N: usize>(field: &'static str, text: &str) -> Result<[u8; N], PolicyError> {

@@ -1,90 +1,57 @@
 //! `[snp]` of a policy file.
 
-use alloc::collections::BTreeMap;
-use alloc::string::String;
-use alloc::vec::Vec;
-
-use serde::Deserialize;
-
+use super::table::{Table, Value};
 use super::{MAX_ENTRIES, PolicyError, file};
 use crate::snp::{Family, SigningKey, SnpRules, Tcb};
 
 /// VMPLs that there are.
 const GREATEST_VMPL: u32 = 3;
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Snp {
-    /// By family.
-    floor: BTreeMap<String, Floor>,
-    signers: Option<Vec<String>>,
-    vmpl: Option<u32>,
-    smt: Option<bool>,
-    debug: Option<bool>,
-    migration: Option<bool>,
-    alias_check: Option<bool>,
-    ciphertext_hiding: Option<bool>,
-    crl: Option<bool>,
-    guest_svn: Option<u32>,
-    chip_ids: Option<Vec<String>>,
-    host_data: Option<Vec<String>>,
-    id_keys: Option<Vec<String>>,
-    author_keys: Option<Vec<String>>,
+pub(super) fn rules(mut table: Table<'_>) -> Result<SnpRules, PolicyError> {
+    let default = SnpRules::default();
+    let floors = table.required("floor")?.table()?;
+    let signers = table.optional("signers").map(Value::texts).transpose()?;
+    let mut number = |key, default| table.optional(key).map_or(Ok(default), Value::number);
+    let (max_vmpl, guest_svn) = (number("vmpl", default.max_vmpl)?, number("guest_svn", default.guest_svn)?);
+    let mut boolean = |key, default| table.optional(key).map_or(Ok(default), Value::boolean);
+    let rules = SnpRules {
+        floors: floors.named().map(|(name, table)| floor(name, table?)).collect::<Result<_, _>>()?,
+        signers: match signers {
+            Some(names) => names.into_iter().map(signer).collect::<Result<_, _>>()?,
+            None => default.signers,
+        },
+        max_vmpl,
+        smt: boolean("smt", default.smt)?,
+        debug: boolean("debug", default.debug)?,
+        migration: boolean("migration", default.migration)?,
+        alias_check: boolean("alias_check", default.alias_check)?,
+        ciphertext_hiding: boolean("ciphertext_hiding", default.ciphertext_hiding)?,
+        crl: boolean("crl", default.crl)?,
+        guest_svn,
+        chips: file::pinned(&mut table, "chip_ids", "snp.chip_ids")?,
+        host_data: file::pinned(&mut table, "host_data", "snp.host_data")?,
+        id_keys: file::pinned(&mut table, "id_keys", "snp.id_keys")?,
+        author_keys: file::pinned(&mut table, "author_keys", "snp.author_keys")?,
+    };
+    table.finish().map(|()| rules)
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Floor {
-    fmc: Option<u8>,
-    bootloader: u8,
-    tee: u8,
-    snp: u8,
-    microcode: u8,
-}
-
-impl Snp {
-    pub(super) fn rules(self) -> Result<SnpRules, PolicyError> {
-        let default = SnpRules::default();
-        let floors = self.floor.into_iter().map(|(name, floor)| floor.of(&name)).collect::<Result<_, _>>()?;
-        Ok(SnpRules {
-            floors,
-            signers: match self.signers {
-                Some(names) => names.iter().map(|name| signer(name)).collect::<Result<_, _>>()?,
-                None => default.signers,
-            },
-            max_vmpl: self.vmpl.unwrap_or(default.max_vmpl),
-            smt: self.smt.unwrap_or(default.smt),
-            debug: self.debug.unwrap_or(default.debug),
-            migration: self.migration.unwrap_or(default.migration),
-            alias_check: self.alias_check.unwrap_or(default.alias_check),
-            ciphertext_hiding: self.ciphertext_hiding.unwrap_or(default.ciphertext_hiding),
-            crl: self.crl.unwrap_or(default.crl),
-            guest_svn: self.guest_svn.unwrap_or(default.guest_svn),
-            chips: self.chip_ids.map(|list| file::set("snp.chip_ids", &list)).transpose()?,
-            host_data: self.host_data.map(|list| file::set("snp.host_data", &list)).transpose()?,
-            id_keys: self.id_keys.map(|list| file::set("snp.id_keys", &list)).transpose()?,
-            author_keys: self.author_keys.map(|list| file::set("snp.author_keys", &list)).transpose()?,
-        })
-    }
-}
-
-impl Floor {
-    fn of(self, name: &str) -> Result<(Family, Tcb), PolicyError> {
-        let field = "snp.floor";
-        let Some(family) = Family::ALL.into_iter().find(|family| family.name() == name) else {
-            return Err(PolicyError::Contradiction { field, reason: "families are milan, genoa and turin" });
-        };
-        let fmc = match (family, self.fmc) {
-            (Family::Turin, Some(fmc)) => fmc,
-            (Family::Turin, None) => {
-                return Err(PolicyError::Missing { field: "snp.floor.turin.fmc", reason: "turin has one" });
-            }
-            (_, Some(_)) => return Err(PolicyError::Contradiction { field, reason: "only turin has an fmc" }),
-            (_, None) => 0,
-        };
-        let Self { bootloader, tee, snp, microcode, .. } = self;
-        Ok((family, Tcb { fmc, bootloader, tee, snp, microcode }))
-    }
+fn floor(name: &str, mut table: Table<'_>) -> Result<(Family, Tcb), PolicyError> {
+    let field = "snp.floor";
+    let Some(family) = Family::ALL.into_iter().find(|family| family.name() == name) else {
+        return Err(PolicyError::Contradiction { field, reason: "families are milan, genoa and turin" });
+    };
+    let fmc = match (family, table.optional("fmc")) {
+        (Family::Turin, Some(fmc)) => fmc.number()?,
+        (Family::Turin, None) => {
+            return Err(PolicyError::Missing { field: "snp.floor.turin.fmc", reason: "turin has one" });
+        }
+        (_, Some(_)) => return Err(PolicyError::Contradiction { field, reason: "only turin has an fmc" }),
+        (_, None) => 0,
+    };
+    let mut level = |key| table.required(key)?.number();
+    let (bootloader, tee, snp, microcode) = (level("bootloader")?, level("tee")?, level("snp")?, level("microcode")?);
+    table.finish().map(|()| (family, Tcb { fmc, bootloader, tee, snp, microcode }))
 }
 
 fn signer(name: &str) -> Result<SigningKey, PolicyError> {

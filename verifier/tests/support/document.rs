@@ -25,9 +25,9 @@ pub struct Authority {
 #[derive(Clone)]
 pub struct Document {
     pub module: String,
-    pub fields: Vec<(Value, Value)>,
+    pub fields: Vec<(Value<'static>, Value<'static>)>,
     pub protected: Vec<u8>,
-    pub unprotected: Value,
+    pub unprotected: Value<'static>,
     /// Replaces the leaf certificate.
     pub leaf: Option<Vec<u8>>,
     /// Replaces the bundle.
@@ -39,7 +39,7 @@ impl Document {
         let registers = pcrs()
             .iter()
             .enumerate()
-            .map(|(index, pcr)| (Value::from(index as u64), Value::Bytes(pcr.to_vec())))
+            .map(|(index, pcr)| (Value::from(index as u64), Value::Bytes(pcr.to_vec().into())))
             .collect();
         let fields = vec![
             (text("module_id"), text(module)),
@@ -58,10 +58,10 @@ impl Document {
     }
 
     pub fn set(&mut self, field: &str, bytes: &[u8]) {
-        *self.field(field) = Value::Bytes(bytes.to_vec());
+        *self.field(field) = Value::Bytes(bytes.to_vec().into());
     }
 
-    pub fn field(&mut self, field: &str) -> &mut Value {
+    pub fn field(&mut self, field: &str) -> &mut Value<'static> {
         &mut self.fields.iter_mut().find(|(key, _)| *key == text(field)).unwrap().1
     }
 
@@ -105,12 +105,10 @@ impl Authority {
             .unwrap_or_else(|| self.issue(&Self::leaf_params(&document.module), &self.leaf_key).der().to_vec());
         let bundle = document.bundle.take().unwrap_or_else(|| vec![self.root_der.clone()]);
         for (key, value) in &mut document.fields {
-            match key.as_text() {
-                Some("certificate") if value.is_null() => *value = Value::Bytes(leaf.clone()),
-                Some("cabundle") if value.is_null() => {
-                    *value = Value::Array(bundle.iter().cloned().map(Value::Bytes).collect());
-                }
-                _ => {}
+            if *value == Value::Null && *key == text("certificate") {
+                *value = Value::Bytes(leaf.clone().into());
+            } else if *value == Value::Null && *key == text("cabundle") {
+                *value = Value::Array(bundle.iter().map(|der| Value::Bytes(der.clone().into())).collect());
             }
         }
         cbor::encode(&Value::Map(document.fields))
@@ -124,17 +122,17 @@ impl Authority {
     pub fn envelope(&self, document: &Document, payload: Vec<u8>, key: &KeyPair) -> Vec<u8> {
         let to_be_signed = cbor::encode(&Value::Array(vec![
             text("Signature1"),
-            Value::Bytes(document.protected.clone()),
-            Value::Bytes(vec![]),
-            Value::Bytes(payload.clone()),
+            Value::Bytes(document.protected.clone().into()),
+            Value::Bytes(vec![].into()),
+            Value::Bytes(payload.clone().into()),
         ]));
         let der = key.sign(&to_be_signed).unwrap();
         let signature = Signature::from_der(&der).unwrap().to_bytes().to_vec();
         cbor::encode(&Value::Array(vec![
-            Value::Bytes(document.protected.clone()),
+            Value::Bytes(document.protected.clone().into()),
             document.unprotected.clone(),
-            Value::Bytes(payload),
-            Value::Bytes(signature),
+            Value::Bytes(payload.into()),
+            Value::Bytes(signature.into()),
         ]))
     }
 }
@@ -153,6 +151,6 @@ pub fn params(name: &str) -> CertificateParams {
     params
 }
 
-pub fn text(text: &str) -> Value {
-    Value::Text(text.into())
+pub fn text(text: &str) -> Value<'static> {
+    Value::Text(String::from(text).into())
 }

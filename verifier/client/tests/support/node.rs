@@ -158,9 +158,9 @@ impl Node {
         leaf.not_after = (UNIX_EPOCH + std::time::Duration::from_secs(at + 3 * 3600)).into();
         let issuer = Issuer::from_params(&self.root_params, &self.root_key);
         let leaf = leaf.signed_by(&leaf_key, &issuer).unwrap().der().to_vec();
-        let bytes = |bytes: &[u8]| Value::Bytes(bytes.to_vec());
+        let bytes = |bytes: &[u8]| Value::Bytes(bytes.to_vec().into());
         let registers = pcrs().iter().enumerate().map(|(index, pcr)| (Value::from(index as u64), bytes(pcr))).collect();
-        let text = |text: &str| Value::Text(text.into());
+        let text = |text: &str| Value::Text(String::from(text).into());
         let payload = cbor::encode(&Value::Map(vec![
             (text("module_id"), text(&module)),
             (text("digest"), text("SHA384")),
