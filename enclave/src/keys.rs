@@ -1,8 +1,10 @@
 //! The receipt key: made at boot, never stored, wiped when the node ends.
 
+use std::cell::RefCell;
+
 use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair};
 use quoth_attestation::cose::{KeyId, Payload, Signed};
-use zeroize::Zeroizing;
+use zeroize::{Zeroize, Zeroizing};
 
 use crate::EnclaveError;
 
@@ -34,6 +36,37 @@ impl ReceiptKey {
             self.key.sign(bytes).as_ref().try_into().expect("an Ed25519 signature has 64 bytes")
         })
     }
+}
+
+/// Random bytes from the system's generator, which is asked for those of many requests at one time. None is given twice, and none
+/// is kept once given.
+pub fn random_of_many<const N: usize>() -> Result<Zeroizing<[u8; N]>, EnclaveError> {
+    STOCK.with_borrow_mut(|stock| {
+        if stock.left < N {
+            getrandom::fill(&mut *stock.bytes).map_err(EnclaveError::make("random bytes"))?;
+            stock.left = STOCKED;
+        }
+        let end = stock.left;
+        stock.left -= N;
+        let given = &mut stock.bytes[end - N..end];
+        let mut bytes = Zeroizing::new([0; N]);
+        bytes.copy_from_slice(given);
+        given.zeroize();
+        Ok(bytes)
+    })
+}
+
+/// Bytes asked for at one time.
+const STOCKED: usize = 3072;
+
+struct Stock {
+    bytes: Zeroizing<[u8; STOCKED]>,
+    /// At the beginning, not given yet.
+    left: usize,
+}
+
+thread_local! {
+    static STOCK: RefCell<Stock> = RefCell::new(Stock { bytes: Zeroizing::new([0; STOCKED]), left: 0 });
 }
 
 /// Random bytes from the system's generator.

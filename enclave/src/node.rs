@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use bytes::Bytes;
+use http::HeaderValue;
 use quoth_attestation::Digest;
 use quoth_attestation::binding::{Nonce, node_binding};
 use quoth_attestation::evidence::Evidence;
@@ -48,6 +49,7 @@ pub struct Node {
     statement: Statement,
     encoded: Vec<u8>,
     digest: Digest,
+    digest_value: HeaderValue,
     platform: Arc<dyn Platform>,
     newest: Mutex<Option<Newest>>,
     endorsements: Mutex<Endorsements>,
@@ -120,6 +122,7 @@ impl Node {
             statement,
             encoded,
             digest,
+            digest_value: HeaderValue::try_from(digest.to_string()).map_err(EnclaveError::make("statement"))?,
             platform,
             newest: Mutex::new(None),
             endorsements: Mutex::default(),
@@ -138,6 +141,11 @@ impl Node {
     /// Its digest.
     pub fn digest(&self) -> Digest {
         self.digest
+    }
+
+    /// The same, hex, as a header field has it.
+    pub fn digest_value(&self) -> HeaderValue {
+        self.digest_value.clone()
     }
 
     /// How strongly receipts are proven.

@@ -14,6 +14,9 @@ use rustls::server::NoServerSessionStorage;
 
 use crate::{EnclaveError, limits};
 
+/// The name of HTTP/2 over TLS (RFC 9113 §3.2); without it a client speaks HTTP/1.1.
+pub(crate) const HTTP2: &[u8] = b"h2";
+
 /// What the server needs, and what others may know of it.
 pub struct Tls {
     /// TLS 1.3 only, no resumption, no early data.
@@ -61,7 +64,7 @@ pub fn make(names: &[String]) -> Result<Tls, EnclaveError> {
         .with_no_client_auth()
         .with_single_cert(chain, private)
         .map_err(EnclaveError::make("TLS configuration"))?;
-    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    config.alpn_protocols = vec![HTTP2.to_vec(), b"http/1.1".to_vec()];
     config.session_storage = Arc::new(NoServerSessionStorage {});
     config.send_tls13_tickets = 0;
     Ok(Tls { config: Arc::new(config), spki, ca_pem: ca_certificate.pem() })

@@ -30,7 +30,7 @@ pub enum JsonError {
     /// An object names one member twice, compared after unescaping.
     #[error("duplicate key before byte {at}")]
     DuplicateKey {
-        /// Byte offset just after the second key.
+        /// Byte offset after the second key.
         at: usize,
     },
     /// A `\u` escape is half of a surrogate pair.

@@ -3,8 +3,9 @@
 
 use proptest::prelude::*;
 use quoth_engine::JsonError;
-use quoth_engine::json::{member, parse};
+use quoth_engine::json::{Raw, check, parse};
 use quoth_engine::limits::MAX_JSON_DEPTH;
+use serde_json::Value;
 
 fn error(body: &[u8]) -> JsonError {
     parse(body).unwrap_err()
@@ -69,15 +70,100 @@ proptest! {
             prop_assert_eq!(serde_json::from_str::<serde_json::Value>(&text).unwrap(), value);
         }
     }
+
+    #[test]
+    fn what_is_not_built_is_read_as_strictly(text in r#"[\[\]{}",:0-9eE.+\-\\u dtrufalsn]{0,60}"#) {
+        prop_assert_eq!(check(text.as_bytes()).ok().map(built), parse(text.as_bytes()).ok());
+    }
+
+    #[test]
+    fn what_is_not_built_has_the_same_parts(value in value()) {
+        for text in [serde_json::to_string(&value).unwrap(), serde_json::to_string_pretty(&value).unwrap()] {
+            prop_assert_eq!(&built(check(text.as_bytes()).unwrap()), &value);
+        }
+    }
+}
+
+fn value() -> impl Strategy<Value = Value> {
+    let leaf = prop_oneof![
+        any::<u64>().prop_map(Value::from),
+        any::<i32>().prop_map(Value::from),
+        any::<bool>().prop_map(Value::from),
+        Just(Value::Null),
+        ".{0,30}".prop_map(Value::from),
+    ];
+    leaf.prop_recursive(4, 40, 6, |inner| {
+        prop_oneof![
+            proptest::collection::vec(inner.clone(), 0..6).prop_map(Value::from),
+            proptest::collection::btree_map(".{0,9}", inner, 0..6)
+                .prop_map(|members| Value::Object(members.into_iter().collect())),
+        ]
+    })
+}
+
+/// Builds a value of its parts.
+fn built(raw: Raw<'_>) -> Value {
+    match raw.source().as_bytes()[0] {
+        b'"' => Value::from(raw.text().unwrap().into_owned()),
+        b'{' => Value::Object(raw.members().map(|(name, value)| (name.into_owned(), built(value))).collect()),
+        b'[' => raw.elements().map(built).collect(),
+        _ => parse(raw.source().as_bytes()).unwrap(),
+    }
+}
+
+#[test]
+fn faults_are_found_also_where_nothing_is_built() {
+    for body in
+        [&b"\xEF\xBB\xBF{}"[..], b"\"\xFF\"", b"{} {}", b"1e999", br#"[{"b":{"a":1,"\u0061":2}}]"#, br#""\ud800""#]
+    {
+        let (checked, parsed) = (check(body).unwrap_err(), error(body));
+        assert_eq!(std::mem::discriminant(&checked), std::mem::discriminant(&parsed), "{checked}");
+    }
+    let nested = |depth: usize| [vec![b'['; depth], vec![b']'; depth]].concat();
+    assert!(check(&nested(MAX_JSON_DEPTH)).is_ok());
+    assert_eq!(check(&nested(MAX_JSON_DEPTH + 1)).unwrap_err(), JsonError::Depth { at: MAX_JSON_DEPTH });
+}
+
+#[test]
+fn strings_of_every_length_end_where_they_end() {
+    for length in 0..40 {
+        for end in ["", "\\n", "\\u00e4", "\u{e4}"] {
+            let text = format!("[\"{}{end}\",0]", "a".repeat(length));
+            let expected: Value = serde_json::from_str(&text).unwrap();
+            assert_eq!(
+                (&parse(text.as_bytes()).unwrap(), built(check(text.as_bytes()).unwrap())),
+                (&expected, expected.clone())
+            );
+        }
+        let control = format!("\"{}\u{1f}{}\"", "a".repeat(length), "a".repeat(9));
+        assert_eq!(error(control.as_bytes()), JsonError::Syntax { at: length + 1 });
+    }
 }
 
 #[test]
 fn a_members_place_is_that_of_its_value() {
-    let place = |body: &str, name: &str| member(body.as_bytes(), name).map(|place| body[place].to_owned());
+    let place = |body: &str, name: &str| {
+        let value = check(body.as_bytes()).ok()?.member(name)?;
+        assert_eq!(&body[value.place()], value.source());
+        Some(value.source().to_owned())
+    };
     assert_eq!(place(r#" { "a" : [ {"model":1} ] , "model" : "x\"y" } "#, "model").unwrap(), r#""x\"y""#);
     assert_eq!(place(r#"{"mod\u0065l":{"b":[]},"z":0}"#, "model").unwrap(), r#"{"b":[]}"#);
     assert_eq!(place(r#"{"z":-1.5e3}"#, "z").unwrap(), "-1.5e3");
     for body in ["{}", "[]", "\"model\"", r#"{"a":{"model":1}}"#, r#"{"model":1"#, r#"{"model":1,"model":2}"#, ""] {
         assert_eq!(place(body, "model"), None, "{body}");
     }
+}
+
+#[test]
+fn a_value_is_what_it_is() {
+    let number = |text: &'static str| check(text.as_bytes()).unwrap().number();
+    assert_eq!((number("7"), number(" 18446744073709551615 ")), (Some(7), Some(u64::MAX)));
+    for text in ["-7", "1.5", "1e3", "\"7\"", "null", "[7]"] {
+        assert_eq!(number(text), None, "{text}");
+    }
+    for text in ["7", "null", "{\"a\":\"b\"}"] {
+        assert_eq!(check(text.as_bytes()).unwrap().text(), None, "{text}");
+    }
+    assert_eq!(check(b"{\"a\":1}").unwrap().elements().count() + check(b"[1]").unwrap().members().count(), 0);
 }

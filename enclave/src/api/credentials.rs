@@ -15,9 +15,16 @@ pub(super) struct Credentials {
 impl Credentials {
     /// Reads them where SDKs put them. What looks like a token is never taken for a key, since keys leave the node.
     pub(super) fn read(headers: &HeaderMap) -> Self {
-        let own = headers.get(fields::TOKEN).and_then(|value| value.to_str().ok());
-        let token = own.or_else(|| upstream::keys(headers).find(|text| text.starts_with(token::PREFIX)));
-        let key = upstream::keys(headers).find(|text| !text.contains(token::PREFIX));
+        let mut token = headers.get(fields::TOKEN).and_then(|value| value.to_str().ok());
+        let mut key = None;
+        for text in upstream::keys(headers) {
+            if text.starts_with(token::PREFIX) {
+                token.get_or_insert(text);
+            }
+            if !text.contains(token::PREFIX) {
+                key.get_or_insert(text);
+            }
+        }
         Self { token: token.map(|text| Zeroizing::new(text.to_owned())), key: key.map(Key::new) }
     }
 }

@@ -1,5 +1,6 @@
 //! A request that a closed provider answers: passed on byte for byte, in both directions.
 
+use std::ops::Range;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
@@ -8,7 +9,6 @@ use http::{Response, StatusCode};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use quoth_attestation::receipt::{Credential, Outcome};
-use quoth_engine::json;
 use serde_json::Value;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
@@ -20,11 +20,12 @@ use crate::limits;
 use crate::node::Node;
 use crate::upstream::{self, Answered, EventReader, Failed, Framed, Key, Lease, Route, Seen, UpstreamError};
 
+/// `renamed`: where the model's name stands in the body, when the provider calls it something else.
 pub(super) async fn answer(
     node: &Node,
     route: &Route,
     endpoint: Endpoint,
-    body: &Value,
+    renamed: Option<Range<usize>>,
     asked: &Asked,
     exchange: &mut Exchange,
 ) -> Result<Answer, ApiError> {
@@ -36,9 +37,8 @@ pub(super) async fn answer(
         (None, Some(key)) => (Key::held(key), Credential::Operator),
         (None, None) => return Err(ApiError::no_key()),
     };
-    let sent = spliced(&asked.body, body, &route.model)?;
-    let altered = sent.is_some();
-    let sent = sent.unwrap_or_else(|| asked.body.clone());
+    let altered = renamed.is_some();
+    let sent = renamed.map_or_else(|| asked.body.clone(), |place| spliced(&asked.body, place, &route.model));
     let forward = route.upstream.forward(&asked.target, &asked.passed, &key, sent);
     let forward = forward.ok_or_else(|| ApiError::bad("invalid_header", "the key or the path cannot be passed on"))?;
     exchange.forwards(route, &forward, altered, credential);
@@ -74,15 +74,10 @@ fn again<T>(response: &Response<T>) -> Option<Duration> {
     (wait <= limits::RETRY_MOST).then_some(wait)
 }
 
-/// The body with the provider's own name for the model; none when that is what the caller calls it.
-fn spliced(bytes: &Bytes, body: &Value, model: &str) -> Result<Option<Bytes>, ApiError> {
-    if body.get("model").and_then(Value::as_str) == Some(model) {
-        return Ok(None);
-    }
-    let place = json::member(bytes, "model").ok_or_else(ApiError::no_model)?;
-    let (before, after) = (&bytes[..place.start], &bytes[place.end..]);
+/// The body with the provider's own name for the model.
+fn spliced(body: &Bytes, place: Range<usize>, model: &str) -> Bytes {
     let name = Value::from(model).to_string();
-    Ok(Some([before, name.as_bytes(), after].concat().into()))
+    [&body[..place.start], name.as_bytes(), &body[place.end..]].concat().into()
 }
 
 async fn pass_on(

@@ -24,7 +24,6 @@ use http::{HeaderMap, Method, Request, Response};
 use http_body_util::combinators::UnsyncBoxBody;
 use hyper::body::Incoming;
 use quoth_engine::{Caller, json};
-use serde_json::Value;
 
 use answer::Answer;
 use credentials::Credentials;
@@ -99,14 +98,16 @@ async fn answer(
     asked: &Asked,
     exchange: &mut Exchange,
 ) -> Result<Answer, ApiError> {
-    // What is parsed is what was hashed.
-    let body = json::parse(&asked.body).map_err(|error| ApiError::json(&error))?;
-    let model = body.get("model").and_then(Value::as_str);
-    if let Some(route) =
-        model.filter(|model| node.engine(model).is_none()).and_then(|model| node.upstreams.route(model))
+    // What is read is what was hashed.
+    let wrong = |error| ApiError::json(&error);
+    if let Some(model) = json::check(&asked.body).map_err(wrong)?.member("model")
+        && let Some(name) = model.text().filter(|name| node.engine(name).is_none())
+        && let Some(route) = node.upstreams.route(&name)
     {
-        return forwarded::answer(node, &route, endpoint, &body, asked, exchange).await;
+        let place = (name != route.model).then(|| model.place());
+        return forwarded::answer(node, &route, endpoint, place, asked, exchange).await;
     }
+    let body = json::parse(&asked.body).map_err(wrong)?;
     match endpoint {
         Endpoint::Chat => chat::answer(node, body, asked, exchange).await,
         Endpoint::Completions => completions::answer(node, body, asked, exchange).await,

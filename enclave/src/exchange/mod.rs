@@ -24,7 +24,6 @@ use quoth_attestation::transcript::Details;
 use quoth_attestation::{Digest, record};
 use sha2::{Digest as _, Sha256};
 use tokio::sync::OwnedSemaphorePermit;
-use zeroize::Zeroizing;
 
 pub use ledger::Ledger;
 pub use shelf::Shelf;
@@ -40,6 +39,9 @@ use crate::{EnclaveError, clock, keys};
 
 /// False in the build that a benchmark compares with: the same server without any receipt work.
 const RECEIPTS: bool = !cfg!(feature = "bench-without-receipts");
+
+/// Header fields that answers carry for them.
+const PROOFS: usize = 4;
 
 /// The status in a receipt when no status was sent, because there was nobody left to send it to.
 const NOBODY: u16 = 499;
@@ -132,8 +134,7 @@ impl Exchange {
         admitted: Admitted,
         asked: &Asked,
     ) -> Result<Self, EnclaveError> {
-        // The system's generator is asked once for both.
-        let random = Zeroizing::new(keys::random::<48>()?);
+        let random = keys::random_of_many::<48>()?;
         let (mut opening, mut cti) = ([0; 32], [0; 16]);
         opening.copy_from_slice(&random[..32]);
         cti.copy_from_slice(&random[32..]);
@@ -168,8 +169,9 @@ impl Exchange {
     /// The headers that every answer carries before its first body byte.
     pub fn headers(&self, headers: &mut HeaderMap) {
         let Some(open) = self.open.as_ref().filter(|_| RECEIPTS) else { return };
+        headers.reserve(PROOFS);
         put(headers, "quoth-cti", hex::encode(open.cti));
-        put(headers, "quoth-node", self.node.digest().to_string());
+        headers.insert("quoth-node", self.node.digest_value());
         put(headers, "quoth-opening", BASE64_URL_SAFE_NO_PAD.encode(open.opening.as_bytes()));
     }
 

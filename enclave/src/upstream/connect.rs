@@ -12,7 +12,7 @@ use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
-use super::{UpstreamError, tls};
+use super::{UpstreamError, no_name, tls};
 use crate::config::Upstream;
 use crate::{EnclaveError, limits};
 
@@ -41,11 +41,10 @@ pub(super) struct Connection {
 
 impl Connector {
     pub(super) fn new(upstream: &Upstream, link: &Address) -> Result<Self, EnclaveError> {
-        let wrong = || EnclaveError::Config("an upstream's host is no DNS name".into());
         Ok(Self {
             link: link.clone(),
             destination: Destination::new(&upstream.host, upstream.port)?,
-            name: ServerName::try_from(upstream.host.clone()).map_err(|_| wrong())?,
+            name: ServerName::try_from(upstream.host.clone()).map_err(|_| no_name())?,
             tls: TlsConnector::from(tls::config(upstream)?),
         })
     }

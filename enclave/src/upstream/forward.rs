@@ -18,6 +18,8 @@ const KEYS: [HeaderName; 4] = [
     HeaderName::from_static("x-goog-api-key"),
 ];
 const BEARER: &str = "Bearer";
+/// Room for the fields of most heads.
+const FIELDS: usize = 24;
 
 /// A key for a provider. A caller's own is passed on and never kept.
 #[derive(Clone)]
@@ -69,8 +71,11 @@ fn bare(value: &str) -> &str {
 
 /// Those of a caller's headers that may be passed on.
 pub fn passes(headers: &HeaderMap) -> HeaderMap {
-    let mut passed = HeaderMap::new();
-    for name in fields::PASSED {
+    let mut passed = HeaderMap::with_capacity(FIELDS);
+    let place = |name: &&HeaderName| fields::PASSED.iter().position(|known| *known == name.as_str());
+    let mut names: Vec<_> = headers.keys().filter_map(|name| Some((place(&name)?, name))).collect();
+    names.sort_unstable_by_key(|(place, _)| *place);
+    for (_, name) in names {
         headers.get_all(name).iter().for_each(|value| _ = passed.append(name, value.clone()));
     }
     passed
@@ -78,12 +83,32 @@ pub fn passes(headers: &HeaderMap) -> HeaderMap {
 
 /// Those of a provider's headers that its answer keeps.
 pub fn returns(headers: &HeaderMap) -> HeaderMap {
-    let returned = |name: &&HeaderName| fields::RETURNED.iter().any(|known| name.as_str().starts_with(known));
-    let mut kept = HeaderMap::new();
-    for name in headers.keys().filter(returned).chain([&CONTENT_TYPE]) {
-        headers.get_all(name).iter().for_each(|value| _ = kept.append(name, value.clone()));
+    let returned = |name: &HeaderName| fields::RETURNED.iter().any(|known| name.as_str().starts_with(known));
+    let mut kept = HeaderMap::with_capacity(FIELDS);
+    for (name, value) in headers.iter().filter(|(name, _)| *name == CONTENT_TYPE || returned(name)) {
+        kept.append(name, value.clone());
     }
     kept
+}
+
+/// What a provider is called in requests.
+#[derive(Clone)]
+pub struct Named {
+    authority: Authority,
+    host: HeaderValue,
+}
+
+impl Named {
+    /// Host and port, the usual one left out; none when the host is no name.
+    pub fn new(upstream: &Upstream) -> Option<Self> {
+        let authority = match upstream.port {
+            443 => upstream.host.clone(),
+            port => format!("{}:{port}", upstream.host),
+        };
+        let authority = Authority::from_maybe_shared(Bytes::from(authority)).ok()?;
+        let host = HeaderValue::from_str(authority.as_str()).ok()?;
+        Some(Self { authority, host })
+    }
 }
 
 /// A request to a provider.
@@ -97,15 +122,18 @@ pub struct Forward {
 }
 
 impl Forward {
-    /// The caller's request to `target`, which begins with `/v1`. None when a value is no header's.
-    pub fn new(upstream: &Upstream, target: &str, passed: &HeaderMap, key: &Key, body: Bytes) -> Option<Self> {
+    /// The caller's request to `target`, which begins with `/v1`, for the provider of that name. None when a value is no
+    /// header's.
+    pub fn new(
+        upstream: &Upstream,
+        name: &Named,
+        target: &str,
+        passed: &HeaderMap,
+        key: &Key,
+        body: Bytes,
+    ) -> Option<Self> {
         let target = [&upstream.base_path, target.strip_prefix("/v1")?].concat();
-        let authority = match upstream.port {
-            443 => upstream.host.clone(),
-            port => format!("{}:{port}", upstream.host),
-        };
-        let authority = Authority::from_maybe_shared(Bytes::from(authority)).ok()?;
-        let host = HeaderValue::from_str(authority.as_str()).ok()?;
+        let Named { authority, host } = name.clone();
         let mut fields = passed.clone();
         let (name, value) = key.header(upstream.key_header())?;
         fields.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));

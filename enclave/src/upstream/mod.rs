@@ -32,6 +32,7 @@ pub use seen::Seen;
 
 use crate::EnclaveError;
 use crate::config::{self, Api, Settings};
+use forward::Named;
 use pool::Pool;
 
 /// All providers of the configuration.
@@ -43,6 +44,7 @@ pub struct Upstreams {
 /// One provider.
 pub struct Upstream {
     settings: config::Upstream,
+    named: Named,
     pool: Pool,
 }
 
@@ -86,7 +88,8 @@ impl Upstreams {
 
 impl Upstream {
     fn new(settings: &config::Upstream, link: &Address) -> Result<Self, EnclaveError> {
-        Ok(Self { settings: settings.clone(), pool: Pool::new(settings, link)? })
+        let named = Named::new(settings).ok_or_else(no_name)?;
+        Ok(Self { settings: settings.clone(), named, pool: Pool::new(settings, link)? })
     }
 
     /// What receipts call it.
@@ -116,11 +119,15 @@ impl Upstream {
 
     /// The caller's request to `target` as this provider gets it; none when it cannot be one.
     pub fn forward(&self, target: &str, passed: &HeaderMap, key: &Key, body: Bytes) -> Option<Forward> {
-        Forward::new(&self.settings, target, passed, key, body)
+        Forward::new(&self.settings, &self.named, target, passed, key, body)
     }
 
     /// Sends a request and waits for the head of the answer.
     pub async fn send(&self, forward: &Forward) -> Result<Answered, Failed> {
         self.pool.send(forward, self.silence()).await
     }
+}
+
+fn no_name() -> EnclaveError {
+    EnclaveError::Config("an upstream's host is no DNS name".into())
 }

@@ -138,8 +138,8 @@ impl Pool {
             return Some(lease);
         }
         drop(shared);
-        let mut idle = lock(&self.idle);
-        idle.retain(|idle| idle.since.elapsed() < limits::UPSTREAM_IDLE && !idle.sender.is_closed());
+        let (mut idle, now) = (lock(&self.idle), Instant::now());
+        idle.retain(|idle| now.duration_since(idle.since) < limits::UPSTREAM_IDLE && !idle.sender.is_closed());
         let last = idle.iter().rposition(|idle| idle.sender.is_ready())?;
         let idle = idle.remove(last);
         Some(self.alone(idle))

@@ -2,7 +2,7 @@
 
 use quoth_attestation::receipt::Usage;
 use quoth_attestation::statement::MAX_TEXT;
-use serde::Deserialize;
+use quoth_engine::json::{self, Raw};
 
 /// What was seen of an answer so far.
 #[derive(Default)]
@@ -15,80 +15,56 @@ pub struct Seen {
     pub limited: bool,
 }
 
-/// The parts of any of the APIs' objects that matter here; everything else is passed over.
-#[derive(Deserialize)]
-struct Object {
-    model: Option<String>,
-    usage: Option<Counts>,
-    choices: Option<Vec<Choice>>,
-    stop_reason: Option<String>,
-    incomplete_details: Option<Incomplete>,
-    /// Of Anthropic's `message_start`.
-    message: Option<Box<Object>>,
-    /// Of Anthropic's `message_delta`.
-    delta: Option<Delta>,
-    /// Of OpenAI's `response.created` and others.
-    response: Option<Box<Object>>,
-}
-
-#[derive(Deserialize)]
-struct Counts {
-    #[serde(alias = "input_tokens")]
-    prompt_tokens: Option<u64>,
-    #[serde(alias = "output_tokens")]
-    completion_tokens: Option<u64>,
-}
-
-#[derive(Deserialize)]
-struct Choice {
-    finish_reason: Option<String>,
-}
-
-/// In some events a text instead.
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum Delta {
-    Object { stop_reason: Option<String> },
-    Other(serde::de::IgnoredAny),
-}
-
-#[derive(Deserialize)]
-struct Incomplete {
-    reason: Option<String>,
-}
+/// What the APIs call it when a token limit ended an answer.
+const LIMITS: [&str; 3] = ["length", "max_tokens", "max_output_tokens"];
 
 impl Seen {
     /// Takes note of an object, a whole answer or an event's; what is none says nothing.
-    pub fn note(&mut self, json: &[u8]) {
-        if let Ok(object) = serde_json::from_slice::<Object>(json) {
-            self.take(object);
+    pub fn note(&mut self, body: &[u8]) {
+        if let Ok(object) = json::check(body) {
+            self.object(object);
         }
     }
 
-    fn take(&mut self, object: Object) {
-        let Object { model, usage, choices, stop_reason, incomplete_details, message, delta, response } = object;
-        if let Some(model) = model.filter(|model| (1..=MAX_TEXT).contains(&model.len())) {
-            self.model.get_or_insert(model);
+    /// The parts of any of the APIs' objects that matter here; everything else is passed over.
+    fn object(&mut self, object: Raw<'_>) {
+        for (name, value) in object.members() {
+            match &*name {
+                "model" => self.named(value),
+                "usage" => self.counted(value),
+                "choices" => value.elements().for_each(|choice| self.ended(choice.member("finish_reason"))),
+                "stop_reason" => self.ended(Some(value)),
+                "incomplete_details" => self.ended(value.member("reason")),
+                // Of Anthropic's `message_delta`.
+                "delta" => self.ended(value.member("stop_reason")),
+                // Of Anthropic's `message_start`, and of OpenAI's `response.created` and others.
+                "message" | "response" => self.object(value),
+                _ => {}
+            }
         }
-        if let Some(counts) = usage {
-            let before = self.usage.unwrap_or(Usage { prompt: 0, completion: 0 });
-            self.usage = Some(Usage {
-                prompt: counts.prompt_tokens.unwrap_or(before.prompt),
-                completion: counts.completion_tokens.unwrap_or(before.completion),
-            });
+    }
+
+    fn named(&mut self, model: Raw<'_>) {
+        if let Some(model) = model.text().filter(|model| (1..=MAX_TEXT).contains(&model.len())) {
+            self.model.get_or_insert_with(|| model.into_owned());
         }
-        let stop = match delta {
-            Some(Delta::Object { stop_reason }) => stop_reason,
-            _ => None,
-        };
-        let finish = choices.into_iter().flatten().filter_map(|choice| choice.finish_reason);
-        let incomplete = incomplete_details.and_then(|details| details.reason);
-        let reasons = finish.chain(stop_reason).chain(stop).chain(incomplete);
-        let limits = ["length", "max_tokens", "max_output_tokens"];
-        self.limited |= reasons.into_iter().any(|reason| limits.contains(&reason.as_str()));
-        for inner in [message, response].into_iter().flatten() {
-            self.take(*inner);
+    }
+
+    fn counted(&mut self, counts: Raw<'_>) {
+        for (name, value) in counts.members() {
+            let usage = self.usage.unwrap_or(Usage { prompt: 0, completion: 0 });
+            let Some(count) = value.number() else { continue };
+            match &*name {
+                "prompt_tokens" | "input_tokens" => self.usage = Some(Usage { prompt: count, ..usage }),
+                "completion_tokens" | "output_tokens" => self.usage = Some(Usage { completion: count, ..usage }),
+                _ => {}
+            }
         }
+    }
+
+    fn ended(&mut self, reason: Option<Raw<'_>>) {
+        let reason = reason.and_then(Raw::text);
+        self.limited |= reason.is_some_and(|reason| LIMITS.contains(&&*reason));
     }
 }
 

@@ -4,9 +4,14 @@
 //! (compared after unescaping), lone surrogates, numbers beyond a double, deep nesting and
 //! trailing bytes are errors, each its own [`JsonError`].
 
-use std::ops::Range;
+mod raw;
 
-use serde_json::{Map, Number, Value};
+use std::borrow::Cow;
+
+use serde_json::map::{Entry, Map};
+use serde_json::{Number, Value};
+
+pub use raw::{Raw, check};
 
 use crate::error::JsonError;
 use crate::limits::MAX_JSON_DEPTH;
@@ -19,43 +24,22 @@ use crate::limits::MAX_JSON_DEPTH;
 /// # Errors
 /// The first fault found, as a [`JsonError`].
 pub fn parse(body: &[u8]) -> Result<Value, JsonError> {
+    whole(body, |reader| reader.value(0))
+}
+
+/// Reads `body` with `read`, which must take one value, the whole of it.
+fn whole<'a, T>(body: &'a [u8], read: impl FnOnce(&mut Reader<'a>) -> Result<T, JsonError>) -> Result<T, JsonError> {
     if body.starts_with(&[0xEF, 0xBB, 0xBF]) {
         return Err(JsonError::ByteOrderMark);
     }
     let text = std::str::from_utf8(body).map_err(|e| JsonError::Utf8 { at: e.valid_up_to() })?;
-    let mut reader = Reader { text, bytes: text.as_bytes(), at: 0 };
+    let mut reader = Reader { text, bytes: body, at: 0 };
     reader.space();
-    let value = reader.value(0)?;
+    let value = read(&mut reader)?;
     reader.space();
     match reader.at == reader.bytes.len() {
         true => Ok(value),
         false => Err(JsonError::Trailing { at: reader.at }),
-    }
-}
-
-/// Where the value of a member of the outermost object stands: the bytes between its colon and what follows it, white space
-/// apart. None when `body` is no object that [`parse`] accepts, or has no such member.
-pub fn member(body: &[u8], name: &str) -> Option<Range<usize>> {
-    parse(body).ok()?;
-    let text = std::str::from_utf8(body).ok()?;
-    let mut reader = Reader { text, bytes: body, at: 0 };
-    reader.space();
-    if !reader.take(b'{') {
-        return None;
-    }
-    loop {
-        reader.space();
-        let key = reader.string().ok()?;
-        reader.space();
-        reader.expect(b':').ok()?;
-        reader.space();
-        let start = reader.at;
-        reader.value(1).ok()?;
-        if key == name {
-            return Some(start..reader.at);
-        }
-        reader.space();
-        reader.expect(b',').ok()?;
     }
 }
 
@@ -65,16 +49,16 @@ struct Reader<'a> {
     at: usize,
 }
 
-impl Reader<'_> {
+impl<'a> Reader<'a> {
     fn value(&mut self, depth: usize) -> Result<Value, JsonError> {
         match self.peek()? {
             b'{' => self.object(depth),
             b'[' => self.array(depth),
-            b'"' => self.string().map(Value::String),
-            b't' => self.word("true", Value::Bool(true)),
-            b'f' => self.word("false", Value::Bool(false)),
-            b'n' => self.word("null", Value::Null),
-            b'-' | b'0'..=b'9' => self.number(),
+            b'"' => self.string().map(|text| Value::String(text.into_owned())),
+            b't' => self.word("true").map(|()| Value::Bool(true)),
+            b'f' => self.word("false").map(|()| Value::Bool(false)),
+            b'n' => self.word("null").map(|()| Value::Null),
+            b'-' | b'0'..=b'9' => self.number().map(Value::Number),
             _ => Err(self.unexpected()),
         }
     }
@@ -86,18 +70,12 @@ impl Reader<'_> {
             return Ok(Value::Object(map));
         }
         loop {
-            if self.peek()? != b'"' {
-                return Err(self.unexpected());
-            }
-            let key = self.string()?;
-            if map.contains_key(&key) {
+            let key = self.key()?;
+            let Entry::Vacant(place) = map.entry(key) else {
                 return Err(JsonError::DuplicateKey { at: self.at });
-            }
-            self.space();
-            self.expect(b':')?;
-            self.space();
-            let value = self.value(depth + 1)?;
-            map.insert(key, value);
+            };
+            self.colon()?;
+            place.insert(self.value(depth + 1)?);
             self.space();
             if self.take(b'}') {
                 return Ok(Value::Object(map));
@@ -134,25 +112,62 @@ impl Reader<'_> {
         Ok(())
     }
 
-    fn string(&mut self) -> Result<String, JsonError> {
+    /// The name of a member.
+    fn key(&mut self) -> Result<Cow<'a, str>, JsonError> {
+        match self.peek()? {
+            b'"' => self.string(),
+            _ => Err(self.unexpected()),
+        }
+    }
+
+    fn colon(&mut self) -> Result<(), JsonError> {
+        self.space();
+        self.expect(b':')?;
+        self.space();
+        Ok(())
+    }
+
+    /// Lent where nothing in it is escaped.
+    fn string(&mut self) -> Result<Cow<'a, str>, JsonError> {
         self.at += 1;
-        let mut out = String::new();
+        let mut text = Cow::Borrowed(self.plain());
         loop {
-            let start = self.at;
-            while !matches!(self.bytes.get(self.at), None | Some(b'"' | b'\\' | 0..=0x1F)) {
-                self.at += 1;
-            }
-            // Both ends stand beside ASCII bytes or the text's end, so the slice is on characters.
-            out.push_str(self.text.get(start..self.at).unwrap_or_default());
             match self.peek()? {
                 b'"' => {
                     self.at += 1;
-                    return Ok(out);
+                    return Ok(text);
                 }
-                b'\\' => out.push(self.escape()?),
+                b'\\' => text.to_mut().push(self.escape()?),
                 _ => return Err(self.unexpected()),
             }
+            let more = self.plain();
+            text.to_mut().push_str(more);
         }
+    }
+
+    /// What stands before the next quotation mark, backslash or control character.
+    fn plain(&mut self) -> &'a str {
+        const ONES: u64 = 0x0101_0101_0101_0101;
+        const TOPS: u64 = 0x80 * ONES;
+        let start = self.at;
+        // Eight bytes at a time. The lowest bit that is left belongs to the first of them that is below a bound: those
+        // equal to a byte are below 1 once it is taken out.
+        let below = |word: u64, bound: u64| word.wrapping_sub(bound * ONES) & !word & TOPS;
+        while let Some(eight) = self.bytes.get(self.at..).and_then(<[u8]>::first_chunk) {
+            let word = u64::from_le_bytes(*eight);
+            let quote = word ^ (u64::from(b'"') * ONES);
+            let backslash = word ^ (u64::from(b'\\') * ONES);
+            let special = below(word, 0x20) | below(quote, 1) | below(backslash, 1);
+            self.at += special.trailing_zeros() as usize / 8;
+            if special != 0 {
+                break;
+            }
+        }
+        while !matches!(self.bytes.get(self.at), None | Some(b'"' | b'\\' | 0..=0x1F)) {
+            self.at += 1;
+        }
+        // Both ends stand beside ASCII bytes or the text's end, so the slice is on characters.
+        self.text.get(start..self.at).unwrap_or_default()
     }
 
     fn escape(&mut self) -> Result<char, JsonError> {
@@ -207,7 +222,7 @@ impl Reader<'_> {
         Ok(code)
     }
 
-    fn number(&mut self) -> Result<Value, JsonError> {
+    fn number(&mut self) -> Result<Number, JsonError> {
         let start = self.at;
         self.take(b'-');
         match self.peek()? {
@@ -230,13 +245,13 @@ impl Reader<'_> {
         }
         let text = self.text.get(start..self.at).unwrap_or_default();
         if integer && let Ok(number) = text.parse::<u64>() {
-            return Ok(Value::Number(number.into()));
+            return Ok(number.into());
         }
         if integer && let Ok(number) = text.parse::<i64>() {
-            return Ok(Value::Number(number.into()));
+            return Ok(number.into());
         }
         let number = text.parse::<f64>().ok().and_then(Number::from_f64);
-        number.map(Value::Number).ok_or(JsonError::Number { at: start })
+        number.ok_or(JsonError::Number { at: start })
     }
 
     fn digits(&mut self) -> Result<(), JsonError> {
@@ -249,11 +264,8 @@ impl Reader<'_> {
         Ok(())
     }
 
-    fn word(&mut self, word: &str, value: Value) -> Result<Value, JsonError> {
-        for byte in word.bytes() {
-            self.expect(byte)?;
-        }
-        Ok(value)
+    fn word(&mut self, word: &str) -> Result<(), JsonError> {
+        word.bytes().try_for_each(|byte| self.expect(byte))
     }
 
     fn space(&mut self) {
