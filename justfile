@@ -81,6 +81,11 @@ fuzz seconds="60" *targets:
     @tests/tools/install cargo-fuzz
     tests/fuzz/run {{ seconds }} {{ targets }}
 
+# Changes the verifier would be wrong with and no test notices: `just mutants verifier/src/snp/rules.rs`, or of all files (takes hours)
+mutants *files:
+    @tests/tools/install cargo-mutants
+    QUOTH_VECTORS="${QUOTH_VECTORS:-{{ absolute_path("../shared/vectors") }}}" {{ QUOTH_CACHE }}/tools/bin/cargo-mutants mutants --package quoth-verifier --features fast --output "${CARGO_TARGET_DIR:-target}" {{ prepend("--file=", files) }}
+
 # Ratios against llama.cpp's own benches, socat, nginx, LiteLLM, published verifiers and a build without receipts, written to BENCHMARKS.md
 bench *options:
     @tests/bench/run {{ options }}

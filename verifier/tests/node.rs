@@ -3,6 +3,7 @@
 
 mod support;
 
+use quoth_attestation::Digest;
 use quoth_attestation::binding::Nonce;
 use quoth_attestation::cbor::Value;
 use quoth_attestation::cose::Possession;
@@ -26,7 +27,33 @@ fn honest_nodes_are_accepted() {
     let node = Node::new(Platform::None);
     let verified = node.verifier().node(&node.evidence(None), None, LIVE).unwrap();
     assert_eq!((verified.platform(), verified.image()), (Platform::None, None));
-    assert!(!verified.time_basis().is_empty());
+    assert_eq!(verified.time_basis(), "the verifying machine's clock");
+    let node = Node::new(Platform::Simulated);
+    let archived = node.verifier().node(&node.evidence(None), None, Time::Archived { at: NOW }).unwrap();
+    assert!(archived.time_basis().starts_with("the time in the simulated platform's document"));
+}
+
+#[test]
+fn a_name_may_be_asked_when_whatever_could_answer_by_it_is_accepted() {
+    let node = Node::new(Platform::Simulated);
+    let asked = |node: &Node, models: &str, rest: &str, name: &str| {
+        let policy = node.policy_text().replace(&format!("[\"{}\"]", Digest::of(b"tiny")), models) + rest;
+        let verifier = Verifier::new(Policy::from_toml(&policy).unwrap());
+        code(verifier.node(&node.evidence(None), None, LIVE).unwrap().accepts_model(name))
+    };
+    let (other, any) = (format!("[\"{}\"]", "00".repeat(32)), "\"any\"");
+    let providers = |rule: &str| format!("[upstreams]\naccept = {rule}\n");
+    assert_eq!(asked(&node, any, "", "tiny"), "proven");
+    assert_eq!(asked(&node, &other, "", "tiny"), "model.not_accepted");
+    assert_eq!(asked(&node, any, "", "gpt"), "upstream.not_accepted");
+    assert_eq!(asked(&node, any, &providers("[\"api.openai.com:443\"]"), "gpt"), "proven");
+    assert_eq!(asked(&node, any, &providers("[\"api.openai.com:444\"]"), "gpt"), "upstream.not_accepted");
+    // Providers have no say in a name of the node's own, nor its models in theirs.
+    assert_eq!(asked(&node, &other, &providers("\"any\""), "tiny"), "model.not_accepted");
+    assert_eq!(asked(&node, &other, &providers("\"any\""), "gpt"), "proven");
+    let mut alone = Node::new(Platform::Simulated);
+    alone.statement.upstreams.clear();
+    assert_eq!(asked(&alone, any, "", "gpt"), "proven", "nothing answers by it");
 }
 
 #[test]

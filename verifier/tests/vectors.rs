@@ -8,8 +8,8 @@ use std::{env, fs};
 use quoth_attestation::statement::Platform;
 use quoth_verifier::Accept;
 use quoth_verifier::{
-    Family, HardwareEvidence, HardwareVerdict, Image, Policy, ReportSigner, SigningKey, SnpImage, SnpRules, Tcb,
-    Verifier, revocation_list_window,
+    Family, HardwareEvidence, HardwareVerdict, Image, Policy, Refusal, ReportSigner, SigningKey, SnpImage, SnpRules,
+    Tcb, Verifier, revocation_list_window,
 };
 use serde_json::Value;
 
@@ -171,10 +171,19 @@ fn reports_and_lists_say_what_to_look_for() {
         assert_eq!(signer.key, key);
         assert_eq!(hex::encode(signer.chip_id), text(&vector, "chip_id"));
         assert_eq!(hex::encode(signer.reported_tcb), text(&vector, "reported_tcb"));
-        match signer.family {
-            Some(family) => assert_eq!(signer.tcb(family).map_err(|refusal| refusal.code()).err(), None),
-            None => assert_eq!(vector["report_version"], 2),
-        }
+        let Some(family) = signer.family else {
+            assert_eq!(vector["report_version"], 2);
+            continue;
+        };
+        let [a, b, c, d, _, _, g, h] = signer.reported_tcb;
+        let tcb = match family {
+            Family::Turin => Tcb { fmc: a, bootloader: b, tee: c, snp: d, microcode: h },
+            _ => Tcb { fmc: 0, bootloader: a, tee: b, snp: g, microcode: h },
+        };
+        assert_eq!(signer.tcb(family), Ok(tcb));
+        let mut reserved = signer;
+        reserved.reported_tcb[5] = 1;
+        assert_eq!(reserved.tcb(family).unwrap_err().code(), "snp.tcb.reserved");
     }
     for vector in vectors("amd-crl") {
         let window = (unix(text(&vector, "this_update")), unix(text(&vector, "next_update")));
@@ -345,6 +354,54 @@ fn a_policy_accepts_a_genuine_document_by_all_three_registers() {
     };
     assert_eq!(judge(register("pcr2")), Ok("theirs".into()));
     assert_eq!(judge([1; 48]), Err("measurement.unknown"));
+}
+
+#[test]
+fn genuine_is_not_accepted_by_another_platform_s_policy_nor_when_it_is_old() {
+    let vectors = vectors("nitro-attestation-document");
+    let vector = vectors.iter().find(|vector| vector["debug_mode"] == false && vector["pcr0"].is_string()).unwrap();
+    let register = |key| {
+        let mut register = [0; 48];
+        hex_to(text(vector, key), &mut register);
+        register
+    };
+    let (document, signed) = (nitro(&read(text(vector, "name"))), at(vector));
+    let under = |policy: Policy, at: u64| {
+        let verdict = Verifier::new(policy).hardware(&document, at);
+        assert_eq!((verdict.platform, verdict.genuine), (Platform::Nitro, Ok(())));
+        verdict.accepted
+    };
+    let image = |name: &str, pcr2| Image { name: name.into(), pcr0: register("pcr0"), pcr1: register("pcr1"), pcr2 };
+    let nitro = Policy::builder().platform(Platform::Nitro).models(Accept::Any);
+    let theirs = || nitro.clone().image(image("theirs", register("pcr2")));
+    let snp = Policy::builder()
+        .platform(Platform::SevSnp)
+        .snp_image(SnpImage { name: "theirs".into(), launch: [[1; 48]].into() })
+        .snp(genoa())
+        .models(Accept::Any);
+    assert_eq!(under(snp.build().unwrap(), signed).unwrap_err().code(), "platform.not_allowed");
+    assert_eq!(under(theirs().build().unwrap(), signed), Ok("theirs".into()));
+    assert_eq!(under(theirs().max_evidence_age(60).build().unwrap(), signed + 360), Ok("theirs".into()));
+    assert_eq!(under(theirs().max_evidence_age(60).build().unwrap(), signed + 361).unwrap_err().code(), "evidence.age");
+    let others = nitro.image(image("one", [1; 48])).image(image("other", [2; 48])).build().unwrap();
+    let refused = under(others, signed).unwrap_err();
+    assert!(matches!(refused, Refusal::MeasurementUnknown { expected: 2, .. }), "{refused}");
+}
+
+#[test]
+fn an_unknown_launch_digest_is_refused_with_how_many_are_known() {
+    let image = |name: &str, digest| SnpImage { name: name.into(), launch: [[digest; 48]].into() };
+    let policy = Policy::builder()
+        .platform(Platform::SevSnp)
+        .snp_image(image("one", 1))
+        .snp_image(image("other", 2))
+        .snp(genoa())
+        .models(Accept::Any)
+        .build()
+        .unwrap();
+    let vector = vectors("snp-report").into_iter().find(|vector| text(vector, "name").contains("8fd94192")).unwrap();
+    let refused = Verifier::new(policy).hardware(&snp(&read(text(&vector, "name"))), at(&vector)).accepted.unwrap_err();
+    assert!(matches!(refused, Refusal::MeasurementUnknown { expected: 2, .. }), "{refused}");
 }
 
 fn hex_to(text: &str, out: &mut [u8]) {

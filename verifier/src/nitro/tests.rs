@@ -5,6 +5,7 @@ extern crate std;
 mod foreseen;
 mod forge;
 mod forged;
+mod node;
 
 use alloc::collections::BTreeSet;
 use alloc::string::{String, ToString};

@@ -1,4 +1,7 @@
 #![allow(clippy::unwrap_used)]
+
+mod hardware;
+
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
@@ -146,6 +149,29 @@ fn limits_hold_at_the_limit_and_one_past_it() {
     };
     assert!(padded(MAX_FILE).is_ok());
     assert_eq!(padded(MAX_FILE + 1).unwrap_err(), PolicyError::TooLong { limit: MAX_FILE, actual: MAX_FILE + 1 });
+}
+
+#[test]
+fn limits_are_the_documented_ones() {
+    assert_eq!((MAX_FILE, MAX_ENTRIES, MAX_NAME), (262_144, 1024, 128));
+    assert_eq!((DEFAULT_MAX_EVIDENCE_AGE, GREATEST_EVIDENCE_AGE), (7200, 2_592_000));
+}
+
+#[test]
+fn errors_say_the_line_and_the_key() {
+    for (from, to, message) in [
+        ("version = 1", "version = true", "line 1: `version` is not a number of its width"),
+        ("version = 1", "version = -1", "line 1: `version` is not a number of its width"),
+        ("[\"simulated\"]", "\"simulated\"", "line 2: `platforms` is not an array of texts"),
+        ("[\"simulated\"]", "[\"simulated\", 1]", "line 2: `platforms` is not a text"),
+        ("[simulated]", "[simulated]\nextra = 1", "line 4: `simulated` has no key `extra`"),
+        ("[simulated]\nroots", "[simulated]\nroot", "line 3: `simulated` has no `roots`"),
+        ("\"demo\"", "1", "line 6: `name` is not a text"),
+        ("[[image]]", "[image]", "line 5: `image` is not an array of tables"),
+        ("[models]\naccept = [", "[models]\naccept = [[], ", "line 11: `accept` is not a text"),
+    ] {
+        assert_eq!(changed(from, to), PolicyError::Toml { message: message.into() }, "{to}");
+    }
 }
 
 #[test]

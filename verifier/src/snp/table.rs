@@ -59,13 +59,18 @@ mod tests {
             bytes.extend(length.to_le_bytes());
         }
         bytes.extend(alloc::vec![0; if end { ENTRY } else { 0 }]);
-        bytes.extend((0..body).map(|index| index as u8 + 1));
+        bytes.extend((0..body).map(|index| (index as u8).wrapping_add(1)));
         bytes
     }
 
     #[test]
     fn tables_are_read_within_their_bounds() {
         assert_eq!(certificate_table(&table(&[(72, 2), (74, 1)], true, 3)).unwrap(), [&[1, 2][..], &[3]]);
+        // Offsets and lengths of several bytes, least significant first.
+        let long = table(&[(372, 2), (72, 300)], true, 302);
+        assert_eq!(certificate_table(&long).unwrap(), [&long[372..], &long[72..372]]);
+        let most = table(&[(1, 1); MAX_ENTRIES], true, 0);
+        assert_eq!(certificate_table(&most), Err(SnpRefusal::Table { problem: "has entries that overlap" }));
         assert!(certificate_table(&table(&[], true, 0)).unwrap().is_empty());
         let refused = |entries: &[(u32, u32)], end: bool, body: usize| {
             assert!(certificate_table(&table(entries, end, body)).is_err(), "{entries:?}");

@@ -5,6 +5,7 @@
 mod foreseen;
 mod forge;
 mod node;
+mod several;
 
 use alloc::vec;
 
@@ -79,6 +80,11 @@ fn each_link_is_named_signed_and_made_for_its_place() {
     let authority =
         || vec![extension("0603551d13", true, &hexed("30030101ff")), extension("0603551d0f", true, &hexed("03020106"))];
     assert_eq!(bent(|forge| forge.vek.extensions.extend(authority())), "snp.chain.constraints");
+    // Either alone makes an authority of a leaf.
+    assert_eq!(bent(|forge| forge.vek.extensions.push(authority().remove(0))), "snp.chain.constraints");
+    assert_eq!(bent(|forge| forge.vek.extensions.push(authority().remove(1))), "snp.chain.constraints");
+    let leaf = [extension("0603551d13", true, &hexed("3000")), extension("0603551d0f", true, &hexed("03020780"))];
+    assert_eq!(bent(|forge| forge.vek.extensions.extend(leaf)), "genuine");
     assert_eq!(bent(|forge| drop(forge.intermediate.extensions.remove(0))), "snp.chain.constraints");
     assert_eq!(bent(|forge| drop(forge.intermediate.extensions.remove(1))), "snp.chain.constraints");
     assert_eq!(bent(|forge| drop(forge.root.extensions.remove(1))), "snp.chain.constraints");
@@ -263,6 +269,19 @@ fn guest_policies_levels_and_platforms_are_ruled() {
     let platform = |bits: u8| ruled(|forge| forge.put(0x40, &[bits]));
     assert_eq!(platform(0), "snp.platform_info");
     assert_eq!(platform(0x21), "snp.platform_info");
+    // What the default asks for or forbids, and a platform and a guest to which other rules apply.
+    let under = |rules: SnpRules, guest: u64, bits: u8| {
+        let mut forge = Forge::new();
+        forge.put(0x08, &guest.to_le_bytes());
+        forge.put(0x40, &[bits]);
+        forge.ruled(&rules)
+    };
+    let hiding = || SnpRules { ciphertext_hiding: true, ..rules() };
+    assert_eq!(under(hiding(), 0x20000, 0x20), "snp.platform_info");
+    assert_eq!(under(hiding(), 0x20000, 0x30), "accepted");
+    assert_eq!(under(SnpRules { alias_check: false, ..rules() }, 0x20000, 0), "accepted");
+    assert_eq!(under(SnpRules { migration: true, ..rules() }, 0x60000, 0x20), "accepted");
+    assert_eq!(under(SnpRules { debug: true, ..rules() }, 0xa0000, 0x20), "accepted");
     // Allowed by the verifier, forbidden by the guest itself: such a platform cannot be.
     let mut forge = Forge::new();
     forge.put(0x40, &[0x21]);

@@ -9,7 +9,7 @@ use quoth_attestation::binding::{Nonce, node_binding};
 use quoth_attestation::evidence::Evidence;
 use quoth_attestation::statement::{Clock, Keys, Model, Platform, Software, Statement};
 
-use super::forge::{Forge, NOW, roots};
+use super::forge::{Forge, List, NOW, roots};
 use crate::trust::Trust;
 use crate::{CLOCK_SKEW, Policy, Time, VerifiedNode, Verifier};
 
@@ -99,8 +99,27 @@ fn an_honest_node_is_accepted_and_every_check_is_named() {
     for code in ["snp.chain.root", "snp.report.signature", "snp.vek.chip", "evidence.binding", "measurement.unknown"] {
         assert!(codes.contains(&code), "{code}");
     }
+    assert!(!codes.contains(&"snp.crl.revoked"), "no list was there");
     let archived = machine.appraise(&evidence, None, Time::Archived { at: NOW }).unwrap();
     assert!(archived.time_basis().contains("the node's own clock"), "{}", archived.time_basis());
+}
+
+#[test]
+fn a_revocation_list_that_holds_is_named() {
+    let mut machine = Machine::new();
+    machine.rules = "crl = true";
+    machine.forge.list = Some(List {
+        issuer: "ARK-Genoa",
+        revoked: None,
+        this_update: "20261201000000Z",
+        next_update: "20270301000000Z",
+        by_root: true,
+    });
+    let evidence = machine.evidence(|_| {});
+    let node = machine.appraise(&evidence, None, LIVE).unwrap();
+    for code in ["snp.crl.revoked", "snp.crl.stale"] {
+        assert!(node.checks().iter().any(|check| check.code == code), "{code}");
+    }
 }
 
 #[test]
