@@ -1,6 +1,6 @@
-use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::String;
 use alloc::vec::Vec;
+use quoth_attestation::sorted::{SortedMap, SortedSet};
 
 use quoth_attestation::Digest;
 use quoth_attestation::statement::Platform;
@@ -84,7 +84,7 @@ pub enum PolicyError {
 /// Makes a [`Policy`] in Rust. Nothing is accepted that was not named.
 #[derive(Clone, Debug, Default)]
 pub struct PolicyBuilder {
-    platforms: BTreeSet<Platform>,
+    platforms: SortedSet<Platform>,
     roots: Option<Vec<Digest>>,
     receipt_keys: Option<Vec<[u8; 32]>>,
     images: Vec<Image>,
@@ -184,7 +184,7 @@ impl PolicyBuilder {
                 models.clone()
             }
             // Only providers may answer.
-            (None, Some(_)) => Accept::Only(BTreeSet::new()),
+            (None, Some(_)) => Accept::Only(SortedSet::new()),
             (None, None) => {
                 let reason = "say which models may answer, or \"any\"";
                 return Err(PolicyError::Missing { field: "models.accept", reason });
@@ -217,7 +217,7 @@ impl PolicyBuilder {
         })
     }
 
-    fn checked_launches(&self) -> Result<BTreeMap<String, BTreeSet<LaunchDigest>>, PolicyError> {
+    fn checked_launches(&self) -> Result<SortedMap<String, SortedSet<LaunchDigest>>, PolicyError> {
         let field = "image.snp_launch";
         match (self.platforms.contains(&Platform::SevSnp), self.launches.is_empty()) {
             (true, true) => return Err(PolicyError::Missing { field, reason: "its platform is accepted" }),
@@ -225,7 +225,7 @@ impl PolicyBuilder {
             _ => {}
         }
         in_range(field, 0, MAX_ENTRIES as u64, self.launches.len() as u64)?;
-        let mut launches = BTreeMap::new();
+        let mut launches = SortedMap::new();
         for SnpImage { name, launch } in &self.launches {
             in_range("image.name", 1, MAX_NAME as u64, name.len() as u64)?;
             in_range(field, 1, MAX_ENTRIES as u64, launch.len() as u64)?;
@@ -273,9 +273,9 @@ impl PolicyBuilder {
         platform: Platform,
         field: &'static str,
         list: Option<&[T]>,
-    ) -> Result<BTreeSet<T>, PolicyError> {
+    ) -> Result<SortedSet<T>, PolicyError> {
         match (self.platforms.contains(&platform), list) {
-            (false, None) => Ok(BTreeSet::new()),
+            (false, None) => Ok(SortedSet::new()),
             (false, Some(_)) => Err(PolicyError::Contradiction { field, reason: "its platform is not accepted" }),
             (true, None | Some([])) => Err(PolicyError::Missing { field, reason: "its platform is accepted" }),
             (true, Some(list)) => {
@@ -285,7 +285,7 @@ impl PolicyBuilder {
         }
     }
 
-    fn checked_images(&self) -> Result<BTreeMap<String, super::Registers>, PolicyError> {
+    fn checked_images(&self) -> Result<SortedMap<String, super::Registers>, PolicyError> {
         let field = "image";
         match (self.platforms.iter().any(|platform| is_measured(*platform)), self.images.is_empty()) {
             (true, true) => return Err(PolicyError::Missing { field, reason: "a measured platform is accepted" }),
@@ -295,7 +295,7 @@ impl PolicyBuilder {
             _ => {}
         }
         in_range(field, 0, MAX_ENTRIES as u64, self.images.len() as u64)?;
-        let mut images = BTreeMap::new();
+        let mut images = SortedMap::new();
         for image in &self.images {
             in_range("image.name", 1, MAX_NAME as u64, image.name.len() as u64)?;
             let registers = [image.pcr0, image.pcr1, image.pcr2];

@@ -1,8 +1,8 @@
 //! The TOML form of a policy.
 
-use alloc::collections::BTreeSet;
 use alloc::string::ToString;
 use alloc::vec::Vec;
+use quoth_attestation::sorted::SortedSet;
 
 use quoth_attestation::Digest;
 use quoth_attestation::statement::Platform;
@@ -129,7 +129,7 @@ fn providers(value: Value<'_>) -> Result<AcceptUpstreams, PolicyError> {
         Ok("any") => Ok(AcceptUpstreams::Any),
         Ok(_) => Err(wrong()),
         Err(list) => {
-            let known = list.iter().map(provider).collect::<Option<BTreeSet<_>>>();
+            let known = list.iter().map(provider).collect::<Option<SortedSet<_>>>();
             known.map(AcceptUpstreams::Only).ok_or_else(wrong)
         }
     }
@@ -144,7 +144,7 @@ pub(super) fn pinned<const N: usize>(
     table: &mut Table<'_>,
     key: &'static str,
     field: &'static str,
-) -> Result<Option<BTreeSet<[u8; N]>>, PolicyError> {
+) -> Result<Option<SortedSet<[u8; N]>>, PolicyError> {
     let texts = table.optional(key).map(Value::texts).transpose()?;
     texts.map(|texts| list(field, &texts)).transpose()
 }
