@@ -6,6 +6,7 @@ mod snp;
 mod table;
 #[cfg(test)]
 mod tests;
+mod tree;
 
 use alloc::string::String;
 use quoth_attestation::sorted::{SortedMap, SortedSet};

@@ -106,7 +106,8 @@ impl SnpRules {
         if !self.signers.contains(&actual) {
             return Err(SnpRefusal::SignerNotAllowed { actual });
         }
-        let (expected, actual) = (format!("{:?}", self.signers), format!("{actual:?}"));
+        let signers = self.signers.iter().map(|signer| signer.shown()).collect::<Vec<_>>().join(", ");
+        let (expected, actual) = (["{", &signers, "}"].concat(), actual.shown());
         checks.held(
             "snp.signer.not_allowed",
             "the report is signed by an accepted kind of key",
