@@ -14,6 +14,8 @@ use super::PolicyError;
 
 /// Keys in one dotted key, and arrays and inline tables inside each other, at most.
 const LIMIT: u32 = 80;
+/// Keys of one table, at most: no table of a policy has nearly as many, and each is compared with all before it.
+const MAX_KEYS: usize = 256;
 
 /// A value, and where it stands.
 pub(super) struct Node<'a> {
@@ -69,12 +71,19 @@ impl<'a> Entries<'a> {
         self.entries.iter().position(|(known, _)| known.name == key.name)
     }
 
+    /// Adds an entry that is new; says where.
+    fn push(&mut self, key: Key<'a>, node: Node<'a>) -> Result<usize, ParseError> {
+        let index = self.entries.len();
+        if index == MAX_KEYS {
+            return refuse("more keys than a table of a policy has", key.at);
+        }
+        self.entries.push((key, node));
+        Ok(index)
+    }
+
     fn insert(&mut self, key: Key<'a>, node: Node<'a>) -> Result<(), ParseError> {
         match self.index(&key) {
-            None => {
-                self.entries.push((key, node));
-                Ok(())
-            }
+            None => self.push(key, node).map(|_| ()),
             Some(_) => duplicate(&key),
         }
     }
@@ -84,11 +93,13 @@ impl<'a> Entries<'a> {
         let mut table = self;
         for key in path {
             let (at, index) = (key.at, table.index(&key));
-            let index = index.unwrap_or_else(|| {
-                let made = Entries { implicit: true, dotted, inline, ..Entries::default() };
-                table.entries.push((key, Node { at, value: Value::Table(made) }));
-                table.entries.len() - 1
-            });
+            let index = match index {
+                Some(index) => index,
+                None => {
+                    let made = Entries { implicit: true, dotted, inline, ..Entries::default() };
+                    table.push(key, Node { at, value: Value::Table(made) })?
+                }
+            };
             let (key, node) = &mut table.entries[index];
             table = match &mut node.value {
                 Value::Array { items, of_tables: true } => match items.last_mut().map(|last| &mut last.value) {
@@ -116,8 +127,7 @@ impl<'a> Entries<'a> {
                     true => Value::Array { items: Vec::new(), of_tables: true },
                     false => Value::Table(Entries { implicit: true, ..Entries::default() }),
                 };
-                self.entries.push((Key { at: key.at, name: key.name.clone() }, Node { at: key.at, value }));
-                self.entries.len() - 1
+                self.push(Key { at: key.at, name: key.name.clone() }, Node { at: key.at, value })?
             }
         };
         match &mut self.entries[index].1.value {
@@ -294,4 +304,112 @@ pub(super) fn placed(text: &str, at: usize, what: &str) -> PolicyError {
     let before = text.as_bytes().get(..at).unwrap_or_default();
     let line = 1 + before.iter().filter(|byte| **byte == b'\n').count();
     PolicyError::Toml { message: ["line ", &line.to_string(), ": ", what].concat() }
+}
+
+#[cfg(test)]
+mod tests {
+    use alloc::format;
+    use alloc::string::String;
+    use alloc::vec::Vec;
+
+    use proptest::prelude::*;
+    use toml::de::{DeTable, DeValue};
+
+    use super::*;
+
+    /// A tree in one form, whoever made it: tables by their keys.
+    fn ours(value: &Value<'_>) -> String {
+        match value {
+            Value::Text(text) => format!("{text:?}"),
+            Value::Integer { digits, radix } => format!("{digits}/{radix}"),
+            Value::Boolean(truth) => format!("{truth}"),
+            Value::Other => "other".into(),
+            Value::Array { items, .. } => list(items.iter().map(|item| ours(&item.value))),
+            Value::Table(table) => sorted(table.iter().map(|(key, node)| (key.name.as_ref(), ours(&node.value)))),
+        }
+    }
+
+    fn theirs(value: &DeValue<'_>) -> String {
+        match value {
+            DeValue::String(text) => format!("{text:?}"),
+            DeValue::Integer(number) => format!("{}/{}", number.as_str(), number.radix()),
+            DeValue::Boolean(truth) => format!("{truth}"),
+            DeValue::Float(_) | DeValue::Datetime(_) => "other".into(),
+            DeValue::Array(items) => list(items.iter().map(|item| theirs(item.get_ref()))),
+            DeValue::Table(table) => {
+                sorted(table.iter().map(|(key, value)| (key.get_ref().as_ref(), theirs(value.get_ref()))))
+            }
+        }
+    }
+
+    fn list(items: impl Iterator<Item = String>) -> String {
+        format!("[{}]", items.collect::<Vec<_>>().join(", "))
+    }
+
+    fn sorted<'a>(entries: impl Iterator<Item = (&'a str, String)>) -> String {
+        let mut entries: Vec<_> = entries.map(|(key, value)| format!("{key:?} = {value}")).collect();
+        entries.sort();
+        format!("{{{}}}", entries.join(", "))
+    }
+
+    fn same(text: &str) -> Result<(), TestCaseError> {
+        let own = read(text).ok().map(|table| ours(&Value::Table(table)));
+        let known = DeTable::parse(text).ok().map(|table| theirs(&DeValue::Table(table.into_inner())));
+        prop_assert_eq!(own, known, "{}", text);
+        Ok(())
+    }
+
+    const KEYS: [&str; 8] = ["a", "b", "a.b", "b.a", "a.b.a", r#""a""#, "'b' . a", r#"a."\u0062""#];
+    const VALUES: [&str; 20] = [
+        "1",
+        "0x1f",
+        "-7",
+        "1.5",
+        "true",
+        "1979-05-27",
+        r#""x\n""#,
+        "'y'",
+        "\"\"\"\nlong\\\n  text\"\"\"",
+        "'''raw'''",
+        "[]",
+        "[1, [2, 'z'],]",
+        "[\n 1, # one\n 2\n]",
+        "{}",
+        "{ a = 1 }",
+        "{ a.b = 1, a.a = 2 }",
+        "{ a = 1, a.b = 2 }",
+        "{ a = { b = 1 }, b = [{ a = 1 }] }",
+        r#""\x""#,
+        "",
+    ];
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(4096))]
+
+        /// The library `toml` makes the same tables of the same text, or refuses it too.
+        #[test]
+        fn documents_mean_what_toml_says(
+            lines in prop::collection::vec((0..4usize, 0..KEYS.len(), 0..VALUES.len()), 0..7),
+        ) {
+            let line = |(kind, key, value): (usize, usize, usize)| match kind {
+                0 => format!("[{}]\n", KEYS[key]),
+                1 => format!("[[{}]] # {value}\n", KEYS[key]),
+                _ => format!("{} = {}\n", KEYS[key], VALUES[value]),
+            };
+            same(&lines.into_iter().map(line).collect::<String>())?;
+        }
+
+        #[test]
+        fn pieces_of_toml_mean_what_toml_says(text in "[ab.=\\[\\]{}\"',#\n 01]{0,24}") {
+            same(&text)?;
+        }
+    }
+
+    #[test]
+    fn tables_have_bounds() {
+        let keys = |count: usize| (0..count).map(|number| format!("k{number} = 1\n")).collect::<String>();
+        assert!(read(&keys(MAX_KEYS)).is_ok() && read(&keys(MAX_KEYS + 1)).is_err());
+        let deep = |depth: usize| format!("{}a = 1", "a.".repeat(depth));
+        assert!(read(&deep(LIMIT as usize - 1)).is_ok() && read(&deep(LIMIT as usize)).is_err());
+    }
 }
