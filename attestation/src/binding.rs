@@ -4,6 +4,7 @@ use alloc::vec::Vec;
 
 use sha2::{Digest as _, Sha512};
 
+use crate::cbor::Field;
 use crate::{Digest, FormatError};
 
 /// A nonce, when there is one, has this many bytes.
@@ -29,6 +30,11 @@ impl Nonce {
     pub fn from_hex(text: &str) -> Result<Self, FormatError> {
         let bytes = hex::decode(text).map_err(|_| FormatError::WrongType { field: "nonce", expected: "hex" })?;
         Self::new(bytes)
+    }
+
+    /// Of its length, or the field is wrong.
+    pub(crate) fn of(field: Field<'_>) -> Self {
+        Self(field.bytes((*NONCE_BYTES.start(), *NONCE_BYTES.end())))
     }
 
     /// The bytes.

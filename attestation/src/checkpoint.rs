@@ -3,10 +3,9 @@
 use alloc::vec::Vec;
 
 use crate::binding::Nonce;
-use crate::cbor::{self, Field, Fields, Map};
+use crate::cbor::{self, Field, Map};
 use crate::commit::Commitment;
 use crate::cose::Payload;
-use crate::receipt::nonce;
 use crate::{Digest, FormatError};
 
 /// The claims of one checkpoint.
@@ -51,20 +50,17 @@ impl Payload for Checkpoint {
     }
 
     fn decode(bytes: &[u8]) -> Result<Self, FormatError> {
-        let value = cbor::decode(bytes, Self::MAX_BYTES)?;
-        let mut fields = Fields::new(&value, "checkpoint")?;
-        let checkpoint = Self {
-            node: fields.required(1, "node")?.digest()?,
-            cti: fields.required(2, "cti")?.array()?,
-            nonce: fields.optional(3, "nonce").map(nonce).transpose()?,
-            request: Commitment(fields.required(4, "request commitment")?.digest()?),
-            status: fields.required(5, "status")?.uint()?,
-            number: fields.required(6, "number")?.uint()?,
-            offset: fields.required(7, "offset")?.uint()?,
-            prefix: Commitment(fields.required(8, "prefix commitment")?.digest()?),
-            prev: fields.optional(9, "prev").map(Field::digest).transpose()?,
-        };
-        fields.finish()?;
+        let checkpoint = cbor::read(bytes, Self::MAX_BYTES, "checkpoint", |fields| Self {
+            node: fields.required(1, "node").digest(),
+            cti: fields.required(2, "cti").array(),
+            nonce: fields.optional(3, "nonce").map(Nonce::of),
+            request: Commitment(fields.required(4, "request commitment").digest()),
+            status: fields.required(5, "status").short(),
+            number: fields.required(6, "number").uint(),
+            offset: fields.required(7, "offset").uint(),
+            prefix: Commitment(fields.required(8, "prefix commitment").digest()),
+            prev: fields.optional(9, "prev").map(Field::digest),
+        })?;
         match (checkpoint.number, &checkpoint.prev) {
             (0, None) | (1.., Some(_)) => Ok(checkpoint),
             _ => Err(FormatError::OutOfRange { field: "prev", expected: "absent in number 0 and only there" }),

@@ -4,9 +4,10 @@
 //! No key and no signature algorithm lives here: signing is the caller's closure, and verifying is up to whoever
 //! takes [`Signed::to_be_signed`] and [`Signed::signature`].
 
+use alloc::borrow::Cow;
 use alloc::vec::Vec;
 
-use crate::cbor::{self, Fields, Value, Writer};
+use crate::cbor::{self, Value, Writer};
 use crate::{Digest, FormatError};
 
 /// COSE_Sign1 (RFC 9052 §2).
@@ -64,7 +65,7 @@ impl<T: Payload> Signed<T> {
     pub fn sign(claims: T, key_id: KeyId, sign: impl FnOnce(&[u8]) -> [u8; 64]) -> Self {
         let payload = claims.encode();
         let digest = Digest::of(&payload);
-        let protected = protected::<T>(key_id);
+        let protected = protected(key_id, T::TYP);
         let to_be_signed = to_be_signed(&protected, &payload);
         let signature = sign(&to_be_signed);
         let bytes = tagged(&protected, &payload, &signature);
@@ -73,32 +74,17 @@ impl<T: Payload> Signed<T> {
 
     /// Reads an envelope strictly; verifies no signature.
     pub fn decode(bytes: &[u8]) -> Result<Self, FormatError> {
-        let untagged = match bytes.split_first() {
-            Some((&TAGGED, rest)) => rest,
-            _ => return Err(FormatError::NotSign1),
-        };
-        let Value::Array(parts) = cbor::decode(untagged, T::MAX_BYTES + OVERHEAD)? else {
-            return Err(FormatError::NotSign1);
-        };
-        let [Value::Bytes(protected), Value::Map(unprotected), Value::Bytes(payload), Value::Bytes(signature)] =
-            &parts[..]
-        else {
-            return Err(FormatError::NotSign1);
-        };
-        let claims = T::decode(payload)?;
-        let digest = Digest::of(payload);
-        let key_id = key_id::<T>(protected)?;
-        if !unprotected.is_empty() {
-            return Err(FormatError::CoseHeader { parameter: "other" });
-        }
-        let signature = <[u8; 64]>::try_from(&signature[..])
-            .map_err(|_| FormatError::OutOfRange { field: "signature", expected: "64 bytes" })?;
+        let parts = Parts::read(bytes, T::MAX_BYTES)?;
+        let claims = T::decode(&parts.payload)?;
+        let digest = Digest::of(&parts.payload);
+        let key_id = key_id(&parts.protected, T::TYP)?;
+        let signature = parts.signature()?;
         // One envelope has one encoding: what was read, written again, is what came.
-        let canonical = tagged(protected, payload, &signature);
+        let canonical = tagged(&parts.protected, &parts.payload, &signature);
         if canonical != bytes {
             return Err(FormatError::NotCanonical);
         }
-        let to_be_signed = to_be_signed(protected, payload);
+        let to_be_signed = to_be_signed(&parts.protected, &parts.payload);
         Ok(Self { claims, key_id, digest, to_be_signed, signature, bytes: canonical })
     }
 
@@ -156,27 +142,73 @@ impl Payload for Possession {
     }
 }
 
+/// What an envelope consists of.
+struct Parts<'a> {
+    protected: Cow<'a, [u8]>,
+    unprotected: Vec<(Value<'a>, Value<'a>)>,
+    payload: Cow<'a, [u8]>,
+    signature: Cow<'a, [u8]>,
+}
+
+impl<'a> Parts<'a> {
+    /// `limit` is that of the payload.
+    fn read(bytes: &'a [u8], limit: usize) -> Result<Self, FormatError> {
+        let untagged = match bytes.split_first() {
+            Some((&TAGGED, rest)) => rest,
+            _ => return Err(FormatError::NotSign1),
+        };
+        let Value::Array(parts) = cbor::decode(untagged, limit + OVERHEAD)? else {
+            return Err(FormatError::NotSign1);
+        };
+        match <[Value<'_>; 4]>::try_from(parts) {
+            Ok([Value::Bytes(protected), Value::Map(unprotected), Value::Bytes(payload), Value::Bytes(signature)]) => {
+                Ok(Self { protected, unprotected, payload, signature })
+            }
+            _ => Err(FormatError::NotSign1),
+        }
+    }
+
+    fn signature(&self) -> Result<[u8; 64], FormatError> {
+        if !self.unprotected.is_empty() {
+            return Err(FormatError::CoseHeader { parameter: "other" });
+        }
+        <[u8; 64]>::try_from(&self.signature[..])
+            .map_err(|_| FormatError::OutOfRange { field: "signature", expected: "64 bytes" })
+    }
+}
+
 /// The protected header: {alg, kid, typ} and nothing else.
-fn protected<T: Payload>(key_id: KeyId) -> Vec<u8> {
-    let (alg, kid, typ) = (Value::from(ALG), Value::from(KID), Value::from(TYP));
-    let header = Writer::new().map(3).value(&alg).value(&ED25519.into()).value(&kid).bytes(&key_id.0);
-    header.value(&typ).text(T::TYP).finish()
+fn protected(key_id: KeyId, typ: &str) -> Vec<u8> {
+    let labels = [ALG, KID, TYP].map(Value::from);
+    let header = Writer::new().map(3).value(&labels[0]).value(&ED25519.into()).value(&labels[1]).bytes(&key_id.0);
+    header.value(&labels[2]).text(typ).finish()
 }
 
 /// Reads a protected header: exactly the one that [`protected`] writes, but for the key.
-fn key_id<T: Payload>(bytes: &[u8]) -> Result<KeyId, FormatError> {
-    let wrong = |parameter| FormatError::CoseHeader { parameter };
-    let header = cbor::decode(bytes, OVERHEAD)?;
-    let mut fields = Fields::new(&header, "protected header")?;
-    let mut is = |label, name, wanted: Value<'_>| match fields.optional(label, name) {
-        Some(field) if field.is(&wanted) => Ok(()),
-        _ => Err(wrong(name)),
+fn key_id(bytes: &[u8], typ: &'static str) -> Result<KeyId, FormatError> {
+    let Value::Map(header) = cbor::decode(bytes, OVERHEAD)? else {
+        return Err(FormatError::WrongType { field: "protected header", expected: "a map" });
     };
-    is(ALG, "alg", ED25519.into())?;
-    is(TYP, "typ", T::TYP.into())?;
-    let key_id = fields.optional(KID, "kid").and_then(|field| field.array().ok()).ok_or(wrong("kid"))?;
-    fields.finish().map_err(|_| wrong("other"))?;
-    Ok(KeyId(key_id))
+    let parameter = |label: i64| {
+        let label = Value::from(label);
+        header.iter().find(|(found, _)| *found == label).map(|(_, value)| value)
+    };
+    let wrong = |parameter| Err(FormatError::CoseHeader { parameter });
+    if parameter(ALG) != Some(&ED25519.into()) {
+        return wrong("alg");
+    }
+    if parameter(TYP) != Some(&typ.into()) {
+        return wrong("typ");
+    }
+    let key_id = match parameter(KID) {
+        Some(Value::Bytes(id)) => <[u8; 8]>::try_from(&id[..]).ok(),
+        _ => None,
+    };
+    match key_id {
+        None => wrong("kid"),
+        Some(_) if header.len() > 3 => wrong("other"),
+        Some(id) => Ok(KeyId(id)),
+    }
 }
 
 /// The Sig_structure (RFC 9052 §4.4), without external data.

@@ -2,9 +2,9 @@
 
 use alloc::vec::Vec;
 
-use crate::binding::{NONCE_BYTES, Nonce};
-use crate::cbor::{self, Field, Fields, Map, Value};
-use crate::statement::{self, check_profile};
+use crate::binding::Nonce;
+use crate::cbor::{self, Field, Map, Value};
+use crate::statement;
 use crate::{Digest, FormatError};
 
 /// The profile that a bundle carries.
@@ -63,25 +63,19 @@ impl Evidence {
     /// Decodes a bundle. The statement inside stays bytes: decode it with
     /// [`Statement::decode`](crate::statement::Statement::decode).
     pub fn decode(bytes: &[u8]) -> Result<Self, FormatError> {
-        let value = cbor::decode(bytes, MAX_BYTES)?;
-        let mut fields = Fields::new(&value, "evidence")?;
-        check_profile(fields.required(1, "evidence profile")?, PROFILE)?;
-        let evidence = Self {
-            statement: fields.required(2, "statement")?.bytes(1..=statement::MAX_BYTES)?,
-            quote: fields.required(3, "quote")?.bytes(1..=MAX_QUOTE)?,
-            nonce: fields
-                .optional(4, "nonce")
-                .map(|field| field.bytes(NONCE_BYTES))
-                .transpose()?
-                .map(Nonce::new)
-                .transpose()?,
-            certificates: blobs(fields.required(5, "certificates")?, MAX_CERTIFICATES, MAX_CERTIFICATE)?,
-            crls: blobs(fields.required(6, "crls")?, MAX_CRLS, MAX_CRL)?,
-        };
-        fields.finish().map(|()| evidence)
+        cbor::read(bytes, MAX_BYTES, "evidence", |fields| {
+            fields.required(1, "evidence profile").profile(PROFILE);
+            Self {
+                statement: fields.required(2, "statement").bytes((1, statement::MAX_BYTES)),
+                quote: fields.required(3, "quote").bytes((1, MAX_QUOTE)),
+                nonce: fields.optional(4, "nonce").map(Nonce::of),
+                certificates: blobs(fields.required(5, "certificates"), MAX_CERTIFICATES, MAX_CERTIFICATE),
+                crls: blobs(fields.required(6, "crls"), MAX_CRLS, MAX_CRL),
+            }
+        })
     }
 }
 
-fn blobs(field: Field, count: usize, size: usize) -> Result<Vec<Vec<u8>>, FormatError> {
-    field.list(count)?.into_iter().map(|item| item.bytes(1..=size)).collect()
+fn blobs(field: Field<'_>, count: usize, size: usize) -> Vec<Vec<u8>> {
+    field.list(count).map(|item| item.bytes((1, size))).collect()
 }

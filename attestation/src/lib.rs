@@ -14,6 +14,8 @@
 //! | [`checkpoint`] | how far a stream had come, signed while it runs |
 //! | [`record`] | how checkpoints and receipts travel inside an event stream |
 //! | [`fields`] | header fields that pass to providers and back |
+//! | [`json`] | the JSON of transcripts |
+//! | [`sorted`] | ordered collections that the others are made of |
 //! | [`secret`] | provider keys on their way into a node |
 //! | [`token`] | access tokens of callers, and what nodes keep of them |
 //! | [`transcript`] | one exchange in one file, for an auditor |
@@ -33,10 +35,12 @@ mod digest;
 mod error;
 pub mod evidence;
 pub mod fields;
+pub mod json;
 pub mod measurement;
 pub mod receipt;
 pub mod record;
 pub mod secret;
+pub mod sorted;
 pub mod statement;
 pub mod token;
 pub mod transcript;

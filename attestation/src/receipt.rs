@@ -9,10 +9,10 @@ use alloc::vec::Vec;
 pub use exchange::{Exchange, Outcome};
 pub use execution::{Credential, Execution, Local, MAX_RETRIES, TlsPeer, Upstream};
 
-use crate::binding::{NONCE_BYTES, Nonce};
-use crate::cbor::{self, Field, Fields, Map, Value};
+use crate::binding::Nonce;
+use crate::cbor::{self, Field, Map, Value};
 use crate::cose::Payload;
-use crate::statement::{check_profile, name_of};
+use crate::statement::name_of;
 use crate::{Digest, FormatError};
 
 /// The profile that a receipt carries.
@@ -127,35 +127,32 @@ impl Payload for Receipt {
     }
 
     fn decode(bytes: &[u8]) -> Result<Self, FormatError> {
-        let value = cbor::decode(bytes, Self::MAX_BYTES)?;
-        let mut fields = Fields::new(&value, "receipt")?;
-        check_profile(fields.required(EAT_PROFILE, "eat_profile")?, PROFILE)?;
-        let receipt = Self {
-            iat: fields.required(IAT, "iat")?.uint()?,
-            cti: fields.required(CTI, "cti")?.array()?,
-            nonce: fields.optional(EAT_NONCE, "eat_nonce").map(nonce).transpose()?,
-            node: fields.required(NODE, "node")?.digest()?,
-            seq: fields.required(SEQ, "seq")?.uint()?,
-            prev: fields.required(PREV, "prev")?.digest()?,
-            level: fields.required(LEVEL, "level")?.one_of(&Level::NAMES)?,
-            exchange: Exchange::from_field(fields.required(EXCHANGE, "exchange")?)?,
-            execution: fields.optional(EXECUTION, "execution").map(Execution::from_field).transpose()?,
-            usage: fields.optional(USAGE, "usage").map(Usage::from_field).transpose()?,
-            times: Times::from_field(fields.required(TIMES, "times")?)?,
-            parent: fields.optional(PARENT, "parent").map(Field::digest).transpose()?,
-        };
-        fields.finish().map(|()| receipt)
+        cbor::read(bytes, Self::MAX_BYTES, "receipt", |fields| {
+            fields.required(EAT_PROFILE, "eat_profile").profile(PROFILE);
+            Self {
+                iat: fields.required(IAT, "iat").uint(),
+                cti: fields.required(CTI, "cti").array(),
+                nonce: fields.optional(EAT_NONCE, "eat_nonce").map(Nonce::of),
+                node: fields.required(NODE, "node").digest(),
+                seq: fields.required(SEQ, "seq").uint(),
+                prev: fields.required(PREV, "prev").digest(),
+                level: fields.required(LEVEL, "level").one_of(&Level::NAMES),
+                exchange: Exchange::of(fields.required(EXCHANGE, "exchange")),
+                execution: fields.optional(EXECUTION, "execution").map(Execution::of),
+                usage: fields.optional(USAGE, "usage").map(Usage::of),
+                times: Times::of(fields.required(TIMES, "times")),
+                parent: fields.optional(PARENT, "parent").map(Field::digest),
+            }
+        })
     }
 }
 
 impl Usage {
-    fn from_field(field: Field<'_>) -> Result<Self, FormatError> {
-        let mut fields = field.map()?;
-        let usage = Self {
-            prompt: fields.required(1, "prompt tokens")?.uint()?,
-            completion: fields.required(2, "completion tokens")?.uint()?,
-        };
-        fields.finish().map(|()| usage)
+    fn of(field: Field<'_>) -> Self {
+        field.map(|fields| Self {
+            prompt: fields.required(1, "prompt tokens").uint(),
+            completion: fields.required(2, "completion tokens").uint(),
+        })
     }
 }
 
@@ -164,21 +161,14 @@ impl Times {
         Map::new().with(1, self.received).with(2, self.first_byte).with(3, self.last_byte).build()
     }
 
-    fn from_field(field: Field<'_>) -> Result<Self, FormatError> {
-        let mut fields = field.map()?;
-        let times = Self {
-            received: fields.required(1, "received")?.uint()?,
-            first_byte: fields.required(2, "first byte")?.uint()?,
-            last_byte: fields.required(3, "last byte")?.uint()?,
-        };
-        fields.finish()?;
-        match times.received <= times.first_byte && times.first_byte <= times.last_byte {
-            true => Ok(times),
-            false => Err(FormatError::OutOfRange { field: "times", expected: "received ≤ first byte ≤ last byte" }),
-        }
+    fn of(field: Field<'_>) -> Self {
+        let times = field.map(|fields| Self {
+            received: fields.required(1, "received").uint(),
+            first_byte: fields.required(2, "first byte").uint(),
+            last_byte: fields.required(3, "last byte").uint(),
+        });
+        let in_order = times.received <= times.first_byte && times.first_byte <= times.last_byte;
+        field.check(in_order, "times", "received ≤ first byte ≤ last byte");
+        times
     }
-}
-
-pub(crate) fn nonce(field: Field<'_>) -> Result<Nonce, FormatError> {
-    field.bytes(NONCE_BYTES).and_then(Nonce::new)
 }

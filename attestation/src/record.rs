@@ -3,7 +3,6 @@
 //! A record is the comment `: quoth `, its kind, a space, base64url and two line feeds. It stands at the very start
 //! of the stream or after a blank line, where clients of server-sent events skip it. Everything else is body.
 
-use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::mem;
@@ -58,7 +57,16 @@ impl Kind {
 
 /// The record that carries `bytes`.
 pub fn encode(kind: Kind, bytes: &[u8]) -> String {
-    format!(": quoth {} {}\n\n", kind.name(), BASE64_URL_SAFE_NO_PAD.encode(bytes))
+    [": quoth ", kind.name(), " ", &base64(bytes), "\n\n"].concat()
+}
+
+/// Base64url without padding (RFC 4648 §5).
+pub(crate) fn base64(bytes: &[u8]) -> String {
+    BASE64_URL_SAFE_NO_PAD.encode(bytes)
+}
+
+pub(crate) fn unbase64(text: &str) -> Option<Vec<u8>> {
+    BASE64_URL_SAFE_NO_PAD.decode(text).ok()
 }
 
 /// A piece of a stream.
@@ -215,7 +223,7 @@ impl Splitter {
         let line = core::str::from_utf8(line).map_err(|_| error.clone())?;
         let (name, encoded) = line.split_once(' ').ok_or(error.clone())?;
         let kind = Kind::ALL.into_iter().find(|kind| kind.name() == name).ok_or(error.clone())?;
-        let bytes = BASE64_URL_SAFE_NO_PAD.decode(encoded).map_err(|_| error)?;
+        let bytes = unbase64(encoded).ok_or(error)?;
         Ok(Piece::Record { kind, bytes, offset: self.offset })
     }
 

@@ -4,7 +4,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 
-use crate::cbor::{self, Fields, Map, Value, Writer};
+use crate::cbor::{self, Field, Map, Value, Writer};
 use crate::cose::Payload;
 use crate::{Digest, FormatError};
 
@@ -83,15 +83,16 @@ impl Payload for SecretOrder {
     }
 
     fn decode(bytes: &[u8]) -> Result<Self, FormatError> {
-        let value = cbor::decode(bytes, Self::MAX_BYTES)?;
-        let mut fields = Fields::new(&value, "secret")?;
-        let node = fields.required(1, "node")?.digest()?;
-        let name = fields.required(2, "name")?.text(MAX_NAME)?;
-        let counter = fields.required(3, "counter")?.uint()?;
-        let encapsulated = fields.optional(4, "encapsulated key").map(|field| field.array()).transpose()?;
-        let lengths = TAG + 1..=TAG + MAX_SECRET;
-        let ciphertext = fields.optional(5, "ciphertext").map(|field| field.bytes(lengths)).transpose()?;
-        fields.finish()?;
+        let (node, name, counter, encapsulated, ciphertext) = cbor::read(bytes, Self::MAX_BYTES, "secret", |fields| {
+            let lengths = (TAG + 1, TAG + MAX_SECRET);
+            (
+                fields.required(1, "node").digest(),
+                fields.required(2, "name").text(MAX_NAME),
+                fields.required(3, "counter").uint(),
+                fields.optional(4, "encapsulated key").map(Field::array),
+                fields.optional(5, "ciphertext").map(|field| field.bytes(lengths)),
+            )
+        })?;
         if !is_name(&name) {
             return Err(FormatError::OutOfRange { field: "name", expected: "1 to 64 of a-z, 0-9 and -" });
         }

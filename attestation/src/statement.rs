@@ -1,10 +1,10 @@
 //! The node statement: who a node is. Made once at every boot (`SPEC.md` §2).
 
-use alloc::collections::BTreeMap;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use crate::cbor::{self, Field, Fields, Map, Value};
+use crate::cbor::{self, Field, Map, Value};
+use crate::sorted::SortedMap;
 use crate::{Digest, FormatError};
 
 /// The profile that a statement carries.
@@ -100,7 +100,7 @@ pub struct Keys {
     /// X25519 key for HPKE (RFC 9180), raw; absent when the node opens nothing sealed.
     pub seal: Option<[u8; 32]>,
     /// Roles this version does not know: carried, never trusted.
-    pub other: BTreeMap<String, Vec<u8>>,
+    pub other: SortedMap<String, Vec<u8>>,
 }
 
 /// The program that a node runs.
@@ -177,23 +177,22 @@ impl Statement {
 
     /// Decodes and checks what can be checked without a clock: the fields, their bounds and `not_after`.
     pub fn decode(bytes: &[u8]) -> Result<Self, FormatError> {
-        let value = cbor::decode(bytes, MAX_BYTES)?;
-        let mut fields = Fields::new(&value, "statement")?;
-        check_profile(fields.required(1, "statement profile")?, PROFILE)?;
-        let statement = Self {
-            instance: fields.required(2, "instance")?.array()?,
-            platform: fields.required(3, "platform")?.one_of(&Platform::NAMES)?,
-            keys: Keys::from_field(fields.required(4, "keys")?)?,
-            config: fields.required(5, "config")?.digest()?,
-            software: Software::from_field(fields.required(6, "software")?)?,
-            models: list(fields.required(7, "models")?, MAX_MODELS, Model::from_field)?,
-            upstreams: list(fields.required(8, "upstreams")?, MAX_UPSTREAMS, Upstream::from_field)?,
-            operator: fields.optional(9, "operator").map(Field::array).transpose()?,
-            issued: fields.required(10, "issued")?.uint()?,
-            not_after: fields.required(11, "not_after")?.uint()?,
-            clock: fields.required(12, "clock")?.one_of(&Clock::NAMES)?,
-        };
-        fields.finish()?;
+        let statement = cbor::read(bytes, MAX_BYTES, "statement", |fields| {
+            fields.required(1, "statement profile").profile(PROFILE);
+            Self {
+                instance: fields.required(2, "instance").array(),
+                platform: fields.required(3, "platform").one_of(&Platform::NAMES),
+                keys: Keys::of(fields.required(4, "keys")),
+                config: fields.required(5, "config").digest(),
+                software: Software::of(fields.required(6, "software")),
+                models: fields.required(7, "models").list(MAX_MODELS).map(Model::of).collect(),
+                upstreams: fields.required(8, "upstreams").list(MAX_UPSTREAMS).map(Upstream::of).collect(),
+                operator: fields.optional(9, "operator").map(Field::array),
+                issued: fields.required(10, "issued").uint(),
+                not_after: fields.required(11, "not_after").uint(),
+                clock: fields.required(12, "clock").one_of(&Clock::NAMES),
+            }
+        })?;
         match statement.not_after.checked_sub(statement.issued) {
             Some(life) if life <= MAX_LIFE => Ok(statement),
             _ => Err(FormatError::OutOfRange { field: "not_after", expected: "at most 30 days after issued" }),
@@ -208,67 +207,54 @@ impl Keys {
         self.other.iter().fold(map, |map, (role, key)| map.with(role.as_str(), key)).build()
     }
 
-    fn from_field(field: Field<'_>) -> Result<Self, FormatError> {
-        let (mut receipt, mut tls, mut seal, mut other) = (None, None, None, BTreeMap::new());
-        for (role, key) in field.entries(MAX_OTHER_KEYS + 3)? {
-            match role.text(MAX_TEXT)?.as_str() {
-                "receipt" => receipt = Some(key.array()?),
-                "tls" => tls = Some(key.digest()?),
-                "seal" => seal = Some(key.array()?),
-                role => drop(other.insert(role.into(), key.bytes(1..=MAX_TEXT)?)),
+    fn of(field: Field<'_>) -> Self {
+        let (mut receipt, mut tls, mut seal, mut other) = (None, None, None, SortedMap::new());
+        for (role, key) in field.entries(MAX_OTHER_KEYS + 3) {
+            match role.text(MAX_TEXT).as_str() {
+                "receipt" => receipt = Some(key.array()),
+                "tls" => tls = Some(key.digest()),
+                "seal" => seal = Some(key.array()),
+                role => drop(other.insert(role.into(), key.bytes((1, MAX_TEXT)))),
             }
         }
-        let receipt = receipt.ok_or(FormatError::Missing { field: "receipt key" })?;
-        let tls = tls.ok_or(FormatError::Missing { field: "tls key" })?;
-        Ok(Self { receipt, tls, seal, other })
+        if receipt.is_none() {
+            field.missing("receipt key");
+        }
+        if tls.is_none() {
+            field.missing("tls key");
+        }
+        Self { receipt: receipt.unwrap_or_default(), tls: tls.unwrap_or(Digest([0; 32])), seal, other }
     }
 }
 
 impl Software {
-    fn from_field(field: Field<'_>) -> Result<Self, FormatError> {
-        let mut fields = field.map()?;
-        let software = Self {
-            name: fields.required(1, "software name")?.text(MAX_TEXT)?,
-            version: fields.required(2, "software version")?.text(MAX_TEXT)?,
-            commit: fields.required(3, "software commit")?.text(MAX_TEXT)?,
-            engine: fields.optional(4, "software engine").map(|engine| engine.text(MAX_TEXT)).transpose()?,
-        };
-        fields.finish().map(|()| software)
+    fn of(field: Field<'_>) -> Self {
+        field.map(|fields| Self {
+            name: fields.required(1, "software name").text(MAX_TEXT),
+            version: fields.required(2, "software version").text(MAX_TEXT),
+            commit: fields.required(3, "software commit").text(MAX_TEXT),
+            engine: fields.optional(4, "software engine").map(|engine| engine.text(MAX_TEXT)),
+        })
     }
 }
 
 impl Model {
-    fn from_field(field: Field<'_>) -> Result<Self, FormatError> {
-        let mut fields = field.map()?;
-        let model = Self {
-            name: fields.required(1, "model name")?.text(MAX_TEXT)?,
-            sha256: fields.required(2, "model sha256")?.digest()?,
-            size: fields.required(3, "model size")?.uint()?,
-        };
-        fields.finish().map(|()| model)
+    fn of(field: Field<'_>) -> Self {
+        field.map(|fields| Self {
+            name: fields.required(1, "model name").text(MAX_TEXT),
+            sha256: fields.required(2, "model sha256").digest(),
+            size: fields.required(3, "model size").uint(),
+        })
     }
 }
 
 impl Upstream {
-    fn from_field(field: Field<'_>) -> Result<Self, FormatError> {
-        let mut fields = field.map()?;
-        let upstream = Self {
-            name: fields.required(1, "upstream name")?.text(MAX_TEXT)?,
-            host: fields.required(2, "upstream host")?.text(MAX_TEXT)?,
-            port: fields.required(3, "upstream port")?.uint()?,
-        };
-        fields.finish().map(|()| upstream)
-    }
-}
-
-fn list<T>(field: Field, limit: usize, item: fn(Field) -> Result<T, FormatError>) -> Result<Vec<T>, FormatError> {
-    field.list(limit)?.into_iter().map(item).collect()
-}
-
-pub(crate) fn check_profile(field: Field, expected: &'static str) -> Result<(), FormatError> {
-    match field.text(MAX_TEXT)? {
-        actual if actual == expected => Ok(()),
-        actual => Err(FormatError::Profile { expected, actual }),
+    fn of(field: Field<'_>) -> Self {
+        field.map(|fields| Self {
+            name: fields.required(1, "upstream name").text(MAX_TEXT),
+            host: fields.required(2, "upstream host").text(MAX_TEXT),
+            port: fields.required(3, "upstream port").short(),
+        })
     }
 }
 

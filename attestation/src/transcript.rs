@@ -5,12 +5,11 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 
-use base64::prelude::{BASE64_URL_SAFE_NO_PAD, Engine as _};
-use serde::{Deserialize, Serialize};
-
 use crate::FormatError;
-use crate::binding::{NONCE_BYTES, Nonce};
+use crate::binding::Nonce;
 use crate::commit::Opening;
+use crate::json::{self, Field, Members, Writer};
+use crate::record::base64;
 
 /// The profile that a transcript carries.
 pub const PROFILE: &str = "tag:quoth.dev,2026:transcript:1";
@@ -113,54 +112,69 @@ pub fn head<'a>(method: &str, target: &str, fields: impl Iterator<Item = (&'a st
 impl Transcript {
     /// The canonical JSON text.
     pub fn encode(&self) -> String {
-        to_json(&TranscriptJson {
-            checkpoints: self.checkpoints.iter().map(|bytes| base64(bytes)).collect(),
-            details: self.details.as_ref().map(DetailsJson::from),
-            evidence: base64(&self.evidence),
-            nonce: self.nonce.as_ref().map(|nonce| base64(nonce.as_bytes())),
-            opening: base64(self.opening.as_bytes()),
-            profile: PROFILE.into(),
-            receipt: self.receipt.as_deref().map(base64),
-            request: RequestJson {
-                body: Body::from(&self.request.body[..]),
-                method: self.request.method.clone(),
-                target: self.request.target.clone(),
-            },
-            response: ResponseJson { body: Body::from(&self.response.body[..]), status: self.response.status },
-        })
+        let mut json = Writer::new();
+        // Members in the order of RFC 8785 §3.2.3, here and below.
+        json.object(|json| {
+            json.key("checkpoints").array(&self.checkpoints, |json, bytes| json.text(&base64(bytes)));
+            if let Some(details) = &self.details {
+                details.write(json.key("details"));
+            }
+            json.key("evidence").text(&base64(&self.evidence));
+            if let Some(nonce) = &self.nonce {
+                json.key("nonce").text(&base64(nonce.as_bytes()));
+            }
+            json.key("opening").text(&base64(self.opening.as_bytes()));
+            json.key("profile").text(PROFILE);
+            if let Some(receipt) = &self.receipt {
+                json.key("receipt").text(&base64(receipt));
+            }
+            json.key("request").object(|json| {
+                write_body(json.key("body"), &self.request.body);
+                json.key("method").text(&self.request.method);
+                json.key("target").text(&self.request.target);
+            });
+            json.key("response").object(|json| {
+                write_body(json.key("body"), &self.response.body);
+                json.key("status").number(self.response.status.into());
+            });
+        });
+        json.finish()
     }
 
     /// Reads a transcript; any other encoding of the same value is refused.
     pub fn decode(text: &[u8]) -> Result<Self, FormatError> {
-        let json: TranscriptJson = from_json(text)?;
-        if json.profile != PROFILE {
-            return Err(FormatError::Profile { expected: PROFILE, actual: json.profile });
+        json::read(text, MAX_BYTES, |file| file.object(Self::of))
+    }
+
+    fn of(file: &mut Members<'_, '_>) -> Self {
+        let profile = file.required("profile").text();
+        if profile != PROFILE {
+            file.refuse(FormatError::Profile { expected: PROFILE, actual: profile });
         }
-        let opening = unbase64(&json.opening, "opening")?;
-        let opening = <[u8; 32]>::try_from(opening)
-            .map_err(|_| FormatError::OutOfRange { field: "opening", expected: "32 bytes" })?;
-        let nonce = json.nonce.as_deref().map(|nonce| unbase64(nonce, "nonce")).transpose()?;
-        if nonce.as_ref().is_some_and(|nonce| !NONCE_BYTES.contains(&nonce.len())) {
-            return Err(FormatError::OutOfRange { field: "nonce", expected: "8 to 64 bytes" });
-        }
-        Ok(Self {
-            request: Request {
-                method: json.request.method,
-                target: json.request.target,
-                body: json.request.body.into_bytes("request body")?,
-            },
-            response: Response { status: json.response.status, body: json.response.body.into_bytes("response body")? },
-            receipt: json.receipt.as_deref().map(|receipt| unbase64(receipt, "receipt")).transpose()?,
-            checkpoints: json
-                .checkpoints
-                .iter()
-                .map(|bytes| unbase64(bytes, "checkpoint"))
-                .collect::<Result<_, _>>()?,
+        let opening = file.required("opening").base64("opening");
+        let opening = <[u8; 32]>::try_from(opening).unwrap_or_else(|_| {
+            file.refuse(FormatError::OutOfRange { field: "opening", expected: "32 bytes" });
+            [0; 32]
+        });
+        let nonce = file.optional("nonce").map(|nonce| Nonce::new(nonce.base64("nonce")));
+        let nonce = nonce.and_then(|nonce| nonce.map_err(|error| file.refuse(error)).ok());
+        Self {
+            request: file.required("request").object(|request| Request {
+                body: body(request.required("body"), "request body"),
+                method: request.required("method").text(),
+                target: request.required("target").text(),
+            }),
+            response: file.required("response").object(|response| Response {
+                body: body(response.required("body"), "response body"),
+                status: response.required("status").number(u16::MAX.into()) as u16,
+            }),
+            receipt: file.optional("receipt").map(|receipt| receipt.base64("receipt")),
+            checkpoints: file.required("checkpoints").array().map(|bytes| bytes.base64("checkpoint")).collect(),
             opening: Opening::new(opening),
-            nonce: nonce.map(Nonce::new).transpose()?,
-            evidence: unbase64(&json.evidence, "evidence")?,
-            details: json.details.map(Details::try_from).transpose()?,
-        })
+            nonce,
+            evidence: file.required("evidence").base64("evidence"),
+            details: file.optional("details").map(|details| details.object(Details::of)),
+        }
     }
 }
 
@@ -175,13 +189,76 @@ impl Details {
 
     /// The canonical JSON text.
     pub fn encode(&self) -> String {
-        to_json(&DetailsJson::from(self))
+        let mut json = Writer::new();
+        self.write(&mut json);
+        json.finish()
     }
 
     /// Reads details; any other encoding of the same value is refused.
     pub fn decode(text: &[u8]) -> Result<Self, FormatError> {
-        from_json::<DetailsJson>(text)?.try_into()
+        json::read(text, MAX_BYTES, |details| details.object(Self::of))
     }
+
+    fn write(&self, json: &mut Writer) {
+        let tokens = |json: &mut Writer, tokens: &[u32]| json.array(tokens, |json, token| json.number((*token).into()));
+        json.object(|json| match self {
+            Self::Local(local) => {
+                tokens(json.key("output_tokens"), &local.output_tokens);
+                write_body(json.key("prompt"), &local.prompt);
+                tokens(json.key("prompt_tokens"), &local.prompt_tokens);
+                json.key("sampling").text(&base64(&local.sampling));
+            }
+            Self::Upstream(upstream) => {
+                json.key("certificates").array(&upstream.certificates, |json, der| json.text(&base64(der)));
+                write_body(json.key("head"), &upstream.head);
+                let bodies = [("received", &upstream.received), ("sent", &upstream.sent)];
+                for (name, bytes) in bodies {
+                    if let Some(bytes) = bytes {
+                        write_body(json.key(name), bytes);
+                    }
+                }
+            }
+        });
+    }
+
+    fn of(details: &mut Members<'_, '_>) -> Self {
+        let tokens = |field: Field<'_, '_>| field.array().map(|token| token.number(u32::MAX.into()) as u32).collect();
+        match details.has("prompt") {
+            true => Self::Local(LocalDetails {
+                prompt: body(details.required("prompt"), "prompt"),
+                prompt_tokens: tokens(details.required("prompt_tokens")),
+                output_tokens: tokens(details.required("output_tokens")),
+                sampling: details.required("sampling").base64("sampling"),
+            }),
+            false => Self::Upstream(UpstreamDetails {
+                head: body(details.required("head"), "head"),
+                certificates: details.required("certificates").array().map(|der| der.base64("certificate")).collect(),
+                sent: details.optional("sent").map(|bytes| body(bytes, "sent body")),
+                received: details.optional("received").map(|bytes| body(bytes, "received body")),
+            }),
+        }
+    }
+}
+
+/// Bytes of any kind: text if and only if they are UTF-8.
+fn write_body(json: &mut Writer, bytes: &[u8]) {
+    json.object(|json| match core::str::from_utf8(bytes) {
+        Ok(text) => json.key("text").text(text),
+        Err(_) => json.key("base64").text(&base64(bytes)),
+    });
+}
+
+fn body(value: Field<'_, '_>, field: &'static str) -> Vec<u8> {
+    value.object(|body| {
+        if body.has("text") {
+            return body.required("text").text().into_bytes();
+        }
+        let bytes = body.required("base64").base64(field);
+        if core::str::from_utf8(&bytes).is_ok() {
+            body.refuse(FormatError::NotCanonical);
+        }
+        bytes
+    })
 }
 
 // Debug output tells sizes; what was said appears in none.
@@ -221,162 +298,4 @@ impl fmt::Debug for UpstreamDetails {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "UpstreamDetails({} certificates)", self.certificates.len())
     }
-}
-
-// The structures of the file. Fields stand in the order of RFC 8785 §3.2.3, which makes the derived
-// serialization canonical: there are no numbers but integers, and serde_json escapes strings as §3.2.2.2 asks.
-
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct TranscriptJson {
-    checkpoints: Vec<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    details: Option<DetailsJson>,
-    evidence: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    nonce: Option<String>,
-    opening: String,
-    profile: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    receipt: Option<String>,
-    request: RequestJson,
-    response: ResponseJson,
-}
-
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RequestJson {
-    body: Body,
-    method: String,
-    target: String,
-}
-
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct ResponseJson {
-    body: Body,
-    status: u16,
-}
-
-#[derive(Serialize, Deserialize)]
-#[serde(untagged)]
-enum DetailsJson {
-    Local(LocalJson),
-    Upstream(UpstreamJson),
-}
-
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct LocalJson {
-    output_tokens: Vec<u32>,
-    prompt: Body,
-    prompt_tokens: Vec<u32>,
-    sampling: String,
-}
-
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct UpstreamJson {
-    certificates: Vec<String>,
-    head: Body,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    received: Option<Body>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    sent: Option<Body>,
-}
-
-/// Text if and only if the bytes are UTF-8.
-#[derive(Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-enum Body {
-    Base64(String),
-    Text(String),
-}
-
-impl From<&[u8]> for Body {
-    fn from(bytes: &[u8]) -> Self {
-        match core::str::from_utf8(bytes) {
-            Ok(text) => Self::Text(text.into()),
-            Err(_) => Self::Base64(base64(bytes)),
-        }
-    }
-}
-
-impl Body {
-    fn into_bytes(self, field: &'static str) -> Result<Vec<u8>, FormatError> {
-        match self {
-            Self::Text(text) => Ok(text.into_bytes()),
-            Self::Base64(text) => match unbase64(&text, field)? {
-                bytes if core::str::from_utf8(&bytes).is_ok() => Err(FormatError::NotCanonical),
-                bytes => Ok(bytes),
-            },
-        }
-    }
-}
-
-impl From<&Details> for DetailsJson {
-    fn from(details: &Details) -> Self {
-        match details {
-            Details::Local(local) => Self::Local(LocalJson {
-                output_tokens: local.output_tokens.clone(),
-                prompt: Body::from(&local.prompt[..]),
-                prompt_tokens: local.prompt_tokens.clone(),
-                sampling: base64(&local.sampling),
-            }),
-            Details::Upstream(upstream) => Self::Upstream(UpstreamJson {
-                certificates: upstream.certificates.iter().map(|der| base64(der)).collect(),
-                head: Body::from(&upstream.head[..]),
-                received: upstream.received.as_deref().map(Body::from),
-                sent: upstream.sent.as_deref().map(Body::from),
-            }),
-        }
-    }
-}
-
-impl TryFrom<DetailsJson> for Details {
-    type Error = FormatError;
-
-    fn try_from(json: DetailsJson) -> Result<Self, FormatError> {
-        Ok(match json {
-            DetailsJson::Local(json) => Self::Local(LocalDetails {
-                prompt: json.prompt.into_bytes("prompt")?,
-                prompt_tokens: json.prompt_tokens,
-                output_tokens: json.output_tokens,
-                sampling: unbase64(&json.sampling, "sampling")?,
-            }),
-            DetailsJson::Upstream(json) => Self::Upstream(UpstreamDetails {
-                head: json.head.into_bytes("head")?,
-                certificates: (json.certificates.iter())
-                    .map(|der| unbase64(der, "certificate"))
-                    .collect::<Result<_, _>>()?,
-                sent: json.sent.map(|body| body.into_bytes("sent body")).transpose()?,
-                received: json.received.map(|body| body.into_bytes("received body")).transpose()?,
-            }),
-        })
-    }
-}
-
-fn to_json(value: &impl Serialize) -> String {
-    // safe: these structures hold strings, integers and lists of them, which always serialize
-    serde_json::to_string(value).expect("plain structures serialize")
-}
-
-fn from_json<T: Serialize + for<'a> Deserialize<'a>>(text: &[u8]) -> Result<T, FormatError> {
-    if text.len() > MAX_BYTES {
-        return Err(FormatError::TooLong { limit: MAX_BYTES, actual: text.len() });
-    }
-    let value: T = serde_json::from_slice(text)
-        .map_err(|error| FormatError::Json { line: error.line(), column: error.column() })?;
-    match to_json(&value).as_bytes() == text {
-        true => Ok(value),
-        false => Err(FormatError::NotCanonical),
-    }
-}
-
-fn base64(bytes: &[u8]) -> String {
-    BASE64_URL_SAFE_NO_PAD.encode(bytes)
-}
-
-fn unbase64(text: &str, field: &'static str) -> Result<Vec<u8>, FormatError> {
-    BASE64_URL_SAFE_NO_PAD.decode(text).map_err(|_| FormatError::Base64 { field })
 }

@@ -46,6 +46,7 @@ pub use exchange::{Passed, VerifiedDetails, VerifiedExchange};
 pub use hardware::{HardwareEvidence, HardwareVerdict};
 pub use node::{Check, VerifiedNode};
 pub use policy::{Accept, AcceptUpstreams, Image, NitroPins, Policy, PolicyBuilder, PolicyError, SnpImage};
+pub use quoth_attestation::sorted::{SortedMap, SortedSet};
 pub use quoth_attestation::transcript::{Details, LocalDetails, Request, Response, UpstreamDetails};
 pub use receipt::VerifiedReceipt;
 pub use refusal::Refusal;

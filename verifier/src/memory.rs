@@ -1,7 +1,7 @@
 //! What a verifier remembers from one piece of evidence to the next: which signatures on certificates held, by the digests of
 //! both certificates. Everything but the signature is checked anew each time.
 
-use alloc::collections::BTreeMap;
+use quoth_attestation::sorted::SortedMap;
 
 use quoth_attestation::Digest;
 use spin::mutex::SpinMutex;
@@ -49,12 +49,12 @@ struct Entries<K> {
     /// Counts uses.
     clock: u64,
     /// The last use of each.
-    used: BTreeMap<K, u64>,
+    used: SortedMap<K, u64>,
 }
 
 impl<K> Default for Lru<K> {
     fn default() -> Self {
-        Self(SpinMutex::new(Entries { clock: 0, used: BTreeMap::new() }))
+        Self(SpinMutex::new(Entries { clock: 0, used: SortedMap::new() }))
     }
 }
 

@@ -6,9 +6,10 @@ mod snp;
 mod table;
 #[cfg(test)]
 mod tests;
+mod tree;
 
-use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::String;
+use quoth_attestation::sorted::{SortedMap, SortedSet};
 
 pub use build::{PolicyBuilder, PolicyError};
 use quoth_attestation::Digest;
@@ -31,15 +32,15 @@ pub const GREATEST_EVIDENCE_AGE: u64 = 30 * 24 * 60 * 60;
 /// What is accepted; made by [`Policy::from_toml`] or a [`PolicyBuilder`], never incomplete.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Policy {
-    platforms: BTreeSet<Platform>,
-    roots: BTreeSet<Digest>,
-    receipt_keys: BTreeSet<[u8; 32]>,
-    images: BTreeMap<String, Registers>,
+    platforms: SortedSet<Platform>,
+    roots: SortedSet<Digest>,
+    receipt_keys: SortedSet<[u8; 32]>,
+    images: SortedMap<String, Registers>,
     models: Accept,
     upstreams: AcceptUpstreams,
     config: Option<Accept>,
     max_evidence_age: u64,
-    launches: BTreeMap<String, BTreeSet<LaunchDigest>>,
+    launches: SortedMap<String, SortedSet<LaunchDigest>>,
     nitro: NitroPins,
     snp: SnpRules,
 }
@@ -53,23 +54,23 @@ pub struct SnpImage {
     /// What to call it.
     pub name: String,
     /// Its launch digests: one for each number and type of virtual processors.
-    pub launch: BTreeSet<LaunchDigest>,
+    pub launch: SortedSet<LaunchDigest>,
 }
 
 /// Accepted values of registers that say who runs an image and where (Nitro Enclaves User Guide, PCRs); none for any.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct NitroPins {
     /// The IAM role of the parent instance.
-    pub pcr3: Option<BTreeSet<Pcr>>,
+    pub pcr3: Option<SortedSet<Pcr>>,
     /// The parent instance.
-    pub pcr4: Option<BTreeSet<Pcr>>,
+    pub pcr4: Option<SortedSet<Pcr>>,
     /// The certificate that signed the image.
-    pub pcr8: Option<BTreeSet<Pcr>>,
+    pub pcr8: Option<SortedSet<Pcr>>,
 }
 
 impl NitroPins {
     /// Registers that are pinned, and what they may be.
-    pub(crate) fn pinned(&self) -> impl Iterator<Item = (u64, &BTreeSet<Pcr>)> {
+    pub(crate) fn pinned(&self) -> impl Iterator<Item = (u64, &SortedSet<Pcr>)> {
         let pins = [(3, &self.pcr3), (4, &self.pcr4), (8, &self.pcr8)];
         pins.into_iter().filter_map(|(index, pin)| Some((index, pin.as_ref()?)))
     }
@@ -94,7 +95,7 @@ pub enum Accept {
     /// Every one; said explicitly, since silence is an error.
     Any,
     /// These and no other.
-    Only(BTreeSet<Digest>),
+    Only(SortedSet<Digest>),
 }
 
 /// Which closed providers may answer, by the DNS name that they authenticate as and the port.
@@ -103,12 +104,12 @@ pub enum AcceptUpstreams {
     /// Every one; said explicitly, since silence accepts none.
     Any,
     /// These and no other.
-    Only(BTreeSet<(String, u16)>),
+    Only(SortedSet<(String, u16)>),
 }
 
 impl Default for AcceptUpstreams {
     fn default() -> Self {
-        Self::Only(BTreeSet::new())
+        Self::Only(SortedSet::new())
     }
 }
 
@@ -143,14 +144,14 @@ impl Policy {
     pub fn hardware_only() -> Self {
         Self {
             platforms: [Platform::Nitro, Platform::SevSnp].into(),
-            roots: BTreeSet::new(),
-            receipt_keys: BTreeSet::new(),
-            images: BTreeMap::new(),
-            models: Accept::Only(BTreeSet::new()),
+            roots: SortedSet::new(),
+            receipt_keys: SortedSet::new(),
+            images: SortedMap::new(),
+            models: Accept::Only(SortedSet::new()),
             upstreams: AcceptUpstreams::default(),
             config: None,
             max_evidence_age: DEFAULT_MAX_EVIDENCE_AGE,
-            launches: BTreeMap::new(),
+            launches: SortedMap::new(),
             nitro: NitroPins::default(),
             snp: SnpRules::default(),
         }
@@ -182,12 +183,12 @@ impl Policy {
     }
 
     /// SHA-256 digests of the roots that simulated nodes may have.
-    pub(crate) fn roots(&self) -> &BTreeSet<Digest> {
+    pub(crate) fn roots(&self) -> &SortedSet<Digest> {
         &self.roots
     }
 
     /// Receipt keys that nodes on platform `none` may have.
-    pub(crate) fn receipt_keys(&self) -> &BTreeSet<[u8; 32]> {
+    pub(crate) fn receipt_keys(&self) -> &SortedSet<[u8; 32]> {
         &self.receipt_keys
     }
 

@@ -1,6 +1,7 @@
 //! Did this node sign this receipt, and may it say what it says?
 
 use alloc::string::{String, ToString};
+use alloc::sync::Arc;
 
 use quoth_attestation::Digest;
 use quoth_attestation::binding::Nonce;
@@ -12,10 +13,10 @@ use quoth_attestation::transcript::{Request, Response};
 
 use crate::{CLOCK_SKEW, Refusal, VerifiedExchange, VerifiedNode, exchange};
 
-/// A receipt that a verified node signed, for a model that the policy accepts.
+/// A receipt that a verified node signed, for a model that the policy accepts; cloning is cheap.
 #[derive(Clone, Debug)]
 pub struct VerifiedReceipt {
-    signed: Signed<Receipt>,
+    signed: Arc<Signed<Receipt>>,
     node: VerifiedNode,
 }
 
@@ -71,7 +72,7 @@ pub(crate) fn verify(node: &VerifiedNode, cose: &[u8]) -> Result<VerifiedReceipt
         return Err(Refusal::ReceiptPrev { expected: node.digest(), actual: claims.prev });
     }
     check_execution(node, claims)?;
-    Ok(VerifiedReceipt { signed, node: node.clone() })
+    Ok(VerifiedReceipt { signed: Arc::new(signed), node: node.clone() })
 }
 
 /// A nonce, or the word for none.

@@ -70,7 +70,8 @@ pub(crate) fn verify_any<C: AsRef<[u8]>>(
     if chains.len() > 1 {
         // What is said about the chain whose key signed the report is worth more than what is said about others.
         let signed = |vek: &Certificate<'_>| vek.p384_key().is_some_and(|key| report.signature_check(key).holds());
-        chains.sort_by_cached_key(|[vek, ..]| !signed(vek));
+        let (first, rest): (Vec<_>, Vec<_>) = chains.into_iter().partition(|[vek, ..]| signed(vek));
+        chains = [first, rest].concat();
     }
     let mut refusal = SnpRefusal::ChainLength { expected: chain::LENGTH, actual: certificates.len() };
     for (index, chain) in chains.into_iter().enumerate() {

@@ -1,4 +1,4 @@
-use alloc::collections::BTreeSet;
+use quoth_attestation::sorted::SortedSet;
 
 use quoth_attestation::Digest;
 
@@ -10,7 +10,7 @@ use crate::snp;
 #[derive(Clone)]
 pub(crate) struct Trust {
     /// Digests of AWS's root certificates.
-    pub(crate) aws: BTreeSet<Digest>,
+    pub(crate) aws: SortedSet<Digest>,
     /// AMD's.
     pub(crate) amd: snp::Roots,
     pub(crate) signatures: Signatures,

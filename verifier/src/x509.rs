@@ -10,7 +10,7 @@ mod spki;
 
 pub(crate) use certificate::{BasicConstraints, Certificate, KeyUsage};
 pub(crate) use crl::RevocationList;
-pub(crate) use der::{Extension, Signed};
+pub(crate) use der::{Extension, Item, Signed};
 pub(crate) use spki::{is_one_item, public_key_info};
 
 /// When certificates must be valid.

@@ -1,8 +1,10 @@
 use alloc::string::String;
 use alloc::vec::Vec;
+use core::cell::OnceCell;
 
 use super::Value;
 use super::write::order;
+use crate::statement::MAX_TEXT;
 use crate::{Digest, FormatError};
 
 /// Entries of most maps.
@@ -41,154 +43,239 @@ impl<'a> Map<'a> {
     }
 }
 
-/// Takes a decoded map apart field by field; [`finish`](Fields::finish) refuses what nobody took.
-pub struct Fields<'a> {
+/// Reads bytes that are one map: `take` takes it apart field by field, and nothing may be left.
+pub(crate) fn read<T>(
+    bytes: &[u8],
+    limit: usize,
     within: &'static str,
+    take: impl FnOnce(&mut Fields<'_>) -> T,
+) -> Result<T, FormatError> {
+    let value = super::decode(bytes, limit)?;
+    let wrong = OnceCell::new();
+    let taken = Field { field: within, value: Some(&value), wrong: &wrong }.map(take);
+    match wrong.into_inner() {
+        None => Ok(taken),
+        Some(error) => Err(error),
+    }
+}
+
+/// Takes a decoded map apart field by field. The first thing that is wrong is remembered, and [`read`] refuses for it: what is
+/// taken after that means nothing.
+pub(crate) struct Fields<'a> {
     entries: &'a [(Value<'a>, Value<'a>)],
     /// How many were taken, each once.
     taken: usize,
-}
-
-impl<'a> Fields<'a> {
-    /// The entries of `value`, which must be a map; `within` names it in errors.
-    pub fn new(value: &'a Value<'a>, within: &'static str) -> Result<Self, FormatError> {
-        match value {
-            Value::Map(entries) => Ok(Self { within, entries, taken: 0 }),
-            _ => Err(FormatError::WrongType { field: within, expected: "a map" }),
-        }
-    }
-
-    /// Takes the field with this integer key, if present. Each key is asked for once.
-    pub fn optional(&mut self, key: i64, field: &'static str) -> Option<Field<'a>> {
-        let key = Value::from(key);
-        let (_, value) = self.entries.iter().find(|(found, _)| *found == key)?;
-        self.taken += 1;
-        Some(Field { field, value })
-    }
-
-    /// Takes the field with this integer key.
-    pub fn required(&mut self, key: i64, field: &'static str) -> Result<Field<'a>, FormatError> {
-        self.optional(key, field).ok_or(FormatError::Missing { field })
-    }
-
-    /// Refuses fields that were not taken.
-    pub fn finish(self) -> Result<(), FormatError> {
-        match self.taken == self.entries.len() {
-            true => Ok(()),
-            false => Err(FormatError::Unknown { within: self.within }),
-        }
-    }
+    wrong: &'a OnceCell<FormatError>,
 }
 
 /// One field on its way to a typed value.
 #[derive(Clone, Copy)]
-pub struct Field<'a> {
+pub(crate) struct Field<'a> {
     field: &'static str,
-    value: &'a Value<'a>,
+    /// None where that is wrong already.
+    value: Option<&'a Value<'a>>,
+    wrong: &'a OnceCell<FormatError>,
+}
+
+impl<'a> Fields<'a> {
+    /// Takes the field with this integer key, if present. Each key is asked for once.
+    pub(crate) fn optional(&mut self, key: i64, field: &'static str) -> Option<Field<'a>> {
+        let key = Value::from(key);
+        let (_, value) = self.entries.iter().find(|(found, _)| *found == key)?;
+        self.taken += 1;
+        Some(Field { field, value: Some(value), wrong: self.wrong })
+    }
+
+    /// Takes the field with this integer key.
+    pub(crate) fn required(&mut self, key: i64, field: &'static str) -> Field<'a> {
+        self.optional(key, field).unwrap_or_else(|| {
+            let absent = Field { field, value: None, wrong: self.wrong };
+            absent.missing(field);
+            absent
+        })
+    }
 }
 
 impl<'a> Field<'a> {
-    /// Whether it is exactly this value.
-    pub fn is(&self, value: &Value<'_>) -> bool {
-        self.value == value
+    fn refuse(self, error: FormatError) {
+        // The first one counts.
+        let _ = self.wrong.set(error);
     }
 
-    /// A byte string of `length` bytes (inclusive range).
-    pub fn bytes(self, length: core::ops::RangeInclusive<usize>) -> Result<Vec<u8>, FormatError> {
-        let field = self.field;
-        match self.value {
-            Value::Bytes(bytes) if length.contains(&bytes.len()) => Ok(bytes.to_vec()),
-            Value::Bytes(_) => Err(FormatError::OutOfRange { field, expected: "another length" }),
-            _ => Err(FormatError::WrongType { field, expected: "a byte string" }),
+    fn is_not(self, expected: &'static str) {
+        if self.value.is_some() {
+            self.refuse(FormatError::WrongType { field: self.field, expected });
         }
     }
 
-    /// A byte string of exactly `N` bytes.
-    pub fn array<const N: usize>(self) -> Result<[u8; N], FormatError> {
-        let field = self.field;
+    fn out_of_range(self, expected: &'static str) {
+        self.refuse(FormatError::OutOfRange { field: self.field, expected });
+    }
+
+    /// Refuses for something that is not there.
+    pub(crate) fn missing(self, field: &'static str) {
+        self.refuse(FormatError::Missing { field });
+    }
+
+    /// Refuses a value whose parts do not go together.
+    pub(crate) fn check(self, holds: bool, field: &'static str, expected: &'static str) {
+        if !holds {
+            self.refuse(FormatError::OutOfRange { field, expected });
+        }
+    }
+
+    fn content(self) -> Option<&'a [u8]> {
         match self.value {
-            Value::Bytes(bytes) => <[u8; N]>::try_from(&bytes[..])
-                .map_err(|_| FormatError::OutOfRange { field, expected: "another length" }),
-            _ => Err(FormatError::WrongType { field, expected: "a byte string" }),
+            Some(Value::Bytes(bytes)) => Some(bytes),
+            _ => {
+                self.is_not("a byte string");
+                None
+            }
+        }
+    }
+
+    /// A byte string of `least` to `most` bytes.
+    pub(crate) fn bytes(self, (least, most): (usize, usize)) -> Vec<u8> {
+        let bytes = self.content().unwrap_or_default();
+        if bytes.len() < least || bytes.len() > most {
+            self.out_of_range("another length");
+        }
+        bytes.to_vec()
+    }
+
+    /// A byte string of exactly `N` bytes.
+    pub(crate) fn array<const N: usize>(self) -> [u8; N] {
+        let mut array = [0; N];
+        self.fill(&mut array);
+        array
+    }
+
+    fn fill(self, array: &mut [u8]) {
+        match self.content() {
+            Some(bytes) if bytes.len() == array.len() => array.copy_from_slice(bytes),
+            Some(_) => self.out_of_range("another length"),
+            None => {}
         }
     }
 
     /// A SHA-256 digest.
-    pub fn digest(self) -> Result<Digest, FormatError> {
-        self.array().map(Digest)
+    pub(crate) fn digest(self) -> Digest {
+        Digest(self.array())
+    }
+
+    fn name(self, limit: usize) -> &'a str {
+        match self.value {
+            Some(Value::Text(text)) => {
+                if text.is_empty() || text.len() > limit {
+                    self.out_of_range("a non-empty text within its limit");
+                }
+                text
+            }
+            _ => {
+                self.is_not("a text string");
+                ""
+            }
+        }
     }
 
     /// A non-empty text of at most `limit` bytes.
-    pub fn text(self, limit: usize) -> Result<String, FormatError> {
-        let field = self.field;
-        match self.value {
-            Value::Text(text) if text.is_empty() || text.len() > limit => {
-                Err(FormatError::OutOfRange { field, expected: "a non-empty text within its limit" })
-            }
-            Value::Text(text) => Ok(text.as_ref().into()),
-            _ => Err(FormatError::WrongType { field, expected: "a text string" }),
-        }
+    pub(crate) fn text(self, limit: usize) -> String {
+        self.name(limit).into()
     }
 
-    /// An unsigned integer that fits `T`.
-    pub fn uint<T: TryFrom<u64>>(self) -> Result<T, FormatError> {
-        let field = self.field;
-        let wide = FormatError::OutOfRange { field, expected: "an unsigned integer within its width" };
+    fn number(self, greatest: u64) -> u64 {
         match self.value {
-            Value::Unsigned(number) => T::try_from(*number).map_err(|_| wide),
-            Value::Negative(_) => Err(wide),
-            _ => Err(FormatError::WrongType { field, expected: "an unsigned integer" }),
+            Some(Value::Unsigned(number)) if *number <= greatest => return *number,
+            Some(Value::Unsigned(_) | Value::Negative(_)) => self.out_of_range("an unsigned integer within its width"),
+            _ => self.is_not("an unsigned integer"),
         }
+        0
+    }
+
+    /// An unsigned integer of 64 bits.
+    pub(crate) fn uint(self) -> u64 {
+        self.number(u64::MAX)
+    }
+
+    /// An unsigned integer of 16 bits.
+    pub(crate) fn short(self) -> u16 {
+        self.number(u16::MAX.into()) as u16
     }
 
     /// A boolean.
-    pub fn boolean(self) -> Result<bool, FormatError> {
-        let field = self.field;
+    pub(crate) fn boolean(self) -> bool {
         match self.value {
-            Value::Bool(truth) => Ok(*truth),
-            _ => Err(FormatError::WrongType { field, expected: "a boolean" }),
+            Some(Value::Bool(truth)) => *truth,
+            _ => {
+                self.is_not("a boolean");
+                false
+            }
         }
     }
 
-    /// A map.
-    pub fn map(self) -> Result<Fields<'a>, FormatError> {
-        Fields::new(self.value, self.field)
+    /// A map, of which nothing may be left.
+    pub(crate) fn map<T>(self, take: impl FnOnce(&mut Fields<'a>) -> T) -> T {
+        let mut fields = Fields { entries: self.pairs(), taken: 0, wrong: self.wrong };
+        let taken = take(&mut fields);
+        if fields.taken != fields.entries.len() {
+            self.refuse(FormatError::Unknown { within: self.field });
+        }
+        taken
+    }
+
+    fn pairs(self) -> &'a [(Value<'a>, Value<'a>)] {
+        match self.value {
+            Some(Value::Map(entries)) => entries,
+            _ => {
+                self.is_not("a map");
+                &[]
+            }
+        }
     }
 
     /// The entries of a map with keys that are not fixed.
-    pub fn entries(self, limit: usize) -> Result<Vec<(Self, Self)>, FormatError> {
-        let field = self.field;
-        match self.value {
-            Value::Map(entries) if entries.len() > limit => {
-                Err(FormatError::OutOfRange { field, expected: "fewer entries" })
-            }
-            Value::Map(entries) => {
-                Ok(entries.iter().map(|(key, value)| (Field { field, value: key }, Field { field, value })).collect())
-            }
-            _ => Err(FormatError::WrongType { field, expected: "a map" }),
+    pub(crate) fn entries(self, limit: usize) -> impl Iterator<Item = (Self, Self)> {
+        let mut entries = self.pairs();
+        if entries.len() > limit {
+            self.out_of_range("fewer entries");
+            entries = &[];
         }
+        entries.iter().map(move |(key, value)| (Self { value: Some(key), ..self }, Self { value: Some(value), ..self }))
     }
 
     /// The elements of an array of at most `limit`.
-    pub fn list(self, limit: usize) -> Result<Vec<Self>, FormatError> {
-        let field = self.field;
-        match self.value {
-            Value::Array(items) if items.len() > limit => {
-                Err(FormatError::OutOfRange { field, expected: "fewer elements" })
+    pub(crate) fn list(self, limit: usize) -> impl Iterator<Item = Self> {
+        let mut items = match self.value {
+            Some(Value::Array(items)) => &items[..],
+            _ => {
+                self.is_not("an array");
+                &[]
             }
-            Value::Array(items) => Ok(items.iter().map(|value| Field { field, value }).collect()),
-            _ => Err(FormatError::WrongType { field, expected: "an array" }),
+        };
+        if items.len() > limit {
+            self.out_of_range("fewer elements");
+            items = &[];
         }
+        items.iter().map(move |value| Self { value: Some(value), ..self })
     }
 
     /// A text that names one of a fixed set.
-    pub fn one_of<T: Copy>(self, names: &[(&str, T)]) -> Result<T, FormatError> {
-        let field = self.field;
-        let text = self.text(64)?;
-        names
-            .iter()
-            .find(|(name, _)| *name == text)
-            .map(|(_, value)| *value)
-            .ok_or(FormatError::OutOfRange { field, expected: "one of the defined names" })
+    pub(crate) fn one_of<T: Copy>(self, names: &[(&str, T)]) -> T {
+        let text = self.name(64);
+        match names.iter().find(|(name, _)| *name == text) {
+            Some((_, value)) => *value,
+            None => {
+                self.out_of_range("one of the defined names");
+                names[0].1
+            }
+        }
+    }
+
+    /// The profile of the format.
+    pub(crate) fn profile(self, expected: &'static str) {
+        let actual = self.name(MAX_TEXT);
+        if actual != expected {
+            self.refuse(FormatError::Profile { expected, actual: actual.into() });
+        }
     }
 }

@@ -4,13 +4,14 @@
 //! [`decode`] refuses everything that has another, shorter or ordered-differently encoding, each by its own error.
 
 mod fields;
-mod read;
+mod reader;
 mod value;
 mod write;
 
 use alloc::vec::Vec;
 
-pub use fields::{Field, Fields, Map};
+pub use fields::Map;
+pub(crate) use fields::{Field, Fields, read};
 pub use value::Value;
 pub(crate) use write::Writer;
 
@@ -21,7 +22,7 @@ pub const MAX_DEPTH: usize = 8;
 
 /// Decodes exactly one deterministic CBOR item of at most `limit` bytes.
 pub fn decode(bytes: &[u8], limit: usize) -> Result<Value<'_>, FormatError> {
-    read::deterministic(bytes, limit)
+    reader::deterministic(bytes, limit)
 }
 
 /// Encodes a value; deterministic when its maps were made by [`Map`].

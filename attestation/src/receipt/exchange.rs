@@ -1,6 +1,5 @@
 use alloc::string::String;
 
-use crate::FormatError;
 use crate::cbor::{Field, Map, Value};
 use crate::commit::Commitment;
 use crate::statement::name_of;
@@ -78,22 +77,18 @@ impl Exchange {
             .build()
     }
 
-    pub(super) fn from_field(field: Field<'_>) -> Result<Self, FormatError> {
-        let mut fields = field.map()?;
-        let exchange = Self {
-            method: fields.required(1, "method")?.text(MAX_METHOD)?,
-            target: fields.required(2, "target")?.text(MAX_TARGET)?,
-            status: fields.required(3, "status")?.uint()?,
-            request: Commitment(fields.required(4, "request commitment")?.digest()?),
-            response: Commitment(fields.required(5, "response commitment")?.digest()?),
-            response_length: fields.required(6, "response length")?.uint()?,
-            streamed: fields.required(7, "streamed")?.boolean()?,
-            outcome: fields.required(8, "outcome")?.one_of(&Outcome::NAMES)?,
-        };
-        fields.finish()?;
-        match exchange.status {
-            100..=999 => Ok(exchange),
-            _ => Err(FormatError::OutOfRange { field: "status", expected: "100 to 999" }),
-        }
+    pub(super) fn of(field: Field<'_>) -> Self {
+        let exchange = field.map(|fields| Self {
+            method: fields.required(1, "method").text(MAX_METHOD),
+            target: fields.required(2, "target").text(MAX_TARGET),
+            status: fields.required(3, "status").short(),
+            request: Commitment(fields.required(4, "request commitment").digest()),
+            response: Commitment(fields.required(5, "response commitment").digest()),
+            response_length: fields.required(6, "response length").uint(),
+            streamed: fields.required(7, "streamed").boolean(),
+            outcome: fields.required(8, "outcome").one_of(&Outcome::NAMES),
+        });
+        field.check((100..=999).contains(&exchange.status), "status", "100 to 999");
+        exchange
     }
 }

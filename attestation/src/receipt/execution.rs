@@ -1,9 +1,9 @@
 use alloc::string::String;
 
+use crate::Digest;
 use crate::cbor::{Field, Fields, Map, Value};
 use crate::commit::Commitment;
 use crate::statement::{MAX_TEXT, name_of};
-use crate::{Digest, FormatError};
 
 /// What produced a response.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -115,13 +115,11 @@ impl Execution {
         }
     }
 
-    pub(super) fn from_field(field: Field<'_>) -> Result<Self, FormatError> {
-        let mut fields = field.map()?;
-        let execution = match fields.required(1, "execution kind")?.one_of(&KINDS)? {
-            Kind::Local => Self::Local(Local::from_fields(&mut fields)?),
-            Kind::Upstream => Self::Upstream(Upstream::from_fields(&mut fields)?),
-        };
-        fields.finish().map(|()| execution)
+    pub(super) fn of(field: Field<'_>) -> Self {
+        field.map(|fields| match fields.required(1, "execution kind").one_of(&KINDS) {
+            Kind::Local => Self::Local(Local::of(fields)),
+            Kind::Upstream => Self::Upstream(Upstream::of(fields)),
+        })
     }
 }
 
@@ -140,17 +138,17 @@ impl Local {
             .build()
     }
 
-    fn from_fields(fields: &mut Fields<'_>) -> Result<Self, FormatError> {
-        Ok(Self {
-            model: fields.required(2, "model")?.text(MAX_TEXT)?,
-            model_sha256: fields.required(3, "model sha256")?.digest()?,
-            prompt: Commitment(fields.required(4, "prompt commitment")?.digest()?),
-            prompt_tokens: Commitment(fields.required(5, "prompt token commitment")?.digest()?),
-            output_tokens: Commitment(fields.required(6, "output token commitment")?.digest()?),
-            sampling: Commitment(fields.required(7, "sampling commitment")?.digest()?),
-            arithmetic: fields.required(8, "arithmetic")?.text(MAX_TEXT)?,
-            engine: fields.required(9, "engine")?.text(MAX_TEXT)?,
-        })
+    fn of(fields: &mut Fields<'_>) -> Self {
+        Self {
+            model: fields.required(2, "model").text(MAX_TEXT),
+            model_sha256: fields.required(3, "model sha256").digest(),
+            prompt: Commitment(fields.required(4, "prompt commitment").digest()),
+            prompt_tokens: Commitment(fields.required(5, "prompt token commitment").digest()),
+            output_tokens: Commitment(fields.required(6, "output token commitment").digest()),
+            sampling: Commitment(fields.required(7, "sampling commitment").digest()),
+            arithmetic: fields.required(8, "arithmetic").text(MAX_TEXT),
+            engine: fields.required(9, "engine").text(MAX_TEXT),
+        }
     }
 }
 
@@ -173,29 +171,28 @@ impl Upstream {
             .build()
     }
 
-    fn from_fields(fields: &mut Fields<'_>) -> Result<Self, FormatError> {
-        Ok(Self {
-            provider: fields.required(2, "provider")?.text(MAX_TEXT)?,
-            host: fields.required(3, "host")?.text(MAX_TEXT)?,
-            port: fields.required(4, "port")?.uint()?,
-            tls: fields.optional(5, "tls").map(TlsPeer::from_field).transpose()?,
-            head: Commitment(fields.required(6, "head commitment")?.digest()?),
-            sent: Commitment(fields.required(7, "sent commitment")?.digest()?),
-            received: Commitment(fields.required(8, "received commitment")?.digest()?),
-            model_asked: fields.required(9, "model asked")?.text(MAX_TEXT)?,
-            model_answered: fields.optional(10, "model answered").map(|field| field.text(MAX_TEXT)).transpose()?,
-            request_id: fields.optional(11, "provider request id").map(|field| field.text(MAX_TEXT)).transpose()?,
-            credential: fields.required(12, "credential")?.one_of(&Credential::NAMES)?,
-            retries: fields.optional(13, "retries").map(retries).transpose()?.unwrap_or(0),
-        })
+    fn of(fields: &mut Fields<'_>) -> Self {
+        Self {
+            provider: fields.required(2, "provider").text(MAX_TEXT),
+            host: fields.required(3, "host").text(MAX_TEXT),
+            port: fields.required(4, "port").short(),
+            tls: fields.optional(5, "tls").map(TlsPeer::of),
+            head: Commitment(fields.required(6, "head commitment").digest()),
+            sent: Commitment(fields.required(7, "sent commitment").digest()),
+            received: Commitment(fields.required(8, "received commitment").digest()),
+            model_asked: fields.required(9, "model asked").text(MAX_TEXT),
+            model_answered: fields.optional(10, "model answered").map(|field| field.text(MAX_TEXT)),
+            request_id: fields.optional(11, "provider request id").map(|field| field.text(MAX_TEXT)),
+            credential: fields.required(12, "credential").one_of(&Credential::NAMES),
+            retries: fields.optional(13, "retries").map_or(0, retries),
+        }
     }
 }
 
-fn retries(field: Field<'_>) -> Result<u64, FormatError> {
-    match field.uint()? {
-        retries @ 1..=MAX_RETRIES => Ok(retries),
-        _ => Err(FormatError::OutOfRange { field: "retries", expected: "1 to 3, or absent" }),
-    }
+fn retries(field: Field<'_>) -> u64 {
+    let retries = field.uint();
+    field.check((1..=MAX_RETRIES).contains(&retries), "retries", "1 to 3, or absent");
+    retries
 }
 
 impl TlsPeer {
@@ -203,14 +200,12 @@ impl TlsPeer {
         Map::new().with(1, self.version).with(2, self.suite).with(3, &self.leaf_spki).with(4, &self.chain).build()
     }
 
-    fn from_field(field: Field<'_>) -> Result<Self, FormatError> {
-        let mut fields = field.map()?;
-        let peer = Self {
-            version: fields.required(1, "tls version")?.uint()?,
-            suite: fields.required(2, "tls suite")?.uint()?,
-            leaf_spki: fields.required(3, "leaf spki")?.digest()?,
-            chain: fields.required(4, "chain")?.digest()?,
-        };
-        fields.finish().map(|()| peer)
+    fn of(field: Field<'_>) -> Self {
+        field.map(|fields| Self {
+            version: fields.required(1, "tls version").short(),
+            suite: fields.required(2, "tls suite").short(),
+            leaf_spki: fields.required(3, "leaf spki").digest(),
+            chain: fields.required(4, "chain").digest(),
+        })
     }
 }

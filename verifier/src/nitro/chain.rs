@@ -1,8 +1,8 @@
 //! From a pinned root to the key that signs documents.
 
-use alloc::collections::BTreeSet;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
+use quoth_attestation::sorted::SortedSet;
 
 use quoth_attestation::Digest;
 
@@ -20,7 +20,7 @@ pub(crate) const MAX_BUNDLE: usize = 8;
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Anchor<'a> {
     /// Digests of root certificates.
-    pub(crate) roots: &'a BTreeSet<Digest>,
+    pub(crate) roots: &'a SortedSet<Digest>,
     /// What leaves under them are called.
     pub(crate) naming: Naming,
 }
@@ -52,7 +52,7 @@ impl<'a> Chain<'a> {
             return Err(Refusal::NitroChainRoot { expected: list(anchor.roots), actual: root });
         }
         let ders: Vec<&'a [u8]> = bundle.iter().copied().chain([leaf]).collect();
-        if ders.iter().collect::<BTreeSet<_>>().len() != ders.len() {
+        if ders.iter().enumerate().any(|(index, der)| ders[..index].contains(der)) {
             return Err(length);
         }
         let read = ders.iter().enumerate().map(|(position, der)| read(position, der));
@@ -154,6 +154,6 @@ fn is_region(byte: u8) -> bool {
     byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-'
 }
 
-fn list(roots: &BTreeSet<Digest>) -> String {
+fn list(roots: &SortedSet<Digest>) -> String {
     roots.iter().map(Digest::to_string).collect::<Vec<_>>().join(" or ")
 }

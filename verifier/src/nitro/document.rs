@@ -1,6 +1,6 @@
-use alloc::collections::BTreeMap;
 use alloc::string::String;
 use alloc::vec::Vec;
+use quoth_attestation::sorted::SortedMap;
 
 use quoth_attestation::measurement::Pcr;
 
@@ -27,7 +27,7 @@ pub(crate) struct Document<'a> {
     sign1: Sign1<'a>,
     module_id: String,
     timestamp: u64,
-    pcrs: BTreeMap<u64, Pcr>,
+    pcrs: SortedMap<u64, Pcr>,
     certificate: &'a [u8],
     cabundle: Vec<&'a [u8]>,
     public_key: Option<&'a [u8]>,
@@ -44,7 +44,7 @@ pub(crate) struct Attested<'a> {
     /// Registers 0 to 2.
     pub(crate) registers: [Pcr; 3],
     /// All registers, by index.
-    pub(crate) pcrs: BTreeMap<u64, Pcr>,
+    pub(crate) pcrs: SortedMap<u64, Pcr>,
     /// The enclave's public key.
     pub(crate) public_key: Option<&'a [u8]>,
     /// What the enclave had signed.
@@ -103,7 +103,7 @@ struct Fields<'a> {
     module_id: Option<String>,
     digest: Option<()>,
     timestamp: Option<u64>,
-    pcrs: Option<BTreeMap<u64, Pcr>>,
+    pcrs: Option<SortedMap<u64, Pcr>>,
     certificate: Option<&'a [u8]>,
     cabundle: Option<Vec<&'a [u8]>>,
     public_key: Option<Option<&'a [u8]>>,
@@ -165,8 +165,8 @@ fn timestamp(reader: &mut Reader<'_>) -> Result<u64, Refusal> {
     }
 }
 
-fn pcrs(reader: &mut Reader<'_>) -> Result<BTreeMap<u64, Pcr>, Refusal> {
-    let mut pcrs = BTreeMap::new();
+fn pcrs(reader: &mut Reader<'_>) -> Result<SortedMap<u64, Pcr>, Refusal> {
+    let mut pcrs = SortedMap::new();
     reader.map(MAX_PCRS, |reader| {
         let index = reader.uint()?;
         if index >= MAX_PCRS as u64 {

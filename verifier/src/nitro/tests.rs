@@ -7,9 +7,9 @@ mod forge;
 mod forged;
 mod node;
 
-use alloc::collections::BTreeSet;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
+use quoth_attestation::sorted::SortedSet;
 use std::path::PathBuf;
 use std::{env, fs};
 
@@ -38,14 +38,14 @@ fn documents() -> Vec<(String, Vec<u8>)> {
     files.into_iter().map(|path| (path.display().to_string(), fs::read(&path).unwrap())).collect()
 }
 
-fn roots() -> BTreeSet<Digest> {
+fn roots() -> SortedSet<Digest> {
     let file = folder().join("aws-nitro-root-g1.der");
     assert_eq!(Digest::of(&fs::read(file).unwrap()), AWS_ROOT_G1);
-    BTreeSet::from([AWS_ROOT_G1])
+    SortedSet::from([AWS_ROOT_G1])
 }
 
 /// `Ok` or the code of a refusal, at `later` seconds after the document's own time.
-fn judge(bytes: &[u8], roots: &BTreeSet<Digest>, naming: Naming, later: u64) -> Result<[bool; 3], &'static str> {
+fn judge(bytes: &[u8], roots: &SortedSet<Digest>, naming: Naming, later: u64) -> Result<[bool; 3], &'static str> {
     let [verdict, others @ ..] = every_way().map(|signatures| {
         let document = Document::parse(bytes)?;
         let validity = Validity { at: document.signed_at() + later, skew: 0 };
@@ -64,7 +64,7 @@ fn genuine_documents_verify_at_their_own_time() {
         assert_eq!(zero, [name.contains("-debug"); 3], "{name}");
         assert_eq!(judge(&bytes, &roots, Naming::Aws, 4 * 3600), Err("nitro.chain.validity"), "{name}");
         assert_eq!(judge(&bytes, &roots, Naming::Plain, 0), Err("nitro.chain.module"), "{name}");
-        assert_eq!(judge(&bytes, &BTreeSet::new(), Naming::Aws, 0), Err("nitro.chain.root"), "{name}");
+        assert_eq!(judge(&bytes, &SortedSet::new(), Naming::Aws, 0), Err("nitro.chain.root"), "{name}");
     }
 }
 

@@ -1,13 +1,13 @@
-use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::String;
 use alloc::vec::Vec;
+use quoth_attestation::sorted::SortedSet;
 
 use quoth_attestation::Digest;
 use quoth_attestation::statement::Platform;
 
 use super::{
-    Accept, AcceptUpstreams, DEFAULT_MAX_EVIDENCE_AGE, GREATEST_EVIDENCE_AGE, Image, LaunchDigest, MAX_ENTRIES,
-    MAX_FILE, MAX_NAME, NitroPins, Policy, SnpImage,
+    Accept, AcceptUpstreams, DEFAULT_MAX_EVIDENCE_AGE, GREATEST_EVIDENCE_AGE, Image, MAX_ENTRIES, MAX_FILE, MAX_NAME,
+    NitroPins, Policy, SnpImage,
 };
 use crate::snp::SnpRules;
 
@@ -38,7 +38,7 @@ pub enum PolicyError {
         actual: u64,
     },
     /// A platform that nobody knows.
-    #[error("unknown platform {actual:?}")]
+    #[error("unknown platform \"{actual}\"")]
     Platform {
         /// The name found.
         actual: String,
@@ -84,17 +84,17 @@ pub enum PolicyError {
 /// Makes a [`Policy`] in Rust. Nothing is accepted that was not named.
 #[derive(Clone, Debug, Default)]
 pub struct PolicyBuilder {
-    platforms: BTreeSet<Platform>,
-    roots: Option<Vec<Digest>>,
-    receipt_keys: Option<Vec<[u8; 32]>>,
-    images: Vec<Image>,
-    models: Option<Accept>,
-    upstreams: Option<AcceptUpstreams>,
-    config: Option<Accept>,
-    max_evidence_age: Option<u64>,
-    launches: Vec<SnpImage>,
-    nitro: Option<NitroPins>,
-    snp: Option<SnpRules>,
+    pub(super) platforms: SortedSet<Platform>,
+    pub(super) roots: Option<Vec<Digest>>,
+    pub(super) receipt_keys: Option<Vec<[u8; 32]>>,
+    pub(super) images: Vec<Image>,
+    pub(super) models: Option<Accept>,
+    pub(super) upstreams: Option<AcceptUpstreams>,
+    pub(super) config: Option<Accept>,
+    pub(super) max_evidence_age: Option<u64>,
+    pub(super) launches: Vec<SnpImage>,
+    pub(super) nitro: Option<NitroPins>,
+    pub(super) snp: Option<SnpRules>,
 }
 
 impl PolicyBuilder {
@@ -170,148 +170,139 @@ impl PolicyBuilder {
     /// # Errors
     /// [`PolicyError`] when a reference value is missing, or values contradict each other.
     pub fn build(self) -> Result<Policy, PolicyError> {
+        self.check()?;
+        let registers = |image: Image| (image.name, [image.pcr0, image.pcr1, image.pcr2]);
+        Ok(Policy {
+            platforms: self.platforms,
+            roots: self.roots.unwrap_or_default().into_iter().collect(),
+            receipt_keys: self.receipt_keys.unwrap_or_default().into_iter().collect(),
+            images: self.images.into_iter().map(registers).collect(),
+            // Without models only providers may answer.
+            models: self.models.unwrap_or(Accept::Only(SortedSet::new())),
+            upstreams: self.upstreams.unwrap_or_default(),
+            config: self.config,
+            max_evidence_age: self.max_evidence_age.unwrap_or(DEFAULT_MAX_EVIDENCE_AGE),
+            launches: self.launches.into_iter().map(|image| (image.name, image.launch)).collect(),
+            nitro: self.nitro.unwrap_or_default(),
+            snp: self.snp.unwrap_or_default(),
+        })
+    }
+
+    fn check(&self) -> Result<(), PolicyError> {
         if self.platforms.is_empty() {
-            return Err(PolicyError::Missing { field: "platforms", reason: "a policy accepts at least one" });
+            return missing("platforms", "a policy accepts at least one");
         }
-        let roots = self.paired(Platform::Simulated, "simulated.roots", self.roots.as_deref())?;
-        let receipt_keys = self.paired(Platform::None, "none.receipt_keys", self.receipt_keys.as_deref())?;
-        let images = self.checked_images()?;
-        let (launches, snp) = (self.checked_launches()?, self.checked_snp()?);
-        let nitro = self.checked_nitro()?;
-        let models = match (&self.models, &self.upstreams) {
-            (Some(models), _) => {
-                check_accept("models.accept", models)?;
-                models.clone()
-            }
-            // Only providers may answer.
-            (None, Some(_)) => Accept::Only(BTreeSet::new()),
-            (None, None) => {
-                let reason = "say which models may answer, or \"any\"";
-                return Err(PolicyError::Missing { field: "models.accept", reason });
-            }
-        };
-        let upstreams = self.upstreams.clone().unwrap_or_default();
-        if let (Some(_), AcceptUpstreams::Only(known)) = (&self.upstreams, &upstreams) {
-            in_range("upstreams.accept", 1, MAX_ENTRIES as u64, known.len() as u64)?;
+        self.check_paired(Platform::Simulated, "simulated.roots", self.roots.as_ref().map(Vec::len))?;
+        self.check_paired(Platform::None, "none.receipt_keys", self.receipt_keys.as_ref().map(Vec::len))?;
+        self.check_images()?;
+        self.check_launches()?;
+        self.check_snp()?;
+        self.check_nitro()?;
+        match (&self.models, &self.upstreams) {
+            (Some(models), _) => check_accept("models.accept", models)?,
+            (None, Some(_)) => {}
+            (None, None) => return missing("models.accept", "say which models may answer, or \"any\""),
+        }
+        if let Some(AcceptUpstreams::Only(known)) = &self.upstreams {
+            in_range("upstreams.accept", 1, MAX_ENTRIES, known.len())?;
         }
         if let Some(config) = &self.config {
             check_accept("config.accept", config)?;
         } else if self.platforms.contains(&Platform::None) {
             let reason = "nothing else vouches for the configuration of platform none";
-            return Err(PolicyError::Missing { field: "config.accept", reason });
+            return missing("config.accept", reason);
         }
         let max_evidence_age = self.max_evidence_age.unwrap_or(DEFAULT_MAX_EVIDENCE_AGE);
-        in_range("max_evidence_age", 1, GREATEST_EVIDENCE_AGE, max_evidence_age)?;
-        Ok(Policy {
-            platforms: self.platforms,
-            roots,
-            receipt_keys,
-            images,
-            models,
-            upstreams,
-            config: self.config,
-            max_evidence_age,
-            launches,
-            nitro,
-            snp,
-        })
+        in_bounds("max_evidence_age", 1, GREATEST_EVIDENCE_AGE, max_evidence_age)
     }
 
-    fn checked_launches(&self) -> Result<BTreeMap<String, BTreeSet<LaunchDigest>>, PolicyError> {
+    fn check_launches(&self) -> Result<(), PolicyError> {
         let field = "image.snp_launch";
         match (self.platforms.contains(&Platform::SevSnp), self.launches.is_empty()) {
-            (true, true) => return Err(PolicyError::Missing { field, reason: "its platform is accepted" }),
-            (false, false) => return Err(PolicyError::Contradiction { field, reason: "its platform is not accepted" }),
+            (true, true) => return missing(field, "its platform is accepted"),
+            (false, false) => return contradiction(field, "its platform is not accepted"),
             _ => {}
         }
-        in_range(field, 0, MAX_ENTRIES as u64, self.launches.len() as u64)?;
-        let mut launches = BTreeMap::new();
+        in_range(field, 0, MAX_ENTRIES, self.launches.len())?;
+        let mut names = SortedSet::new();
         for SnpImage { name, launch } in &self.launches {
-            in_range("image.name", 1, MAX_NAME as u64, name.len() as u64)?;
-            in_range(field, 1, MAX_ENTRIES as u64, launch.len() as u64)?;
+            in_range("image.name", 1, MAX_NAME, name.len())?;
+            in_range(field, 1, MAX_ENTRIES, launch.len())?;
             if launch.contains(&[0; 48]) {
-                return Err(PolicyError::Contradiction { field, reason: "a digest of zeros measures nothing" });
+                return contradiction(field, "a digest of zeros measures nothing");
             }
-            if launches.insert(name.clone(), launch.clone()).is_some() {
-                return Err(PolicyError::Contradiction {
-                    field: "image.name",
-                    reason: "two images have the same name",
-                });
-            }
+            check_new(names.insert(name))?;
         }
-        Ok(launches)
+        Ok(())
     }
 
-    fn checked_nitro(&self) -> Result<NitroPins, PolicyError> {
-        let pins = self.nitro.clone().unwrap_or_default();
-        if self.nitro.is_some() && !self.platforms.contains(&Platform::Nitro) {
-            return Err(PolicyError::Contradiction { field: "nitro", reason: "its platform is not accepted" });
+    fn check_nitro(&self) -> Result<(), PolicyError> {
+        let Some(pins) = &self.nitro else { return Ok(()) };
+        if !self.platforms.contains(&Platform::Nitro) {
+            return contradiction("nitro", "its platform is not accepted");
         }
         for (_, accepted) in pins.pinned() {
-            in_range("nitro", 1, MAX_ENTRIES as u64, accepted.len() as u64)?;
+            in_range("nitro", 1, MAX_ENTRIES, accepted.len())?;
             if accepted.contains(&[0; 48]) {
-                return Err(PolicyError::Contradiction { field: "nitro", reason: "a register of zeros pins nothing" });
+                return contradiction("nitro", "a register of zeros pins nothing");
             }
         }
-        Ok(pins)
+        Ok(())
     }
 
-    fn checked_snp(&self) -> Result<SnpRules, PolicyError> {
+    fn check_snp(&self) -> Result<(), PolicyError> {
         match (self.platforms.contains(&Platform::SevSnp), &self.snp) {
-            (false, None) => Ok(SnpRules::default()),
-            (false, Some(_)) => {
-                Err(PolicyError::Contradiction { field: "snp", reason: "its platform is not accepted" })
-            }
-            (true, None) => Err(PolicyError::Missing { field: "snp", reason: "its platform is accepted" }),
+            (false, None) => Ok(()),
+            (false, Some(_)) => contradiction("snp", "its platform is not accepted"),
+            (true, None) => missing("snp", "its platform is accepted"),
             (true, Some(rules)) => super::snp::checked(rules),
         }
     }
 
     /// A list that must be there with its platform, and only then.
-    fn paired<T: Copy + Ord>(
-        &self,
-        platform: Platform,
-        field: &'static str,
-        list: Option<&[T]>,
-    ) -> Result<BTreeSet<T>, PolicyError> {
-        match (self.platforms.contains(&platform), list) {
-            (false, None) => Ok(BTreeSet::new()),
-            (false, Some(_)) => Err(PolicyError::Contradiction { field, reason: "its platform is not accepted" }),
-            (true, None | Some([])) => Err(PolicyError::Missing { field, reason: "its platform is accepted" }),
-            (true, Some(list)) => {
-                in_range(field, 1, MAX_ENTRIES as u64, list.len() as u64)?;
-                Ok(list.iter().copied().collect())
-            }
+    fn check_paired(&self, platform: Platform, field: &'static str, length: Option<usize>) -> Result<(), PolicyError> {
+        match (self.platforms.contains(&platform), length) {
+            (false, None) => Ok(()),
+            (false, Some(_)) => contradiction(field, "its platform is not accepted"),
+            (true, None | Some(0)) => missing(field, "its platform is accepted"),
+            (true, Some(length)) => in_range(field, 1, MAX_ENTRIES, length),
         }
     }
 
-    fn checked_images(&self) -> Result<BTreeMap<String, super::Registers>, PolicyError> {
+    fn check_images(&self) -> Result<(), PolicyError> {
         let field = "image";
         match (self.platforms.iter().any(|platform| is_measured(*platform)), self.images.is_empty()) {
-            (true, true) => return Err(PolicyError::Missing { field, reason: "a measured platform is accepted" }),
-            (false, false) => {
-                return Err(PolicyError::Contradiction { field, reason: "no accepted platform is measured" });
-            }
+            (true, true) => return missing(field, "a measured platform is accepted"),
+            (false, false) => return contradiction(field, "no accepted platform is measured"),
             _ => {}
         }
-        in_range(field, 0, MAX_ENTRIES as u64, self.images.len() as u64)?;
-        let mut images = BTreeMap::new();
+        in_range(field, 0, MAX_ENTRIES, self.images.len())?;
+        let mut names = SortedSet::new();
         for image in &self.images {
-            in_range("image.name", 1, MAX_NAME as u64, image.name.len() as u64)?;
-            let registers = [image.pcr0, image.pcr1, image.pcr2];
+            in_range("image.name", 1, MAX_NAME, image.name.len())?;
             // Zero is what a debug enclave shows, and what a forgotten placeholder looks like.
-            if registers.contains(&[0; 48]) {
-                return Err(PolicyError::Contradiction { field, reason: "a register of zeros measures nothing" });
+            if [&image.pcr0, &image.pcr1, &image.pcr2].contains(&&[0; 48]) {
+                return contradiction(field, "a register of zeros measures nothing");
             }
-            if images.insert(image.name.clone(), registers).is_some() {
-                return Err(PolicyError::Contradiction {
-                    field: "image.name",
-                    reason: "two images have the same name",
-                });
-            }
+            check_new(names.insert(&image.name))?;
         }
-        Ok(images)
+        Ok(())
     }
+}
+
+fn check_new(name_is_new: bool) -> Result<(), PolicyError> {
+    match name_is_new {
+        true => Ok(()),
+        false => contradiction("image.name", "two images have the same name"),
+    }
+}
+
+fn missing(field: &'static str, reason: &'static str) -> Result<(), PolicyError> {
+    Err(PolicyError::Missing { field, reason })
+}
+
+fn contradiction(field: &'static str, reason: &'static str) -> Result<(), PolicyError> {
+    Err(PolicyError::Contradiction { field, reason })
 }
 
 fn is_measured(platform: Platform) -> bool {
@@ -321,14 +312,16 @@ fn is_measured(platform: Platform) -> bool {
 fn check_accept(field: &'static str, accept: &Accept) -> Result<(), PolicyError> {
     match accept {
         Accept::Any => Ok(()),
-        Accept::Only(digests) if digests.is_empty() => {
-            Err(PolicyError::Missing { field, reason: "an empty list accepts nothing" })
-        }
-        Accept::Only(digests) => in_range(field, 1, MAX_ENTRIES as u64, digests.len() as u64),
+        Accept::Only(digests) if digests.is_empty() => missing(field, "an empty list accepts nothing"),
+        Accept::Only(digests) => in_range(field, 1, MAX_ENTRIES, digests.len()),
     }
 }
 
-fn in_range(field: &'static str, least: u64, greatest: u64, actual: u64) -> Result<(), PolicyError> {
+fn in_range(field: &'static str, least: u64, greatest: usize, actual: usize) -> Result<(), PolicyError> {
+    in_bounds(field, least, greatest as u64, actual as u64)
+}
+
+fn in_bounds(field: &'static str, least: u64, greatest: u64, actual: u64) -> Result<(), PolicyError> {
     match (least..=greatest).contains(&actual) {
         true => Ok(()),
         false => Err(PolicyError::OutOfRange { field, least, greatest, actual }),

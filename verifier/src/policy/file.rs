@@ -1,8 +1,7 @@
 //! The TOML form of a policy.
 
-use alloc::collections::BTreeSet;
 use alloc::string::ToString;
-use alloc::vec::Vec;
+use quoth_attestation::sorted::SortedSet;
 
 use quoth_attestation::Digest;
 use quoth_attestation::statement::Platform;
@@ -16,127 +15,108 @@ const PLATFORMS: [Platform; 4] = [Platform::Nitro, Platform::SevSnp, Platform::S
 
 pub(super) fn parse(text: &str) -> Result<Policy, PolicyError> {
     check_length(text)?;
-    let tree = table::tree(text)?;
-    let mut file = Table::new(text, &tree);
-    let version = file.required("version")?.number()?;
+    table::read(text, policy)?.build()
+}
+
+fn policy(file: &mut Table<'_>) -> PolicyBuilder {
+    let mut builder = PolicyBuilder::default();
+    let version = file.required("version").number(u64::MAX);
     if version != VERSION {
-        return Err(PolicyError::Version { expected: VERSION, actual: version });
+        file.refuse(PolicyError::Version { expected: VERSION, actual: version });
     }
-    let mut builder = Policy::builder();
-    for name in file.required("platforms")?.texts()? {
-        builder = match PLATFORMS.into_iter().find(|platform| platform.name() == name) {
-            Some(platform) => builder.platform(platform),
-            None => return Err(PolicyError::Platform { actual: name.into() }),
-        };
+    for name in file.required("platforms").texts() {
+        match PLATFORMS.into_iter().find(|platform| platform.name() == name) {
+            Some(platform) => _ = builder.platforms.insert(platform),
+            None => file.refuse(PolicyError::Platform { actual: name.into() }),
+        }
     }
-    if let Some(roots) = only(&mut file, "simulated", "roots")? {
-        builder = builder.simulated_roots(digests("simulated.roots", &roots.texts()?)?);
+    builder.roots = only(file, "simulated", "roots").map(|roots| digests("simulated.roots", roots, &roots.texts()));
+    builder.receipt_keys =
+        only(file, "none", "receipt_keys").map(|keys| keys.hexes("none.receipt_keys", &keys.texts()));
+    if let Some(images) = file.optional("image") {
+        images.tables().for_each(|table| image(table, &mut builder));
     }
-    if let Some(keys) = only(&mut file, "none", "receipt_keys")? {
-        builder = builder.receipt_keys(list::<_, Vec<_>>("none.receipt_keys", &keys.texts()?)?);
-    }
-    for table in file.optional("image").map_or(Ok(Vec::new()), Value::tables)? {
-        builder = image(table, builder)?;
-    }
-    if let Some(table) = file.optional("nitro") {
-        builder = builder.nitro(nitro(table.table()?)?);
-    }
-    if let Some(table) = file.optional("snp") {
-        builder = builder.snp(snp::rules(table.table()?)?);
-    }
-    if let Some(models) = only(&mut file, "models", "accept")? {
-        builder = builder.models(accept("models.accept", models)?);
-    }
-    if let Some(upstreams) = only(&mut file, "upstreams", "accept")? {
-        builder = builder.upstreams(providers(upstreams)?);
-    }
-    if let Some(config) = only(&mut file, "config", "accept")? {
-        builder = builder.config(accept("config.accept", config)?);
-    }
-    if let Some(seconds) = file.optional("max_evidence_age") {
-        builder = builder.max_evidence_age(seconds.number()?);
-    }
-    file.finish()?;
-    builder.build()
+    builder.nitro = file.optional("nitro").map(nitro);
+    builder.snp = file.optional("snp").map(snp::rules);
+    builder.models = only(file, "models", "accept").map(|models| accept("models.accept", models));
+    builder.upstreams = only(file, "upstreams", "accept").map(providers);
+    builder.config = only(file, "config", "accept").map(|config| accept("config.accept", config));
+    builder.max_evidence_age = file.optional("max_evidence_age").map(|seconds| seconds.number(u64::MAX));
+    builder
 }
 
 /// The value of the one key of a table that may be there.
-fn only<'a>(file: &mut Table<'a>, table: &'static str, key: &'static str) -> Result<Option<Value<'a>>, PolicyError> {
-    let Some(table) = file.optional(table) else { return Ok(None) };
-    let mut table = table.table()?;
-    let value = table.required(key)?;
-    table.finish().map(|()| Some(value))
+fn only<'a>(file: &mut Table<'a>, table: &'static str, key: &'static str) -> Option<Value<'a>> {
+    let table = file.optional(table)?;
+    Some(table.table(|table| table.required(key)))
 }
 
-fn image(mut table: Table<'_>, mut builder: PolicyBuilder) -> Result<PolicyBuilder, PolicyError> {
-    let name = table.required("name")?.text()?;
-    let mut register = |key| table.optional(key).map(Value::text).transpose();
-    let registers = [register("pcr0")?, register("pcr1")?, register("pcr2")?];
-    let launch = table.optional("snp_launch").map(Value::texts).transpose()?;
-    table.finish()?;
-    let registers = match registers {
-        [Some(pcr0), Some(pcr1), Some(pcr2)] => Some([pcr0, pcr1, pcr2]),
-        [None, None, None] if launch.is_some() => None,
+fn image(value: Value<'_>, builder: &mut PolicyBuilder) {
+    let (name, registers, launch) = value.table(|table| {
+        let name = table.required("name").text();
+        let registers = ["pcr0", "pcr1", "pcr2"].map(|key| table.optional(key).map(Value::text));
+        (name, registers, table.optional("snp_launch").map(Value::texts))
+    });
+    match registers {
+        [Some(pcr0), Some(pcr1), Some(pcr2)] => builder.images.push(Image {
+            name: name.into(),
+            pcr0: value.hex("image.pcr0", pcr0),
+            pcr1: value.hex("image.pcr1", pcr1),
+            pcr2: value.hex("image.pcr2", pcr2),
+        }),
+        [None, None, None] if launch.is_some() => {}
         _ => {
             let reason = "an image has pcr0, pcr1 and pcr2, or snp_launch, or all of them";
-            return Err(PolicyError::Missing { field: "image", reason });
+            value.refuse(PolicyError::Missing { field: "image", reason });
         }
-    };
-    if let Some([pcr0, pcr1, pcr2]) = registers {
-        builder = builder.image(Image {
-            name: name.into(),
-            pcr0: bytes("image.pcr0", pcr0)?,
-            pcr1: bytes("image.pcr1", pcr1)?,
-            pcr2: bytes("image.pcr2", pcr2)?,
-        });
     }
-    match launch {
-        Some(launch) => {
-            Ok(builder.snp_image(SnpImage { name: name.into(), launch: list("image.snp_launch", &launch)? }))
-        }
-        None => Ok(builder),
+    if let Some(launch) = launch {
+        builder.launches.push(SnpImage { name: name.into(), launch: value.hexes("image.snp_launch", &launch) });
     }
 }
 
-fn nitro(mut table: Table<'_>) -> Result<NitroPins, PolicyError> {
-    let pins = NitroPins {
-        pcr3: pinned(&mut table, "pcr3", "nitro.pcr3")?,
-        pcr4: pinned(&mut table, "pcr4", "nitro.pcr4")?,
-        pcr8: pinned(&mut table, "pcr8", "nitro.pcr8")?,
-    };
-    table.finish().map(|()| pins)
+fn nitro(value: Value<'_>) -> NitroPins {
+    value.table(|table| NitroPins {
+        pcr3: pinned(table, "pcr3", "nitro.pcr3"),
+        pcr4: pinned(table, "pcr4", "nitro.pcr4"),
+        pcr8: pinned(table, "pcr8", "nitro.pcr8"),
+    })
 }
 
-fn accept(field: &'static str, value: Value<'_>) -> Result<Accept, PolicyError> {
-    match value.word_or_texts()? {
-        Ok("any") => Ok(Accept::Any),
-        Ok(_) => Err(PolicyError::Contradiction { field, reason: "neither \"any\" nor a list of SHA-256 digests" }),
-        Err(list) => Ok(Accept::only(digests(field, &list)?)),
+fn accept(field: &'static str, value: Value<'_>) -> Accept {
+    match value.word_or_texts() {
+        Ok("any") => Accept::Any,
+        Ok(_) => {
+            let reason = "neither \"any\" nor a list of SHA-256 digests";
+            value.refuse(PolicyError::Contradiction { field, reason });
+            Accept::Any
+        }
+        Err(texts) => Accept::Only(digests(field, value, &texts)),
     }
 }
 
 /// `"any"`, or `host:port` of each.
-fn providers(value: Value<'_>) -> Result<AcceptUpstreams, PolicyError> {
-    let field = "upstreams.accept";
-    let wrong = || PolicyError::Contradiction { field, reason: "neither \"any\" nor a list of host:port" };
+fn providers(value: Value<'_>) -> AcceptUpstreams {
     let provider = |text: &&str| {
         let (host, port) = text.rsplit_once(':')?;
         let port = port.parse().ok().filter(|number: &u16| *number > 0 && number.to_string() == port)?;
         let plain = |byte: u8| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.');
         (!host.is_empty() && host.bytes().all(plain)).then(|| (host.into(), port))
     };
-    match value.word_or_texts()? {
-        Ok("any") => Ok(AcceptUpstreams::Any),
-        Ok(_) => Err(wrong()),
-        Err(list) => {
-            let known = list.iter().map(provider).collect::<Option<BTreeSet<_>>>();
-            known.map(AcceptUpstreams::Only).ok_or_else(wrong)
-        }
-    }
+    let known = match value.word_or_texts() {
+        Ok("any") => return AcceptUpstreams::Any,
+        Ok(_) => None,
+        Err(texts) => texts.iter().map(provider).collect(),
+    };
+    AcceptUpstreams::Only(known.unwrap_or_else(|| {
+        let reason = "neither \"any\" nor a list of host:port";
+        value.refuse(PolicyError::Contradiction { field: "upstreams.accept", reason });
+        SortedSet::new()
+    }))
 }
 
-fn digests(field: &'static str, texts: &[&str]) -> Result<Vec<Digest>, PolicyError> {
-    texts.iter().map(|text| bytes(field, text).map(Digest)).collect()
+fn digests<T: FromIterator<Digest>>(field: &'static str, value: Value<'_>, texts: &[&str]) -> T {
+    texts.iter().map(|text| Digest(value.hex(field, text))).collect()
 }
 
 /// Values that are pinned under a key, if it is there.
@@ -144,20 +124,7 @@ pub(super) fn pinned<const N: usize>(
     table: &mut Table<'_>,
     key: &'static str,
     field: &'static str,
-) -> Result<Option<BTreeSet<[u8; N]>>, PolicyError> {
-    let texts = table.optional(key).map(Value::texts).transpose()?;
-    texts.map(|texts| list(field, &texts)).transpose()
-}
-
-/// Values of a list.
-fn list<const N: usize, T: FromIterator<[u8; N]>>(field: &'static str, texts: &[&str]) -> Result<T, PolicyError> {
-    texts.iter().map(|text| bytes(field, text)).collect()
-}
-
-fn bytes<const N: usize>(field: &'static str, text: &str) -> Result<[u8; N], PolicyError> {
-    let mut bytes = [0; N];
-    match hex::decode_to_slice(text, &mut bytes) {
-        Ok(()) => Ok(bytes),
-        Err(_) => Err(PolicyError::Hex { field, expected: 2 * N }),
-    }
+) -> Option<SortedSet<[u8; N]>> {
+    let value = table.optional(key)?;
+    Some(value.hexes(field, &value.texts()))
 }

@@ -1,69 +1,86 @@
 //! `[snp]` of a policy file.
 
-use super::table::{Table, Value};
+use super::table::Value;
 use super::{MAX_ENTRIES, PolicyError, file};
 use crate::snp::{Family, SigningKey, SnpRules, Tcb};
 
 /// VMPLs that there are.
 const GREATEST_VMPL: u32 = 3;
 
-pub(super) fn rules(mut table: Table<'_>) -> Result<SnpRules, PolicyError> {
+pub(super) fn rules(value: Value<'_>) -> SnpRules {
     let default = SnpRules::default();
-    let floors = table.required("floor")?.table()?;
-    let signers = table.optional("signers").map(Value::texts).transpose()?;
-    let mut number = |key, default| table.optional(key).map_or(Ok(default), Value::number);
-    let (max_vmpl, guest_svn) = (number("vmpl", default.max_vmpl)?, number("guest_svn", default.guest_svn)?);
-    let mut boolean = |key, default| table.optional(key).map_or(Ok(default), Value::boolean);
-    let rules = SnpRules {
-        floors: floors.named().map(|(name, table)| floor(name, table?)).collect::<Result<_, _>>()?,
-        signers: match signers {
-            Some(names) => names.into_iter().map(signer).collect::<Result<_, _>>()?,
-            None => default.signers,
-        },
-        max_vmpl,
-        smt: boolean("smt", default.smt)?,
-        debug: boolean("debug", default.debug)?,
-        migration: boolean("migration", default.migration)?,
-        alias_check: boolean("alias_check", default.alias_check)?,
-        ciphertext_hiding: boolean("ciphertext_hiding", default.ciphertext_hiding)?,
-        crl: boolean("crl", default.crl)?,
-        guest_svn,
-        chips: file::pinned(&mut table, "chip_ids", "snp.chip_ids")?,
-        host_data: file::pinned(&mut table, "host_data", "snp.host_data")?,
-        id_keys: file::pinned(&mut table, "id_keys", "snp.id_keys")?,
-        author_keys: file::pinned(&mut table, "author_keys", "snp.author_keys")?,
-    };
-    table.finish().map(|()| rules)
-}
-
-fn floor(name: &str, mut table: Table<'_>) -> Result<(Family, Tcb), PolicyError> {
-    let field = "snp.floor";
-    let Some(family) = Family::ALL.into_iter().find(|family| family.name() == name) else {
-        return Err(PolicyError::Contradiction { field, reason: "families are milan, genoa and turin" });
-    };
-    let fmc = match (family, table.optional("fmc")) {
-        (Family::Turin, Some(fmc)) => fmc.number()?,
-        (Family::Turin, None) => {
-            return Err(PolicyError::Missing { field: "snp.floor.turin.fmc", reason: "turin has one" });
+    value.table(|table| {
+        let floors = table.required("floor").table(|floors| floors.named().filter_map(floor).collect());
+        let signers = table
+            .optional("signers")
+            .map(|names| names.texts().into_iter().filter_map(|name| signer(names, name)).collect());
+        let mut number =
+            |key, default| table.optional(key).map_or(default, |value: Value<'_>| value.number(u32::MAX.into()) as u32);
+        let (max_vmpl, guest_svn) = (number("vmpl", default.max_vmpl), number("guest_svn", default.guest_svn));
+        let mut boolean = |key, default| table.optional(key).map_or(default, Value::boolean);
+        SnpRules {
+            floors,
+            signers: signers.unwrap_or(default.signers),
+            max_vmpl,
+            smt: boolean("smt", default.smt),
+            debug: boolean("debug", default.debug),
+            migration: boolean("migration", default.migration),
+            alias_check: boolean("alias_check", default.alias_check),
+            ciphertext_hiding: boolean("ciphertext_hiding", default.ciphertext_hiding),
+            crl: boolean("crl", default.crl),
+            guest_svn,
+            chips: file::pinned(table, "chip_ids", "snp.chip_ids"),
+            host_data: file::pinned(table, "host_data", "snp.host_data"),
+            id_keys: file::pinned(table, "id_keys", "snp.id_keys"),
+            author_keys: file::pinned(table, "author_keys", "snp.author_keys"),
         }
-        (_, Some(_)) => return Err(PolicyError::Contradiction { field, reason: "only turin has an fmc" }),
-        (_, None) => 0,
-    };
-    let mut level = |key| table.required(key)?.number();
-    let (bootloader, tee, snp, microcode) = (level("bootloader")?, level("tee")?, level("snp")?, level("microcode")?);
-    table.finish().map(|()| (family, Tcb { fmc, bootloader, tee, snp, microcode }))
+    })
 }
 
-fn signer(name: &str) -> Result<SigningKey, PolicyError> {
+fn floor((name, value): (&str, Value<'_>)) -> Option<(Family, Tcb)> {
+    let field = "snp.floor";
+    value.table(|table| {
+        let Some(family) = Family::ALL.into_iter().find(|family| family.name() == name) else {
+            let reason = "families are milan, genoa and turin";
+            value.refuse(PolicyError::Contradiction { field, reason });
+            return None;
+        };
+        let fmc = table.optional("fmc");
+        match (family, fmc) {
+            (Family::Turin, None) => {
+                value.refuse(PolicyError::Missing { field: "snp.floor.turin.fmc", reason: "turin has one" });
+            }
+            (Family::Milan | Family::Genoa, Some(_)) => {
+                value.refuse(PolicyError::Contradiction { field, reason: "only turin has an fmc" });
+            }
+            _ => {}
+        }
+        let level = |value: Value<'_>| value.number(u8::MAX.into()) as u8;
+        let tcb = Tcb {
+            fmc: fmc.map_or(0, level),
+            bootloader: level(table.required("bootloader")),
+            tee: level(table.required("tee")),
+            snp: level(table.required("snp")),
+            microcode: level(table.required("microcode")),
+        };
+        Some((family, tcb))
+    })
+}
+
+fn signer(value: Value<'_>, name: &str) -> Option<SigningKey> {
     match name {
-        "vcek" => Ok(SigningKey::Vcek),
-        "vlek" => Ok(SigningKey::Vlek),
-        _ => Err(PolicyError::Contradiction { field: "snp.signers", reason: "signers are vcek and vlek" }),
+        "vcek" => Some(SigningKey::Vcek),
+        "vlek" => Some(SigningKey::Vlek),
+        _ => {
+            let reason = "signers are vcek and vlek";
+            value.refuse(PolicyError::Contradiction { field: "snp.signers", reason });
+            None
+        }
     }
 }
 
 /// Rules that can accept something, and contradict nothing.
-pub(super) fn checked(rules: &SnpRules) -> Result<SnpRules, PolicyError> {
+pub(super) fn checked(rules: &SnpRules) -> Result<(), PolicyError> {
     let contradiction = |field, reason| Err(PolicyError::Contradiction { field, reason });
     if rules.floors.is_empty() {
         return Err(PolicyError::Missing { field: "snp.floor", reason: "name a floor for each accepted family" });
@@ -92,5 +109,5 @@ pub(super) fn checked(rules: &SnpRules) -> Result<SnpRules, PolicyError> {
             _ => {}
         }
     }
-    Ok(rules.clone())
+    Ok(())
 }

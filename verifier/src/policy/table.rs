@@ -1,18 +1,17 @@
 //! Takes a parsed table apart key by key, without serde: what browsers load is half as long for it.
 
-use alloc::format;
-use alloc::string::ToString;
 use alloc::vec::Vec;
-
-use toml::Spanned;
-use toml::de::{DeTable, DeValue};
+use core::cell::OnceCell;
 
 use super::PolicyError;
+use super::tree::{self, Entries, Node, Value as Tree};
 
-/// A table of a policy file. [`finish`](Self::finish) refuses what nobody took.
+/// A table of a policy file. The first thing that is wrong is remembered, and [`read`] refuses for it: what is taken after that
+/// means nothing.
 pub(super) struct Table<'a> {
     place: Place<'a>,
-    entries: &'a DeTable<'a>,
+    /// None where it is wrong already.
+    entries: Option<&'a Entries<'a>>,
     taken: Vec<&'static str>,
 }
 
@@ -20,7 +19,8 @@ pub(super) struct Table<'a> {
 #[derive(Clone, Copy)]
 pub(super) struct Value<'a> {
     place: Place<'a>,
-    value: &'a DeValue<'a>,
+    /// None where it is wrong already.
+    value: Option<&'a Tree<'a>>,
 }
 
 /// Where something stands, for errors.
@@ -30,127 +30,183 @@ struct Place<'a> {
     offset: usize,
     /// The key, or that of the table.
     key: &'static str,
+    wrong: &'a OnceCell<PolicyError>,
 }
 
-/// Reads `text` as TOML.
-pub(super) fn tree(text: &str) -> Result<DeTable<'_>, PolicyError> {
-    let tree = DeTable::parse(text).map_err(|error| PolicyError::Toml { message: error.to_string() })?;
-    Ok(tree.into_inner())
+/// Reads `text` as TOML: `take` takes it apart, and nothing may be left.
+pub(super) fn read<T>(text: &str, take: impl FnOnce(&mut Table<'_>) -> T) -> Result<T, PolicyError> {
+    let tree = Tree::Table(tree::read(text)?);
+    let wrong = OnceCell::new();
+    let place = Place { text, offset: 0, key: "the policy", wrong: &wrong };
+    let taken = Value { place, value: Some(&tree) }.table(take);
+    match wrong.into_inner() {
+        None => Ok(taken),
+        Some(error) => Err(error),
+    }
 }
 
 impl<'a> Table<'a> {
-    /// The whole file: its text and the tree of it.
-    pub(super) fn new(text: &'a str, tree: &'a DeTable<'a>) -> Self {
-        Self::at(Place { text, offset: 0, key: "the policy" }, tree)
-    }
-
-    fn at(place: Place<'a>, entries: &'a DeTable<'a>) -> Self {
-        Self { place, entries, taken: Vec::new() }
-    }
-
     /// Takes a key's value, if there is one.
     pub(super) fn optional(&mut self, key: &'static str) -> Option<Value<'a>> {
-        let value = self.entries.get(key)?;
+        let value = self.entries?.get(key)?;
         self.taken.push(key);
         Some(Value::new(self.place, key, value))
     }
 
     /// Takes a key's value.
-    pub(super) fn required(&mut self, key: &'static str) -> Result<Value<'a>, PolicyError> {
-        self.optional(key).ok_or_else(|| self.place.error(&format!("`{}` has no `{key}`", self.place.key)))
+    pub(super) fn required(&mut self, key: &'static str) -> Value<'a> {
+        self.optional(key).unwrap_or_else(|| {
+            self.place.wrong(&["`", self.place.key, "` has no `", key, "`"]);
+            Value { place: self.place, value: None }
+        })
     }
 
-    /// The tables under whatever keys there are.
-    pub(super) fn named(&self) -> impl Iterator<Item = (&'a str, Result<Self, PolicyError>)> {
+    /// The values under whatever keys there are.
+    pub(super) fn named(&mut self) -> impl Iterator<Item = (&'a str, Value<'a>)> {
         let place = self.place;
-        let entries = self.entries.iter();
-        entries.map(move |(name, value)| (name.get_ref().as_ref(), Value::new(place, place.key, value).table()))
+        let entries = self.entries.take().into_iter().flat_map(|entries| entries.iter());
+        entries.map(move |(key, value)| (key.name.as_ref(), Value::new(place, place.key, value)))
+    }
+
+    /// Remembers what is wrong.
+    pub(super) fn refuse(&self, error: PolicyError) {
+        self.place.refuse(error);
     }
 
     /// Refuses keys that were not taken.
-    pub(super) fn finish(self) -> Result<(), PolicyError> {
-        match self.entries.keys().find(|key| !self.taken.contains(&key.get_ref().as_ref())) {
-            None => Ok(()),
-            Some(key) => {
-                let place = Place { offset: key.span().start, ..self.place };
-                Err(place.error(&format!("`{}` has no key `{}`", place.key, key.get_ref())))
-            }
+    fn finish(self) {
+        let mut entries = self.entries.into_iter().flat_map(Entries::iter);
+        if let Some((key, _)) = entries.find(|(key, _)| !self.taken.contains(&key.name.as_ref())) {
+            let place = Place { offset: key.at, ..self.place };
+            place.wrong(&["`", place.key, "` has no key `", &key.name, "`"]);
         }
     }
 }
 
 impl<'a> Value<'a> {
-    fn new(within: Place<'a>, key: &'static str, value: &'a Spanned<DeValue<'a>>) -> Self {
-        Self { place: Place { offset: value.span().start, key, ..within }, value: value.get_ref() }
+    fn new(within: Place<'a>, key: &'static str, value: &'a Node<'a>) -> Self {
+        Self { place: Place { offset: value.at, key, ..within }, value: Some(&value.value) }
     }
 
-    /// A number that fits `T`.
-    pub(super) fn number<T: TryFrom<u64>>(self) -> Result<T, PolicyError> {
+    /// A number from 0 to `greatest`.
+    pub(super) fn number(self, greatest: u64) -> u64 {
         let number = match self.value {
-            DeValue::Integer(number) => u64::from_str_radix(number.as_str(), number.radix()).ok(),
+            Some(Tree::Integer { digits, radix }) => u64::from_str_radix(digits, *radix).ok(),
             _ => None,
         };
-        number.and_then(|number| T::try_from(number).ok()).ok_or_else(|| self.not("a number of its width"))
+        number.filter(|number| *number <= greatest).unwrap_or_else(|| {
+            self.is_not("a number of its width");
+            0
+        })
     }
 
     /// A boolean.
-    pub(super) fn boolean(self) -> Result<bool, PolicyError> {
+    pub(super) fn boolean(self) -> bool {
         match self.value {
-            DeValue::Boolean(truth) => Ok(*truth),
-            _ => Err(self.not("true or false")),
+            Some(Tree::Boolean(truth)) => *truth,
+            _ => {
+                self.is_not("true or false");
+                false
+            }
         }
     }
 
     /// A text.
-    pub(super) fn text(self) -> Result<&'a str, PolicyError> {
+    pub(super) fn text(self) -> &'a str {
         match self.value {
-            DeValue::String(text) => Ok(text),
-            _ => Err(self.not("a text")),
+            Some(Tree::Text(text)) => text,
+            _ => {
+                self.is_not("a text");
+                ""
+            }
         }
     }
 
     /// An array of texts.
-    pub(super) fn texts(self) -> Result<Vec<&'a str>, PolicyError> {
-        self.array("an array of texts")?.map(Self::text).collect()
+    pub(super) fn texts(self) -> Vec<&'a str> {
+        self.array("an array of texts").map(Self::text).collect()
     }
 
     /// A text, or an array of them.
-    pub(super) fn word_or_texts(self) -> Result<Result<&'a str, Vec<&'a str>>, PolicyError> {
+    pub(super) fn word_or_texts(self) -> Result<&'a str, Vec<&'a str>> {
         match self.value {
-            DeValue::String(text) => Ok(Ok(text)),
-            _ => self.texts().map(Err),
+            Some(Tree::Text(text)) => Ok(text),
+            _ => Err(self.texts()),
         }
     }
 
-    /// A table.
-    pub(super) fn table(self) -> Result<Table<'a>, PolicyError> {
-        match self.value {
-            DeValue::Table(entries) => Ok(Table::at(self.place, entries)),
-            _ => Err(self.not("a table")),
-        }
+    /// A table, of which nothing may be left.
+    pub(super) fn table<T>(self, take: impl FnOnce(&mut Table<'a>) -> T) -> T {
+        let mut table = self.opened();
+        let taken = take(&mut table);
+        table.finish();
+        taken
+    }
+
+    fn opened(self) -> Table<'a> {
+        let entries = match self.value {
+            Some(Tree::Table(entries)) => Some(entries),
+            _ => {
+                self.is_not("a table");
+                None
+            }
+        };
+        Table { place: self.place, entries, taken: Vec::new() }
     }
 
     /// An array of tables.
-    pub(super) fn tables(self) -> Result<Vec<Table<'a>>, PolicyError> {
-        self.array("an array of tables")?.map(Self::table).collect()
+    pub(super) fn tables(self) -> impl Iterator<Item = Self> {
+        self.array("an array of tables")
     }
 
-    fn array(self, expected: &str) -> Result<impl Iterator<Item = Self>, PolicyError> {
-        match self.value {
-            DeValue::Array(items) => Ok(items.iter().map(move |item| Self::new(self.place, self.place.key, item))),
-            _ => Err(self.not(expected)),
+    fn array(self, expected: &str) -> impl Iterator<Item = Self> {
+        let items = match self.value {
+            Some(Tree::Array { items, .. }) => Some(items),
+            _ => {
+                self.is_not(expected);
+                None
+            }
+        };
+        items.into_iter().flat_map(|items| items.iter()).map(move |item| Self::new(self.place, self.place.key, item))
+    }
+
+    fn is_not(self, expected: &str) {
+        if self.value.is_some() {
+            self.place.wrong(&["`", self.place.key, "` is not ", expected]);
         }
     }
 
-    fn not(&self, expected: &str) -> PolicyError {
-        self.place.error(&format!("`{}` is not {expected}", self.place.key))
+    /// Remembers what is wrong.
+    pub(super) fn refuse(self, error: PolicyError) {
+        self.place.refuse(error);
+    }
+
+    /// Bytes that are `text` in hexadecimal.
+    pub(super) fn hex<const N: usize>(self, field: &'static str, text: &str) -> [u8; N] {
+        let mut bytes = [0; N];
+        self.fill(field, text, &mut bytes);
+        bytes
+    }
+
+    fn fill(self, field: &'static str, text: &str, bytes: &mut [u8]) {
+        if hex::decode_to_slice(text, bytes).is_err() {
+            self.refuse(PolicyError::Hex { field, expected: 2 * bytes.len() });
+        }
+    }
+
+    /// Bytes that are texts in hexadecimal.
+    pub(super) fn hexes<const N: usize, T: FromIterator<[u8; N]>>(self, field: &'static str, texts: &[&str]) -> T {
+        texts.iter().map(|text| self.hex(field, text)).collect()
     }
 }
 
 impl Place<'_> {
-    fn error(&self, what: &str) -> PolicyError {
-        let before = self.text.as_bytes().get(..self.offset).unwrap_or_default();
-        let line = 1 + before.iter().filter(|byte| **byte == b'\n').count();
-        PolicyError::Toml { message: format!("line {line}: {what}") }
+    fn refuse(self, error: PolicyError) {
+        // The first one counts.
+        let _ = self.wrong.set(error);
+    }
+
+    fn wrong(self, what: &[&str]) {
+        self.refuse(tree::placed(self.text, self.offset, &what.concat()));
     }
 }

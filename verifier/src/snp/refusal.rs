@@ -190,7 +190,7 @@ pub enum SnpRefusal {
         actual: Family,
     },
     /// The policy does not accept this signer.
-    #[error("signed by {actual:?}, which the policy does not accept")]
+    #[error("signed by {}, which the policy does not accept", actual.shown())]
     SignerNotAllowed {
         /// The report's.
         actual: SigningKey,

@@ -26,6 +26,16 @@ pub enum SigningKey {
     Vlek,
 }
 
+impl SigningKey {
+    /// As texts have it.
+    pub(super) fn shown(self) -> &'static str {
+        match self {
+            Self::Vcek => "Vcek",
+            Self::Vlek => "Vlek",
+        }
+    }
+}
+
 /// A report, its layout checked, its signature **not yet verified**.
 pub(crate) struct Report {
     pub(crate) version: u32,

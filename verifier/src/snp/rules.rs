@@ -1,9 +1,9 @@
 //! What a policy asks of a genuine report.
 
-use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
+use quoth_attestation::sorted::{SortedMap, SortedSet};
 
 use super::{Attested, Family, SigningKey, SnpRefusal, Tcb};
 use crate::node::Checks;
@@ -29,9 +29,9 @@ const ALIAS_CHECK: u64 = 1 << 5;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SnpRules {
     /// Accepted families, each with the oldest firmware that is accepted.
-    pub floors: BTreeMap<Family, Tcb>,
+    pub floors: SortedMap<Family, Tcb>,
     /// Accepted signers.
-    pub signers: BTreeSet<SigningKey>,
+    pub signers: SortedSet<SigningKey>,
     /// Greatest VMPL that a report may be made at.
     pub max_vmpl: u32,
     /// Whether two threads of a core may belong to different guests.
@@ -49,19 +49,19 @@ pub struct SnpRules {
     /// Least GUEST_SVN.
     pub guest_svn: u32,
     /// Accepted chips; none for any. Under a VLEK there is no chip to name.
-    pub chips: Option<BTreeSet<[u8; 64]>>,
+    pub chips: Option<SortedSet<[u8; 64]>>,
     /// Accepted HOST_DATA; none for any.
-    pub host_data: Option<BTreeSet<[u8; 32]>>,
+    pub host_data: Option<SortedSet<[u8; 32]>>,
     /// Accepted ID key digests; none for any.
-    pub id_keys: Option<BTreeSet<[u8; 48]>>,
+    pub id_keys: Option<SortedSet<[u8; 48]>>,
     /// Accepted author key digests; none for any.
-    pub author_keys: Option<BTreeSet<[u8; 48]>>,
+    pub author_keys: Option<SortedSet<[u8; 48]>>,
 }
 
 impl Default for SnpRules {
     fn default() -> Self {
         Self {
-            floors: BTreeMap::new(),
+            floors: SortedMap::new(),
             signers: [SigningKey::Vcek].into(),
             max_vmpl: 0,
             smt: false,
@@ -106,7 +106,8 @@ impl SnpRules {
         if !self.signers.contains(&actual) {
             return Err(SnpRefusal::SignerNotAllowed { actual });
         }
-        let (expected, actual) = (format!("{:?}", self.signers), format!("{actual:?}"));
+        let signers = self.signers.iter().map(|signer| signer.shown()).collect::<Vec<_>>().join(", ");
+        let (expected, actual) = (["{", &signers, "}"].concat(), actual.shown());
         checks.held(
             "snp.signer.not_allowed",
             "the report is signed by an accepted kind of key",
@@ -256,7 +257,7 @@ impl SnpRules {
 
 fn pin<const N: usize>(
     field: &'static str,
-    accepted: Option<&BTreeSet<[u8; N]>>,
+    accepted: Option<&SortedSet<[u8; N]>>,
     found: &[u8; N],
     checks: &mut Checks,
 ) -> Result<(), SnpRefusal> {

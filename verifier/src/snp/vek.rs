@@ -2,15 +2,14 @@
 
 use alloc::vec::Vec;
 
-use der::Decode;
-use der::asn1::{Ia5StringRef, UintRef};
+use der::asn1::Ia5StringRef;
 use hex_literal::hex;
 
 use super::report::Report;
 use super::{Family, SigningKey, SnpRefusal, Tcb};
 use crate::crypto::P384Key;
 use crate::signatures::Foreseen;
-use crate::x509::{Certificate, Extension};
+use crate::x509::{Certificate, Extension, Item};
 
 /// The arc of AMD's extensions, 1.3.6.1.4.1.3704.1.
 const ARC: &[u8] = &hex!("2b060104019c7801");
@@ -99,7 +98,7 @@ struct Extensions<'a>(Vec<(&'a [u8], &'a [u8])>);
 
 impl<'a> Extensions<'a> {
     fn of(certificate: &'a Certificate<'_>) -> Self {
-        let own = |extension: &'a Extension<'_>| Some((extension.id.as_bytes().strip_prefix(ARC)?, extension.value));
+        let own = |extension: &'a Extension<'_>| Some((extension.id.strip_prefix(ARC)?, extension.value));
         Self(certificate.extensions.iter().filter_map(own).collect())
     }
 
@@ -113,18 +112,17 @@ impl<'a> Extensions<'a> {
 
     /// An INTEGER from 0 to 255.
     fn number(&mut self, oid: Oid) -> Result<u8, SnpRefusal> {
-        let number = UintRef::from_der(self.take(oid)?);
-        match number.map(|number| number.as_bytes()) {
+        let number = Item::of(self.take(oid)?).and_then(|item| item.uint());
+        match number {
             Ok([number]) => Ok(*number),
             _ => wrong(oid, "is no number from 0 to 255"),
         }
     }
 
     fn product(&mut self) -> Result<&'a str, SnpRefusal> {
-        match Ia5StringRef::from_der(self.take(PRODUCT)?) {
-            Ok(name) => Ok(name.as_str()),
-            Err(_) => wrong(PRODUCT, "is no name"),
-        }
+        let name =
+            Item::of(self.take(PRODUCT)?).ok().and_then(|item| item.content.decode_as::<Ia5StringRef<'a>>().ok());
+        name.map_or_else(|| wrong(PRODUCT, "is no name"), |name| Ok(name.as_str()))
     }
 
     fn finish(self) -> Result<(), SnpRefusal> {

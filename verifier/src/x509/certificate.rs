@@ -1,16 +1,16 @@
 use alloc::vec::Vec;
 
-use der::asn1::{BitStringRef, ObjectIdentifier};
-use der::{Decode, Reader, SliceReader};
 use hex_literal::hex;
 
-use super::der::{Extension, Name, Problem, Signed, default_false, extensions, octets, serial, time};
+use super::der::{Extension, Item, Items, Name, Problem, Signed, default_false, extensions};
 use crate::crypto::{P384Key, RsaKey};
 
 /// Version 3, behind its tag.
 const VERSION_3: &[u8] = &[0xa0, 3, 2, 1, 2];
-const BASIC_CONSTRAINTS: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.19");
-const KEY_USAGE: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.15");
+/// 2.5.29.19.
+const BASIC_CONSTRAINTS: &[u8] = &[0x55, 29, 19];
+/// 2.5.29.15.
+const KEY_USAGE: &[u8] = &[0x55, 29, 15];
 /// id-ecPublicKey with secp384r1 (RFC 5480 §2.1), AlgorithmIdentifier, DER.
 const P384: &[u8] = &hex!("301006072a8648ce3d020106052b81040022");
 /// rsaEncryption (RFC 3279 §2.3.1), AlgorithmIdentifier, DER.
@@ -61,23 +61,25 @@ impl<'a> Certificate<'a> {
     }
 
     fn read(signed: Signed<'a>) -> Result<Self, Problem> {
-        let (serial, issuer, validity, subject, key, extensions) = signed.body(|reader| {
-            if reader.tlv_bytes()? != VERSION_3 {
-                return Err(Problem("not of version 3"));
-            }
-            let serial = serial(reader)?;
-            signed.algorithm(reader)?;
-            let issuer = Name::read(reader)?;
-            let validity = reader.sequence(|reader| Ok::<_, Problem>((time(reader)?, time(reader)?)))?;
-            let subject = Name::read(reader)?;
-            let key = reader.sequence(PublicKey::read)?;
-            Ok((serial, issuer, validity, subject, key, extensions(reader, 3)?))
-        })?;
+        let mut body = Items::of(signed.body)?;
+        if body.next()?.der != VERSION_3 {
+            return Err(Problem("not of version 3"));
+        }
+        let serial = body.next()?.serial()?;
+        signed.check_algorithm(&mut body)?;
+        let issuer = Name::read(&body.next()?)?;
+        let mut times = body.next()?.sequence()?;
+        let validity = (times.next()?.time()?, times.next()?.time()?);
+        times.finish()?;
+        let subject = Name::read(&body.next()?)?;
+        let key = PublicKey::read(body.next()?.sequence()?)?;
+        let extensions = extensions(&mut body, 3)?;
+        body.finish()?;
         let known = [BASIC_CONSTRAINTS, KEY_USAGE];
         if extensions.iter().any(|extension| extension.critical && !known.contains(&extension.id)) {
             return Err(Problem("an unknown critical extension"));
         }
-        let find = |id| extensions.iter().find(|extension| extension.id == id);
+        let find = |id: &[u8]| extensions.iter().find(|extension| extension.id == id);
         let constraints = find(BASIC_CONSTRAINTS).map(BasicConstraints::read).transpose()?;
         let usage = find(KEY_USAGE).map(KeyUsage::read).transpose()?;
         Ok(Self { signed, serial, issuer, subject, validity, constraints, usage, extensions, key })
@@ -114,9 +116,9 @@ impl<'a> Certificate<'a> {
 }
 
 impl<'a> PublicKey<'a> {
-    fn read(reader: &mut SliceReader<'a>) -> Result<Option<Self>, Problem> {
-        let algorithm = reader.tlv_bytes()?;
-        let key = octets(BitStringRef::decode(reader)?)?;
+    fn read(mut items: Items<'a>) -> Result<Option<Self>, Problem> {
+        let (algorithm, key) = (items.next()?.der, items.next()?.octets()?);
+        items.finish()?;
         Ok(match algorithm {
             P384 => P384Key::read(key).map(Self::P384),
             RSA => RsaKey::read(key, RSA_BITS).map(Self::Rsa),
@@ -127,20 +129,17 @@ impl<'a> PublicKey<'a> {
 
 impl BasicConstraints {
     fn read(extension: &Extension<'_>) -> Result<Self, Problem> {
-        let mut reader = SliceReader::new(extension.value)?;
-        let this = reader.sequence(|reader| {
-            let ca = default_false(reader)?;
-            let path_length = if reader.is_finished() { None } else { Some(u8::decode(reader)?) };
-            Ok::<_, Problem>(Self { ca, path_length, critical: extension.critical })
-        })?;
-        reader.finish()?;
-        Ok(this)
+        let mut items = Items::of(extension.value)?;
+        let ca = default_false(&mut items)?;
+        let path_length = if items.is_finished() { None } else { Some(items.next()?.content.decode_as()?) };
+        items.finish()?;
+        Ok(Self { ca, path_length, critical: extension.critical })
     }
 }
 
 impl KeyUsage {
     fn read(extension: &Extension<'_>) -> Result<Self, Problem> {
-        let bits = BitStringRef::from_der(extension.value)?;
+        let bits = Item::of(extension.value)?.bits()?;
         let bit = |number| bits.get(number) == Some(true);
         Ok(Self { digital_signature: bit(0), key_cert_sign: bit(5) })
     }

@@ -1,14 +1,17 @@
 use alloc::vec::Vec;
 
-use der::asn1::ObjectIdentifier;
-use der::{Reader, Tag};
-
-use super::der::{Name, Problem, Signed, each, extensions, serial, time};
+use super::der::{Items, Name, Problem, Signed, extensions};
 
 /// Version 2.
 const VERSION_2: &[u8] = &[2, 1, 1];
-const AUTHORITY_KEY_ID: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.35");
-const CRL_NUMBER: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.20");
+/// 2.5.29.35.
+const AUTHORITY_KEY_ID: &[u8] = &[0x55, 29, 35];
+/// 2.5.29.20.
+const CRL_NUMBER: &[u8] = &[0x55, 29, 20];
+/// Tags.
+const SEQUENCE: u8 = 0x30;
+const UTC_TIME: u8 = 0x17;
+const GENERALIZED_TIME: u8 = 0x18;
 
 /// A whole revocation list (RFC 5280 §5), read and **not verified**.
 pub(crate) struct RevocationList<'a> {
@@ -30,44 +33,42 @@ impl<'a> RevocationList<'a> {
     }
 
     fn read(signed: Signed<'a>) -> Result<Self, Problem> {
-        let (issuer, this_update, next_update, revoked) = signed.body(|reader| {
-            if reader.tlv_bytes()? != VERSION_2 {
-                return Err(Problem("not of version 2"));
-            }
-            signed.algorithm(reader)?;
-            let issuer = Name::read(reader)?;
-            let this_update = time(reader)?;
-            let next_update = match Tag::peek(reader) {
-                Ok(Tag::UtcTime | Tag::GeneralizedTime) => time(reader)?,
-                _ => return Err(Problem("says not until when it holds")),
-            };
-            let revoked = match Tag::peek(reader) {
-                Ok(Tag::Sequence) => revoked(reader.tlv_bytes()?)?,
-                _ => Vec::new(),
-            };
-            // A delta or partial list would say less than it seems to.
-            let known = [AUTHORITY_KEY_ID, CRL_NUMBER];
-            match extensions(reader, 0)?.iter().all(|extension| known.contains(&extension.id)) {
-                true => Ok((issuer, this_update, next_update, revoked)),
-                false => Err(Problem("has an unknown extension")),
-            }
-        })?;
+        let mut body = Items::of(signed.body)?;
+        if body.next()?.der != VERSION_2 {
+            return Err(Problem("not of version 2"));
+        }
+        signed.check_algorithm(&mut body)?;
+        let issuer = Name::read(&body.next()?)?;
+        let this_update = body.next()?.time()?;
+        if !body.begins_with(UTC_TIME) && !body.begins_with(GENERALIZED_TIME) {
+            return Err(Problem("says not until when it holds"));
+        }
+        let next_update = body.next()?.time()?;
+        let revoked = match body.begins_with(SEQUENCE) {
+            true => revoked(body.next()?.sequence()?)?,
+            false => Vec::new(),
+        };
+        // A delta or partial list would say less than it seems to.
+        let known = [AUTHORITY_KEY_ID, CRL_NUMBER];
+        if !extensions(&mut body, 0)?.iter().all(|extension| known.contains(&extension.id)) {
+            return Err(Problem("has an unknown extension"));
+        }
+        body.finish()?;
         Ok(Self { signed, issuer, this_update, next_update, revoked })
     }
 }
 
 /// The serial numbers of a list's entries. Why each was revoked does not matter.
-fn revoked(list: &[u8]) -> Result<Vec<&[u8]>, Problem> {
+fn revoked(mut list: Items<'_>) -> Result<Vec<&[u8]>, Problem> {
     let mut serials = Vec::new();
-    each(list, |reader| {
-        reader.sequence(|reader| {
-            serials.push(serial(reader)?);
-            time(reader)?;
-            if !reader.is_finished() {
-                reader.tlv_bytes()?;
-            }
-            Ok(())
-        })
-    })?;
+    while !list.is_finished() {
+        let mut entry = list.next()?.sequence()?;
+        serials.push(entry.next()?.serial()?);
+        entry.next()?.time()?;
+        if !entry.is_finished() {
+            entry.next()?;
+        }
+        entry.finish()?;
+    }
     Ok(serials)
 }

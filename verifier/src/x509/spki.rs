@@ -1,38 +1,36 @@
 //! As little of a certificate as is needed to find its key: providers' may be of any kind.
 
-use der::{Reader, SliceReader, Tag};
+use super::der::{Item, Items, Problem, Signed};
 
-use super::der::{Problem, Signed};
+/// What begins tags that depend on their context.
+const CONTEXT_SPECIFIC: u8 = 0b10;
 
 /// The SubjectPublicKeyInfo (RFC 5280 §4.1.2.7) of any certificate, DER. Nothing else of it is looked at.
 pub(crate) fn public_key_info(certificate: &[u8]) -> Option<&[u8]> {
     let signed = Signed::parse(certificate).ok()?;
-    let found = signed.body(|reader| {
+    let found = || {
+        let mut body = Items::of(signed.body)?;
+        let first = body.next()?.der;
         // A certificate of version 1 does not say so.
-        if matches!(Tag::peek(reader)?, Tag::ContextSpecific { .. }) {
-            reader.tlv_bytes()?;
+        if first.first().is_some_and(|tag| tag >> 6 == CONTEXT_SPECIFIC) {
+            body.next()?;
         }
-        // Serial number, algorithm, issuer, validity, subject.
-        for _ in 0..5 {
-            reader.tlv_bytes()?;
+        // After the serial number: algorithm, issuer, validity, subject.
+        for _ in 0..4 {
+            body.next()?;
         }
-        let key = reader.tlv_bytes()?;
-        while !reader.is_finished() {
-            reader.tlv_bytes()?;
+        let key = body.next()?.der;
+        while !body.is_finished() {
+            body.next()?;
         }
-        Ok(key)
-    });
-    found.ok()
+        Ok::<_, Problem>(key)
+    };
+    found().ok()
 }
 
 /// Whether the bytes are exactly one item of DER, by its own length.
 pub(crate) fn is_one_item(bytes: &[u8]) -> bool {
-    let item = || {
-        let mut reader = SliceReader::new(bytes)?;
-        reader.tlv_bytes()?;
-        Ok::<_, Problem>(reader.finish()?)
-    };
-    item().is_ok()
+    Item::of(bytes).is_ok()
 }
 
 #[cfg(test)]

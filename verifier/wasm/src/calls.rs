@@ -2,14 +2,13 @@ use alloc::boxed::Box;
 use alloc::string::ToString;
 use alloc::vec::Vec;
 
-use quoth_attestation::binding::Nonce;
 use quoth_attestation::commit::Opening;
+use quoth_attestation::json::Writer;
 use quoth_attestation::receipt::Execution;
 use quoth_verifier::{
     Check, HardwareEvidence, HardwareVerdict, Policy, Refusal, Request, Time, TimeChoice, VerifiedExchange,
     VerifiedNode, Verifier,
 };
-use serde_json::{Value, json};
 
 use crate::fields::Fields;
 use crate::objects::{self, Object};
@@ -20,185 +19,241 @@ pub(crate) enum Kind {
     Bytes = 1,
 }
 
-enum Answer {
-    Json(Value),
-    Bytes(Vec<u8>),
-}
-
 /// Does what a call says: its first byte names it, fields follow.
 pub(crate) fn answer(call: &[u8]) -> (Kind, Vec<u8>) {
-    let done = call.split_first().and_then(|(what, fields)| done(*what, Fields::new(fields)));
-    match done.unwrap_or(Answer::Json(json!({ "error": { "code": "call", "message": "the call is malformed" } }))) {
-        Answer::Json(value) => (Kind::Text, value.to_string().into_bytes()),
-        Answer::Bytes(bytes) => (Kind::Bytes, bytes),
+    let mut json = Writer::new();
+    let done = call.split_first().and_then(|(what, fields)| done(*what, Fields::new(fields), &mut json));
+    match done {
+        Some(Answer::Json) => (Kind::Text, json.finish().into_bytes()),
+        Some(Answer::Bytes(bytes)) => (Kind::Bytes, bytes),
+        None => {
+            let mut json = Writer::new();
+            error(&mut json, "call", "the call is malformed");
+            (Kind::Text, json.finish().into_bytes())
+        }
     }
 }
 
-fn done(what: u8, mut fields: Fields<'_>) -> Option<Answer> {
-    let answer = match what {
-        0 => open(fields.text()?),
-        1 => objects::take(fields.number()?).map(|_| json!({}))?,
+enum Answer {
+    /// What was written.
+    Json,
+    Bytes(Vec<u8>),
+}
+
+fn done(what: u8, mut fields: Fields<'_>, json: &mut Writer) -> Option<Answer> {
+    match what {
+        0 => open(fields.text()?, json),
+        1 => {
+            objects::take(fields.number()?)?;
+            json.object(|_| ());
+        }
         2 => {
             let (number, at) = (fields.number()?, fields.number()?);
             let evidence = HardwareEvidence::Nitro { document: fields.bytes()?.to_vec() };
-            hardware(number, &evidence, at)?
+            hardware(number, &evidence, at, json)?;
         }
         3 => {
             let (number, at) = (fields.number()?, fields.number()?);
             let report = fields.bytes()?.to_vec();
             let evidence = HardwareEvidence::SevSnp { report, certificates: fields.list()?, crls: fields.list()? };
-            hardware(number, &evidence, at)?
+            hardware(number, &evidence, at, json)?;
         }
-        4 => appraise(fields.number()?, fields.bytes()?, fields.bytes()?, fields.number()?)?,
-        5 => stream(fields)?,
-        6 => return push(fields.number()?, fields.bytes()?),
-        7 => finish(fields.number()?)?,
-        8 => transcript(fields.number()?, fields.bytes()?, fields.number()?)?,
+        4 => appraise(fields, json)?,
+        5 => stream(fields, json)?,
+        6 => return push(fields.number()?, fields.bytes()?, json),
+        7 => finish(fields.number()?, json)?,
+        8 => transcript(fields, json)?,
         _ => return None,
-    };
-    Some(Answer::Json(answer))
+    }
+    Some(Answer::Json)
 }
 
-fn open(policy: &str) -> Value {
+fn open(policy: &str, json: &mut Writer) {
     match Policy::from_toml(policy) {
-        Ok(policy) => json!({ "number": objects::keep(Object::Verifier(Box::new(Verifier::new(policy)))) }),
-        Err(error) => json!({ "error": { "code": "policy.invalid", "message": error.to_string() } }),
+        Ok(policy) => kept(Object::Verifier(Box::new(Verifier::new(policy))), json),
+        Err(wrong) => error(json, "policy.invalid", &wrong.to_string()),
     }
 }
 
-fn hardware(number: u64, evidence: &HardwareEvidence, at: u64) -> Option<Value> {
-    let HardwareVerdict { platform, genuine, accepted, checks, time_basis } = verifier(number)?.hardware(evidence, at);
-    let refusal = genuine.as_ref().err().or(accepted.as_ref().err());
-    Some(json!({
-        "platform": platform.name(),
-        "genuine": genuine.is_ok(),
-        "accepted": accepted.is_ok(),
-        "image": accepted.as_ref().ok(),
-        "refusal": refusal.map(refused),
-        "time_basis": time_basis,
-        "checks": checked(&checks),
-    }))
+fn hardware(number: u64, evidence: &HardwareEvidence, at: u64, json: &mut Writer) -> Option<()> {
+    let verdict = with_verifier(number, |verifier| verifier.hardware(evidence, at))?;
+    let HardwareVerdict { platform, genuine, accepted, checks, time_basis } = verdict;
+    json.object(|json| {
+        json.key("platform").text(platform.name());
+        json.key("genuine").boolean(genuine.is_ok());
+        json.key("accepted").boolean(accepted.is_ok());
+        json.key("image");
+        match &accepted {
+            Ok(image) => json.text(image),
+            Err(_) => json.null(),
+        }
+        json.key("refusal");
+        match genuine.and(accepted) {
+            Ok(_) => json.null(),
+            Err(refusal) => refused(&refusal, json),
+        }
+        json.key("time_basis").text(time_basis);
+        checked(&checks, json);
+    });
+    Some(())
 }
 
 /// `now` 0: evidence of a past moment is not appraised by itself, only in a transcript.
-fn appraise(number: u64, evidence: &[u8], nonce: &[u8], now: u64) -> Option<Value> {
-    let nonce = if nonce.is_empty() { None } else { Some(Nonce::new(nonce).ok()?) };
-    let verdict = verifier(number)?.node(evidence, nonce.as_ref(), Time::Live { now });
-    Some(judged(verdict, |node| {
-        let mut value = described(&node);
-        value["number"] = objects::keep(Object::Node(node)).into();
-        value
-    }))
+fn appraise(mut fields: Fields<'_>, json: &mut Writer) -> Option<()> {
+    let (number, evidence) = (fields.number()?, fields.bytes()?);
+    let (nonce, now) = (fields.nonce()?, fields.number()?);
+    let verdict = with_verifier(number, |verifier| verifier.node(evidence, nonce.as_ref(), Time::Live { now }))?;
+    judged(verdict, json, |node, json| {
+        described(&node, json);
+        json.key("number").number(objects::keep(Object::Node(node)).into());
+    });
+    Some(())
 }
 
-fn stream(mut fields: Fields<'_>) -> Option<Value> {
+fn stream(mut fields: Fields<'_>, json: &mut Writer) -> Option<()> {
     let node = objects::with(fields.number()?, |object| match object {
         Object::Node(node) => Some(node.clone()),
         _ => None,
     })?;
     let request =
         Request { method: fields.text()?.into(), target: fields.text()?.into(), body: fields.bytes()?.to_vec() };
-    let nonce = fields.bytes()?;
-    let nonce = if nonce.is_empty() { None } else { Some(Nonce::new(nonce).ok()?) };
+    let nonce = fields.nonce()?;
     let (opening, cti) = (Opening::new(fields.array()?), fields.array()?);
     let status = u16::try_from(fields.number()?).ok()?;
     let stream = node.stream(&request, nonce.as_ref(), opening, Some(cti), status);
-    Some(json!({ "number": objects::keep(Object::Stream(Box::new(stream))) }))
+    kept(Object::Stream(Box::new(stream)), json);
+    Some(())
 }
 
-fn push(number: u64, bytes: &[u8]) -> Option<Answer> {
+fn push(number: u64, bytes: &[u8], json: &mut Writer) -> Option<Answer> {
     let pushed = objects::with(number, |object| match object {
         Object::Stream(stream) => Some(stream.push(bytes)),
         _ => None,
     })?;
-    Some(match pushed {
-        Ok(bytes) => Answer::Bytes(bytes),
-        Err(refusal) => Answer::Json(json!({ "error": refused(&refusal) })),
-    })
+    match pushed {
+        Ok(bytes) => Some(Answer::Bytes(bytes)),
+        Err(refusal) => {
+            json.object(|json| refused(&refusal, json.key("error")));
+            Some(Answer::Json)
+        }
+    }
 }
 
-fn finish(number: u64) -> Option<Value> {
+fn finish(number: u64, json: &mut Writer) -> Option<()> {
     match objects::take(number)? {
-        Object::Stream(stream) => Some(judged(stream.finish(), |exchange| exchanged(&exchange))),
-        _ => None,
+        Object::Stream(stream) => judged(stream.finish(), json, |exchange, json| exchanged(&exchange, json)),
+        _ => return None,
     }
+    Some(())
 }
 
 /// `now` 0: at the moment of the transcript's own receipt.
-fn transcript(number: u64, file: &[u8], now: u64) -> Option<Value> {
+fn transcript(mut fields: Fields<'_>, json: &mut Writer) -> Option<()> {
+    let (number, file, now) = (fields.number()?, fields.bytes()?, fields.number()?);
     let time = if now == 0 { TimeChoice::Archived } else { TimeChoice::Live { now } };
-    let verdict = verifier(number)?.transcript(file, time);
-    Some(judged(verdict, |proven| {
-        let mut value = exchanged(proven.exchange());
-        value["node"] = described(proven.node());
-        value
-    }))
+    let verdict = with_verifier(number, |verifier| verifier.transcript(file, time))?;
+    judged(verdict, json, |proven, json| {
+        exchanged(proven.exchange(), json);
+        json.key("node").object(|json| described(proven.node(), json));
+    });
+    Some(())
 }
 
-fn verifier(number: u64) -> Option<Box<Verifier>> {
+fn with_verifier<T>(number: u64, work: impl FnOnce(&Verifier) -> T) -> Option<T> {
     objects::with(number, |object| match object {
-        Object::Verifier(verifier) => Some(verifier.clone()),
+        Object::Verifier(verifier) => Some(work(verifier)),
         _ => None,
     })
 }
 
-fn judged<T>(verdict: Result<T, Refusal>, show: impl FnOnce(T) -> Value) -> Value {
-    match verdict {
-        Ok(proven) => show(proven),
-        Err(refusal) => json!({ "error": refused(&refusal) }),
-    }
+fn kept(object: Object, json: &mut Writer) {
+    json.object(|json| json.key("number").number(objects::keep(object).into()));
 }
 
-fn refused(refusal: &Refusal) -> Value {
-    json!({ "code": refusal.code(), "message": refusal.to_string() })
+/// `show` writes members.
+fn judged<T>(verdict: Result<T, Refusal>, json: &mut Writer, show: impl FnOnce(T, &mut Writer)) {
+    json.object(|json| match verdict {
+        Ok(proven) => show(proven, json),
+        Err(refusal) => refused(&refusal, json.key("error")),
+    });
 }
 
-fn checked(checks: &[Check]) -> Value {
-    let show = |check: &Check| {
-        let Check { code, what, source, expected, found } = check;
-        json!({ "code": code, "what": what, "source": source, "expected": expected, "found": found })
-    };
-    checks.iter().map(show).collect()
+fn refused(refusal: &Refusal, json: &mut Writer) {
+    explained(json, refusal.code(), &refusal.to_string());
 }
 
-fn described(node: &VerifiedNode) -> Value {
+fn error(json: &mut Writer, code: &str, message: &str) {
+    json.object(|json| explained(json.key("error"), code, message));
+}
+
+fn explained(json: &mut Writer, code: &str, message: &str) {
+    json.object(|json| texts(json, &[("code", code), ("message", message)]));
+}
+
+/// Members that are texts.
+fn texts(json: &mut Writer, members: &[(&str, &str)]) {
+    members.iter().for_each(|(name, text)| json.key(name).text(text));
+}
+
+fn checked(checks: &[Check], json: &mut Writer) {
+    json.key("checks").array(checks, |json, Check { code, what, source, expected, found }| {
+        let members = [("code", *code), ("what", what), ("source", source), ("expected", expected), ("found", found)];
+        json.object(|json| texts(json, &members));
+    });
+}
+
+fn described(node: &VerifiedNode, json: &mut Writer) {
     let statement = node.statement();
-    let model =
-        |model: &quoth_attestation::statement::Model| json!({ "name": model.name, "sha256": model.sha256.to_string() });
-    json!({
-        "platform": node.platform().name(),
-        "image": node.image(),
-        "digest": node.digest().to_string(),
-        "tls_key": node.tls_key().to_string(),
-        "receipt_key": hex::encode(statement.keys.receipt),
-        "config": statement.config.to_string(),
-        "models": statement.models.iter().map(model).collect::<Value>(),
-        "issued": statement.issued,
-        "not_after": statement.not_after,
-        "time_basis": node.time_basis(),
-        "checks": checked(node.checks()),
-    })
+    texts(
+        json,
+        &[
+            ("platform", node.platform().name()),
+            ("digest", &node.digest().to_string()),
+            ("tls_key", &node.tls_key().to_string()),
+            ("receipt_key", &hex::encode(statement.keys.receipt)),
+            ("config", &statement.config.to_string()),
+            ("time_basis", node.time_basis()),
+        ],
+    );
+    json.key("image");
+    match node.image() {
+        Some(image) => json.text(image),
+        None => json.null(),
+    }
+    json.key("models").array(&statement.models, |json, model| {
+        json.object(|json| texts(json, &[("name", &model.name), ("sha256", &model.sha256.to_string())]));
+    });
+    json.key("issued").number(statement.issued);
+    json.key("not_after").number(statement.not_after);
+    checked(node.checks(), json);
 }
 
-fn exchanged(exchange: &VerifiedExchange) -> Value {
+fn exchanged(exchange: &VerifiedExchange, json: &mut Writer) {
     let receipt = exchange.receipt();
     let claims = receipt.claims();
-    let execution = match &claims.execution {
+    texts(
+        json,
+        &[
+            ("receipt", &receipt.digest().to_string()),
+            ("cti", &hex::encode(claims.cti)),
+            ("level", claims.level.name()),
+            ("outcome", claims.exchange.outcome.name()),
+        ],
+    );
+    json.key("seq").number(claims.seq);
+    json.key("issued").number(claims.iat);
+    json.key("status").number(claims.exchange.status.into());
+    json.key("streamed").boolean(claims.exchange.streamed);
+    json.key("execution");
+    match &claims.execution {
         Some(Execution::Local(local)) => {
-            json!({ "model": local.model, "engine": local.engine, "arithmetic": local.arithmetic })
+            let members = [("model", &local.model[..]), ("engine", &local.engine), ("arithmetic", &local.arithmetic)];
+            json.object(|json| texts(json, &members));
         }
-        Some(Execution::Upstream(upstream)) => json!({ "host": upstream.host, "model_asked": upstream.model_asked }),
-        None => Value::Null,
-    };
-    json!({
-        "receipt": receipt.digest().to_string(),
-        "cti": hex::encode(claims.cti),
-        "seq": claims.seq,
-        "issued": claims.iat,
-        "level": claims.level.name(),
-        "outcome": claims.exchange.outcome.name(),
-        "status": claims.exchange.status,
-        "streamed": claims.exchange.streamed,
-        "execution": execution,
-    })
+        Some(Execution::Upstream(upstream)) => {
+            let members = [("host", &upstream.host[..]), ("model_asked", &upstream.model_asked)];
+            json.object(|json| texts(json, &members));
+        }
+        None => json.null(),
+    }
 }

@@ -1,5 +1,7 @@
 use alloc::vec::Vec;
 
+use quoth_attestation::binding::Nonce;
+
 /// What a call carries: fields, each behind its length of four bytes, little-endian.
 pub(crate) struct Fields<'a>(&'a [u8]);
 
@@ -27,6 +29,14 @@ impl<'a> Fields<'a> {
     /// So many bytes.
     pub(crate) fn array<const N: usize>(&mut self) -> Option<[u8; N]> {
         self.bytes()?.try_into().ok()
+    }
+
+    /// A nonce; none of no bytes.
+    pub(crate) fn nonce(&mut self) -> Option<Option<Nonce>> {
+        match self.bytes()? {
+            [] => Some(None),
+            bytes => Nonce::new(bytes).ok().map(Some),
+        }
     }
 
     /// A number of fields, and the fields.

@@ -1,5 +1,5 @@
 use alloc::boxed::Box;
-use alloc::collections::BTreeMap;
+use quoth_attestation::sorted::SortedMap;
 
 use quoth_verifier::{StreamVerifier, VerifiedNode, Verifier};
 use spin::mutex::SpinMutex;
@@ -14,10 +14,10 @@ pub(crate) enum Object {
 #[derive(Default)]
 struct Objects {
     last: u32,
-    all: BTreeMap<u32, Object>,
+    all: SortedMap<u32, Object>,
 }
 
-static OBJECTS: SpinMutex<Objects> = SpinMutex::new(Objects { last: 0, all: BTreeMap::new() });
+static OBJECTS: SpinMutex<Objects> = SpinMutex::new(Objects { last: 0, all: SortedMap::new() });
 
 /// Keeps an object under a number of its own.
 pub(crate) fn keep(object: Object) -> u32 {
