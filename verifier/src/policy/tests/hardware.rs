@@ -1,7 +1,5 @@
 //! `[nitro]`, `[snp]` and launch digests: what is asked of hardware beside an image's registers.
 
-use alloc::collections::BTreeSet;
-
 use super::*;
 use crate::{Family, SigningKey, SnpRules, Tcb};
 
@@ -165,7 +163,7 @@ fn registers_are_pinned_to_something() {
     let pinned = |keys: &str| Policy::from_toml(&nitro().replacen("[nitro]\n", &format!("[nitro]\n{keys}\n"), 1));
     let all = ["pcr3", "pcr4", "pcr8"].map(|key| format!("{key} = {}", listed(48, 1)));
     let policy = pinned(&all.join("\n")).unwrap();
-    let value: BTreeSet<_> = [core::array::from_fn(|index| (index == 47).into())].into();
+    let value: SortedSet<_> = [core::array::from_fn(|index| (index == 47).into())].into();
     let pins: Vec<_> = policy.nitro().pinned().collect();
     assert_eq!(pins, [(3, &value), (4, &value), (8, &value)]);
     let policy = pinned(&all[2]).unwrap();
