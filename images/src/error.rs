@@ -43,7 +43,7 @@ pub enum ImageError {
     #[error("inputs.lock: {0}")]
     Lock(String),
     /// An input that could not be fetched.
-    #[error("{url}: {problem}")]
+    #[error("{url}: {problem}. If Debian has moved on: `quoth-images lock`, and build quoth-images again")]
     Fetch {
         /// Where it should be.
         url: String,
@@ -51,12 +51,12 @@ pub enum ImageError {
         problem: String,
     },
     /// A program that is not there.
-    #[error("{program} is missing. Please install: apt-get install {package}")]
+    #[error("missing: {program}. Please install: apt-get install {package}")]
     Missing {
         /// Which.
         program: String,
-        /// The package that has it.
-        package: &'static str,
+        /// The package that has it, or several.
+        package: String,
     },
     /// A program that failed.
     #[error("{program} failed: {said}")]

@@ -31,15 +31,7 @@ pub(crate) fn get() -> Result<PathBuf, ImageError> {
     if kernel.is_file() {
         return Ok(kernel);
     }
-    for (program, package) in [("make", "make"), ("flex", "flex"), ("bison", "bison"), ("bc", "bc"), ("xz", "xz-utils")]
-    {
-        let mut asked = tool::command(program);
-        asked.arg("--version");
-        tool::run(asked, package)?;
-    }
-    let mut header = tool::command("gcc");
-    header.args(["-fsyntax-only", "-include", "gelf.h", "-xc", "/dev/null"]);
-    tool::run(header, "gcc").map_err(|_| ImageError::Missing { program: "gelf.h".into(), package: "libelf-dev" })?;
+    ready()?;
     eprintln!("Building the kernel of images, {} (once; about five minutes)", source.release);
     fs::create_dir_all(&folder).map_err(ImageError::at(&folder))?;
     let work = tempfile::Builder::new().prefix(".building-").tempdir_in(&folder).map_err(ImageError::at(&folder))?;
@@ -49,6 +41,32 @@ pub(crate) fn get() -> Result<PathBuf, ImageError> {
     // Whoever builds the same at the same time writes the same.
     fs::rename(&built, &kernel).map_err(ImageError::at(&kernel))?;
     Ok(kernel)
+}
+
+/// Whether everything is there that building needs; says all that is missing at once.
+fn ready() -> Result<(), ImageError> {
+    let programs = ["bc", "bison", "curl", "dpkg-deb", "flex", "make", "xz"];
+    let packages = ["bc", "bison", "curl", "dpkg", "flex", "make", "xz-utils"];
+    let asks = |program| {
+        let mut asked = tool::command(program);
+        asked.arg("--version");
+        asked
+    };
+    let mut missing: Vec<_> = programs
+        .into_iter()
+        .zip(packages)
+        .filter(|(program, package)| tool::run(asks(program), package).is_err())
+        .collect();
+    let mut header = tool::command("gcc");
+    header.args(["-fsyntax-only", "-include", "gelf.h", "-xc", "/dev/null"]);
+    if tool::run(header, "gcc").is_err() {
+        missing.push(("gelf.h", "libelf-dev"));
+    }
+    let (programs, packages): (Vec<_>, Vec<_>) = missing.into_iter().unzip();
+    match programs.is_empty() {
+        true => Ok(()),
+        false => Err(ImageError::Missing { program: programs.join(", "), package: packages.join(" ") }),
+    }
 }
 
 /// What determines the kernel's bytes.

@@ -16,10 +16,10 @@ pub(crate) fn command(program: &str) -> Command {
 }
 
 /// Runs it to its end; `package` has it. Returns what it printed.
-pub(crate) fn run(mut command: Command, package: &'static str) -> Result<String, ImageError> {
+pub(crate) fn run(mut command: Command, package: &str) -> Result<String, ImageError> {
     let program = command.get_program().to_string_lossy().into_owned();
     let output = command.output().map_err(|error| match error.kind() {
-        io::ErrorKind::NotFound => ImageError::Missing { program: program.clone(), package },
+        io::ErrorKind::NotFound => ImageError::Missing { program: program.clone(), package: package.into() },
         _ => ImageError::File { file: program.clone().into(), source: error },
     })?;
     if output.status.success() {

@@ -7,8 +7,8 @@ use sha2::{Digest as _, Sha256};
 use super::header::{ARM64, HEADER, Header, Kind, MAX_SECTIONS, SECTION_HEADER, VERSION, long, short};
 use super::{Registers, Signed};
 
-/// Sections that are read whole, bytes, at most.
-const MAX_TEXT: u64 = 64 * 1024;
+/// Sections that are read whole, bytes, at most. Other builders put the description of a whole container into the metadata.
+const MAX_TEXT: u64 = 1 << 20;
 /// Read at one time, bytes.
 const PIECE: usize = 256 * 1024;
 
@@ -241,6 +241,8 @@ fn read(file: &mut impl Read, buffer: &mut [u8]) -> io::Result<Option<()>> {
 mod tests {
     #![allow(clippy::unwrap_used)]
 
+    use quoth_attestation::measurement::pcr;
+
     use super::*;
     use crate::eif::Image;
 
@@ -274,6 +276,42 @@ mod tests {
         let kinds: Vec<_> = found.sections.iter().map(|section| (section.kind.name(), section.size)).collect();
         assert_eq!(kinds, [("kernel", 6), ("command line", 13), ("metadata", 2), ("ramdisk", 300_000)]);
         assert_eq!(found.sections[0].sha256, Digest::of(b"kernel"));
+    }
+
+    /// As AWS's own builder writes them: the first ramdisk boots, the other is the application; older, and for aarch64.
+    #[test]
+    fn anothers_image_may_have_two_ramdisks() {
+        let file = include_bytes!("../../../tests/fuzz/corpus/eif/foreign");
+        let found = inspect(&file[..]).unwrap();
+        assert!(found.intact && found.arm64 && found.version == 3);
+        let expected = Registers {
+            pcr0: pcr(&[b"kernel", b"reboot=k", b"first", b"second"]),
+            pcr1: pcr(&[b"kernel", b"reboot=k", b"first"]),
+            pcr2: pcr(&[b"second"]),
+        };
+        assert_eq!(found.registers, expected);
+        assert_eq!(found.signed, Some(Err("no certificate")));
+    }
+
+    #[test]
+    fn texts_are_read_up_to_their_limit() {
+        let (metadata, ramdisk) = (vec![b' '; MAX_TEXT as usize + 1], vec![5; 9]);
+        let inspected = |metadata: &[u8]| {
+            let image = Image {
+                kernel: b"kernel",
+                command_line: "console=ttyS0",
+                ramdisk: &ramdisk,
+                metadata,
+                memory: 1 << 30,
+                processors: 2,
+                signer: None,
+            };
+            let mut bytes = Vec::new();
+            image.write(&mut bytes).unwrap();
+            inspect(&bytes[..])
+        };
+        assert!(inspected(&metadata[1..]).unwrap().intact);
+        assert!(matches!(inspected(&metadata), Err(EifError::TooLong { kind: "metadata", actual: 1_048_577 })));
     }
 
     #[test]

@@ -12,14 +12,27 @@ use crate::tool;
 const CONNECT: u64 = 30;
 const WHOLE: u64 = 1800;
 
-/// The file in `folder`, or from the mirror.
-pub(super) fn get(input: &Input, mirror: &str, folder: &Path) -> Result<PathBuf, ImageError> {
+/// The file in `folder`, or from the first of the mirrors that has it.
+pub(super) fn get(input: &Input, mirrors: &[&str], folder: &Path) -> Result<PathBuf, ImageError> {
     let name = input.path.rsplit('/').next().unwrap_or_default();
     let file = folder.join(format!("{}-{name}", &input.sha256[..16]));
     if is(input, &file) {
         return Ok(file);
     }
     fs::create_dir_all(folder).map_err(ImageError::at(folder))?;
+    let mut failed = None;
+    for mirror in mirrors {
+        match fetch(input, mirror, folder, &file) {
+            Ok(()) => return Ok(file),
+            // What the first one says is what people should hear.
+            Err(error @ ImageError::Fetch { .. }) => _ = failed.get_or_insert(error),
+            Err(error) => return Err(error),
+        }
+    }
+    Err(failed.unwrap_or_else(|| ImageError::Lock(format!("no mirror for {name}"))))
+}
+
+fn fetch(input: &Input, mirror: &str, folder: &Path, file: &Path) -> Result<(), ImageError> {
     let draft = tempfile::Builder::new().prefix(".fetching-").tempfile_in(folder).map_err(ImageError::at(folder))?;
     let url = format!("{}/{}", mirror.trim_end_matches('/'), input.path);
     let mut curl = tool::command("curl");
@@ -33,8 +46,8 @@ pub(super) fn get(input: &Input, mirror: &str, folder: &Path) -> Result<PathBuf,
     if !is(input, draft.path()) {
         return Err(ImageError::Fetch { url, problem: "not the bytes that the lock names".into() });
     }
-    draft.persist(&file).map_err(|error| ImageError::at(&file)(error.error))?;
-    Ok(file)
+    draft.persist(file).map_err(|error| ImageError::at(file)(error.error))?;
+    Ok(())
 }
 
 /// Whether a file has the input's bytes.
@@ -96,12 +109,23 @@ mod tests {
     #[test]
     fn what_comes_is_what_the_lock_names_and_is_kept() {
         let folder = tempfile::tempdir().unwrap();
-        let file = get(&input(), &mirror("200 OK", BYTES), folder.path()).unwrap();
+        let file = get(&input(), &[&mirror("200 OK", BYTES)], folder.path()).unwrap();
         assert_eq!(fs::read(&file).unwrap(), BYTES);
         // No mirror is asked again, until what is kept is no longer what it was.
-        assert_eq!(get(&input(), "http://127.0.0.1:1", folder.path()).unwrap(), file);
+        assert_eq!(get(&input(), &["http://127.0.0.1:1"], folder.path()).unwrap(), file);
         fs::write(&file, b"b package").unwrap();
-        assert!(get(&input(), "http://127.0.0.1:1", folder.path()).is_err());
+        assert!(get(&input(), &["http://127.0.0.1:1"], folder.path()).is_err());
+    }
+
+    #[test]
+    fn what_a_mirror_no_longer_has_comes_from_the_archive() {
+        let folder = tempfile::tempdir().unwrap();
+        let (gone, archive) = (mirror("404 Not Found", b""), mirror("200 OK", BYTES));
+        assert_eq!(fs::read(get(&input(), &[&gone, &archive], folder.path()).unwrap()).unwrap(), BYTES);
+        let folder = tempfile::tempdir().unwrap();
+        let (gone, gone_too) = (mirror("404 Not Found", b""), mirror("410 Gone", b""));
+        let error = get(&input(), &[&gone, &gone_too], folder.path()).unwrap_err().to_string();
+        assert!(error.contains("404") && error.contains("quoth-images lock"), "{error}");
     }
 
     #[test]
@@ -110,7 +134,7 @@ mod tests {
             [("200 OK", &b"b package"[..]), ("200 OK", b"a pack"), ("200 OK", b"a package and more"), ("404 No", BYTES)]
         {
             let folder = tempfile::tempdir().unwrap();
-            let error = get(&input(), &mirror(status, body), folder.path()).unwrap_err();
+            let error = get(&input(), &[&mirror(status, body)], folder.path()).unwrap_err();
             assert!(matches!(error, ImageError::Fetch { .. }), "{error}");
             assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0, "{status}");
         }

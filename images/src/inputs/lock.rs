@@ -11,6 +11,8 @@ const VERSION: u32 = 1;
 #[serde(deny_unknown_fields)]
 pub struct Lock {
     version: u32,
+    /// A mirror of what Debian had when this was written, which keeps it.
+    archive: String,
     #[serde(rename = "input")]
     inputs: Vec<Input>,
 }
@@ -53,6 +55,9 @@ impl Lock {
         if lock.version != VERSION {
             return Err(ImageError::Lock(format!("version {}, not {VERSION}", lock.version)));
         }
+        if !lock.archive.starts_with("https://") {
+            return Err(ImageError::Lock("an archive that is none".into()));
+        }
         match lock.inputs.iter().find_map(|input| input.problem().map(|problem| (input, problem))) {
             Some((input, problem)) => Err(ImageError::Lock(format!("{}: {problem}", input.name))),
             None => Ok(lock),
@@ -66,6 +71,15 @@ impl Lock {
     pub fn input(&self, name: &str) -> Result<&Input, ImageError> {
         let found = self.inputs.iter().find(|input| input.name == name);
         found.ok_or_else(|| ImageError::Lock(format!("no {name}")))
+    }
+
+    /// Where inputs are that the mirrors have no longer.
+    pub(super) fn archive(&self) -> &str {
+        &self.archive
+    }
+
+    pub(super) fn set_archive(&mut self, archive: String) {
+        self.archive = archive;
     }
 
     pub(super) fn inputs_mut(&mut self) -> &mut [Input] {
@@ -109,6 +123,7 @@ mod tests {
     fn another_lock_is_refused() {
         for (from, to) in [
             ("version = 1", "version = 2"),
+            ("archive = \"https", "archive = \"file"),
             ("pool/main/l", "../l"),
             ("pool/main/l", "pool/../l"),
             ("pool/main/l", "pool//l"),

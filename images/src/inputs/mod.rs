@@ -27,7 +27,8 @@ fn mirror() -> String {
 impl Input {
     /// The package's file, fetched unless it is there already; its bytes are those of the lock.
     pub(crate) fn fetch(&self) -> Result<PathBuf, ImageError> {
-        fetch::get(self, &mirror(), &cache()?.join("inputs"))
+        let lock = Lock::committed()?;
+        fetch::get(self, &[&mirror(), lock.archive()], &cache()?.join("inputs"))
     }
 }
 

@@ -9,6 +9,8 @@ use crate::error::ImageError;
 use crate::tool;
 
 const KEYRING: &str = "/usr/share/keyrings/debian-archive-keyring.gpg";
+/// All that Debian ever had, by time.
+const ARCHIVE: &str = "https://snapshot.debian.org/archive/debian";
 const HEAD: &str = "\
 # What images are made of beside Quoth itself. `quoth-images lock` moves it: old versions leave the mirrors.
 ";
@@ -26,11 +28,22 @@ pub(super) fn write(file: &Path, mirror: &str) -> Result<String, ImageError> {
         let moved = if from == input.release { "unchanged".into() } else { format!("was {from}") };
         told += &format!("{} {} {} ({moved})\n", input.name, input.package, input.release);
     }
+    lock.set_archive(format!("{ARCHIVE}/{}", tomorrow()?));
     // safe: texts and numbers
     let text = format!("{HEAD}{}", toml::to_string(&lock).expect("plain structures serialize"));
     Lock::parse(&text)?;
     fs::write(file, text).map_err(ImageError::at(file))?;
+    if lock.inputs_mut() != before.clone().inputs_mut() {
+        told += "Build quoth-images again: the list is part of it. Images measure differently from then on.\n";
+    }
     Ok(told)
+}
+
+/// What came today is in the archive by then.
+fn tomorrow() -> Result<String, ImageError> {
+    let mut date = tool::command("date");
+    date.args(["-u", "-d", "tomorrow", "+%Y%m%dT000000Z"]);
+    Ok(tool::run(date, "coreutils")?.trim().into())
 }
 
 /// apt with a state of its own.
