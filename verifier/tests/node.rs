@@ -162,6 +162,21 @@ fn evidence_is_neither_old_nor_early() {
 }
 
 #[test]
+fn nobody_quotes_a_statement_that_has_ended() {
+    let mut node = Node::new(Platform::Simulated);
+    node.statement.not_after = NOW + 100;
+    let quoted = |at: u64| {
+        let mut document = node.document(None);
+        *document.field("timestamp") = Value::from(at * 1000);
+        let evidence = node.bundle(node.authority.sign(document), None);
+        code(node.verifier().node(&evidence, None, Time::Archived { at: NOW }))
+    };
+    let last = node.statement.not_after + CLOCK_SKEW;
+    let verdicts = [last - 1, last, last + 1, last + 2].map(quoted);
+    assert_eq!(verdicts, ["proven", "proven", "statement.time_window", "statement.time_window"]);
+}
+
+#[test]
 fn a_statement_has_a_beginning_and_an_end() {
     let mut node = Node::new(Platform::None);
     node.statement.not_after = NOW + 100;
@@ -273,4 +288,15 @@ fn refusals_carry_what_was_expected_and_found() {
     let expected = hex::encode(nonce().as_bytes());
     assert_eq!(refusal, Refusal::EvidenceNonce { expected: expected.clone(), actual: "none".into() });
     assert!(refusal.to_string().contains(&expected));
+    let keyed = |key: Option<&[u8]>| {
+        let mut document = node.document(None);
+        match key {
+            Some(key) => document.set("public_key", key),
+            None => document.remove("public_key"),
+        }
+        node.verifier().node(&node.bundle(node.authority.sign(document), None), None, LIVE).unwrap_err()
+    };
+    let expected = hex::encode(node.statement.keys.receipt);
+    let refusal = |actual: &str| Refusal::EvidencePublicKey { expected: expected.clone(), actual: actual.into() };
+    assert_eq!([keyed(None), keyed(Some(&[1, 0xab]))], [refusal("none"), refusal("01ab")]);
 }

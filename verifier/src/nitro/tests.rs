@@ -8,14 +8,17 @@ mod forged;
 mod node;
 
 use alloc::string::{String, ToString};
+use alloc::vec;
 use alloc::vec::Vec;
 use quoth_attestation::sorted::SortedSet;
 use std::path::PathBuf;
 use std::{env, fs};
 
+use forge::{Forge, PROTECTED, array, bytes, hexed, text};
 use quoth_attestation::Digest;
 
 use super::cbor::Reader;
+use super::cose::Sign1;
 use super::{AWS_ROOT_G1, Anchor, Document, Naming};
 use crate::Refusal;
 use crate::signatures::tests::every_way;
@@ -95,7 +98,19 @@ fn heads_are_read_in_their_shortest_form_only() {
     for bytes in longer {
         assert!(uint(bytes).unwrap_err().contains("shortest"), "{bytes:?}");
     }
+    assert!(uint(&[0x20]).unwrap_err().contains("negative"));
+    assert!(uint(&[0x1f]).unwrap_err().contains("reserved"), "what has no length cannot be without one");
     for bytes in [&[][..], &[24], &[27, 1, 2], &[28], &[29], &[30], &[31], &[0x20], &[0x40], &[0xf6]] {
         assert!(uint(bytes).is_err(), "{bytes:?}");
+    }
+}
+
+#[test]
+fn what_is_signed_has_shortest_heads_at_any_length() {
+    for length in [0, 23, 24, 255, 256, 3000] {
+        let payload = vec![7; length];
+        let envelope = Forge::new().envelope(&payload, &payload);
+        let signed = array(&[text("Signature1"), bytes(&hexed(PROTECTED)), bytes(b""), bytes(&payload)]);
+        assert_eq!(Sign1::parse(&envelope).unwrap().message(), signed, "{length}");
     }
 }

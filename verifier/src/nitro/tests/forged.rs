@@ -2,10 +2,12 @@
 //! bend of it is refused by the one check that it bends.
 
 use alloc::format;
+use alloc::string::ToString;
 use alloc::vec;
 use alloc::vec::Vec;
 
 use p384::ecdsa::Signature;
+use quoth_attestation::Digest;
 
 use super::super::Document;
 use super::forge::*;
@@ -155,7 +157,9 @@ fn a_forged_chain_with_the_right_names_ends_at_no_root() {
     let (honest, others) = (Forge::new(), Forge::of(OTHERS));
     let forged = others.signed();
     assert_eq!(others.code(&forged), "genuine", "where their root is pinned");
-    assert_eq!(honest.code(&forged), "nitro.chain.root");
+    let [expected, actual] = [&honest, &others].map(|forge| Digest::of(&forge.ders()[ROOT]));
+    let refusal = Refusal::NitroChainRoot { expected: expected.to_string(), actual };
+    assert_eq!(honest.judge(&forged).err(), Some(refusal));
     // One root in front of the other's chain.
     assert_eq!(arranged(|ders| ders[ROOT] = others.ders()[ROOT].clone()).0, "nitro.chain.root");
     assert_eq!(arranged(|ders| ders[1..].clone_from_slice(&others.ders()[1..])), ("nitro.chain.signature", Some(1)));
@@ -316,6 +320,11 @@ fn authorities_may_issue_and_stay_within_their_bounds() {
             |sheet| sheet.extensions[1] = usage("030100"),
         ],
     );
+    let mut silent = Forge::new();
+    silent.chain[ZONE].extensions.remove(1);
+    let problem = "may not sign certificates";
+    let refusal = Refusal::NitroChainConstraints { position: ZONE, problem };
+    assert_eq!(silent.judge(&silent.signed()).err(), Some(refusal));
     for (place, path) in [(ROOT, 2), (REGION, 1), (ZONE, 0)] {
         let bounded = |path: u8| {
             placed(|forge| forge.chain[place].extensions[0] = constraints(&format!("30060101ff0201{path:02x}")))
@@ -600,7 +609,7 @@ fn the_envelope_is_a_cose_sign1() {
     for tag in ["d1", "d2d2", "d812", "d2d812", "d862", "d9d9f7", "d9d9f7d2", "c6", "d83d", "d83dd2"] {
         assert_eq!(tampered(|document| [&hexed(tag), document].concat()), "nitro.cose.tag", "{tag}");
     }
-    let parts: [Edit; 18] = [
+    let parts: [Edit; 20] = [
         |_| vec![],
         |_| vec![0xd2],
         |document| [document, &[0]].concat(),
@@ -611,6 +620,9 @@ fn the_envelope_is_a_cose_sign1() {
         bytes,
         |document| [&[0x83], &document[1..document.len() - 98]].concat(),
         |document| [&[0x85], &document[1..], NULL].concat(),
+        // A length that is not that of what follows.
+        |document| [&[0x83], &document[1..]].concat(),
+        |document| [&[0x85], &document[1..]].concat(),
         |document| [&[0x84], &document[2..]].concat(),
         |document| [&[0x84], &wide(&document[1..])[..]].concat(),
         |document| [&[0x84], &open(&document[1..6])[..], &document[6..]].concat(),
