@@ -4,7 +4,7 @@
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use quoth_engine::{Engine, Model};
 use quoth_link::event::{Event, Pem, Ready, Status};
@@ -24,6 +24,8 @@ use crate::{EnclaveError, endorse, feed, limits, server};
 
 /// Threads for connections, at most; the engines have their own.
 const WORKERS: usize = 8;
+/// So often an engine is looked after.
+const LOOK: Duration = Duration::from_secs(1);
 
 /// Runs the enclave until the host asks it to end, or is away for too long.
 pub fn run(config: &Path, link: Address) -> Result<(), EnclaveError> {
@@ -38,6 +40,20 @@ pub fn run(config: &Path, link: Address) -> Result<(), EnclaveError> {
     // Threads that still compute for nobody must not hold the process.
     runtime.shutdown_background();
     outcome
+}
+
+/// Says to the host what ended this process outside of the steps, if it is there to hear it.
+pub fn last_word(link: Address, step: &'static str, error: &EnclaveError) {
+    // Without a runtime there is only the log.
+    let Ok(runtime) = Builder::new_current_thread().enable_all().build() else { return };
+    let code = Name::of(error.code());
+    runtime.block_on(async {
+        let events = Arc::new(Events::default());
+        let told = Arc::clone(&events);
+        tokio::spawn(async move { told.run(link, Status::default).await });
+        events.tell_last(Event::Fatal { step: Name::of(step), code }).await;
+    });
+    runtime.shutdown_background();
 }
 
 async fn live(config: &Path, link: Address) -> Result<(), EnclaveError> {
@@ -130,14 +146,33 @@ async fn answer(node: Arc<Node>, tls: &Tls, link: Address, events: &Events) -> R
     let serving = tokio::spawn(server::serve(Arc::clone(&node), listener, Arc::clone(&tls.config), draining));
     events.tell(Event::Ready(ready(&node, tls)?));
 
-    let end = events.end().await;
-    log!("ending host_absent={}", end == End::HostAbsent);
+    let outcome = tokio::select! {
+        end = events.end() => {
+            log!("ending host_absent={}", end == End::HostAbsent);
+            Ok(())
+        }
+        () = stopped(&node) => {
+            log!("ending engine_stopped=true");
+            Err(EnclaveError::Engine)
+        }
+    };
     drain.send_replace(true);
     let drained = timeout(limits::DRAIN, serving).await.is_ok();
     let journaled = timeout(limits::JOURNAL_DRAIN, node.journal.emptied()).await.is_ok();
-    events.tell_last(Event::Stopped {}).await;
+    let last = match &outcome {
+        Ok(()) => Event::Stopped {},
+        Err(error) => Event::Fatal { step: Name::of("engine"), code: Name::of(error.code()) },
+    };
+    events.tell_last(last).await;
     log!("ended drained={drained} journaled={journaled}");
-    Ok(())
+    outcome
+}
+
+/// Until an engine is no more, which nothing but a new boot mends.
+async fn stopped(node: &Node) {
+    while node.engines.iter().all(Engine::is_alive) {
+        sleep(LOOK).await;
+    }
 }
 
 /// Counters for the host, a few at a time.

@@ -46,6 +46,12 @@ pub enum EnclaveError {
         /// Bytes received.
         bytes: u64,
     },
+    /// A model's engine stopped while the node answered.
+    #[error("an engine has stopped")]
+    Engine,
+    /// A fault of the program's own, whose place is in the log.
+    #[error("the program has a fault")]
+    Panic,
     /// Keys, certificates or quotes could not be made.
     #[error("{what} could not be made")]
     Make {
@@ -68,6 +74,8 @@ impl EnclaveError {
             Self::Model { .. } => "model.refused",
             Self::ModelUnknown { .. } => "model.unknown",
             Self::ModelFeed { .. } => "model.feed",
+            Self::Engine => "engine.stopped",
+            Self::Panic => "panic",
             Self::Make { .. } => "make",
         }
     }

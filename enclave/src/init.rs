@@ -2,8 +2,9 @@
 //! no disk; when this process is done, the machine is switched off.
 
 use std::fs::{self, File};
-use std::io::{Read, Write};
+use std::io::{self, Read, Write};
 use std::path::Path;
+use std::time::Duration;
 
 use rustix::mount::{MountFlags, mount};
 use rustix::process::{Resource, Rlimit, getpid, setrlimit};
@@ -25,6 +26,8 @@ const HEARTBEAT_PORT: u32 = 9000;
 const HEARTBEAT: u8 = 0xB7;
 /// Which source of randomness feeds the kernel.
 const RANDOM: &str = "/sys/class/misc/hw_random/rng_current";
+/// A parent that owes an answer for so long is none.
+const PATIENCE: Duration = Duration::from_secs(10);
 /// The Nitro Security Module.
 const NITRO: &str = "/dev/nsm";
 const NITRO_RANDOM: &str = "nsm-hwrng";
@@ -65,7 +68,7 @@ pub fn settle(config: &Config) -> Result<(), EnclaveError> {
     match config.settings.platform {
         PlatformName::Nitro => {
             beat(config.settings.host())?;
-            random()?;
+            random(Path::new(RANDOM))?;
             log!("init heartbeat=answered random={NITRO_RANDOM}");
             Ok(())
         }
@@ -82,8 +85,8 @@ pub fn limits() -> Result<(), EnclaveError> {
 }
 
 /// Whether the kernel's randomness is the security module's.
-fn random() -> Result<(), EnclaveError> {
-    let source = fs::read_to_string(RANDOM).map_err(EnclaveError::io("read the source of randomness"))?;
+fn random(source: &Path) -> Result<(), EnclaveError> {
+    let source = fs::read_to_string(source).map_err(EnclaveError::io("read the source of randomness"))?;
     match source.trim() == NITRO_RANDOM {
         true => Ok(()),
         false => Err(EnclaveError::Make { what: "randomness of the Nitro Security Module" }),
@@ -98,9 +101,15 @@ fn place(kind: &str, at: &str, flags: MountFlags) -> Result<(), EnclaveError> {
 fn beat(host: u32) -> Result<(), EnclaveError> {
     let beat = || {
         let mut stream = VsockStream::connect_with_cid_port(host, HEARTBEAT_PORT)?;
+        stream.set_write_timeout(Some(PATIENCE))?;
+        stream.set_read_timeout(Some(PATIENCE))?;
         stream.write_all(&[HEARTBEAT])?;
         let mut answer = [0];
-        stream.read_exact(&mut answer)
+        stream.read_exact(&mut answer)?;
+        match answer {
+            [HEARTBEAT] => Ok(()),
+            _ => Err(io::ErrorKind::InvalidData.into()),
+        }
     };
     beat().map_err(EnclaveError::io("send the heartbeat"))
 }
@@ -111,4 +120,22 @@ pub fn power_off() {
     // What was said last should be seen.
     let _ = File::options().write(true).open("/dev/console").and_then(|console| console.sync_all());
     let _ = reboot(if Path::new(NITRO).exists() { RebootCommand::Restart } else { RebootCommand::PowerOff });
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    #[test]
+    fn random_numbers_are_the_security_modules_or_nobodys() {
+        let folder = tempfile::tempdir().unwrap();
+        let source = folder.path().join("rng_current");
+        assert!(random(&source).is_err(), "no source");
+        for (text, is_right) in [("nsm-hwrng\n", true), ("virtio_rng.0\n", false), ("none\n", false), ("", false)] {
+            fs::write(&source, text).unwrap();
+            assert_eq!(random(&source).is_ok(), is_right, "{text}");
+        }
+    }
 }

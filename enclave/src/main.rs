@@ -2,6 +2,7 @@
 //! the measured configuration.
 
 use std::io::Write as _;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -14,6 +15,9 @@ use quoth_link::Address;
 /// a fast one.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// Context ids that a host can have: any machine's, and a Nitro enclave's parent's (vsock(7); AWS Nitro Enclaves CLI).
+const HOSTS: [u32; 2] = [2, 3];
 
 #[derive(Parser)]
 #[command(version, about = "The trusted program of a Quoth node")]
@@ -54,9 +58,17 @@ fn image() -> Result<(), EnclaveError> {
     process::settle()?;
     process::harden()?;
     let file = Path::new(init::CONFIG);
-    let config = Config::read(file)?;
-    init::settle(&config)?;
-    boot::run(file, Address::Vsock(config.settings.host()))
+    let config = Config::read(file).inspect_err(|error| {
+        // It would have said which of them is the host.
+        HOSTS.into_iter().for_each(|host| boot::last_word(Address::Vsock(host), "config", error));
+    })?;
+    let link = Address::Vsock(config.settings.host());
+    init::settle(&config).inspect_err(|error| boot::last_word(link.clone(), "init", error))?;
+    // What goes wrong in the boot's own thread it cannot tell any more.
+    catch_unwind(AssertUnwindSafe(|| boot::run(file, link.clone()))).unwrap_or_else(|_| {
+        boot::last_word(link, "run", &EnclaveError::Panic);
+        Err(EnclaveError::Panic)
+    })
 }
 
 fn told(outcome: Result<(), EnclaveError>) -> ExitCode {

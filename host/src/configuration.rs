@@ -16,6 +16,9 @@ use crate::{HostError, launch, models};
 
 /// A configuration, bytes, at most.
 pub(crate) const MAX_FILE: u64 = 256 * 1024;
+/// The context id of a machine's host, and of a Nitro enclave's parent (vsock(7); AWS Nitro Enclaves CLI).
+pub(crate) const HOST: u32 = 2;
+pub(crate) const NITRO_PARENT: u32 = 3;
 const DEFAULT_CONTEXT: u32 = 2048;
 const DEFAULT_PARALLEL: u32 = 8;
 
@@ -23,6 +26,8 @@ const DEFAULT_PARALLEL: u32 = 8;
 pub(crate) struct Configuration {
     pub(crate) bytes: Vec<u8>,
     pub(crate) platform: String,
+    /// The context id at which an image's enclave looks for its host.
+    pub(crate) host: u32,
     /// Threads that compute, of the model that has most.
     pub(crate) threads: u32,
     pub(crate) models: Vec<ModelState>,
@@ -34,6 +39,7 @@ pub(crate) struct Configuration {
 #[derive(Deserialize)]
 struct Known {
     platform: String,
+    host_cid: Option<u32>,
     #[serde(default)]
     model: Vec<KnownModel>,
     #[serde(default)]
@@ -122,7 +128,9 @@ impl Configuration {
             return Err(HostError::Usage("the configuration names neither a model nor an upstream".into()));
         }
         let upstreams = destinations(known.upstream.iter().map(|upstream| (&*upstream.host, upstream.port)))?;
-        Ok(Self { bytes, platform: known.platform, threads, models, upstreams })
+        // As the enclave has it (`Settings::host`).
+        let host = known.host_cid.unwrap_or(if known.platform == "nitro" { NITRO_PARENT } else { HOST });
+        Ok(Self { bytes, platform: known.platform, host, threads, models, upstreams })
     }
 
     fn written(options: &Up, files: &[Model]) -> Result<Self, HostError> {
@@ -195,7 +203,7 @@ impl Configuration {
         };
         let text =
             toml::to_string(&written).map_err(|_| HostError::Usage("a model is too large to describe".into()))?;
-        Ok(Self { bytes: text.into_bytes(), platform: platform.to_owned(), threads, models, upstreams })
+        Ok(Self { bytes: text.into_bytes(), platform: platform.to_owned(), host: HOST, threads, models, upstreams })
     }
 }
 

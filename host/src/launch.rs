@@ -14,7 +14,7 @@ use std::process::Command;
 use quoth_link::Address;
 
 use crate::args::{Platform, Up};
-use crate::configuration::Configuration;
+use crate::configuration::{Configuration, HOST, NITRO_PARENT};
 use crate::process::{self, Process};
 use crate::run_dir::{Measured, RunDir, State};
 use crate::{HostError, policy, program};
@@ -46,16 +46,8 @@ pub(crate) enum Launch {
 /// What was launched.
 pub(crate) struct Enclave {
     process: Process,
-    more: More,
-}
-
-/// What belongs to it beside its process.
-enum More {
-    Nothing,
-    /// How nitro-cli calls it.
-    Nitro(String),
-    /// The device that carries its virtual sockets.
-    Device(Process),
+    /// How nitro-cli calls it, if that runs it.
+    nitro: Option<String>,
 }
 
 impl Launch {
@@ -70,6 +62,13 @@ impl Launch {
         };
         let boot = &options.boot;
         let image = Image::open(folder, configuration)?;
+        let host = if platform == Platform::Nitro { NITRO_PARENT } else { HOST };
+        if platform.boots_an_image() && configuration.host != host {
+            let (expected, built) = (host, configuration.host);
+            return Err(HostError::Usage(format!(
+                "this image looks for its host at context id {built}, and here that is {expected}: build one with host_cid = {expected}"
+            )));
+        }
         let size = Size::of(image.bytes()?, configuration, boot.memory, boot.cpus);
         match platform {
             Platform::Nitro => Ok(Self::Nitro { image, size, debug: boot.debug }),
@@ -110,29 +109,22 @@ impl Launch {
     /// Launches it. The host's ports must be there.
     pub(crate) async fn start(&self, run_dir: &RunDir) -> Result<Enclave, HostError> {
         let log = run_dir.enclave_log();
-        match self {
+        let process = match self {
             Self::Program(program) => {
                 let mut command = Command::new(program);
                 command.arg("--config").arg(run_dir.config()).arg("--link").arg(self.link(run_dir).to_string());
                 command.env_clear().current_dir(run_dir.path());
-                Ok(Enclave { process: Process::start(command, &log)?, more: More::Nothing })
+                Process::start(command, &log)?
             }
             Self::Nitro { image, size, debug } => {
                 let (process, id) = nitro::start(&image.eif(), *size, *debug, &log).await?;
-                Ok(Enclave { process, more: More::Nitro(id) })
+                return Ok(Enclave { process, nitro: Some(id) });
             }
-            Self::QemuNitro { image, size } => {
-                let (process, device) = qemu::start(&image.eif(), *size, run_dir).await?;
-                Ok(Enclave { process, more: More::Device(device) })
-            }
-            Self::Snp { image, size, machine } => {
-                Ok(Enclave { process: snp::start(image, *size, machine, run_dir)?, more: More::Nothing })
-            }
-            Self::QemuSnp { image, size } => {
-                let (process, device) = snp::play(image, *size, run_dir).await?;
-                Ok(Enclave { process, more: More::Device(device) })
-            }
-        }
+            Self::QemuNitro { image, size } => qemu::start(&image.eif(), *size, run_dir)?,
+            Self::Snp { image, size, machine } => snp::start(image, *size, machine, run_dir)?,
+            Self::QemuSnp { image, size } => snp::play(image, *size, run_dir)?,
+        };
+        Ok(Enclave { process, nitro: None })
     }
 }
 
@@ -145,12 +137,7 @@ impl Enclave {
     /// What a state file tells of, if it still lives.
     pub(crate) fn find(state: &State) -> Option<Self> {
         let process = Process::find(state.pid, state.started)?;
-        let device = || state.device.and_then(|(pid, started)| Process::find(pid, started));
-        let more = match &state.nitro {
-            Some(id) => More::Nitro(id.clone()),
-            None => device().map_or(More::Nothing, More::Device),
-        };
-        Some(Self { process, more })
+        Some(Self { process, nitro: state.nitro.clone() })
     }
 
     /// Whether what a state file tells of still lives.
@@ -161,33 +148,21 @@ impl Enclave {
     /// Writes down what a later host needs to find it again.
     pub(crate) fn describe(&self, state: &mut State) {
         (state.pid, state.started) = self.process.id();
-        match &self.more {
-            More::Nothing => {}
-            More::Nitro(id) => state.nitro = Some(id.clone()),
-            More::Device(device) => state.device = Some(device.id()),
-        }
+        state.nitro.clone_from(&self.nitro);
     }
 
     /// Waits for its end and says how it ended, as far as that can be known. Cancel safe.
     pub(crate) async fn ended(&mut self) -> String {
-        let how = self.process.ended().await;
-        if let More::Device(device) = &self.more {
-            device.kill();
-        }
-        how
+        self.process.ended().await
     }
 
     /// Ends it at once.
     pub(crate) fn kill(&self) {
-        match &self.more {
-            More::Nothing => self.process.kill(),
+        match &self.nitro {
+            None => self.process.kill(),
             // The process is only what holds the enclave's memory.
-            More::Nitro(id) if self.process.lives() => nitro::terminate(id),
-            More::Nitro(_) => {}
-            More::Device(device) => {
-                self.process.kill();
-                device.kill();
-            }
+            Some(id) if self.process.lives() => nitro::terminate(id),
+            Some(_) => {}
         }
     }
 }

@@ -164,7 +164,6 @@ mod tests {
             pid: 0,
             started: 0,
             link: String::new(),
-            device: None,
             nitro: None,
             listen: "127.0.0.1:1".parse().unwrap(),
             platform: platform.into(),

@@ -14,7 +14,7 @@
 use std::fs::{self, DirBuilder, File};
 use std::io::{self, Read as _, Write as _};
 use std::net::SocketAddr;
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
+use std::os::unix::fs::{DirBuilderExt as _, FileTypeExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 use quoth_link::Address;
@@ -48,9 +48,6 @@ pub struct State {
     /// Where it is reached, as [`Address`] is written. A state file without it is an earlier version's: the folder's sockets.
     #[serde(default)]
     pub link: String,
-    /// The process, and its start, of the device that carries a machine's virtual sockets.
-    #[serde(default)]
-    pub device: Option<(i32, u64)>,
     /// How nitro-cli calls the enclave.
     #[serde(default)]
     pub nitro: Option<String>,
@@ -110,6 +107,11 @@ impl State {
             "" => Ok(Address::Unix(run_dir.sockets())),
             link => Ok(Address::parse(link)?),
         }
+    }
+
+    /// Whether QEMU plays the enclave's machine, so that nobody vouches for it.
+    pub fn is_played(&self) -> bool {
+        self.link.starts_with("vhost:")
     }
 }
 
@@ -224,6 +226,21 @@ impl RunDir {
             }
             None => remove(&path),
         }
+    }
+
+    /// Of an enclave that has ended nothing stays but what it was and said: no state, no sockets.
+    ///
+    /// # Errors
+    /// [`HostError::File`].
+    pub fn forget(&self) -> Result<(), HostError> {
+        self.set_state(None)?;
+        let sockets = self.sockets();
+        for entry in fs::read_dir(&sockets).map_err(HostError::file(&sockets))?.flatten() {
+            if entry.file_type().is_ok_and(|kind| kind.is_socket()) {
+                remove(&entry.path())?;
+            }
+        }
+        Ok(())
     }
 }
 

@@ -83,8 +83,15 @@ impl Progress for Screen {
     }
 
     fn end(&self) {
-        if let Some(bar) = self.bar().take() {
-            bar.finish_and_clear();
+        let Some(bar) = self.bar().take() else { return };
+        bar.finish_and_clear();
+        let (through, size) = (bar.position(), bar.length().unwrap_or_default());
+        let took = bar.elapsed();
+        let rate = (through as f64 / took.as_secs_f64().max(0.001)) as u64;
+        let ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
+        match through == size {
+            true => self.note(format!("{}: {} in {}, {}/s", bar.message(), bytes(size), duration(ms), bytes(rate))),
+            false => self.warn(format!("{}: it ended after {} of {}", bar.message(), bytes(through), bytes(size))),
         }
     }
 }

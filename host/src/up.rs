@@ -80,7 +80,6 @@ async fn once(options: &Up, screen: Arc<Screen>) -> Result<(), HostError> {
         pid: 0,
         started: 0,
         link: launch.link(&run_dir).to_string(),
-        device: None,
         nitro: None,
         listen,
         platform: configuration.platform,
@@ -92,7 +91,13 @@ async fn once(options: &Up, screen: Arc<Screen>) -> Result<(), HostError> {
     // The ports are there before the enclave looks for them.
     let endorsements = endorsements(options, &run_dir)?;
     let mut host = Host::new(screen, run_dir.clone(), &options.run_dir, state.clone(), endorsements, false)?;
-    let enclave = launch.start(&run_dir).await?;
+    let enclave = match launch.start(&run_dir).await {
+        Ok(enclave) => enclave,
+        Err(error) => {
+            host.close().await?;
+            return Err(error);
+        }
+    };
     enclave.describe(&mut state);
     if let Err(error) = run_dir.set_state(Some(&state)) {
         enclave.kill();
@@ -114,7 +119,12 @@ fn endorsements(options: &Up, run_dir: &RunDir) -> Result<Endorsements, HostErro
 
 /// The enclave that a killed host left behind.
 fn living(run_dir: &RunDir) -> Result<Option<(State, Enclave)>, HostError> {
-    Ok(run_dir.state()?.and_then(|state| Enclave::find(&state).map(|enclave| (state, enclave))))
+    let Some(state) = run_dir.state()? else { return Ok(None) };
+    match Enclave::find(&state) {
+        Some(enclave) => Ok(Some((state, enclave))),
+        // It ended while nobody was there to see it.
+        None => run_dir.forget().map(|()| None),
+    }
 }
 
 /// Takes the address without listening yet, so that clients are refused rather than kept waiting until the node answers.

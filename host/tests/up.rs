@@ -339,6 +339,19 @@ async fn a_dead_enclave_ends_the_host_with_an_error() {
     host.kill_enclave();
     assert_eq!(host.wait().await.code(), Some(3), "{}", host.output());
     assert!(host.output().contains("the enclave ended by signal 9"), "{}", host.output());
+    host.nothing_is_left();
+}
+
+#[tokio::test]
+async fn an_enclave_that_gives_up_once_it_has_answered_has_ended_by_itself() {
+    let mut host = Host::new();
+    host.start(true);
+    let (mut events, _journal) = boot(&host, &Instance::new(1), 0, 0).await;
+    events.say(&Event::Fatal { step: Name::of("engine"), code: Name::of("engine.stopped") }).await;
+    host.kill_enclave();
+    assert_eq!(host.wait().await.code(), Some(3), "{}", host.output());
+    let told = "the enclave ended by itself: engine failed with engine.stopped";
+    assert!(host.output().contains(told), "{}", host.output());
 }
 
 #[tokio::test]
@@ -350,6 +363,7 @@ async fn an_enclave_that_cannot_start_is_reported_with_its_step() {
     host.kill_enclave();
     assert_eq!(host.wait().await.code(), Some(3), "{}", host.output());
     assert!(host.output().contains("step model failed with model.digest"), "{}", host.output());
+    host.nothing_is_left();
 }
 
 #[tokio::test]
@@ -359,6 +373,7 @@ async fn a_program_that_ends_at_once_is_reported() {
     host.start(true);
     assert_eq!(host.wait().await.code(), Some(3), "{}", host.output());
     assert!(host.output().contains("with status 7"), "{}", host.output());
+    host.nothing_is_left();
 }
 
 #[tokio::test]
@@ -398,7 +413,7 @@ async fn a_second_ctrl_c_kills() {
     assert_eq!(events.hear().await.unwrap(), Some(Command::Drain {}));
     host.signal(Signal::TERM);
     assert_eq!(host.wait().await.code(), Some(3), "{}", host.output());
-    assert!(!host.run_dir().join("state.json").exists());
+    host.nothing_is_left();
 }
 
 #[tokio::test]
@@ -412,6 +427,7 @@ async fn ctrl_c_before_the_node_is_ready_ends_it_at_once() {
     tokio::time::sleep(std::time::Duration::from_millis(200)).await;
     host.signal(Signal::INT);
     assert_eq!(host.wait().await.code(), Some(3), "{}", host.output());
+    host.nothing_is_left();
 }
 
 #[tokio::test]
@@ -432,106 +448,21 @@ async fn an_enclave_that_ends_by_itself_is_started_again_where_asked() {
     events.say(&Event::Stopped {}).await;
     host.kill_enclave();
     assert_eq!(host.wait().await.code(), Some(0), "{}", host.output());
-}
-
-/// An image as `quoth-images` writes it, as far as a host can tell, and a nitro-cli that follows a script.
-struct Nitro {
-    host: Host,
-    image: std::path::PathBuf,
-}
-
-impl Nitro {
-    fn new() -> Self {
-        let host = Host::new();
-        let (image, tools) = (host.folder.path().join("image"), host.folder.path().join("tools"));
-        fs::create_dir(&image).unwrap();
-        fs::create_dir(&tools).unwrap();
-        let model = Digest::of(Host::MODEL);
-        let config = format!(
-            "version = 1\nplatform = \"nitro\"\n[[model]]\nname = \"m\"\nsha256 = \"{model}\"\nsize = {}\nthreads = 3\n",
-            Host::MODEL.len()
-        );
-        let measurements = format!(
-            "version = 1\nname = \"quoth\"\nconfig = \"{}\"\n[nitro]\npcr0 = \"{0}\"\npcr1 = \"{0}\"\npcr2 = \"{0}\"\n",
-            Digest::of(config.as_bytes())
-        );
-        for (name, text) in [("enclave.toml", &*config), ("measurements.toml", &*measurements), ("image.eif", "EIF")] {
-            fs::write(image.join(name), text).unwrap();
-        }
-        let said = host.folder.path().join("said");
-        let run = format!(
-            "echo \"$@\" >> {said}\ncase $1 in\nrun-enclave)\n  if [ $(grep -c run-enclave {said}) = 1 ]; then echo '[ E29 ] Ioctl failure' >&2; exit 1; fi\n  \
-             sleep 300 >/dev/null 2>&1 &\n  echo Started. >&2\n  echo \"{{\\\"EnclaveID\\\": \\\"i-1-enc2\\\", \\\"ProcessID\\\": $!}}\"\n  echo $! > {said}.pid;;\n\
-             terminate-enclave) kill -9 $(cat {said}.pid);;\nesac",
-            said = said.display()
-        );
-        Host::script(&tools.join("nitro-cli"), &run);
-        Self { host, image }
-    }
-
-    fn up(&self) -> std::process::Command {
-        let mut up = self.host.command("up");
-        let path = format!("{}:{}", self.host.folder.path().join("tools").display(), std::env::var("PATH").unwrap());
-        up.env("PATH", path).args(["--listen", "127.0.0.1:0", "--platform", "nitro"]).arg("--image").arg(&self.image);
-        up.arg("--model").arg(self.host.folder.path().join("Tiny Model.gguf"));
-        up
-    }
-
-    fn said(&self) -> Vec<String> {
-        let said = fs::read_to_string(self.host.folder.path().join("said")).unwrap_or_default();
-        said.lines().map(str::to_owned).collect()
-    }
+    host.nothing_is_left();
 }
 
 #[tokio::test]
-async fn nitro_cli_is_asked_again_while_it_is_busy_and_ends_what_it_started() {
-    if Address::Vsock(1).listen(Port::EVENTS).is_err() {
-        eprintln!("no virtual sockets here: not tried");
-        return;
-    }
-    let nitro = Nitro::new();
-    let mut host = nitro.up().stderr(std::process::Stdio::piped()).spawn().unwrap();
-    let state = nitro.host.run_dir().join("state.json");
-    while !state.exists() {
-        assert!(host.try_wait().unwrap().is_none(), "the host ended");
-        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
-    }
-    let known = fs::read_to_string(&state).unwrap();
-    assert!(known.contains("\"vsock:16\"") && known.contains("\"i-1-enc2\""), "{known}");
-    tokio::time::sleep(std::time::Duration::from_millis(200)).await;
-    let id = rustix::process::Pid::from_raw(host.id().try_into().unwrap()).unwrap();
-    rustix::process::kill_process(id, Signal::TERM).unwrap();
-    assert_eq!(host.wait().unwrap().code(), Some(3));
-    let eif = nitro.image.canonicalize().unwrap().join("image.eif");
-    // Half a MiB and more for itself, four times the image, twice the model; whole cores.
-    let run = format!(
-        "run-enclave --enclave-name quoth --enclave-cid 16 --cpu-count 4 --memory 518 --eif-path {}",
-        eif.display()
-    );
-    assert_eq!(nitro.said(), [&*run, &*run, "terminate-enclave --enclave-id i-1-enc2"]);
-    assert!(!state.exists());
-}
-
-#[tokio::test]
-async fn an_image_that_is_not_what_it_says_is_refused() {
-    let nitro = Nitro::new();
-    for (file, text, expected) in [
-        ("measurements.toml", "version = 2\nconfig = \"\"\n", "not a valid list of measurements"),
-        ("measurements.toml", "version = 1\nconfig = \"00\"\n", "not the configuration of this image"),
-        ("enclave.toml", "platform = \"nitro\"\n", "neither a model nor an upstream"),
-    ] {
-        let path = nitro.image.join(file);
-        let before = fs::read(&path).unwrap();
-        fs::write(&path, text).unwrap();
-        let output = nitro.up().output().unwrap();
-        let error = String::from_utf8(output.stderr).unwrap();
-        assert!(output.status.code() == Some(2) && error.contains(expected), "{error}");
-        fs::write(&path, before).unwrap();
-    }
-    let mut alone = nitro.host.command("up");
-    let output = alone.args(["--listen", "127.0.0.1:0", "--platform", "nitro", "--upstream", "xai"]).output().unwrap();
-    assert!(String::from_utf8(output.stderr).unwrap().contains("--image"));
-    assert!(nitro.said().is_empty());
+async fn what_an_enclave_and_its_host_left_behind_together_the_next_host_removes() {
+    let mut host = Host::new();
+    host.start(true);
+    let _talk = boot(&host, &Instance::new(1), 0, 0).await;
+    host.signal(Signal::KILL);
+    host.wait().await;
+    host.kill_enclave();
+    assert!(host.run_dir().join("sockets/7004.sock").exists());
+    let next = host.command("up").args(["--listen", "127.0.0.1:0"]).output().unwrap();
+    assert!(String::from_utf8(next.stderr).unwrap().contains("nothing to serve"));
+    assert!(!host.run_dir().join("state.json").exists() && !host.run_dir().join("sockets/7004.sock").exists());
 }
 
 #[tokio::test]

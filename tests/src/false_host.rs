@@ -2,11 +2,12 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use quoth_link::egress::{self, Answer, Destination};
 use quoth_link::event::{Event, Ready};
 use quoth_link::feed::{self, Request};
 use quoth_link::journal::{ToEnclave, ToHost};
 use quoth_link::{Address, CONNECT_TIMEOUT, Frame, Frames, LinkError, Listener, Port, Stream};
-use tokio::io::{AsyncWriteExt, copy_bidirectional, sink, split};
+use tokio::io::{AsyncReadExt, AsyncWriteExt, copy_bidirectional, sink, split};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -51,7 +52,7 @@ impl FalseHost {
     pub fn new(link: Address, model: Vec<u8>) -> Self {
         let (model, mut tasks, mut manners) = (Arc::new(model), JoinSet::new(), BTreeMap::new());
         let (tell, events) = watch::channel(Vec::new());
-        for port in [Port::MODEL, Port::JOURNAL, Port::EVENTS] {
+        for port in [Port::EGRESS, Port::MODEL, Port::JOURNAL, Port::EVENTS, Port::HEARTBEAT] {
             let (manner, mut told) = watch::channel(Manner::Honest);
             manners.insert(port.number(), manner);
             let (listener, model, tell) = (link.listen(port).unwrap(), Arc::clone(&model), tell.clone());
@@ -149,6 +150,8 @@ async fn serve(
                 (Manner::Garbage, _) => garbage(stream).await,
                 (Manner::Flood, _) => flood(stream, port).await,
                 (Manner::Again, _) => again(stream).await,
+                (_, Port::EGRESS) => refuse(stream).await,
+                (_, Port::HEARTBEAT) => beat(stream).await,
                 (_, Port::JOURNAL) => journal(stream).await,
                 (_, Port::EVENTS) => events(stream, &tell).await,
                 (_, _) => feed(stream, manner, &model).await,
@@ -217,6 +220,18 @@ async fn feed(mut stream: Stream, manner: Manner, model: &[u8]) -> Result<(), Li
     // What was said is read before it ends.
     sleep(Duration::from_millis(50)).await;
     Ok(())
+}
+
+/// Leads nowhere.
+async fn refuse(mut stream: Stream) -> Result<(), LinkError> {
+    Destination::read(&mut stream).await?;
+    egress::answer(&mut stream, Answer::Refused).await
+}
+
+/// Hears that an enclave has come up.
+async fn beat(mut stream: Stream) -> Result<(), LinkError> {
+    let byte = stream.read_u8().await?;
+    Ok(stream.write_u8(byte).await?)
 }
 
 async fn journal(stream: Stream) -> Result<(), LinkError> {

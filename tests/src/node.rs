@@ -12,6 +12,8 @@ use crate::Wire;
 
 /// A start with a tiny model takes about a second; more on a machine that is busy compiling.
 const START: Duration = Duration::from_secs(60);
+/// A machine with a large model, all of it emulated.
+const START_MACHINE: Duration = Duration::from_secs(200);
 const STOP: Duration = Duration::from_secs(40);
 
 /// How a node is started.
@@ -183,6 +185,12 @@ impl Node {
         self.wait_for_host(STOP)
     }
 
+    /// The same, as systemd does.
+    pub fn terminate(&mut self) -> ExitStatus {
+        kill_process(self.host(), Signal::TERM).unwrap();
+        self.wait_for_host(STOP)
+    }
+
     /// Waits until the host has ended by itself.
     pub fn wait_for_host(&mut self, limit: Duration) -> ExitStatus {
         let start = Instant::now();
@@ -234,8 +242,9 @@ impl Node {
             {
                 return;
             }
-            if start.elapsed() > START {
-                panic!("not ready after {START:?}:\n{}\n{}", self.host_output(), self.enclave_log());
+            let limit = if self.options.boot.is_some() { START_MACHINE } else { START };
+            if start.elapsed() > limit {
+                panic!("not ready after {limit:?}:\n{}\n{}", self.host_output(), self.enclave_log());
             }
             tokio::time::sleep(Duration::from_millis(50)).await;
         }

@@ -28,7 +28,8 @@ impl Enclave {
         let model = quoth_tiny_model::gguf(quoth_tiny_model::Kind::F32);
         let config = format!(
             "version = 1\nplatform = \"simulated\"\ntls_names = [\"localhost\"]\n[[model]]\nname = \"{}\"\nsha256 = \"{}\"\n\
-             size = {}\ncontext = {}\nparallel = 2\nthreads = 1\n",
+             size = {}\ncontext = {}\nparallel = 2\nthreads = 1\n\
+             [[upstream]]\nname = \"far\"\nhost = \"far.example\"\napi = \"openai\"\nmodels = [\"far-*\"]\n",
             Node::MODEL,
             Digest::of(&model),
             model.len(),
@@ -51,6 +52,15 @@ impl Enclave {
         let ca = self.folder.path().join("ca.pem");
         fs::write(&ca, self.host.ready().await.ca.as_str()).unwrap();
         Wire::open(self.host.client_port().await, &ca).await.unwrap()
+    }
+
+    /// The status of what a provider's model should answer.
+    async fn far(&self) -> u16 {
+        let mut body = chat_body("Why?", 4, false);
+        body["model"] = "far-1".into();
+        let mut wire = self.wire().await;
+        let headers = ["authorization: Bearer sk-test"];
+        wire.post("/v1/chat/completions", &headers, body.to_string().as_bytes()).await.unwrap().status
     }
 
     /// The status of an answer; none when it was closed before all of the request was read, and lost on the way here.
@@ -171,6 +181,35 @@ async fn whatever_is_said_on_the_port_of_commands_the_node_answers() {
         let grown = enclave.memory().saturating_sub(before);
         assert!(grown < ROOM, "{manner:?}: {grown} KiB more");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_way_to_a_provider_that_leads_nowhere_is_an_error_of_the_providers() {
+    let enclave = Enclave::start(Manner::Honest);
+    enclave.comes_to(200).await;
+    let before = enclave.memory();
+    for manner in [Manner::Honest, Manner::Closing, Manner::Garbage, Manner::Flood, Manner::Silent] {
+        enclave.host.behave(Port::EGRESS, manner);
+        let status = enclave.far().await;
+        assert!((502..=504).contains(&status), "{manner:?}: {status}");
+        enclave.comes_to(200).await;
+        let grown = enclave.memory().saturating_sub(before);
+        assert!(grown < ROOM, "{manner:?}: {grown} KiB more");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn floods_on_the_ports_of_clients_and_metrics_are_cut_off() {
+    let enclave = Enclave::start(Manner::Honest);
+    enclave.comes_to(200).await;
+    let before = enclave.memory();
+    let flood = noise(4 << 20);
+    for port in [Port::CLIENTS, Port::METRICS] {
+        drop(enclave.host.crowd(port, 20, &flood).await);
+        enclave.comes_to(200).await;
+    }
+    let grown = enclave.memory().saturating_sub(before);
+    assert!(grown < ROOM, "{grown} KiB more");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -2,47 +2,50 @@
 
 use std::ffi::OsString;
 use std::path::PathBuf;
-use std::process::Command;
-use std::time::Duration;
+use std::process::{Command, Stdio};
 
 use quoth_link::Address;
-use tokio::time::{Instant, sleep};
 
 use crate::HostError;
-use crate::process::Process;
 use crate::run_dir::{RunDir, remove};
 
 const DEVICE: &str = "vhost-device-vsock";
 /// The machine's context id among virtual sockets; within QEMU only.
-const CID: u32 = 4;
-/// The device gets so long to come up.
-const START: Duration = Duration::from_secs(10);
-const LOOK: Duration = Duration::from_millis(20);
+const CID: &str = "4";
+/// Starts the device, and once it is there the machine in the shell's place. So the device is the machine's child, and the kernel ends
+/// it with the machine, even when no host is left to see to it (prctl(2), PR_SET_PDEATHSIG).
+const TOGETHER: &str = r#"
+setpriv --pdeathsig KILL vhost-device-vsock --guest-cid "$1" --socket "$2" --uds-path "$3" >>"$4" 2>&1 &
+device=$!
+socket="$2"
+shift 4
+left=500
+until [ -S "$socket" ]; do
+  left=$((left - 1))
+  if [ $left = 0 ] || ! kill -0 $device; then echo "vhost-device-vsock does not come up"; exit 1; fi
+  sleep 0.02
+done
+exec "$@"
+"#;
 
 /// Where the machine is reached.
 pub(super) fn link(run_dir: &RunDir) -> Address {
     Address::Vhost(machine(run_dir))
 }
 
-/// The device, ready for QEMU.
-pub(super) async fn start(run_dir: &RunDir) -> Result<Process, HostError> {
-    let socket = socket(run_dir);
-    for left_behind in [&socket, &machine(run_dir)] {
-        remove(left_behind)?;
+/// The command of a machine, and of the device beside it.
+pub(super) fn with(command: &Command, run_dir: &RunDir) -> Result<Command, HostError> {
+    // Said now, and not only in a log.
+    let known = Command::new(DEVICE).arg("--version").stdin(Stdio::null()).stdout(Stdio::null()).status();
+    known.map_err(HostError::file(DEVICE))?;
+    for left_behind in [socket(run_dir), machine(run_dir)] {
+        remove(&left_behind)?;
     }
-    let mut command = Command::new(DEVICE);
-    command.args(["--guest-cid", &CID.to_string(), "--socket"]).arg(&socket);
-    command.arg("--uds-path").arg(machine(run_dir));
-    let device = Process::start(command, &run_dir.path().join("device.log"))?;
-    let end = Instant::now() + START;
-    while !socket.exists() {
-        if Instant::now() > end || !device.lives() {
-            device.kill();
-            return Err(HostError::Launch { program: DEVICE, said: "it does not come up".into() });
-        }
-        sleep(LOOK).await;
-    }
-    Ok(device)
+    let mut together = Command::new("sh");
+    together.args(["-c", TOGETHER, "sh", CID]).arg(socket(run_dir)).arg(machine(run_dir));
+    together.arg(run_dir.path().join("device.log")).arg(command.get_program()).args(command.get_args());
+    together.envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    Ok(together)
 }
 
 /// QEMU's way to it, by the name `vsock`.

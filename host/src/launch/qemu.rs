@@ -17,10 +17,9 @@ const QEMU: &str = "qemu-system-x86_64";
 /// The machine gets so long to say that it has come up.
 const HEARTBEAT: Duration = Duration::from_secs(120);
 
-/// The machine, and the device that carries its virtual sockets.
-pub(super) async fn start(eif: &Path, size: Size, run_dir: &RunDir) -> Result<(Process, Process), HostError> {
+/// The machine, with the device that carries its virtual sockets.
+pub(super) fn start(eif: &Path, size: Size, run_dir: &RunDir) -> Result<Process, HostError> {
     let heartbeat = device::link(run_dir).listen(Port::HEARTBEAT)?;
-    let device = device::start(run_dir).await?;
     let mut command = Command::new(QEMU);
     command.args(["-M", "nitro-enclave,vsock=vsock,id=quoth", "-nographic", "-nodefaults"]);
     // Without the controller that it asks for it by, the kernel would find nobody to end the machine.
@@ -29,16 +28,9 @@ pub(super) async fn start(eif: &Path, size: Size, run_dir: &RunDir) -> Result<(P
     command.args(if has_kvm() { ["-accel", "kvm", "-cpu", "host"] } else { ["-accel", "tcg", "-cpu", "max"] });
     command.args(["-m", &size.memory.to_string(), "-smp", &size.processors.to_string(), "-serial", "stdio"]);
     command.arg("-kernel").arg(eif).arg("-chardev").arg(device::chardev(run_dir));
-    match Process::start(command, &run_dir.enclave_log()) {
-        Ok(machine) => {
-            tokio::spawn(timeout(HEARTBEAT, answer(heartbeat)));
-            Ok((machine, device))
-        }
-        Err(error) => {
-            device.kill();
-            Err(error)
-        }
-    }
+    let machine = Process::start(device::with(&command, run_dir)?, &run_dir.enclave_log())?;
+    tokio::spawn(timeout(HEARTBEAT, answer(heartbeat)));
+    Ok(machine)
 }
 
 /// Sends back the byte by which an image says that it has come up, as a Nitro enclave's parent does.

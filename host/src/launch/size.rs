@@ -36,8 +36,14 @@ mod tests {
     #[test]
     fn a_machine_is_as_large_as_what_it_runs() {
         let model = |size| ModelState { name: "m".into(), sha256: String::new(), size, path: "m".into() };
-        let mut configuration =
-            Configuration { bytes: vec![], platform: "nitro".into(), threads: 1, models: vec![], upstreams: vec![] };
+        let mut configuration = Configuration {
+            bytes: vec![],
+            platform: "nitro".into(),
+            host: 3,
+            threads: 1,
+            models: vec![],
+            upstreams: vec![],
+        };
         let of = |configuration: &Configuration| Size::of(20 * MIB, configuration, None, None);
         assert_eq!(of(&configuration), Size { memory: 512 + 80 + 2, processors: 2 });
         (configuration.models, configuration.threads) = (vec![model(1 << 30), model(1 << 20)], 7);

@@ -25,19 +25,12 @@ pub(super) fn start(image: &Image, size: Size, machine: &Machine, run_dir: &RunD
     Process::start(command, &run_dir.enclave_log())
 }
 
-/// The machine as QEMU plays it, and the device that carries its virtual sockets.
-pub(super) async fn play(image: &Image, size: Size, run_dir: &RunDir) -> Result<(Process, Process), HostError> {
-    let device = device::start(run_dir).await?;
+/// The machine as QEMU plays it, with the device that carries its virtual sockets.
+pub(super) fn play(image: &Image, size: Size, run_dir: &RunDir) -> Result<Process, HostError> {
     let mut command = command(image, size);
     command.env("QUOTH_SNP", "off").env("QUOTH_VSOCK", device::chardev(run_dir));
     command.env("QUOTH_KVM", if has_kvm() { "on" } else { "off" });
-    match Process::start(command, &run_dir.enclave_log()) {
-        Ok(machine) => Ok((machine, device)),
-        Err(error) => {
-            device.kill();
-            Err(error)
-        }
-    }
+    Process::start(device::with(&command, run_dir)?, &run_dir.enclave_log())
 }
 
 /// The script becomes QEMU, so that its process is the machine.

@@ -126,6 +126,13 @@ impl Host {
         self.describe();
     }
 
+    /// There is no enclave to serve.
+    pub(super) async fn close(mut self) -> Result<(), HostError> {
+        self.tasks.shutdown().await;
+        run_dir::remove(&self.run_dir.control())?;
+        self.run_dir.forget()
+    }
+
     /// Until the enclave ends.
     pub(super) async fn run(mut self, mut enclave: Enclave, socket: TcpSocket) -> Result<(), HostError> {
         let result = self.serve(&mut enclave, socket).await;
@@ -262,12 +269,12 @@ impl Host {
     async fn kill(&self, enclave: &mut Enclave) -> Result<(), HostError> {
         enclave.kill();
         enclave.ended().await;
-        self.run_dir.set_state(None)?;
+        self.run_dir.forget()?;
         Err(HostError::Killed)
     }
 
     /// The process is gone: hears its last words, lets what it said reach clients and journal, and judges.
-    async fn ended(&mut self, how: String) -> Result<(), HostError> {
+    async fn ended(&mut self, mut how: String) -> Result<(), HostError> {
         loop {
             let patience = if self.is_attached() { LAST_WORDS } else { SILENCE };
             match timeout(patience, self.reports.recv()).await {
@@ -275,9 +282,13 @@ impl Host {
                 Ok(None) | Err(_) => break,
             }
         }
-        self.run_dir.set_state(None)?;
-        if let Some((step, code)) = self.fatal.take() {
-            return Err(HostError::Boot { step, code, log: self.run_dir.enclave_log() });
+        self.run_dir.forget()?;
+        match self.fatal.take() {
+            None => {}
+            Some((step, code)) if self.ready.is_none() => {
+                return Err(HostError::Boot { step, code, log: self.run_dir.enclave_log() });
+            }
+            Some((step, code)) => how = format!("by itself: {step} failed with {code}"),
         }
         let stored = async {
             // An error means that the journal's task is gone already.
@@ -325,7 +336,7 @@ impl Host {
         let platform = match &*self.state.platform {
             "simulated" => "simulated: for development, no hardware vouches for it".to_owned(),
             "none" => "none: receipts are signed, no hardware vouches for the key".to_owned(),
-            "nitro" if self.state.device.is_some() => "nitro, played by QEMU: nobody signs its evidence".to_owned(),
+            "nitro" if self.state.is_played() => "nitro, played by QEMU: nobody signs its evidence".to_owned(),
             "sev-snp" => {
                 format!("sev-snp, {}", self.source.as_ref().map_or("not endorsed", |source| source.family().title()))
             }
@@ -411,7 +422,6 @@ mod tests {
             pid: 0,
             started: 0,
             link: String::new(),
-            device: None,
             nitro: None,
             listen: "127.0.0.1:1".parse().unwrap(),
             platform: String::new(),

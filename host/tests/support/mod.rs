@@ -244,8 +244,13 @@ impl Host {
 
     /// The stand-in for the enclave, from the state file.
     pub fn enclave(&self) -> rustix::process::Pid {
-        let state: serde_json::Value =
-            serde_json::from_slice(&fs::read(self.run_dir().join("state.json")).unwrap()).unwrap();
+        let (file, start) = (self.run_dir().join("state.json"), Instant::now());
+        // Its ports are there before it is.
+        while !file.exists() {
+            assert!(start.elapsed() < SOON, "no enclave was started");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        let state: serde_json::Value = serde_json::from_slice(&fs::read(file).unwrap()).unwrap();
         rustix::process::Pid::from_raw(state["pid"].as_i64().unwrap().try_into().unwrap()).unwrap()
     }
 
@@ -263,6 +268,14 @@ impl Host {
             assert!(start.elapsed() < SOON, "the host still runs\n{}", self.output());
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
+    }
+
+    /// Of an enclave that has ended: no state, no socket.
+    pub fn nothing_is_left(&self) {
+        let run_dir = self.run_dir();
+        assert!(!run_dir.join("state.json").exists() && !run_dir.join("control.sock").exists());
+        let sockets: Vec<_> = fs::read_dir(run_dir.join("sockets")).unwrap().flatten().collect();
+        assert!(sockets.is_empty(), "{sockets:?}");
     }
 
     /// Waits until the host has printed this.

@@ -17,6 +17,14 @@ struct Hosted {
 }
 
 impl Hosted {
+    /// An enclave of AWS's whose parent treats heartbeats in one manner.
+    fn enclave(image: Image, heartbeat: Manner) -> Self {
+        let socket = image.out().join("vm");
+        let host = FalseHost::new(Address::Vhost(socket.clone()), fs::read(image.model()).unwrap());
+        host.behave(Port::HEARTBEAT, heartbeat);
+        Self { host, machine: Machine::enclave(image, &socket) }
+    }
+
     /// `more`: further arguments of QEMU.
     fn start(image: Image, feed: Manner, more: &[&str]) -> Self {
         let socket = image.out().join("vm");
@@ -36,7 +44,8 @@ impl Hosted {
             assert!(start.elapsed() < LONG, "it still runs");
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
-        assert!(self.console().contains("reboot: Power down"));
+        let console = self.console();
+        assert!(console.contains("reboot: Power down") || console.contains("reboot: Restarting system"), "{console}");
     }
 
     /// Accepts what is signed by the key that this machine had at first.
@@ -102,6 +111,28 @@ async fn a_feed_that_is_cut_or_wrong_switches_the_machine_off() {
         assert_eq!(machine.host.fatal().await, code);
         machine.off().await;
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_enclave_whose_heartbeat_is_not_answered_says_so_and_ends() {
+    for heartbeat in [Manner::Silent, Manner::Closing, Manner::Flood] {
+        let Some(image) = Image::build("nitro", "nitro") else { return };
+        let mut machine = Hosted::enclave(image, heartbeat);
+        assert_eq!(machine.host.fatal().await, "io", "{heartbeat:?}");
+        machine.off().await;
+        assert!(machine.console().contains("fatal send the heartbeat: "), "{}", machine.console());
+    }
+}
+
+/// Nobody could tell it from an enclave that is not there, since a console is not to be seen.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_image_with_a_configuration_that_is_none_says_so_and_ends() {
+    let Some(image) = Image::of_configuration("nitro", "platform = \"nitro\"\nhost_cid = 2\nmodles = 1\n") else {
+        return;
+    };
+    let mut machine = Hosted::enclave(image, Manner::Honest);
+    assert_eq!(machine.host.fatal().await, "config");
+    machine.off().await;
 }
 
 /// What an image has no driver for is not there, whatever the host plugs in; nor does a table of the host's change what runs.

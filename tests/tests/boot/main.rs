@@ -7,14 +7,22 @@ mod hostile;
 mod nitro;
 mod snp;
 
+use std::fs;
 use std::process::Command;
 
 use quoth_tests::Node;
 
-/// Of a node that has ended: no process, no state.
+/// Of a node that has ended: no process, no state, no socket.
 fn nothing_is_left(node: &Node) {
     let run_dir = node.run_dir();
     assert!(!run_dir.join("state.json").exists());
-    let left = Command::new("pgrep").arg("-f").arg(run_dir.join("sockets")).output().unwrap();
-    assert_eq!(String::from_utf8_lossy(&left.stdout), "");
+    assert_eq!(processes(node), "");
+    let sockets: Vec<_> = fs::read_dir(run_dir.join("sockets")).unwrap().flatten().collect();
+    assert!(sockets.is_empty() && !run_dir.join("control.sock").exists(), "{sockets:?}");
+}
+
+/// Those of a node's machine, its device among them.
+fn processes(node: &Node) -> String {
+    let found = Command::new("pgrep").arg("-f").arg(node.run_dir().join("sockets")).output().unwrap();
+    String::from_utf8(found.stdout).unwrap()
 }
