@@ -254,8 +254,15 @@ impl Host {
         rustix::process::Pid::from_raw(state["pid"].as_i64().unwrap().try_into().unwrap()).unwrap()
     }
 
+    /// Returns once it is no more, collected or not.
     pub fn kill_enclave(&self) {
-        rustix::process::kill_process(self.enclave(), rustix::process::Signal::KILL).unwrap();
+        let (enclave, start) = (self.enclave(), Instant::now());
+        rustix::process::kill_process(enclave, rustix::process::Signal::KILL).unwrap();
+        let stat = format!("/proc/{}/stat", enclave.as_raw_nonzero());
+        while fs::read_to_string(&stat).is_ok_and(|stat| !stat.contains(") Z ") && !stat.contains(") X ")) {
+            assert!(start.elapsed() < SOON, "the enclave still runs");
+            std::thread::sleep(Duration::from_millis(1));
+        }
     }
 
     pub async fn wait(&mut self) -> ExitStatus {
