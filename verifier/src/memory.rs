@@ -100,6 +100,10 @@ mod tests {
         present.iter().rev().for_each(|key| assert!(lru.has(key)));
         lru.put(ROOM + 1);
         assert!(!lru.has(&ROOM) && lru.has(&0));
+        // What was never asked for is forgotten in the order in which it came.
+        let unasked = Lru::default();
+        (0..=ROOM).rev().for_each(|key| unasked.put(key));
+        assert!(!unasked.has(&ROOM) && unasked.has(&0));
     }
 
     #[test]

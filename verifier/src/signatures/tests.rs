@@ -79,3 +79,15 @@ fn one_signature_is_not_worth_foreseeing() {
     let check = || SignatureCheck::P384 { signature, key: &key, message: b"one" };
     assert!(signatures.foresee(|_| vec![check()]).holds(&check()));
 }
+
+#[cfg(feature = "fast")]
+#[test]
+fn two_threads_answer_for_each_signature_and_not_for_another() {
+    let (key, signature) = signed(1, b"one");
+    let check = |message| SignatureCheck::P384 { signature, key: &key, message };
+    let mut signatures = Signatures::default();
+    signatures.check_on_two_threads();
+    let foreseen = signatures.foresee(|_| vec![check(b"one"), check(b"two"), check(b"one")]);
+    let answers: Vec<_> = foreseen.checked.iter().map(|(checked, holds)| (checked.holds(), *holds)).collect();
+    assert_eq!(answers, [(true, true), (false, false), (true, true)]);
+}
