@@ -39,20 +39,35 @@ fn gather_all(model: &Weak<SealedModel>, count: usize) {
 /// first, the model is only read more slowly.
 pub(crate) struct Gap(Vec<(*mut c_void, usize)>);
 
+/// Other gaps of about a model's length that are filled to make this one the first; a process has none, or one or two.
+const FILLED: usize = 16;
+
 impl Gap {
     pub(crate) fn for_model(size: u64) -> Option<Self> {
         let page = rustix::param::page_size();
         let length = usize::try_from(size).ok()?.checked_next_multiple_of(page)?;
-        let reserve = length.checked_add(LARGE)?;
-        // SAFETY: a new mapping at an address of the kernel's choice.
-        let start = unsafe { mmap_anonymous(ptr::null_mut(), reserve, ProtFlags::empty(), MapFlags::PRIVATE) }.ok()?;
+        let start = reserve(length.checked_add(LARGE)?)?;
         let gap = start.map_addr(|address| address.next_multiple_of(LARGE));
         let before = gap.addr() - start.addr();
+        let mut around = Self(vec![(start, before), (gap.map_addr(|address| address + length), LARGE - before)]);
         // SAFETY: the gap lies within the reservation, which nothing uses.
         unsafe { munmap(gap, length) }.ok()?;
-        let after = gap.map_addr(|address| address + length);
-        Some(Self(vec![(start, before), (after, LARGE - before)]))
+        for _ in 0..FILLED {
+            let first = reserve(length)?;
+            if first == gap {
+                // SAFETY: reserved above, and nothing uses it.
+                unsafe { munmap(gap, length) }.ok()?;
+                break;
+            }
+            around.0.push((first, length));
+        }
+        Some(around)
     }
+}
+
+fn reserve(length: usize) -> Option<*mut c_void> {
+    // SAFETY: a new mapping at an address of the kernel's choice.
+    unsafe { mmap_anonymous(ptr::null_mut(), length, ProtFlags::empty(), MapFlags::PRIVATE) }.ok()
 }
 
 impl Drop for Gap {
@@ -72,10 +87,7 @@ struct Window {
 
 impl Window {
     fn of(file: &File, index: usize) -> Option<Self> {
-        let reserve = 2 * LARGE;
-        // SAFETY: a new mapping at an address of the kernel's choice.
-        let reserved =
-            unsafe { mmap_anonymous(ptr::null_mut(), reserve, ProtFlags::empty(), MapFlags::PRIVATE) }.ok()?;
+        let reserved = reserve(2 * LARGE)?;
         let window = Self { reserved, mapped: reserved.map_addr(|address| address.next_multiple_of(LARGE)) };
         let (offset, flags) = ((index * LARGE) as u64, MapFlags::SHARED | MapFlags::FIXED);
         // SAFETY: the range lies within the reservation above, which nothing else uses.
@@ -116,6 +128,21 @@ mod tests {
         assert_eq!(next.addr() % LARGE, 0);
         // SAFETY: mapped above.
         unsafe { munmap(next, length) }.unwrap();
+    }
+
+    #[test]
+    fn a_gap_that_is_not_aligned_is_not_the_first() {
+        let page = rustix::param::page_size();
+        let length = (3 * LARGE + 1).next_multiple_of(page);
+        // Room for the model, but not for a large page more, where no large page may begin.
+        let around = reserve(length + 2 * LARGE).unwrap();
+        let unaligned = around.map_addr(|address| address.next_multiple_of(LARGE) + page);
+        // SAFETY: within the reservation, which nothing uses.
+        unsafe { munmap(unaligned, length) }.unwrap();
+        let gap = Gap::for_model(length as u64).unwrap();
+        let next = reserve(length).unwrap();
+        drop(gap);
+        assert_eq!(next.addr() % LARGE, 0);
     }
 
     #[test]
