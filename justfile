@@ -46,6 +46,10 @@ test-boot *names: _build
 reproduce:
     images/reproduce
 
+# What of the image's program runs how often, counted anew, for the compiler (takes a quarter of an hour)
+profile:
+    images/profile
+
 # Format, clippy, licences and sources of dependencies
 lint:
     cargo fmt --all --check

@@ -9,6 +9,7 @@
 
 mod boot;
 mod client;
+mod exercise;
 mod llama;
 mod load;
 mod machine;
@@ -27,12 +28,16 @@ use quoth_tests::{Node, Options};
 
 const USAGE: &str = "\
 Usage: quoth-bench [--model FILE.gguf] [--peers DIR] [--without-receipts PROGRAM] [--servers DIR] [--wide PROGRAM]
-                   [--litellm PROGRAM] [--verify-peers PROGRAM] [--only PART,...] [--rounds N] [--out FILE]
+                   [--image PROGRAM] [--litellm PROGRAM] [--verify-peers PROGRAM] [--only PART,...] [--rounds N] [--out FILE]
 
-Parts: chats, serving, replays, receipts, proxied, relay, load, boot, verify. `just bench` builds everything and calls this.";
+Parts: chats, serving, replays, receipts, proxied, relay, load, boot, verify. `just bench` builds everything and calls this.
+One more, exercise, measures nothing: images/profile counts meanwhile.";
 
 /// What can be measured.
 const PARTS: [&str; 9] = ["chats", "serving", "replays", "receipts", "proxied", "relay", "load", "boot", "verify"];
+
+/// What is no measurement.
+const EXERCISE: &str = "exercise";
 
 /// What to measure, and with what.
 struct Plan {
@@ -42,6 +47,8 @@ struct Plan {
     peers: PathBuf,
     /// The enclave built with `bench-without-receipts`.
     without_receipts: PathBuf,
+    /// The enclave as images have it.
+    image: PathBuf,
     /// Folder of llama.cpp's server and batched bench, built with the engine's flags and with llama.cpp's own.
     servers: Option<PathBuf>,
     /// The enclave built for x86-64-v4, where the processor can run it.
@@ -79,9 +86,12 @@ fn main() {
             "load" => load::measure(&plan),
             "boot" => boot::measure(&plan),
             "verify" => verify::measure(&plan),
+            EXERCISE => exercise::run(&plan),
             other => panic!("no part is called {other}"),
         });
-        println!("{}", page::table(&rows[start..]));
+        if rows.len() > start {
+            println!("{}", page::table(&rows[start..]));
+        }
     }
     if let Some(out) = &plan.out {
         std::fs::write(out, page::page(&rows, &profile, plan.rounds)).unwrap();
@@ -103,6 +113,7 @@ impl Plan {
             model: PathBuf::new(),
             peers: PathBuf::new(),
             without_receipts: PathBuf::new(),
+            image: PathBuf::new(),
             servers: None,
             wide: None,
             litellm: None,
@@ -118,6 +129,7 @@ impl Plan {
                 "--model" => plan.model = value.into(),
                 "--peers" => plan.peers = value.into(),
                 "--without-receipts" => plan.without_receipts = value.into(),
+                "--image" => plan.image = value.into(),
                 "--servers" => plan.servers = Some(value.into()),
                 "--wide" => plan.wide = Some(value.into()),
                 "--litellm" => plan.litellm = Some(value.into()),
@@ -128,17 +140,18 @@ impl Plan {
                 _ => return Err(format!("unknown option {name}")),
             }
         }
-        let needs: [(_, _, &[_]); 3] = [
+        let needs: [(_, _, &[_]); 4] = [
             ("--model", &plan.model, &["chats", "serving", "replays", "load"]),
             ("--peers", &plan.peers, &["chats", "serving"]),
             ("--without-receipts", &plan.without_receipts, &["receipts", "proxied"]),
+            ("--image", &plan.image, &["proxied", EXERCISE]),
         ];
         for (name, path, parts) in needs {
             if !path.exists() && plan.parts.iter().any(|part| parts.contains(&part.as_str())) {
                 return Err(format!("{name} must name something that exists"));
             }
         }
-        match plan.parts.iter().find(|part| !PARTS.contains(&part.as_str())) {
+        match plan.parts.iter().find(|part| !PARTS.contains(&part.as_str()) && *part != EXERCISE) {
             Some(part) => Err(format!("no part is called {part}")),
             None => Ok(plan),
         }

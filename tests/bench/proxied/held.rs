@@ -12,9 +12,9 @@ use tokio::task::JoinSet;
 use tokio::time::sleep;
 
 use super::{Door, House, Http, Provider, TARGET, ask, question};
-use crate::machine;
 use crate::page::{Goal, Row};
 use crate::statistics::Series;
+use crate::{Plan, machine};
 
 const STREAMS: usize = 1000;
 /// Words of each, and the pause before each word: some time beyond what is measured.
@@ -27,11 +27,11 @@ const SETTLE: Duration = Duration::from_secs(2);
 /// Connections that are opened at once.
 const OPENING: usize = 32;
 
-pub(super) fn measure(http: Http) -> Vec<Row> {
+pub(super) fn measure(plan: &Plan, http: Http) -> Vec<Row> {
     let over = http.name();
     eprintln!("proxied: {STREAMS} streams, {over}");
     let provider = Provider::start(http, WORDS, PAUSE_MS);
-    let node = House::start(&provider, None);
+    let node = House::start(&provider, Some(&plan.image));
     ask(&mut node.connect(), &question(false));
     let [before, begun, later] = Runtime::new().unwrap().block_on(hold(&node));
     vec![

@@ -17,13 +17,18 @@ impl House {
     pub(super) fn start(provider: &Provider, enclave: Option<&Path>) -> Self {
         let ca = std::fs::read_to_string(provider.authority()).unwrap();
         let config = format!(
-            "version = 1\nplatform = \"simulated\"\ntls_names = [\"localhost\", \"127.0.0.1\"]\n\
+            "version = 1\nplatform = \"none\"\ntls_names = [\"localhost\", \"127.0.0.1\"]\n\
              [[upstream]]\nname = \"fake\"\nhost = \"localhost\"\nport = {}\napi = \"openai\"\nmodels = [\"{MODEL}\"]\nca = '''\n{ca}'''\n",
             provider.port(),
         );
         let more = enclave.into_iter().flat_map(|path| ["--enclave".into(), path.display().to_string()]).collect();
         let node = crate::start(Options { config: Some(config), more, ..Options::default() });
         Self { node, key: provider.key().into() }
+    }
+
+    /// Ends it in order.
+    pub(super) fn stop(mut self) {
+        assert!(self.node.stop().success());
     }
 
     pub(super) fn enclave(&self) -> Pid {

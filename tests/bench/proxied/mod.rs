@@ -10,7 +10,7 @@ mod profile;
 mod provider;
 mod rates;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde_json::json;
@@ -21,7 +21,8 @@ use crate::page::Row;
 use house::House;
 use litellm::LiteLlm;
 use nginx::Nginx;
-use provider::{Http, Provider};
+pub(crate) use provider::Http;
+use provider::Provider;
 
 const TARGET: &str = "/v1/chat/completions";
 const MODEL: &str = "m-small";
@@ -36,19 +37,30 @@ const STALL: Duration = Duration::from_secs(2);
 pub(crate) fn measure(plan: &Plan) -> (Vec<Row>, String) {
     let provider = Provider::start(Http::Two, WORDS, 0);
     let older = Provider::start(Http::One, WORDS, 0);
-    let node = House::start(&provider, None);
-    let over_http1 = House::start(&older, None);
-    let bare = House::start(&provider, Some(&plan.without_receipts));
+    let node = House::start(&provider, Some(&plan.image));
+    let over_http1 = House::start(&older, Some(&plan.image));
     let nginx = Nginx::start(&provider);
     let mut rows = added::measure(plan, &node, &provider);
     rows.extend(rates::against_nginx(plan, &[(Http::Two, &node), (Http::One, &over_http1)], &nginx));
     let profile = profile::of(&node);
-    rows.extend(rates::without_receipts(plan, &node, &bare));
+    let (plain, bare) = (House::start(&provider, None), House::start(&provider, Some(&plan.without_receipts)));
+    rows.extend(rates::without_receipts(plan, &plain, &bare));
     if let Some(program) = &plan.litellm {
         rows.extend(rates::against_litellm(plan, &node, &LiteLlm::start(program, &provider)));
     }
-    rows.extend([Http::Two, Http::One].into_iter().flat_map(held::measure));
+    rows.extend([Http::Two, Http::One].into_iter().flat_map(|http| held::measure(plan, http)));
     (rows, profile)
+}
+
+/// Answers of a provider, whole and as streams, by `program`.
+pub(crate) fn exercise(program: &Path, http: Http, requests: usize) {
+    let provider = Provider::start(http, WORDS, 0);
+    let node = House::start(&provider, Some(program));
+    let mut connection = node.connect();
+    for request in 0..requests {
+        ask(&mut connection, &question(request % 8 == 0));
+    }
+    node.stop();
 }
 
 /// Something that answers as the provider does, or is it.

@@ -12,7 +12,7 @@ const KEY: &str = "sk-fake-0123456789abcdef";
 
 /// What a provider offers; nodes take the newest.
 #[derive(Clone, Copy)]
-pub(super) enum Http {
+pub(crate) enum Http {
     One,
     Two,
 }

@@ -1,0 +1,36 @@
+//! What nodes do, a little of everything, while the enclave counts what of its program that needs.
+
+use quoth_tests::{Node, Options};
+use serde_json::json;
+
+use crate::Plan;
+use crate::client::Connection;
+use crate::page::Row;
+use crate::proxied::{self, Http};
+
+/// Requests to each provider.
+const PROXIED: usize = 4000;
+/// Chats with a model of the node's own; a tiny one, the engine's kernels being no part of what is counted.
+const LOCAL: usize = 200;
+const TOKENS: usize = 16;
+
+pub(crate) fn run(plan: &Plan) -> Vec<Row> {
+    [Http::Two, Http::One].into_iter().for_each(|http| proxied::exercise(&plan.image, http, PROXIED));
+    local(plan);
+    Vec::new()
+}
+
+fn local(plan: &Plan) {
+    let more = ["--platform", "none", "--enclave"].map(str::to_owned).into_iter();
+    let more = more.chain([plan.image.display().to_string()]).collect();
+    let mut node = crate::start(Options { more, ..Options::default() });
+    let mut connection = Connection::open(&node);
+    for request in 0..LOCAL {
+        let messages = json!([{ "role": "user", "content": format!("{request}: why is the sky blue?") }]);
+        let body =
+            json!({ "model": Node::MODEL, "messages": messages, "max_tokens": TOKENS, "stream": request % 2 == 0 });
+        let head = connection.post("/v1/chat/completions", body.to_string().as_bytes(), |_| ());
+        assert_eq!(head.status, 200);
+    }
+    assert!(node.stop().success());
+}
