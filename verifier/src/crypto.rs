@@ -19,6 +19,8 @@ use aws_lc as library;
 #[cfg(feature = "fast")]
 pub(crate) use owned::OwnedCheck;
 use p384::ecdsa::{Signature, VerifyingKey};
+use p384::elliptic_curve::point::AffineCoordinates as _;
+use p384::{AffinePoint, FieldBytes};
 #[cfg(not(feature = "fast"))]
 use portable as library;
 
@@ -26,6 +28,10 @@ use crate::x509::Item;
 
 /// An uncompressed point of P-384 (SEC 1 §2.3.3), bytes.
 const POINT: usize = 97;
+/// What begins it.
+const UNCOMPRESSED: u8 = 4;
+/// A coordinate, and one half of a signature, bytes.
+const SCALAR: usize = 48;
 /// r and s, bytes.
 #[cfg(feature = "fast")]
 const P384_SIGNATURE: usize = 96;
@@ -73,7 +79,10 @@ impl P384Key {
     /// Reads an uncompressed point; none for the identity, points off the curve, coordinates not below the prime.
     pub(crate) fn read(point: &[u8]) -> Option<Self> {
         let point = <[u8; POINT]>::try_from(point).ok()?;
-        let key = VerifyingKey::from_sec1_bytes(&point).ok()?;
+        let [UNCOMPRESSED, coordinates @ ..] = point else { return None };
+        let (x, y) = coordinates.split_first_chunk::<SCALAR>()?;
+        let (x, y) = (FieldBytes::from(*x), FieldBytes::try_from(y).ok()?);
+        let key = VerifyingKey::from_affine(AffinePoint::from_coordinates(&x, &y).into_option()?).ok()?;
         Some(Self {
             #[cfg(feature = "fast")]
             point,
@@ -84,7 +93,7 @@ impl P384Key {
 
 impl P384Signature {
     /// From r and s, each 48 bytes, most significant first.
-    pub(crate) fn of_scalars(r: [u8; 48], s: [u8; 48]) -> Option<Self> {
+    pub(crate) fn of_scalars(r: [u8; SCALAR], s: [u8; SCALAR]) -> Option<Self> {
         Signature::from_scalars(r, s).ok().map(Self)
     }
 
@@ -108,9 +117,9 @@ impl P384Signature {
 }
 
 /// To 48 bytes.
-fn scalar(number: &[u8]) -> Option<[u8; 48]> {
-    let mut scalar = [0; 48];
-    scalar.get_mut(48_usize.checked_sub(number.len())?..)?.copy_from_slice(number);
+fn scalar(number: &[u8]) -> Option<[u8; SCALAR]> {
+    let mut scalar = [0; SCALAR];
+    scalar.get_mut(SCALAR.checked_sub(number.len())?..)?.copy_from_slice(number);
     Some(scalar)
 }
 
