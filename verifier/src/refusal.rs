@@ -572,6 +572,13 @@ impl Refusal {
     }
 }
 
+/// A copy: a verdict and a stream keep theirs.
+impl From<&Self> for Refusal {
+    fn from(refusal: &Self) -> Self {
+        refusal.clone()
+    }
+}
+
 impl From<SnpRefusal> for Refusal {
     fn from(refusal: SnpRefusal) -> Self {
         Self::Snp(refusal)
