@@ -57,14 +57,19 @@ fn is_consistent(message: &[u8], mut encoded: [u8; RSA_BYTES]) -> bool {
     }
     // MGF1 (RFC 8017 §B.2.1).
     for (counter, block) in (0_u32..).zip(block.chunks_mut(HASH)) {
-        let mask = Sha384::new().chain_update(hash).chain_update(counter.to_be_bytes()).finalize();
+        let mask = sha384(&[hash, &counter.to_be_bytes()]);
         block.iter_mut().zip(mask).for_each(|(byte, mask)| *byte ^= mask);
     }
     block[0] &= 0x7f;
     let (padding, salt) = block.split_at(BLOCK - SALT);
     let [zeros @ .., 1] = padding else { return false };
-    let digest = Sha384::new().chain_update([0; 8]).chain_update(Sha384::digest(message)).chain_update(salt).finalize();
-    zeros.iter().all(|byte| *byte == 0) && digest[..] == *hash
+    zeros.iter().all(|byte| *byte == 0) && sha384(&[&[0; 8], &sha384(&[message]), salt]) == hash
+}
+
+fn sha384(parts: &[&[u8]]) -> [u8; HASH] {
+    let mut hash = Sha384::new();
+    parts.iter().for_each(|part| hash.update(part));
+    hash.finalize().into()
 }
 
 #[cfg(test)]
