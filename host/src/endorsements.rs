@@ -290,7 +290,7 @@ impl Asked<'_> {
         let (intermediate, root) = if is_root(&first) { (second, first) } else { (first, second) };
         match is_root(&root) {
             true => Ok(Chain { vek: vek.to_vec(), intermediate, root }),
-            false => Err(SnpRefusal::ChainRoot { actual: Digest::of(&root) }.into()),
+            false => Err(SnpRefusal::ChainRoot { actual: Digest::of(&root).into() }.into()),
         }
     }
 

@@ -8,7 +8,7 @@ use quoth_attestation::measurement::Pcr;
 use quoth_attestation::statement::Platform;
 
 use crate::nitro::{self, Anchor, Document, Naming};
-use crate::node::Checks;
+use crate::node::{Checks, joined};
 use crate::snp;
 use crate::trust::Trust;
 use crate::verifier::CLOCK_SKEW;
@@ -116,7 +116,7 @@ pub(crate) fn nitro_genuine<'a>(
     let validity = validity(document.signed_at());
     let anchor = Anchor { roots: &trust.aws, naming: Naming::Aws };
     let found = document.verify(anchor, validity, &trust.signatures)?;
-    let root = trust.aws.iter().map(ToString::to_string).collect::<Vec<_>>().join(" or ");
+    let root = joined(&mut trust.aws.iter().map(ToString::to_string), " or ");
     let at = validity.at.to_string();
     checks.held("nitro.chain.root", "the chain begins at AWS's root", NITRO_ROOT, root.clone(), root);
     checks.held("nitro.chain.validity", "every certificate is valid", "RFC 5280 §6.1.3", format!("valid at {at}"), at);
@@ -207,7 +207,7 @@ pub(crate) fn snp_accepted(
 }
 
 pub(crate) fn allowed(policy: &Policy, actual: Platform, checks: &mut Checks) -> Result<(), Refusal> {
-    let expected = policy.platforms().map(Platform::name).collect::<Vec<_>>().join(", ");
+    let expected = joined(&mut policy.platforms().map(|platform| platform.name().into()), ", ");
     if !policy.platforms().any(|platform| platform == actual) {
         return Err(Refusal::PlatformNotAllowed { expected, actual });
     }
