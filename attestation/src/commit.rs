@@ -127,12 +127,8 @@ impl Salt {
 
     /// SHA-256("quoth/commit/1" ‖ 0x00 ‖ label ‖ 0x00 ‖ salt ‖ SHA-256 of the bytes).
     pub fn commit_digest(&self, label: Label, digest: &Digest) -> Commitment {
-        let hash = Sha256::new()
-            .chain_update(COMMIT)
-            .chain_update(label.name())
-            .chain_update([0])
-            .chain_update(self.0)
-            .chain_update(digest.0);
+        let mut hash = Sha256::new();
+        [COMMIT, label.name().as_bytes(), &[0], &self.0, &digest.0].iter().for_each(|part| hash.update(part));
         Commitment(Digest(hash.finalize().into()))
     }
 }

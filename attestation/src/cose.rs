@@ -53,6 +53,12 @@ pub trait Payload: Sized {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Signed<T> {
     claims: T,
+    envelope: Envelope,
+}
+
+/// What is the same around every payload.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Envelope {
     key_id: KeyId,
     digest: Digest,
     to_be_signed: Vec<u8>,
@@ -69,23 +75,14 @@ impl<T: Payload> Signed<T> {
         let to_be_signed = to_be_signed(&protected, &payload);
         let signature = sign(&to_be_signed);
         let bytes = tagged(&protected, &payload, &signature);
-        Self { claims, key_id, digest, to_be_signed, signature, bytes }
+        Self { claims, envelope: Envelope { key_id, digest, to_be_signed, signature, bytes } }
     }
 
     /// Reads an envelope strictly; verifies no signature.
     pub fn decode(bytes: &[u8]) -> Result<Self, FormatError> {
         let parts = Parts::read(bytes, T::MAX_BYTES)?;
         let claims = T::decode(&parts.payload)?;
-        let digest = Digest::of(&parts.payload);
-        let key_id = key_id(&parts.protected, T::TYP)?;
-        let signature = parts.signature()?;
-        // One envelope has one encoding: what was read, written again, is what came.
-        let canonical = tagged(&parts.protected, &parts.payload, &signature);
-        if canonical != bytes {
-            return Err(FormatError::NotCanonical);
-        }
-        let to_be_signed = to_be_signed(&parts.protected, &parts.payload);
-        Ok(Self { claims, key_id, digest, to_be_signed, signature, bytes: canonical })
+        Ok(Self { claims, envelope: parts.envelope(T::TYP, bytes)? })
     }
 
     /// What is claimed; believe it after verifying the signature.
@@ -95,27 +92,27 @@ impl<T: Payload> Signed<T> {
 
     /// Which key signed.
     pub fn key_id(&self) -> KeyId {
-        self.key_id
+        self.envelope.key_id
     }
 
     /// SHA-256 of the payload: what the next link of a chain points to.
     pub fn digest(&self) -> Digest {
-        self.digest
+        self.envelope.digest
     }
 
     /// The bytes under the signature.
     pub fn to_be_signed(&self) -> &[u8] {
-        &self.to_be_signed
+        &self.envelope.to_be_signed
     }
 
     /// Raw Ed25519 signature.
     pub fn signature(&self) -> &[u8; 64] {
-        &self.signature
+        &self.envelope.signature
     }
 
     /// The whole envelope.
     pub fn bytes(&self) -> &[u8] {
-        &self.bytes
+        &self.envelope.bytes
     }
 }
 
@@ -166,6 +163,19 @@ impl<'a> Parts<'a> {
             }
             _ => Err(FormatError::NotSign1),
         }
+    }
+
+    /// What is around the payload, which has been read. `bytes`: all of it.
+    fn envelope(&self, typ: &'static str, bytes: &[u8]) -> Result<Envelope, FormatError> {
+        let key_id = key_id(&self.protected, typ)?;
+        let signature = self.signature()?;
+        // One envelope has one encoding: what was read, written again, is what came.
+        let canonical = tagged(&self.protected, &self.payload, &signature);
+        if canonical != bytes {
+            return Err(FormatError::NotCanonical);
+        }
+        let to_be_signed = to_be_signed(&self.protected, &self.payload);
+        Ok(Envelope { key_id, digest: Digest::of(&self.payload), to_be_signed, signature, bytes: canonical })
     }
 
     fn signature(&self) -> Result<[u8; 64], FormatError> {

@@ -1,3 +1,4 @@
+use alloc::boxed::Box;
 use alloc::string::String;
 
 use crate::Digest;
@@ -152,9 +153,9 @@ pub enum FormatError {
         /// What was compared.
         field: &'static str,
         /// The digest that was required.
-        expected: Digest,
+        expected: Box<Digest>,
         /// The digest found.
-        actual: Digest,
+        actual: Box<Digest>,
     },
 }
 

@@ -26,6 +26,7 @@
 
 extern crate alloc;
 
+mod base64url;
 pub mod binding;
 pub mod cbor;
 pub mod checkpoint;

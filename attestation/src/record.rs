@@ -7,9 +7,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::mem;
 
-use base64::prelude::{BASE64_URL_SAFE_NO_PAD, Engine as _};
-
-use crate::FormatError;
+use crate::{FormatError, base64url};
 
 /// An encoded record, bytes, at most.
 pub const MAX_BYTES: usize = 16 * 1024;
@@ -57,16 +55,7 @@ impl Kind {
 
 /// The record that carries `bytes`.
 pub fn encode(kind: Kind, bytes: &[u8]) -> String {
-    [": quoth ", kind.name(), " ", &base64(bytes), "\n\n"].concat()
-}
-
-/// Base64url without padding (RFC 4648 §5).
-pub(crate) fn base64(bytes: &[u8]) -> String {
-    BASE64_URL_SAFE_NO_PAD.encode(bytes)
-}
-
-pub(crate) fn unbase64(text: &str) -> Option<Vec<u8>> {
-    BASE64_URL_SAFE_NO_PAD.decode(text).ok()
+    [": quoth ", kind.name(), " ", &base64url::encode(bytes), "\n\n"].concat()
 }
 
 /// A piece of a stream.
@@ -223,7 +212,7 @@ impl Splitter {
         let line = core::str::from_utf8(line).map_err(|_| error.clone())?;
         let (name, encoded) = line.split_once(' ').ok_or(error.clone())?;
         let kind = Kind::ALL.into_iter().find(|kind| kind.name() == name).ok_or(error.clone())?;
-        let bytes = unbase64(encoded).ok_or(error)?;
+        let bytes = base64url::decode(encoded).ok_or(error)?;
         Ok(Piece::Record { kind, bytes, offset: self.offset })
     }
 

@@ -5,11 +5,10 @@ use alloc::string::String;
 use core::fmt;
 use core::str::FromStr;
 
-use base64::prelude::{BASE64_URL_SAFE_NO_PAD, Engine as _};
 use zeroize::Zeroizing;
 
 use crate::secret::{MAX_NAME, is_name};
-use crate::{Digest, FormatError};
+use crate::{Digest, FormatError, base64url};
 
 /// How every token begins: what begins so is for a node, and never for a provider.
 pub const PREFIX: &str = "quoth_";
@@ -20,14 +19,14 @@ const HASH: &[u8] = b"quoth/token/1\0";
 
 /// `quoth_NAME_SECRET`: the caller's name, and 32 random bytes in base64url.
 pub fn token(name: &str, secret: &[u8; 32]) -> Zeroizing<String> {
-    Zeroizing::new(format!("{PREFIX}{name}_{}", BASE64_URL_SAFE_NO_PAD.encode(secret)))
+    Zeroizing::new(format!("{PREFIX}{name}_{}", base64url::encode(secret)))
 }
 
 /// Whose token it says it is; none when it is no token.
 pub fn name(token: &str) -> Option<&str> {
     let (name, secret) = token.strip_prefix(PREFIX)?.split_once('_')?;
-    let secret = BASE64_URL_SAFE_NO_PAD.decode(secret).map(Zeroizing::new);
-    (is_name(name) && secret.is_ok_and(|secret| secret.len() == 32)).then_some(name)
+    let secret = base64url::decode(secret).map(Zeroizing::new);
+    (is_name(name) && secret.is_some_and(|secret| secret.len() == 32)).then_some(name)
 }
 
 /// What a node keeps of a token: `SALT:HASH` in lower-case hex, 16 and 32 bytes. Tokens have 256 random bits, so that one round of

@@ -5,11 +5,10 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 
-use crate::FormatError;
 use crate::binding::Nonce;
 use crate::commit::Opening;
 use crate::json::{self, Field, Members, Writer};
-use crate::record::base64;
+use crate::{FormatError, base64url};
 
 /// The profile that a transcript carries.
 pub const PROFILE: &str = "tag:quoth.dev,2026:transcript:1";
@@ -115,18 +114,18 @@ impl Transcript {
         let mut json = Writer::new();
         // Members in the order of RFC 8785 §3.2.3, here and below.
         json.object(|json| {
-            json.key("checkpoints").array(&self.checkpoints, |json, bytes| json.text(&base64(bytes)));
+            json.key("checkpoints").array(&self.checkpoints, |json, bytes| json.text(&base64url::encode(bytes)));
             if let Some(details) = &self.details {
                 details.write(json.key("details"));
             }
-            json.key("evidence").text(&base64(&self.evidence));
+            json.key("evidence").text(&base64url::encode(&self.evidence));
             if let Some(nonce) = &self.nonce {
-                json.key("nonce").text(&base64(nonce.as_bytes()));
+                json.key("nonce").text(&base64url::encode(nonce.as_bytes()));
             }
-            json.key("opening").text(&base64(self.opening.as_bytes()));
+            json.key("opening").text(&base64url::encode(self.opening.as_bytes()));
             json.key("profile").text(PROFILE);
             if let Some(receipt) = &self.receipt {
-                json.key("receipt").text(&base64(receipt));
+                json.key("receipt").text(&base64url::encode(receipt));
             }
             json.key("request").object(|json| {
                 write_body(json.key("body"), &self.request.body);
@@ -206,10 +205,10 @@ impl Details {
                 tokens(json.key("output_tokens"), &local.output_tokens);
                 write_body(json.key("prompt"), &local.prompt);
                 tokens(json.key("prompt_tokens"), &local.prompt_tokens);
-                json.key("sampling").text(&base64(&local.sampling));
+                json.key("sampling").text(&base64url::encode(&local.sampling));
             }
             Self::Upstream(upstream) => {
-                json.key("certificates").array(&upstream.certificates, |json, der| json.text(&base64(der)));
+                json.key("certificates").array(&upstream.certificates, |json, der| json.text(&base64url::encode(der)));
                 write_body(json.key("head"), &upstream.head);
                 let bodies = [("received", &upstream.received), ("sent", &upstream.sent)];
                 for (name, bytes) in bodies {
@@ -244,7 +243,7 @@ impl Details {
 fn write_body(json: &mut Writer, bytes: &[u8]) {
     json.object(|json| match core::str::from_utf8(bytes) {
         Ok(text) => json.key("text").text(text),
-        Err(_) => json.key("base64").text(&base64(bytes)),
+        Err(_) => json.key("base64").text(&base64url::encode(bytes)),
     });
 }
 

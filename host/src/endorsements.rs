@@ -275,7 +275,7 @@ impl Asked<'_> {
             crls: crl.iter().map(|crl| crl.to_vec()).collect(),
         };
         let verdict = self.parent.verifier.hardware(&evidence, at);
-        verdict.genuine?;
+        verdict.genuine()?;
         // A list by another root says nothing about this chain, and the verifier passes over it.
         match crl.is_some() && !verdict.checks.iter().any(|check| check.code == REVOKED) {
             true => Err(SnpRefusal::Crl { problem: "of another family" }.into()),
@@ -290,7 +290,7 @@ impl Asked<'_> {
         let (intermediate, root) = if is_root(&first) { (second, first) } else { (first, second) };
         match is_root(&root) {
             true => Ok(Chain { vek: vek.to_vec(), intermediate, root }),
-            false => Err(SnpRefusal::ChainRoot { actual: Digest::of(&root) }.into()),
+            false => Err(SnpRefusal::ChainRoot { actual: Digest::of(&root).into() }.into()),
         }
     }
 

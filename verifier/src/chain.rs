@@ -60,7 +60,7 @@ impl ChainReport {
             Some(previous) => previous + 1,
         };
         if seq == next && prev != self.head {
-            return Err(Refusal::ChainPrev { seq, expected: self.head, actual: prev });
+            return Err(Refusal::ChainPrev { seq, expected: self.head.into(), actual: prev.into() });
         }
         if seq > next {
             self.gaps.push(Gap { first: next, count: seq - next });

@@ -1,11 +1,16 @@
-//! The signatures that hardware verdicts rest on, by one of two libraries: RustCrypto everywhere, aws-lc with the feature
-//! `fast`. Keys and signatures are read by RustCrypto either way, so that both judge the same things.
+//! The signatures that hardware verdicts rest on: by aws-lc with the feature `fast`, else by RustCrypto (P-384) and by what is
+//! here (RSA). Keys and signatures are read in one way, so that both judge the same things.
 
 #[cfg(feature = "fast")]
 mod aws_lc;
+#[cfg(any(test, not(feature = "fast")))]
+mod montgomery;
 #[cfg(feature = "fast")]
 mod owned;
-mod rust_crypto;
+#[cfg(any(test, not(feature = "fast")))]
+mod portable;
+#[cfg(any(test, not(feature = "fast")))]
+mod pss;
 #[cfg(all(test, feature = "fast"))]
 mod tests;
 
@@ -14,15 +19,26 @@ use aws_lc as library;
 #[cfg(feature = "fast")]
 pub(crate) use owned::OwnedCheck;
 use p384::ecdsa::{Signature, VerifyingKey};
-use rsa::pkcs1::RsaPublicKeyRef;
+use p384::elliptic_curve::point::AffineCoordinates as _;
+use p384::{AffinePoint, FieldBytes};
 #[cfg(not(feature = "fast"))]
-use rust_crypto as library;
+use portable as library;
+
+use crate::x509::Item;
 
 /// An uncompressed point of P-384 (SEC 1 §2.3.3), bytes.
 const POINT: usize = 97;
+/// What begins it.
+const UNCOMPRESSED: u8 = 4;
+/// A coordinate, and one half of a signature, bytes.
+const SCALAR: usize = 48;
 /// r and s, bytes.
 #[cfg(feature = "fast")]
 const P384_SIGNATURE: usize = 96;
+/// A modulus, and a signature under it, bytes: AMD's keys have 4096 bits, and nobody else's are RSA here.
+const RSA_BYTES: usize = 512;
+/// 65537, as everybody uses it.
+const EXPONENT: &[u8] = &[1, 0, 1];
 
 /// A public key for ECDSA over P-384 with SHA-384 (FIPS 186-5).
 #[derive(Clone, PartialEq)]
@@ -36,11 +52,11 @@ pub(crate) struct P384Key {
 #[derive(Clone, Copy, PartialEq)]
 pub(crate) struct P384Signature(Signature);
 
-/// A public key for RSASSA-PSS with SHA-384, MGF1 with SHA-384 and a salt of 48 bytes (RFC 8017 §8.1).
+/// A public key of 4096 bits for RSASSA-PSS with SHA-384, MGF1 with SHA-384 and a salt of 48 bytes (RFC 8017 §8.1).
 #[derive(PartialEq)]
 pub(crate) struct RsaKey<'a> {
-    /// RSAPublicKey (RFC 8017 §A.1.1), DER.
-    der: &'a [u8],
+    /// Odd, its first bit set.
+    modulus: &'a [u8; RSA_BYTES],
 }
 
 /// That a key has signed a message, as somebody says. Two of them are equal when all that the answer depends on is.
@@ -63,7 +79,10 @@ impl P384Key {
     /// Reads an uncompressed point; none for the identity, points off the curve, coordinates not below the prime.
     pub(crate) fn read(point: &[u8]) -> Option<Self> {
         let point = <[u8; POINT]>::try_from(point).ok()?;
-        let key = VerifyingKey::from_sec1_bytes(&point).ok()?;
+        let [UNCOMPRESSED, coordinates @ ..] = point else { return None };
+        let (x, y) = coordinates.split_first_chunk::<SCALAR>()?;
+        let (x, y) = (FieldBytes::from(*x), FieldBytes::try_from(y).ok()?);
+        let key = VerifyingKey::from_affine(AffinePoint::from_coordinates(&x, &y).into_option()?).ok()?;
         Some(Self {
             #[cfg(feature = "fast")]
             point,
@@ -74,7 +93,7 @@ impl P384Key {
 
 impl P384Signature {
     /// From r and s, each 48 bytes, most significant first.
-    pub(crate) fn of_scalars(r: [u8; 48], s: [u8; 48]) -> Option<Self> {
+    pub(crate) fn of_scalars(r: [u8; SCALAR], s: [u8; SCALAR]) -> Option<Self> {
         Signature::from_scalars(r, s).ok().map(Self)
     }
 
@@ -85,7 +104,8 @@ impl P384Signature {
 
     /// From ECDSA-Sig-Value (RFC 3279 §2.2.3), strict DER.
     pub(crate) fn of_der(der: &[u8]) -> Option<Self> {
-        Signature::from_der(der).ok().map(Self)
+        let [r, s] = Item::of(der).ok()?.two_uints().ok()?;
+        Self::of_scalars(scalar(r)?, scalar(s)?)
     }
 
     #[cfg(feature = "fast")]
@@ -96,14 +116,19 @@ impl P384Signature {
     }
 }
 
+/// To 48 bytes.
+fn scalar(number: &[u8]) -> Option<[u8; SCALAR]> {
+    let mut scalar = [0; SCALAR];
+    scalar.get_mut(SCALAR.checked_sub(number.len())?..)?.copy_from_slice(number);
+    Some(scalar)
+}
+
 impl<'a> RsaKey<'a> {
-    /// Reads an RSAPublicKey of exactly `bits`, with the exponent 65537 that everybody uses.
-    pub(crate) fn read(der: &'a [u8], bits: usize) -> Option<Self> {
-        let key = RsaPublicKeyRef::try_from(der).ok()?;
-        // Without leading zeros, so that its length tells its size.
-        let modulus = key.modulus.as_bytes();
-        let fits =
-            modulus.len() * 8 == bits && modulus.first()? >> 7 == 1 && key.public_exponent.as_bytes() == [1, 0, 1];
-        fits.then_some(Self { der })
+    /// Reads an RSAPublicKey (RFC 8017 §A.1.1), strict DER.
+    pub(crate) fn read(der: &'a [u8]) -> Option<Self> {
+        let [modulus, exponent] = Item::of(der).ok()?.two_uints().ok()?;
+        let modulus = <&[u8; RSA_BYTES]>::try_from(modulus).ok()?;
+        let fits = modulus[0] >> 7 == 1 && modulus[RSA_BYTES - 1] & 1 == 1 && exponent == EXPONENT;
+        fits.then_some(Self { modulus })
     }
 }

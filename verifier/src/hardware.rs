@@ -8,7 +8,7 @@ use quoth_attestation::measurement::Pcr;
 use quoth_attestation::statement::Platform;
 
 use crate::nitro::{self, Anchor, Document, Naming};
-use crate::node::Checks;
+use crate::node::{Checks, joined};
 use crate::snp;
 use crate::trust::Trust;
 use crate::verifier::CLOCK_SKEW;
@@ -45,8 +45,8 @@ pub enum HardwareEvidence {
 pub struct HardwareVerdict {
     /// What it is evidence of.
     pub platform: Platform,
-    /// Whether chain and signatures hold at that time.
-    pub genuine: Result<(), Refusal>,
+    /// Whether chain and signatures hold at that time: [`genuine`](Self::genuine) says what does not.
+    pub is_genuine: bool,
     /// Whether they do and the policy accepts what is said; the name of the policy's image.
     pub accepted: Result<String, Refusal>,
     /// Everything that held, in order.
@@ -55,19 +55,32 @@ pub struct HardwareVerdict {
     pub time_basis: &'static str,
 }
 
+impl HardwareVerdict {
+    /// Whether chain and signatures hold at that time.
+    ///
+    /// # Errors
+    /// What does not: then [`accepted`](Self::accepted) is refused for the same.
+    pub fn genuine(&self) -> Result<(), &Refusal> {
+        match &self.accepted {
+            Err(refusal) if !self.is_genuine => Err(refusal),
+            _ => Ok(()),
+        }
+    }
+}
+
 pub(crate) fn appraise(policy: &Policy, trust: &Trust, evidence: &HardwareEvidence, at: u64) -> HardwareVerdict {
     let validity = Validity { at, skew: 0 };
     let mut checks = Checks::default();
-    let (platform, genuine, accepted) = match evidence {
+    let (platform, is_genuine, accepted) = match evidence {
         HardwareEvidence::Nitro { document } => {
             let found = nitro_genuine(document, |_| validity, trust, &mut checks);
-            let genuine = found.as_ref().map(|_| ()).map_err(Refusal::clone);
+            let is_genuine = found.is_ok();
             let accepted = found.and_then(|found| {
                 allowed(policy, Platform::Nitro, &mut checks)?;
                 age(policy, at, found.timestamp / 1000, &mut checks)?;
                 nitro_accepted(policy, &found, &mut checks)
             });
-            (Platform::Nitro, genuine, accepted)
+            (Platform::Nitro, is_genuine, accepted)
         }
         HardwareEvidence::SevSnp { report, certificates, crls } => {
             let found = snp::verify_any(report, certificates, crls, trust.amd, validity, &trust.signatures)
@@ -75,15 +88,21 @@ pub(crate) fn appraise(policy: &Policy, trust: &Trust, evidence: &HardwareEviden
             if let Ok(found) = &found {
                 snp_held(found, validity, &mut checks);
             }
-            let genuine = found.as_ref().map(|_| ()).map_err(Refusal::clone);
+            let is_genuine = found.is_ok();
             let accepted = found.and_then(|found| {
                 allowed(policy, Platform::SevSnp, &mut checks)?;
                 snp_accepted(policy, &found, validity, &mut checks)
             });
-            (Platform::SevSnp, genuine, accepted)
+            (Platform::SevSnp, is_genuine, accepted)
         }
     };
-    HardwareVerdict { platform, genuine, accepted, checks: checks.into_list(), time_basis: "the time that was given" }
+    HardwareVerdict {
+        platform,
+        is_genuine,
+        accepted,
+        checks: checks.into_list(),
+        time_basis: "the time that was given",
+    }
 }
 
 /// Chain and signature of a document under AWS's root; `validity` is told when the document says it was signed.
@@ -97,7 +116,7 @@ pub(crate) fn nitro_genuine<'a>(
     let validity = validity(document.signed_at());
     let anchor = Anchor { roots: &trust.aws, naming: Naming::Aws };
     let found = document.verify(anchor, validity, &trust.signatures)?;
-    let root = trust.aws.iter().map(ToString::to_string).collect::<Vec<_>>().join(" or ");
+    let root = joined(&mut trust.aws.iter().map(ToString::to_string), " or ");
     let at = validity.at.to_string();
     checks.held("nitro.chain.root", "the chain begins at AWS's root", NITRO_ROOT, root.clone(), root);
     checks.held("nitro.chain.validity", "every certificate is valid", "RFC 5280 §6.1.3", format!("valid at {at}"), at);
@@ -188,7 +207,7 @@ pub(crate) fn snp_accepted(
 }
 
 pub(crate) fn allowed(policy: &Policy, actual: Platform, checks: &mut Checks) -> Result<(), Refusal> {
-    let expected = policy.platforms().map(Platform::name).collect::<Vec<_>>().join(", ");
+    let expected = joined(&mut policy.platforms().map(|platform| platform.name().into()), ", ");
     if !policy.platforms().any(|platform| platform == actual) {
         return Err(Refusal::PlatformNotAllowed { expected, actual });
     }

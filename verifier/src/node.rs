@@ -10,7 +10,7 @@ use core::fmt;
 
 pub(crate) use appraise::appraise;
 pub use checks::Check;
-pub(crate) use checks::Checks;
+pub(crate) use checks::{Checks, joined};
 use quoth_attestation::Digest;
 use quoth_attestation::binding::Nonce;
 use quoth_attestation::commit::Opening;
@@ -95,7 +95,7 @@ impl VerifiedNode {
         }
         match served.map(|model| model.sha256).find(|sha256| !self.accepted_models().accepts(sha256)) {
             None => Ok(()),
-            Some(actual) => Err(Refusal::ModelNotAccepted { name: name.into(), actual }),
+            Some(actual) => Err(Refusal::ModelNotAccepted { name: name.into(), actual: actual.into() }),
         }
     }
 

@@ -6,6 +6,7 @@ mod snp;
 mod table;
 #[cfg(test)]
 mod tests;
+mod toml;
 mod tree;
 
 use alloc::string::String;

@@ -64,12 +64,12 @@ pub(crate) fn verify(node: &VerifiedNode, cose: &[u8]) -> Result<VerifiedReceipt
     }
     let claims = signed.claims();
     if claims.node != node.digest() {
-        return Err(Refusal::ReceiptNode { expected: node.digest(), actual: claims.node });
+        return Err(Refusal::ReceiptNode { expected: node.digest().into(), actual: claims.node.into() });
     }
     check_times(node.statement(), claims)?;
     check_level(node.platform(), claims.level)?;
     if claims.seq == 0 && claims.prev != node.digest() {
-        return Err(Refusal::ReceiptPrev { expected: node.digest(), actual: claims.prev });
+        return Err(Refusal::ReceiptPrev { expected: node.digest().into(), actual: claims.prev.into() });
     }
     check_execution(node, claims)?;
     Ok(VerifiedReceipt { signed: Arc::new(signed), node: node.clone() })
@@ -118,11 +118,11 @@ fn check_execution(node: &VerifiedNode, claims: &Receipt) -> Result<(), Refusal>
         (Some(Execution::Local(local)), _) => {
             let (name, sha256) = (&local.model, local.model_sha256);
             if !node.statement().models.iter().any(|model| model.name == *name && model.sha256 == sha256) {
-                return Err(Refusal::ReceiptModelNotInStatement { name: name.clone(), actual: sha256 });
+                return Err(Refusal::ReceiptModelNotInStatement { name: name.clone(), actual: sha256.into() });
             }
             match node.accepted_models().accepts(&sha256) {
                 true => Ok(()),
-                false => Err(Refusal::ModelNotAccepted { name: name.clone(), actual: sha256 }),
+                false => Err(Refusal::ModelNotAccepted { name: name.clone(), actual: sha256.into() }),
             }
         }
     }

@@ -1,3 +1,4 @@
+use alloc::boxed::Box;
 use alloc::string::String;
 
 use quoth_attestation::statement::Platform;
@@ -118,7 +119,7 @@ pub enum Refusal {
     #[error("configuration {actual} is not one that the policy accepts")]
     ConfigNotAccepted {
         /// SHA-256 of the configuration file.
-        actual: Digest,
+        actual: Box<Digest>,
     },
 
     /// The attestation document is not the CBOR that it must be.
@@ -190,7 +191,7 @@ pub enum Refusal {
         /// SHA-256 digests of accepted roots.
         expected: String,
         /// SHA-256 of the first certificate, DER.
-        actual: Digest,
+        actual: Box<Digest>,
     },
     /// A certificate is not signed with ECDSA and SHA-384 over P-384.
     #[error("certificate {position}: {problem} is not that of ECDSA over P-384 with SHA-384")]
@@ -251,7 +252,7 @@ pub enum Refusal {
         /// The receipt's model.
         name: String,
         /// The receipt's digest of it.
-        actual: Digest,
+        actual: Box<Digest>,
     },
     /// The policy does not accept the model.
     #[error("model {name} has SHA-256 {actual}, which the policy does not accept")]
@@ -259,7 +260,7 @@ pub enum Refusal {
         /// The receipt's model.
         name: String,
         /// SHA-256 of the GGUF file.
-        actual: Digest,
+        actual: Box<Digest>,
     },
     /// A closed provider answered that the policy does not name.
     #[error("provider {name} answered, which the policy does not accept")]
@@ -281,9 +282,9 @@ pub enum Refusal {
     #[error("the receipt is of node {actual}, expected {expected}")]
     ReceiptNode {
         /// Digest of the verified statement.
-        expected: Digest,
+        expected: Box<Digest>,
         /// The receipt's.
-        actual: Digest,
+        actual: Box<Digest>,
     },
     /// The receipt was issued outside the statement's life.
     #[error("the receipt was issued at {actual}, the statement is valid from {issued} to {not_after}")]
@@ -317,9 +318,9 @@ pub enum Refusal {
     #[error("the first receipt points to {actual}, expected the statement {expected}")]
     ReceiptPrev {
         /// Digest of the statement.
-        expected: Digest,
+        expected: Box<Digest>,
         /// The receipt's `prev`.
-        actual: Digest,
+        actual: Box<Digest>,
     },
     /// Outcome and execution contradict each other.
     #[error("outcome {outcome} does not go with {found}")]
@@ -475,9 +476,9 @@ pub enum Refusal {
         /// Its position.
         seq: u64,
         /// Digest of the receipt before it.
-        expected: Digest,
+        expected: Box<Digest>,
         /// Its `prev`.
-        actual: Digest,
+        actual: Box<Digest>,
     },
 
     /// There is neither a receipt nor a checkpoint.
@@ -491,9 +492,9 @@ pub enum Refusal {
     #[error("the connection's TLS key is {actual}, attested is {expected}")]
     TlsKeyMismatch {
         /// The statement's.
-        expected: Digest,
+        expected: Box<Digest>,
         /// The connection's.
-        actual: Digest,
+        actual: Box<Digest>,
     },
 }
 
@@ -569,6 +570,13 @@ impl Refusal {
             Self::TranscriptDetails => "transcript.details",
             Self::TlsKeyMismatch { .. } => "tls.key_mismatch",
         }
+    }
+}
+
+/// A copy: a verdict and a stream keep theirs.
+impl From<&Self> for Refusal {
+    fn from(refusal: &Self) -> Self {
+        refusal.clone()
     }
 }
 

@@ -78,11 +78,15 @@ impl StreamVerifier {
     ///
     /// # Errors
     /// The first [`Refusal`]; every later call repeats it.
-    pub fn push(&mut self, bytes: &[u8]) -> Result<Vec<u8>, Refusal> {
-        if let Some(refusal) = &self.refused {
-            return Err(refusal.clone());
-        }
-        self.take(bytes).inspect_err(|refusal| self.refused = Some(refusal.clone()))
+    pub fn push(&mut self, bytes: &[u8]) -> Result<Vec<u8>, &Refusal> {
+        let refusal = match self.refused.take() {
+            Some(refusal) => refusal,
+            None => match self.take(bytes) {
+                Ok(body) => return Ok(body),
+                Err(refusal) => refusal,
+            },
+        };
+        Err(self.refused.insert(refusal))
     }
 
     /// Body bytes, from the start, that a checkpoint already proves.
@@ -98,16 +102,17 @@ impl StreamVerifier {
         if let Some(refusal) = self.refused {
             return Err(refusal);
         }
-        let cut = Refusal::StreamCut { proven: self.checkpoints.proven() };
+        let proven = self.checkpoints.proven();
+        let cut = || Refusal::StreamCut { proven };
         // A stream that ends in the middle of a record, or of what may yet become one, is cut there.
-        let held = self.splitter.finish().map_err(|_| cut.clone())?;
+        let held = self.splitter.finish().map_err(|_| cut())?;
         match self.receipt {
             Some(receipt) if held.is_empty() && self.length >= receipt.claims().exchange.response_length => {
                 let digest = Digest(self.hasher.finalize().into());
                 let received = Received { status: self.status, length: self.length, digest };
                 exchange::finish(receipt, self.request, &received, self.opening)
             }
-            _ => Err(cut),
+            _ => Err(cut()),
         }
     }
 

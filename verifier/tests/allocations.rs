@@ -16,7 +16,7 @@ fn read(name: &str) -> Vec<u8> {
 fn allocations(evidence: &HardwareEvidence, at: u64) -> [u64; 2] {
     let verifier = Verifier::new(Policy::hardware_only());
     [(); 2].map(|()| {
-        let info = allocation_counter::measure(|| assert_eq!(verifier.hardware(evidence, at).genuine, Ok(())));
+        let info = allocation_counter::measure(|| assert_eq!(verifier.hardware(evidence, at).genuine(), Ok(())));
         info.count_total
     })
 }

@@ -131,7 +131,7 @@ fn models_are_in_the_statement_and_in_the_policy() {
     };
     assert_eq!(code(under("\"any\"")), "proven");
     let refusal = under(&format!("[\"{other}\"]")).unwrap_err();
-    assert_eq!(refusal, Refusal::ModelNotAccepted { name: "tiny".into(), actual: Digest::of(b"tiny") });
+    assert_eq!(refusal, Refusal::ModelNotAccepted { name: "tiny".into(), actual: Digest::of(b"tiny").into() });
 }
 
 #[test]

@@ -39,7 +39,7 @@ fn judge<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> (Vec<u8>, Result<Ver
     for piece in pieces {
         match verifier.push(piece) {
             Ok(bytes) => body.extend(bytes),
-            Err(refusal) => return (body, Err(refusal)),
+            Err(refusal) => return (body, Err(refusal.into())),
         }
     }
     (body, verifier.finish())
@@ -104,7 +104,7 @@ fn cut_streams_say_how_far_they_are_proven() {
                 assert_eq!(refusal, Refusal::StreamCut { proven }, "cut at {end}");
                 refusal
             }
-            Err(refusal) => refusal,
+            Err(refusal) => refusal.into(),
         };
         assert_eq!(refusal.code(), "stream.cut", "cut at {end}");
     }
@@ -196,9 +196,9 @@ fn the_receipt_is_of_this_stream() {
 fn a_refusal_is_final() {
     let stream = honest();
     let mut verifier = verifier();
-    let refusal = verifier.push(b"data: x\n\n").unwrap_err();
+    let refusal = Refusal::from(verifier.push(b"data: x\n\n").unwrap_err());
     assert_eq!(refusal, Refusal::StreamCheckpointMissing);
-    assert_eq!(verifier.push(stream.wire.as_bytes()).unwrap_err(), refusal);
+    assert_eq!(verifier.push(stream.wire.as_bytes()).unwrap_err(), &refusal);
     assert_eq!(verifier.finish().unwrap_err(), refusal);
 }
 

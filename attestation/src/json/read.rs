@@ -4,8 +4,7 @@ use alloc::vec::Vec;
 use core::cell::{Cell, OnceCell};
 
 use super::Writer;
-use crate::FormatError;
-use crate::record::unbase64;
+use crate::{FormatError, base64url};
 
 /// Objects and arrays inside each other, at most.
 const MAX_DEPTH: usize = 8;
@@ -133,7 +132,7 @@ impl<'a, 'e> Field<'a, 'e> {
     /// Bytes in base64url, without padding.
     pub(crate) fn base64(self, field: &'static str) -> Vec<u8> {
         let errors = self.errors;
-        unbase64(&self.text()).unwrap_or_else(|| {
+        base64url::decode(&self.text()).unwrap_or_else(|| {
             errors.refuse(FormatError::Base64 { field });
             Vec::new()
         })

@@ -31,7 +31,8 @@ pub(crate) struct Verdict {
 impl Verdict {
     /// Of hardware alone.
     pub(crate) fn of_hardware(verdict: HardwareVerdict) -> Self {
-        let HardwareVerdict { platform, genuine, accepted, checks, time_basis } = verdict;
+        let genuine = verdict.genuine().map_err(Refusal::clone);
+        let HardwareVerdict { platform, accepted, checks, time_basis, .. } = verdict;
         let (accepted, time_basis) = (accepted.map(Some), time_basis.into());
         Self { platform, genuine, accepted, checks, time_basis, explain: false, has_policy: false }
     }
@@ -43,7 +44,10 @@ impl Verdict {
         node: Result<VerifiedNode, Refusal>,
     ) -> Self {
         let (held, genuine) = match hardware {
-            Some(verdict) => (verdict.checks, verdict.genuine),
+            Some(verdict) => {
+                let genuine = verdict.genuine().map_err(Refusal::clone);
+                (verdict.checks, genuine)
+            }
             None => (Vec::new(), node.as_ref().map(|_| ()).map_err(Refusal::clone)),
         };
         let checks = node.as_ref().map_or(held, |node| node.checks().to_vec());

@@ -58,7 +58,7 @@ impl Connector {
         let (evidence, stream) = within(limits::FETCH, Step::Evidence, fetch).await?;
         let node = self.verifier.node(&evidence, Some(&nonce), Time::Live { now: now() })?;
         if node.tls_key() != presented {
-            return Err(Refusal::TlsKeyMismatch { expected: node.tls_key(), actual: presented }.into());
+            return Err(Refusal::TlsKeyMismatch { expected: node.tls_key().into(), actual: presented.into() }.into());
         }
         Ok(AttestedStream { stream, node, evidence: evidence.into() })
     }

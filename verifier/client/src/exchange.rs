@@ -251,7 +251,7 @@ impl Exchange {
             let Ok(data) = frame.into_data() else {
                 continue;
             };
-            verifier.push(&data)?;
+            verifier.push(&data).map_err(Refusal::from)?;
             self.record.push(&data)?;
             if let Some(bytes) = self.record.hand_over(self.record.before_receipt.unwrap_or(self.record.body.len())) {
                 self.state = State::Stream(verifier);

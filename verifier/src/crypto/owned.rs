@@ -1,12 +1,12 @@
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
-use super::{P384Key, P384Signature, RsaKey, SignatureCheck};
+use super::{P384Key, P384Signature, RSA_BYTES, RsaKey, SignatureCheck};
 
 /// A check that borrows nothing.
 pub(crate) enum OwnedCheck {
     P384 { signature: P384Signature, key: Box<P384Key>, message: Vec<u8> },
-    Rsa { signature: Vec<u8>, key: Vec<u8>, message: Vec<u8> },
+    Rsa { signature: Vec<u8>, key: Box<[u8; RSA_BYTES]>, message: Vec<u8> },
 }
 
 impl OwnedCheck {
@@ -16,7 +16,7 @@ impl OwnedCheck {
                 Self::P384 { signature, key: Box::new(key.clone()), message: message.into() }
             }
             SignatureCheck::Rsa { signature, key, message } => {
-                Self::Rsa { signature: signature.into(), key: key.der.into(), message: message.into() }
+                Self::Rsa { signature: signature.into(), key: Box::new(*key.modulus), message: message.into() }
             }
         }
     }
@@ -27,7 +27,7 @@ impl OwnedCheck {
                 SignatureCheck::P384 { signature: *signature, key, message }.holds()
             }
             Self::Rsa { signature, key, message } => {
-                SignatureCheck::Rsa { signature, key: &RsaKey { der: key }, message }.holds()
+                SignatureCheck::Rsa { signature, key: &RsaKey { modulus: key }, message }.holds()
             }
         }
     }

@@ -10,6 +10,7 @@ use super::certificate::{check_algorithm, check_leaf, is_signed_by, signature_ch
 use crate::Refusal;
 use crate::crypto::{P384Key, SignatureCheck};
 use crate::memory::Memory;
+use crate::node::joined;
 use crate::signatures::Foreseen;
 use crate::x509::{Certificate, Validity};
 
@@ -49,7 +50,7 @@ impl<'a> Chain<'a> {
         };
         let root = Digest::of(root);
         if !anchor.roots.contains(&root) {
-            return Err(Refusal::NitroChainRoot { expected: list(anchor.roots), actual: root });
+            return Err(Refusal::NitroChainRoot { expected: list(anchor.roots), actual: root.into() });
         }
         let ders: Vec<&'a [u8]> = bundle.iter().copied().chain([leaf]).collect();
         if ders.iter().enumerate().any(|(index, der)| ders[..index].contains(der)) {
@@ -155,5 +156,5 @@ fn is_region(byte: u8) -> bool {
 }
 
 fn list(roots: &SortedSet<Digest>) -> String {
-    roots.iter().map(Digest::to_string).collect::<Vec<_>>().join(" or ")
+    joined(&mut roots.iter().map(Digest::to_string), " or ")
 }

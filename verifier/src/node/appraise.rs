@@ -1,7 +1,6 @@
 //! From bytes to a verdict about a node, one named step after the other.
 
 use alloc::string::{String, ToString};
-use alloc::vec::Vec;
 
 use quoth_attestation::Digest;
 use quoth_attestation::binding::{Nonce, node_binding};
@@ -9,7 +8,7 @@ use quoth_attestation::cose::{Possession, Signed};
 use quoth_attestation::evidence::Evidence;
 use quoth_attestation::statement::{Platform, Statement};
 
-use super::{Checks, Node};
+use super::{Checks, Node, joined};
 use crate::ed25519::ReceiptKey;
 use crate::hardware;
 use crate::nitro::{Anchor, Attested, Document, Naming};
@@ -150,7 +149,7 @@ impl Appraisal<'_> {
         if !self.policy.receipt_keys().contains(&self.statement.keys.receipt) {
             return Err(Refusal::EvidenceReceiptKey { actual });
         }
-        let expected = self.policy.receipt_keys().iter().map(hex::encode).collect::<Vec<_>>().join(" or ");
+        let expected = joined(&mut self.policy.receipt_keys().iter().map(hex::encode), " or ");
         self.checks.held(
             "evidence.receipt_key",
             "the policy pins this receipt key",
@@ -225,7 +224,9 @@ impl Appraisal<'_> {
     fn config(&mut self) -> Result<(), Refusal> {
         let actual = self.statement.config;
         match self.policy.config() {
-            Some(accept) if !accept.accepts(&actual) => return Err(Refusal::ConfigNotAccepted { actual }),
+            Some(accept) if !accept.accepts(&actual) => {
+                return Err(Refusal::ConfigNotAccepted { actual: actual.into() });
+            }
             Some(_) => {
                 let what = "the policy accepts this configuration";
                 self.checks.held(

@@ -16,6 +16,16 @@ pub struct Check {
     pub found: String,
 }
 
+/// Texts with `between` between them.
+pub(crate) fn joined(texts: &mut dyn Iterator<Item = String>, between: &str) -> String {
+    let mut all = texts.next().unwrap_or_default();
+    for text in texts {
+        all += between;
+        all += &text;
+    }
+    all
+}
+
 /// What has held so far, in order.
 #[derive(Default)]
 pub(crate) struct Checks(Vec<Check>);

@@ -4,6 +4,7 @@ use alloc::vec::Vec;
 use core::cell::OnceCell;
 
 use super::PolicyError;
+use super::toml;
 use super::tree::{self, Entries, Node, Value as Tree};
 
 /// A table of a policy file. The first thing that is wrong is remembered, and [`read`] refuses for it: what is taken after that
@@ -35,7 +36,7 @@ struct Place<'a> {
 
 /// Reads `text` as TOML: `take` takes it apart, and nothing may be left.
 pub(super) fn read<T>(text: &str, take: impl FnOnce(&mut Table<'_>) -> T) -> Result<T, PolicyError> {
-    let tree = Tree::Table(tree::read(text)?);
+    let tree = Tree::Table(toml::read(text)?);
     let wrong = OnceCell::new();
     let place = Place { text, offset: 0, key: "the policy", wrong: &wrong };
     let taken = Value { place, value: Some(&tree) }.table(take);
@@ -91,7 +92,7 @@ impl<'a> Value<'a> {
     /// A number from 0 to `greatest`.
     pub(super) fn number(self, greatest: u64) -> u64 {
         let number = match self.value {
-            Some(Tree::Integer { digits, radix }) => u64::from_str_radix(digits, *radix).ok(),
+            Some(Tree::Integer(number)) => *number,
             _ => None,
         };
         number.filter(|number| *number <= greatest).unwrap_or_else(|| {

@@ -52,7 +52,7 @@ pub(super) fn family(
     roots: Roots,
 ) -> Result<Family, SnpRefusal> {
     let actual = root.signed.digest;
-    let family = roots(&actual).ok_or(SnpRefusal::ChainRoot { actual })?;
+    let family = roots(&actual).ok_or(SnpRefusal::ChainRoot { actual: actual.into() })?;
     // The root is pinned by the hash of all of it, so its signature on itself says nothing more.
     for (name, certificate) in [(VEK, vek), (INTERMEDIATE, intermediate), (ROOT, root)] {
         if !is_pss(certificate.signed.algorithm) {

@@ -1,3 +1,4 @@
+use alloc::boxed::Box;
 use alloc::string::String;
 
 use quoth_attestation::Digest;
@@ -77,7 +78,7 @@ pub enum SnpRefusal {
     #[error("the chain ends at {actual}, which is no root of AMD's")]
     ChainRoot {
         /// SHA-256 of the last certificate, DER.
-        actual: Digest,
+        actual: Box<Digest>,
     },
     /// Not the strict DER of an X.509 v3 certificate.
     #[error("{certificate}: {problem}")]

@@ -2,11 +2,10 @@
 
 use alloc::format;
 use alloc::string::{String, ToString};
-use alloc::vec::Vec;
 use quoth_attestation::sorted::{SortedMap, SortedSet};
 
 use super::{Attested, Family, SigningKey, SnpRefusal, Tcb};
-use crate::node::Checks;
+use crate::node::{Checks, joined};
 use crate::x509::Validity;
 
 const ABI: &str = "AMD 56860, ATTESTATION_REPORT";
@@ -90,7 +89,7 @@ impl SnpRules {
     }
 
     fn family_and_signer(&self, found: &Attested, checks: &mut Checks) -> Result<(), SnpRefusal> {
-        let expected = self.floors.keys().map(|family| family.name()).collect::<Vec<_>>().join(", ");
+        let expected = joined(&mut self.floors.keys().map(|family| family.name().into()), ", ");
         let actual = found.family;
         if !self.floors.contains_key(&actual) {
             return Err(SnpRefusal::FamilyNotAllowed { expected, actual });
@@ -106,7 +105,7 @@ impl SnpRules {
         if !self.signers.contains(&actual) {
             return Err(SnpRefusal::SignerNotAllowed { actual });
         }
-        let signers = self.signers.iter().map(|signer| signer.shown()).collect::<Vec<_>>().join(", ");
+        let signers = joined(&mut self.signers.iter().map(|signer| signer.shown().into()), ", ");
         let (expected, actual) = (["{", &signers, "}"].concat(), actual.shown());
         checks.held(
             "snp.signer.not_allowed",
@@ -229,7 +228,7 @@ impl SnpRules {
     fn revocation(&self, found: &Attested, validity: Validity, checks: &mut Checks) -> Result<(), SnpRefusal> {
         let Validity { at, skew } = validity;
         let holds = |(made, next): &(u64, u64)| *made <= at.saturating_add(skew) && at <= next.saturating_add(skew);
-        let shown = found.crls.iter().map(|(made, next)| format!("{made} to {next}")).collect::<Vec<_>>().join(", ");
+        let shown = joined(&mut found.crls.iter().map(|(made, next)| format!("{made} to {next}")), ", ");
         let shown = if shown.is_empty() { "none given".into() } else { shown };
         match found.crls.iter().any(holds) {
             false if self.crl => return Err(SnpRefusal::CrlStale { at, found: shown }),

@@ -2,7 +2,6 @@
 
 use alloc::vec::Vec;
 
-use der::asn1::Ia5StringRef;
 use hex_literal::hex;
 
 use super::report::Report;
@@ -120,9 +119,8 @@ impl<'a> Extensions<'a> {
     }
 
     fn product(&mut self) -> Result<&'a str, SnpRefusal> {
-        let name =
-            Item::of(self.take(PRODUCT)?).ok().and_then(|item| item.content.decode_as::<Ia5StringRef<'a>>().ok());
-        name.map_or_else(|| wrong(PRODUCT, "is no name"), |name| Ok(name.as_str()))
+        let name = Item::of(self.take(PRODUCT)?).ok().and_then(|item| item.ia5());
+        name.map_or_else(|| wrong(PRODUCT, "is no name"), Ok)
     }
 
     fn finish(self) -> Result<(), SnpRefusal> {

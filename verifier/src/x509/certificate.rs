@@ -2,7 +2,9 @@ use alloc::vec::Vec;
 
 use hex_literal::hex;
 
-use super::der::{Extension, Item, Items, Name, Problem, Signed, default_false, extensions};
+use super::Problem;
+use super::der::{Item, Items};
+use super::parts::{Extension, Name, Signed, default_false, extensions, serial};
 use crate::crypto::{P384Key, RsaKey};
 
 /// Version 3, behind its tag.
@@ -15,8 +17,6 @@ const KEY_USAGE: &[u8] = &[0x55, 29, 15];
 const P384: &[u8] = &hex!("301006072a8648ce3d020106052b81040022");
 /// rsaEncryption (RFC 3279 §2.3.1), AlgorithmIdentifier, DER.
 const RSA: &[u8] = &hex!("300d06092a864886f70d0101010500");
-/// AMD's keys, and nobody else's here.
-const RSA_BITS: usize = 4096;
 
 /// A certificate, read and **not verified**.
 pub(crate) struct Certificate<'a> {
@@ -65,7 +65,7 @@ impl<'a> Certificate<'a> {
         if body.next()?.der != VERSION_3 {
             return Err(Problem("not of version 3"));
         }
-        let serial = body.next()?.serial()?;
+        let serial = serial(&body.next()?)?;
         signed.check_algorithm(&mut body)?;
         let issuer = Name::read(&body.next()?)?;
         let mut times = body.next()?.sequence()?;
@@ -121,7 +121,7 @@ impl<'a> PublicKey<'a> {
         items.finish()?;
         Ok(match algorithm {
             P384 => P384Key::read(key).map(Self::P384),
-            RSA => RsaKey::read(key, RSA_BITS).map(Self::Rsa),
+            RSA => RsaKey::read(key).map(Self::Rsa),
             _ => None,
         })
     }
@@ -131,16 +131,27 @@ impl BasicConstraints {
     fn read(extension: &Extension<'_>) -> Result<Self, Problem> {
         let mut items = Items::of(extension.value)?;
         let ca = default_false(&mut items)?;
-        let path_length = if items.is_finished() { None } else { Some(items.next()?.content.decode_as()?) };
+        let path_length = if items.is_finished() { None } else { Some(path_length(&items.next()?)?) };
         items.finish()?;
         Ok(Self { ca, path_length, critical: extension.critical })
     }
 }
 
+/// One octet: more authorities than that are below none.
+fn path_length(item: &Item<'_>) -> Result<u8, Problem> {
+    match item.uint()? {
+        [length] => Ok(*length),
+        _ => Err(Problem("a path length of more than one octet")),
+    }
+}
+
 impl KeyUsage {
     fn read(extension: &Extension<'_>) -> Result<Self, Problem> {
-        let bits = Item::of(extension.value)?.bits()?;
-        let bit = |number| bits.get(number) == Some(true);
-        Ok(Self { digital_signature: bit(0), key_cert_sign: bit(5) })
+        let (unused, octets) = Item::of(extension.value)?.bits()?;
+        let first = octets.first().copied().unwrap_or_default();
+        // What stands in unused bits is nothing.
+        let first = if octets.len() == 1 { first >> unused << unused } else { first };
+        let is_set = |number: u32| first >> (7 - number) & 1 == 1;
+        Ok(Self { digital_signature: is_set(0), key_cert_sign: is_set(5) })
     }
 }

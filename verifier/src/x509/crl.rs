@@ -1,6 +1,8 @@
 use alloc::vec::Vec;
 
-use super::der::{Items, Name, Problem, Signed, extensions};
+use super::Problem;
+use super::der::{GENERALIZED_TIME, Items, SEQUENCE, UTC_TIME};
+use super::parts::{Name, Signed, extensions, serial};
 
 /// Version 2.
 const VERSION_2: &[u8] = &[2, 1, 1];
@@ -8,10 +10,6 @@ const VERSION_2: &[u8] = &[2, 1, 1];
 const AUTHORITY_KEY_ID: &[u8] = &[0x55, 29, 35];
 /// 2.5.29.20.
 const CRL_NUMBER: &[u8] = &[0x55, 29, 20];
-/// Tags.
-const SEQUENCE: u8 = 0x30;
-const UTC_TIME: u8 = 0x17;
-const GENERALIZED_TIME: u8 = 0x18;
 
 /// A whole revocation list (RFC 5280 §5), read and **not verified**.
 pub(crate) struct RevocationList<'a> {
@@ -63,7 +61,7 @@ fn revoked(mut list: Items<'_>) -> Result<Vec<&[u8]>, Problem> {
     let mut serials = Vec::new();
     while !list.is_finished() {
         let mut entry = list.next()?.sequence()?;
-        serials.push(entry.next()?.serial()?);
+        serials.push(serial(&entry.next()?)?);
         entry.next()?.time()?;
         if !entry.is_finished() {
             entry.next()?;

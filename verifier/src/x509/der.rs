@@ -1,25 +1,26 @@
-//! The pieces that certificates and revocation lists are made of. Each item is read by the library, in one place; what it means
-//! is told where it is used.
+//! Items of DER (X.690), read in place: tag, length, content, and the few types that certificates and revocation lists have.
 
-use alloc::vec::Vec;
+use super::Problem;
+use super::time;
 
-use der::asn1::{BitStringRef, GeneralizedTime, ObjectIdentifier, UintRef, UtcTime};
-use der::{AnyRef, Decode, Reader, SliceReader, Tag};
-use quoth_attestation::Digest;
+/// Tags.
+pub(super) const BOOLEAN: u8 = 0x01;
+const INTEGER: u8 = 0x02;
+const BIT_STRING: u8 = 0x03;
+pub(super) const OCTET_STRING: u8 = 0x04;
+const OBJECT_IDENTIFIER: u8 = 0x06;
+pub(super) const UTF8_STRING: u8 = 0x0c;
+pub(super) const PRINTABLE_STRING: u8 = 0x13;
+const IA5_STRING: u8 = 0x16;
+pub(super) const UTC_TIME: u8 = 0x17;
+pub(super) const GENERALIZED_TIME: u8 = 0x18;
+pub(super) const SEQUENCE: u8 = 0x30;
+pub(super) const SET: u8 = 0x31;
+/// What begins tags that depend on their context, constructed ones.
+pub(super) const CONTEXT: u8 = 0xa0;
 
-/// 2.5.4.3.
-const COMMON_NAME: &[u8] = &[0x55, 4, 3];
-/// Octets of a serial number, at most (RFC 5280 §4.1.2.2).
-const MAX_SERIAL: usize = 20;
-
-/// Why something cannot be read, in words.
-pub(crate) struct Problem(pub(crate) &'static str);
-
-impl From<der::Error> for Problem {
-    fn from(_: der::Error) -> Self {
-        NOT_DER
-    }
-}
+/// An OBJECT IDENTIFIER, octets, at most.
+const LONGEST_IDENTIFIER: usize = 39;
 
 const NOT_DER: Problem = Problem("not in DER, or of another structure");
 
@@ -27,11 +28,12 @@ const NOT_DER: Problem = Problem("not in DER, or of another structure");
 pub(crate) struct Items<'a>(&'a [u8]);
 
 /// One item.
+#[derive(Clone, Copy)]
 pub(crate) struct Item<'a> {
     /// All of it.
     pub(crate) der: &'a [u8],
-    /// Its tag and what that is of.
-    pub(crate) content: AnyRef<'a>,
+    pub(super) tag: u8,
+    pub(super) content: &'a [u8],
 }
 
 impl<'a> Items<'a> {
@@ -40,12 +42,17 @@ impl<'a> Items<'a> {
         Item::of(bytes)?.sequence()
     }
 
+    /// The items that make up `content`.
+    pub(super) fn within(content: &'a [u8]) -> Self {
+        Self(content)
+    }
+
     pub(super) fn next(&mut self) -> Result<Item<'a>, Problem> {
-        let mut reader = SliceReader::new(self.0)?;
-        let content = AnyRef::decode(&mut reader)?;
-        let (der, rest) = self.0.split_at_checked(usize::try_from(reader.position())?).ok_or(NOT_DER)?;
+        let (tag, start, length) = head(self.0).ok_or(NOT_DER)?;
+        let end = start.checked_add(length).ok_or(NOT_DER)?;
+        let (der, rest) = self.0.split_at_checked(end).ok_or(NOT_DER)?;
         self.0 = rest;
-        Ok(Item { der, content })
+        Ok(Item { der, tag, content: &der[start..] })
     }
 
     pub(super) fn is_finished(&self) -> bool {
@@ -66,6 +73,29 @@ impl<'a> Items<'a> {
     }
 }
 
+/// Tag, where the content begins, and how long it is. Tags have one octet, lengths the fewest that they need, at most five.
+fn head(bytes: &[u8]) -> Option<(u8, usize, usize)> {
+    let (&[tag, first], rest) = bytes.split_first_chunk()?;
+    let known = match tag {
+        0x30 | 0x31 => true,
+        0x01..=0x06 | 0x09 | 0x0a | 0x0c | 0x0d | 0x12..=0x18 | 0x1a | 0x1b | 0x1e => true,
+        // The universal ones that are left have no such encoding, or no place in any certificate.
+        0x00..0x40 => false,
+        _ => tag & 0x1f != 0x1f,
+    };
+    if !known {
+        return None;
+    }
+    if first < 0x80 {
+        return Some((tag, 2, first.into()));
+    }
+    let octets = rest.get(..usize::from(first & 0x7f)).filter(|octets| octets.len() <= 4)?;
+    let length = octets.iter().fold(0, |length, octet| length << 8 | u32::from(*octet));
+    // As short as can be: the first octet is not zero, and one octet says what the first form could not.
+    let is_least = *octets.first()? != 0 && length >= 0x80;
+    is_least.then_some((tag, 2 + octets.len(), length as usize))
+}
+
 impl<'a> Item<'a> {
     /// The one item that `bytes` are.
     pub(crate) fn of(bytes: &'a [u8]) -> Result<Self, Problem> {
@@ -74,174 +104,195 @@ impl<'a> Item<'a> {
         items.finish().map(|()| item)
     }
 
-    fn tagged(&self, tag: Tag) -> Result<&'a [u8], Problem> {
-        match self.content.header().tag() == tag {
-            true => Ok(self.content.value()),
+    pub(super) fn tagged(&self, tag: u8) -> Result<&'a [u8], Problem> {
+        match self.tag == tag {
+            true => Ok(self.content),
             false => Err(NOT_DER),
         }
     }
 
     pub(super) fn sequence(&self) -> Result<Items<'a>, Problem> {
-        self.tagged(Tag::Sequence).map(Items)
+        self.tagged(SEQUENCE).map(Items)
+    }
+
+    pub(super) fn boolean(&self) -> Result<bool, Problem> {
+        match self.tagged(BOOLEAN)? {
+            [0] => Ok(false),
+            [0xff] => Ok(true),
+            _ => Err(NOT_DER),
+        }
     }
 
     /// An unsigned INTEGER, without its sign's octet.
     pub(crate) fn uint(&self) -> Result<&'a [u8], Problem> {
-        Ok(self.content.decode_as::<UintRef<'a>>()?.as_bytes())
-    }
-
-    /// An OBJECT IDENTIFIER, encoded.
-    fn identifier(&self) -> Result<&'a [u8], Problem> {
-        let id = self.tagged(Tag::ObjectIdentifier)?;
-        match ObjectIdentifier::from_bytes(id) {
-            Ok(_) => Ok(id),
-            Err(_) => Err(NOT_DER),
+        match self.tagged(INTEGER)? {
+            [0, rest @ ..] if rest.first().is_some_and(|octet| *octet >= 0x80) => Ok(rest),
+            number @ ([0] | [1..0x80, ..]) => Ok(number),
+            _ => Err(NOT_DER),
         }
     }
 
-    pub(super) fn bits(&self) -> Result<BitStringRef<'a>, Problem> {
-        Ok(self.content.decode_as()?)
+    /// A SEQUENCE of two unsigned INTEGERs, which is what an RSA key is, and a signature of ECDSA.
+    pub(crate) fn two_uints(&self) -> Result<[&'a [u8]; 2], Problem> {
+        let mut items = self.sequence()?;
+        let numbers = [items.next()?.uint()?, items.next()?.uint()?];
+        items.finish().map(|()| numbers)
+    }
+
+    /// An OBJECT IDENTIFIER, encoded.
+    pub(super) fn identifier(&self) -> Result<&'a [u8], Problem> {
+        let id = self.tagged(OBJECT_IDENTIFIER)?;
+        // Whether an arc may end here, and none begins with a zero digit.
+        let (mut is_whole, mut is_least) = (true, true);
+        for octet in id {
+            is_least &= !is_whole || *octet != 0x80;
+            is_whole = *octet < 0x80;
+        }
+        match id {
+            // The first two arcs share an octet: of any in use.
+            [0..120, ..] if is_whole && is_least && id.len() <= LONGEST_IDENTIFIER => Ok(id),
+            _ => Err(NOT_DER),
+        }
+    }
+
+    /// How many bits of the last octet are not used, and the octets.
+    pub(super) fn bits(&self) -> Result<(u8, &'a [u8]), Problem> {
+        match self.tagged(BIT_STRING)? {
+            [unused @ 0..8, octets @ ..] if *unused == 0 || !octets.is_empty() => Ok((*unused, octets)),
+            _ => Err(NOT_DER),
+        }
     }
 
     /// A bit string of whole octets.
     pub(super) fn octets(&self) -> Result<&'a [u8], Problem> {
-        self.bits()?.as_bytes().ok_or(Problem("a bit string that ends within an octet"))
+        match self.bits()? {
+            (0, octets) => Ok(octets),
+            _ => Err(Problem("a bit string that ends within an octet")),
+        }
     }
 
-    /// A serial number: no negative one.
-    pub(super) fn serial(&self) -> Result<&'a [u8], Problem> {
-        match self.uint()? {
-            serial if serial.len() <= MAX_SERIAL => Ok(serial),
-            _ => Err(Problem("a serial number of more than 20 octets")),
-        }
+    /// An IA5String.
+    pub(crate) fn ia5(&self) -> Option<&'a str> {
+        let text = self.tagged(IA5_STRING).ok()?;
+        core::str::from_utf8(text).ok().filter(|text| text.is_ascii())
     }
 
     /// Time (RFC 5280 §4.1.2.5), Unix seconds.
     pub(super) fn time(&self) -> Result<u64, Problem> {
-        let time = match self.content.header().tag() {
-            Tag::UtcTime => self.content.decode_as::<UtcTime>()?.to_unix_duration(),
-            _ => self.content.decode_as::<GeneralizedTime>()?.to_unix_duration(),
-        };
-        Ok(time.as_secs())
-    }
-}
-
-/// SIGNED{} (X.509 §6.2.1): what certificates and revocation lists have in common.
-pub(crate) struct Signed<'a> {
-    /// SHA-256 of all of it.
-    pub(crate) digest: Digest,
-    /// What was signed, as received.
-    pub(crate) body: &'a [u8],
-    /// AlgorithmIdentifier, DER.
-    pub(crate) algorithm: &'a [u8],
-    pub(crate) signature: &'a [u8],
-}
-
-impl<'a> Signed<'a> {
-    pub(super) fn parse(bytes: &'a [u8]) -> Result<Self, Problem> {
-        let mut items = Items::of(bytes)?;
-        let (body, algorithm) = (items.next()?.der, items.next()?.der);
-        let signature = items.next()?.octets()?;
-        items.finish()?;
-        Ok(Self { digest: Digest::of(bytes), body, algorithm, signature })
-    }
-
-    /// The algorithm is named again in the body, and must be the same.
-    pub(super) fn check_algorithm(&self, body: &mut Items<'a>) -> Result<(), Problem> {
-        match body.next()?.der == self.algorithm {
-            true => Ok(()),
-            false => Err(Problem("two signature algorithms")),
-        }
-    }
-}
-
-/// A distinguished name (RFC 5280 §4.1.2.4), of relative names with one attribute each. Two are the same when their DER is.
-#[derive(Clone, Copy)]
-pub(crate) struct Name<'a> {
-    der: &'a [u8],
-    common: Option<&'a str>,
-}
-
-impl<'a> Name<'a> {
-    pub(super) fn read(name: &Item<'a>) -> Result<Self, Problem> {
-        let mut common = Vec::new();
-        let mut relatives = name.sequence()?;
-        while !relatives.is_finished() {
-            let Ok(set) = relatives.next()?.tagged(Tag::Set) else {
-                return Err(Problem("a name of another structure"));
-            };
-            let mut set = Items(set);
-            let mut attribute = set.next()?.sequence()?;
-            let (id, value) = (attribute.next()?.identifier()?, attribute.next()?.content);
-            attribute.finish()?;
-            set.finish().map_err(|_| Problem("a name with several attributes at one level"))?;
-            if id == COMMON_NAME {
-                common.push(value);
-            }
-        }
-        let common = match common[..] {
-            [one] if matches!(one.header().tag(), Tag::Utf8String | Tag::PrintableString) => {
-                core::str::from_utf8(one.value()).ok()
-            }
+        match self.tag {
+            UTC_TIME => time::utc(self.content),
+            GENERALIZED_TIME => time::generalized(self.content),
             _ => None,
-        };
-        Ok(Self { der: name.der, common })
-    }
-
-    /// The common name, when there is exactly one.
-    pub(crate) fn common(&self) -> Option<&'a str> {
-        self.common
-    }
-}
-
-impl PartialEq for Name<'_> {
-    fn eq(&self, other: &Self) -> bool {
-        self.der == other.der
-    }
-}
-
-/// An extension (RFC 5280 §4.1.2.9).
-pub(crate) struct Extension<'a> {
-    /// Its identifier, encoded.
-    pub(crate) id: &'a [u8],
-    pub(super) critical: bool,
-    /// What it says, DER by most.
-    pub(crate) value: &'a [u8],
-}
-
-/// Extensions, each at most once, behind the explicit tag `number`; none when the tag is not there.
-pub(super) fn extensions<'a>(items: &mut Items<'a>, number: u8) -> Result<Vec<Extension<'a>>, Problem> {
-    let mut extensions: Vec<Extension<'a>> = Vec::new();
-    if !items.begins_with(0xa0 | number) {
-        return Ok(extensions);
-    }
-    let mut list = Items::of(items.next()?.content.value())?;
-    while !list.is_finished() {
-        let extension = extension(list.next()?.sequence()?)?;
-        if extensions.iter().any(|earlier| earlier.id == extension.id) {
-            return Err(Problem("an extension occurs twice"));
         }
-        extensions.push(extension);
+        .ok_or(NOT_DER)
     }
-    Ok(extensions)
 }
 
-fn extension(mut items: Items<'_>) -> Result<Extension<'_>, Problem> {
-    let id = items.next()?.identifier()?;
-    let critical = default_false(&mut items)?;
-    let value = items.next()?.tagged(Tag::OctetString)?;
-    items.finish()?;
-    Ok(Extension { id, critical, value })
-}
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use alloc::string::String;
+    use alloc::vec;
+    use alloc::vec::Vec;
 
-/// BOOLEAN DEFAULT FALSE: what is left out is false, and what is false is left out (X.690 §11.5).
-pub(super) fn default_false(items: &mut Items<'_>) -> Result<bool, Problem> {
-    const BOOLEAN: u8 = 1;
-    if !items.begins_with(BOOLEAN) {
-        return Ok(false);
+    use der::asn1::{BitStringRef, GeneralizedTime, Ia5StringRef, ObjectIdentifier, UintRef, UtcTime};
+    use der::{AnyRef, Decode, Reader as _, SliceReader};
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// All of an item and its content, as the library reads it.
+    fn known(bytes: &[u8]) -> Option<(&[u8], AnyRef<'_>)> {
+        let mut reader = SliceReader::new(bytes).ok()?;
+        let item = AnyRef::decode(&mut reader).ok()?;
+        Some((&bytes[..usize::try_from(reader.position()).unwrap()], item))
     }
-    match items.next()?.content.decode_as()? {
-        true => Ok(true),
-        false => Err(Problem("a default value that is written out")),
+
+    fn same(bytes: &[u8]) -> Result<(), TestCaseError> {
+        let own = Items(bytes).next().ok();
+        let Some((der, any)) = known(bytes) else {
+            prop_assert!(own.is_none());
+            return Ok(());
+        };
+        if bytes[0] >= 0x40 && bytes[0] & 0x1f == 0x1f {
+            prop_assert!(own.is_none(), "a tag of several octets");
+            return Ok(());
+        }
+        let own = own.unwrap();
+        prop_assert_eq!((own.der, own.content), (der, any.value()));
+        prop_assert_eq!(own.boolean().ok(), any.decode_as().ok());
+        prop_assert_eq!(own.uint().ok(), any.decode_as::<UintRef<'_>>().ok().map(|number| number.as_bytes()));
+        let bits = any.decode_as::<BitStringRef<'_>>().ok().map(|bits| (bits.unused_bits(), bits.raw_bytes()));
+        prop_assert_eq!(own.bits().ok(), bits);
+        prop_assert_eq!(own.ia5(), any.decode_as::<Ia5StringRef<'_>>().ok().map(|text| text.as_str()));
+        let time = match own.tag {
+            UTC_TIME => any.decode_as::<UtcTime>().ok().map(|time| time.to_unix_duration()),
+            _ => any.decode_as::<GeneralizedTime>().ok().map(|time| time.to_unix_duration()),
+        };
+        prop_assert_eq!(own.time().ok(), time.map(|time| time.as_secs()));
+        // The library reads arcs that begin with a zero digit, and none beyond 32 bits.
+        if let Ok(id) = own.identifier()
+            && id.len() <= 5
+        {
+            prop_assert!(ObjectIdentifier::from_bytes(id).is_ok());
+        }
+        Ok(())
+    }
+
+    /// Contents near the edges of what types allow.
+    fn content() -> impl Strategy<Value = Vec<u8>> {
+        let near = prop_oneof![Just(0), Just(1), Just(7), Just(8), Just(0x7f), Just(0x80), Just(0xff), any::<u8>()];
+        let time = (0..10_500_u32, 0..15_u32, 0..34_u32, 0..26_u32, 0..62_u32, 0..62_u32);
+        prop_oneof![
+            prop::collection::vec(near, 0..6),
+            time.clone()
+                .prop_map(|(y, m, d, h, min, s)| alloc::format!("{y:04}{m:02}{d:02}{h:02}{min:02}{s:02}Z").into()),
+            time.prop_map(|(y, m, d, h, min, s)| {
+                alloc::format!("{:02}{m:02}{d:02}{h:02}{min:02}{s:02}Z", y % 100).into()
+            }),
+            "[0-9:+/ ]{12,15}[Zz0]".prop_map(String::into_bytes),
+            Just(vec![b'1'; 200]),
+        ]
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(8192))]
+
+        #[test]
+        fn items_are_what_the_library_reads(
+            tag in prop_oneof![0..0x40_u8, any::<u8>(), Just(UTC_TIME), Just(GENERALIZED_TIME), Just(INTEGER)],
+            content in content(),
+            more in 0..3_usize,
+        ) {
+            let mut bytes = vec![tag];
+            match content.len() {
+                short @ 0..0x80 => bytes.push(short as u8),
+                long => bytes.extend([0x81, long as u8]),
+            }
+            bytes.extend(&content);
+            bytes.extend(vec![0; more]);
+            same(&bytes)?;
+        }
+
+        #[test]
+        fn lengths_are_what_the_library_reads(
+            length in prop::collection::vec(prop_oneof![0..4_u8, 0x7f..0x87_u8, any::<u8>()], 0..7),
+            room in prop_oneof![0..5_usize, 120..140_usize, Just(300), Just(70_000)],
+        ) {
+            let mut bytes = vec![OCTET_STRING];
+            bytes.extend(length);
+            bytes.extend(vec![0; room]);
+            same(&bytes)?;
+        }
+    }
+
+    #[test]
+    fn identifiers_have_one_encoding() {
+        let read = |id: &[u8]| {
+            let bytes = [&[OBJECT_IDENTIFIER, id.len() as u8], id].concat();
+            Item::of(&bytes).ok().is_some_and(|item| item.identifier().is_ok())
+        };
+        assert!(read(&[0x55, 4, 3]) && read(&[0x2a, 0x86, 0x48]) && read(&[1; 39]));
+        assert!(!read(&[]) && !read(&[0x55, 0x80, 3]) && !read(&[0x80, 1]) && !read(&[0x55, 0x84]) && !read(&[1; 40]));
     }
 }

@@ -1,6 +1,8 @@
 //! As little of a certificate as is needed to find its key: providers' may be of any kind.
 
-use super::der::{Item, Items, Problem, Signed};
+use super::Problem;
+use super::der::{Item, Items};
+use super::parts::Signed;
 
 /// What begins tags that depend on their context.
 const CONTEXT_SPECIFIC: u8 = 0b10;

@@ -77,20 +77,21 @@ fn open(policy: &str, json: &mut Writer) {
 
 fn hardware(number: u64, evidence: &HardwareEvidence, at: u64, json: &mut Writer) -> Option<()> {
     let verdict = with_verifier(number, |verifier| verifier.hardware(evidence, at))?;
-    let HardwareVerdict { platform, genuine, accepted, checks, time_basis } = verdict;
+    let HardwareVerdict { platform, is_genuine, accepted, checks, time_basis } = verdict;
     json.object(|json| {
         json.key("platform").text(platform.name());
-        json.key("genuine").boolean(genuine.is_ok());
+        json.key("genuine").boolean(is_genuine);
         json.key("accepted").boolean(accepted.is_ok());
         json.key("image");
         match &accepted {
-            Ok(image) => json.text(image),
-            Err(_) => json.null(),
-        }
-        json.key("refusal");
-        match genuine.and(accepted) {
-            Ok(_) => json.null(),
-            Err(refusal) => refused(&refusal, json),
+            Ok(image) => {
+                json.text(image);
+                json.key("refusal").null();
+            }
+            Err(refusal) => {
+                json.null();
+                refused(refusal, json.key("refusal"));
+            }
         }
         json.key("time_basis").text(time_basis);
         checked(&checks, json);
@@ -126,17 +127,16 @@ fn stream(mut fields: Fields<'_>, json: &mut Writer) -> Option<()> {
 }
 
 fn push(number: u64, bytes: &[u8], json: &mut Writer) -> Option<Answer> {
-    let pushed = objects::with(number, |object| match object {
-        Object::Stream(stream) => Some(stream.push(bytes)),
+    objects::with(number, |object| match object {
+        Object::Stream(stream) => Some(match stream.push(bytes) {
+            Ok(bytes) => Answer::Bytes(bytes),
+            Err(refusal) => {
+                json.object(|json| refused(refusal, json.key("error")));
+                Answer::Json
+            }
+        }),
         _ => None,
-    })?;
-    match pushed {
-        Ok(bytes) => Some(Answer::Bytes(bytes)),
-        Err(refusal) => {
-            json.object(|json| refused(&refusal, json.key("error")));
-            Some(Answer::Json)
-        }
-    }
+    })
 }
 
 fn finish(number: u64, json: &mut Writer) -> Option<()> {

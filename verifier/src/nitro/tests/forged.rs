@@ -158,7 +158,7 @@ fn a_forged_chain_with_the_right_names_ends_at_no_root() {
     let forged = others.signed();
     assert_eq!(others.code(&forged), "genuine", "where their root is pinned");
     let [expected, actual] = [&honest, &others].map(|forge| Digest::of(&forge.ders()[ROOT]));
-    let refusal = Refusal::NitroChainRoot { expected: expected.to_string(), actual };
+    let refusal = Refusal::NitroChainRoot { expected: expected.to_string(), actual: actual.into() };
     assert_eq!(honest.judge(&forged).err(), Some(refusal));
     // One root in front of the other's chain.
     assert_eq!(arranged(|ders| ders[ROOT] = others.ders()[ROOT].clone()).0, "nitro.chain.root");

@@ -145,7 +145,7 @@ fn registers_that_say_who_runs_it_are_pinned() {
     let document = HardwareEvidence::Nitro { document: forge.signed() };
     let accepted = |pins: &str| {
         let verdict = verifier(&forge, pins).hardware(&document, NOW);
-        assert_eq!(verdict.genuine, Ok(()));
+        assert_eq!(verdict.genuine(), Ok(()));
         verdict.accepted.map_err(|refusal| refusal.code())
     };
     assert_eq!(accepted(&pin(8, 8)), Ok("demo".into()));
