@@ -128,7 +128,7 @@ mod tests {
             drop(gap);
             // SAFETY: reserved above, and nothing uses it.
             unsafe { munmap(next, LENGTH) }.unwrap();
-            next.addr() % LARGE == 0
+            next.addr().is_multiple_of(LARGE)
         })
     }
 
