@@ -408,5 +408,13 @@ mod tests {
         assert!(read(&deep(LIMIT - 1)).is_ok() && read(&deep(LIMIT)).is_err());
         let nested = |depth: usize| format!("a = {}{}", "[".repeat(depth), "]".repeat(depth));
         assert!(read(&nested(LIMIT)).is_ok() && read(&nested(LIMIT + 1)).is_err());
+        // What has been closed is no longer open.
+        assert!(read(&format!("a = [{}]", "[], ".repeat(2 * LIMIT))).is_ok());
+    }
+
+    #[test]
+    fn escapes_are_what_they_stand_for() {
+        let table = read(r#"a = "\b\t\n\f\r\"\\\u00e9\U0001f600.""#).ok().unwrap();
+        assert_eq!(ours(&table.get("a").unwrap().value), format!("{:?}", "\u{8}\t\n\u{c}\r\"\\\u{e9}\u{1f600}."));
     }
 }

@@ -294,5 +294,27 @@ mod tests {
         };
         assert!(read(&[0x55, 4, 3]) && read(&[0x2a, 0x86, 0x48]) && read(&[1; 39]));
         assert!(!read(&[]) && !read(&[0x55, 0x80, 3]) && !read(&[0x80, 1]) && !read(&[0x55, 0x84]) && !read(&[1; 40]));
+        // A zero digit within an arc, and at the end of one that goes on.
+        assert!(read(&[0x55, 0x81, 0x80, 0x80, 1]) && !read(&[0x55, 0x81, 0x80]));
+    }
+
+    #[test]
+    fn items_have_one_encoding() {
+        let item = |bytes: &'static [u8]| Item::of(bytes).ok().unwrap();
+        assert_eq!(item(&[BOOLEAN, 1, 0]).boolean().ok(), Some(false));
+        assert_eq!(item(&[BOOLEAN, 1, 0xff]).boolean().ok(), Some(true));
+        assert!(item(&[BOOLEAN, 1, 1]).boolean().is_err() && item(&[BOOLEAN, 0]).boolean().is_err());
+        assert_eq!(item(&[INTEGER, 2, 0, 0x80]).uint().ok(), Some(&[0x80][..]));
+        assert!(item(&[INTEGER, 2, 0, 0x7f]).uint().is_err() && item(&[INTEGER, 1, 0x80]).uint().is_err());
+        assert_eq!(item(&[BIT_STRING, 2, 7, 0x80]).bits().ok(), Some((7, &[0x80][..])));
+        assert_eq!(item(&[BIT_STRING, 1, 0]).bits().ok(), Some((0, &[][..])));
+        assert!(item(&[BIT_STRING, 1, 7]).bits().is_err() && item(&[BIT_STRING, 2, 8, 0]).bits().is_err());
+        assert_eq!(item(&[BIT_STRING, 3, 0, 5, 6]).octets().ok(), Some(&[5, 6][..]));
+        assert!(item(&[BIT_STRING, 2, 7, 0x80]).octets().is_err());
+        assert_eq!(item(&[SEQUENCE, 6, INTEGER, 1, 5, INTEGER, 1, 6]).two_uints().ok(), Some([&[5][..], &[6]]));
+        assert!(item(&[SEQUENCE, 9, INTEGER, 1, 5, INTEGER, 1, 6, INTEGER, 1, 7]).two_uints().is_err());
+        assert!(Items(&[BOOLEAN]).begins_with(BOOLEAN) && !Items(&[BOOLEAN]).begins_with(INTEGER));
+        // A tag that goes on in the next octet.
+        assert!(Item::of(&[0x9f, 1, 0]).is_err() && Item::of(&[0x9e, 1, 0]).is_ok());
     }
 }

@@ -34,3 +34,57 @@ fn unix(year: u64, rest: &[u8]) -> Option<u64> {
 fn decimal(digits: &[u8]) -> Option<u64> {
     digits.iter().try_fold(0, |number, digit| digit.is_ascii_digit().then(|| number * 10 + u64::from(digit - b'0')))
 }
+
+#[cfg(test)]
+mod tests {
+    use alloc::format;
+
+    use super::*;
+
+    fn at(text: &str) -> Option<u64> {
+        generalized(text.as_bytes())
+    }
+
+    #[test]
+    fn days_follow_each_other() {
+        let days =
+            (1970..2405).flat_map(|year| (0..14).flat_map(move |month| (0..33).map(move |day| (year, month, day))));
+        let midnights = days.filter_map(|(year, month, day)| at(&format!("{year}{month:02}{day:02}000000Z")));
+        let mut count = 0;
+        for (day, midnight) in (0_u64..).zip(midnights) {
+            assert_eq!(midnight, day * 86_400);
+            count += 1;
+        }
+        // 435 years, 106 of them with a day more: not 2100, 2200 and 2300.
+        assert_eq!(count, 435 * 365 + 106);
+        for (text, seconds) in [
+            ("20000301000000Z", 951_868_800),
+            ("21000301000000Z", 4_107_542_400),
+            ("24000301000000Z", 13_574_649_600),
+            ("99991231235959Z", 253_402_300_799),
+        ] {
+            assert_eq!(at(text), Some(seconds));
+        }
+        assert_eq!(at("19691231235959Z"), None);
+    }
+
+    #[test]
+    fn clocks_end_before_midnight() {
+        let clock = |text: &str| at(&format!("19700101{text}"));
+        assert_eq!((clock("010203Z"), clock("235959Z")), (Some(3723), Some(86_399)));
+        for wrong in ["240000Z", "006000Z", "000060Z", "0000:0Z", "000000", "000000z", "000000ZZ", "000000.0Z", "0000Z"]
+        {
+            assert_eq!(clock(wrong), None, "{wrong}");
+        }
+    }
+
+    #[test]
+    fn two_digits_are_years_from_1970_to_2049() {
+        for year in 0..100 {
+            let full = if year < 50 { 2000 + year } else { 1900 + year };
+            let own = utc(format!("{year:02}0301123456Z").as_bytes());
+            assert_eq!(own, at(&format!("{full}0301123456Z")));
+            assert_eq!(own.is_none(), (50..70).contains(&year));
+        }
+    }
+}
