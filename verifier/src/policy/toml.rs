@@ -401,6 +401,20 @@ mod tests {
     }
 
     #[test]
+    fn integers_are_what_they_stand_for() {
+        let numbers = [("0", 0), ("7", 7), ("+10", 10), ("1_000", 1000), ("0x1F", 31), ("0o17", 15), ("0b101", 5)];
+        for (word, number) in numbers.into_iter().chain([("18446744073709551615", u64::MAX), ("0b0", 0), ("0x01", 1)]) {
+            assert_eq!(integer(word), Some(Some(number)), "{word}");
+        }
+        for word in ["-1", "-0", "18446744073709551616"] {
+            assert_eq!(integer(word), Some(None), "{word}");
+        }
+        for word in ["", "+", "00", "01", "+01", "_1", "1_", "1__0", "0x", "0b2", "0o8", "0xg", "+0x1", "1.0"] {
+            assert_eq!(integer(word), None, "{word}");
+        }
+    }
+
+    #[test]
     fn tables_have_bounds() {
         let keys = |count: usize| (0..count).map(|number| format!("k{number} = 1\n")).collect::<String>();
         assert!(read(&keys(MAX_KEYS)).is_ok() && read(&keys(MAX_KEYS + 1)).is_err());
