@@ -1,11 +1,11 @@
 //! What nodes do, a little of everything, while the enclave counts what of its program that needs.
 
+use std::path::Path;
+
 use quoth_tests::{Node, Options};
 use serde_json::json;
 
-use crate::Plan;
 use crate::client::Connection;
-use crate::page::Row;
 use crate::proxied::{self, Http};
 
 /// Requests to each provider.
@@ -14,15 +14,13 @@ const PROXIED: usize = 4000;
 const LOCAL: usize = 200;
 const TOKENS: usize = 16;
 
-pub(crate) fn run(plan: &Plan) -> Vec<Row> {
-    [Http::Two, Http::One].into_iter().for_each(|http| proxied::exercise(&plan.image, http, PROXIED));
-    local(plan);
-    Vec::new()
+pub(crate) fn run(program: &Path) {
+    [Http::Two, Http::One].into_iter().for_each(|http| proxied::exercise(program, http, PROXIED));
+    local(program);
 }
 
-fn local(plan: &Plan) {
-    let more = ["--platform", "none", "--enclave"].map(str::to_owned).into_iter();
-    let more = more.chain([plan.image.display().to_string()]).collect();
+fn local(program: &Path) {
+    let more = vec!["--platform".into(), "none".into(), "--enclave".into(), program.display().to_string()];
     let mut node = crate::start(Options { more, ..Options::default() });
     let mut connection = Connection::open(&node);
     for request in 0..LOCAL {

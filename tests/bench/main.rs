@@ -29,15 +29,13 @@ use quoth_tests::{Node, Options};
 const USAGE: &str = "\
 Usage: quoth-bench [--model FILE.gguf] [--peers DIR] [--without-receipts PROGRAM] [--servers DIR] [--wide PROGRAM]
                    [--image PROGRAM] [--litellm PROGRAM] [--verify-peers PROGRAM] [--only PART,...] [--rounds N] [--out FILE]
+       quoth-bench --exercise PROGRAM
 
 Parts: chats, serving, replays, receipts, proxied, relay, load, boot, verify. `just bench` builds everything and calls this.
-One more, exercise, measures nothing: images/profile counts meanwhile.";
+--exercise measures nothing: images/profile counts meanwhile.";
 
 /// What can be measured.
 const PARTS: [&str; 9] = ["chats", "serving", "replays", "receipts", "proxied", "relay", "load", "boot", "verify"];
-
-/// What is no measurement.
-const EXERCISE: &str = "exercise";
 
 /// What to measure, and with what.
 struct Plan {
@@ -55,6 +53,8 @@ struct Plan {
     wide: Option<PathBuf>,
     /// LiteLLM's proxy.
     litellm: Option<PathBuf>,
+    /// An enclave to exercise, instead of measuring anything.
+    exercise: Option<PathBuf>,
     /// The published verifiers that `verify` compares with.
     verify_peers: Option<PathBuf>,
     /// Turns a comparison takes.
@@ -68,6 +68,9 @@ fn main() {
         eprintln!("{problem}\n{USAGE}");
         std::process::exit(2);
     });
+    if let Some(program) = &plan.exercise {
+        return exercise::run(program);
+    }
     let (mut rows, mut profile) = (Vec::<Row>::new(), String::new());
     for part in &plan.parts {
         let start = rows.len();
@@ -86,12 +89,9 @@ fn main() {
             "load" => load::measure(&plan),
             "boot" => boot::measure(&plan),
             "verify" => verify::measure(&plan),
-            EXERCISE => exercise::run(&plan),
             other => panic!("no part is called {other}"),
         });
-        if rows.len() > start {
-            println!("{}", page::table(&rows[start..]));
-        }
+        println!("{}", page::table(&rows[start..]));
     }
     if let Some(out) = &plan.out {
         std::fs::write(out, page::page(&rows, &profile, plan.rounds)).unwrap();
@@ -117,6 +117,7 @@ impl Plan {
             servers: None,
             wide: None,
             litellm: None,
+            exercise: None,
             verify_peers: None,
             rounds: 7,
             parts: PARTS.map(str::to_owned).to_vec(),
@@ -133,6 +134,7 @@ impl Plan {
                 "--servers" => plan.servers = Some(value.into()),
                 "--wide" => plan.wide = Some(value.into()),
                 "--litellm" => plan.litellm = Some(value.into()),
+                "--exercise" => (plan.exercise, plan.parts) = (Some(value.into()), Vec::new()),
                 "--verify-peers" => plan.verify_peers = Some(value.into()),
                 "--rounds" => plan.rounds = value.parse().ok().filter(|n| *n > 0).ok_or("--rounds needs a number")?,
                 "--only" => plan.parts = value.split(',').map(str::to_owned).collect(),
@@ -144,14 +146,14 @@ impl Plan {
             ("--model", &plan.model, &["chats", "serving", "replays", "load"]),
             ("--peers", &plan.peers, &["chats", "serving"]),
             ("--without-receipts", &plan.without_receipts, &["receipts", "proxied"]),
-            ("--image", &plan.image, &["proxied", EXERCISE]),
+            ("--image", &plan.image, &["proxied"]),
         ];
         for (name, path, parts) in needs {
             if !path.exists() && plan.parts.iter().any(|part| parts.contains(&part.as_str())) {
                 return Err(format!("{name} must name something that exists"));
             }
         }
-        match plan.parts.iter().find(|part| !PARTS.contains(&part.as_str()) && *part != EXERCISE) {
+        match plan.parts.iter().find(|part| !PARTS.contains(&part.as_str())) {
             Some(part) => Err(format!("no part is called {part}")),
             None => Ok(plan),
         }
