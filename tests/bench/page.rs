@@ -52,6 +52,7 @@ impl Row {
             Goal::AtLeast(_) | Goal::AtMost(_) | Goal::None => format!("{value:.3}"),
             Goal::MicrosAtMost(_) | Goal::Micros => format!("{value:.1} µs"),
             Goal::MillisAtMost(_) => format!("{value:.3} ms"),
+            Goal::Millis if value < 10.0 => format!("{value:.3} ms"),
             Goal::Millis => format!("{value:.0} ms"),
             Goal::Kib => format!("{value:.1} KiB"),
         };

@@ -89,9 +89,9 @@ impl Address {
     pub async fn connect(&self, port: Port, within: Duration) -> Result<Stream, LinkError> {
         let connected = async {
             Ok::<_, io::Error>(match self {
-                Self::Unix(directory) => UnixStream::connect(socket(directory, port)).await?.into(),
-                Self::Vsock(cid) => vsock::Stream::connect(*cid, port.0).await?.into(),
-                Self::Vhost(path) => through(UnixStream::connect(path).await?, port).await?.into(),
+                Self::Unix(directory) => Stream::unix(UnixStream::connect(socket(directory, port)).await?)?,
+                Self::Vsock(cid) => vsock::connect(*cid, port.0).await?.into(),
+                Self::Vhost(path) => Stream::unix(through(UnixStream::connect(path).await?, port).await?)?,
             })
         };
         match timeout(within, connected).await {

@@ -22,6 +22,7 @@ mod frame;
 pub mod journal;
 pub mod metrics;
 mod name;
+mod socket;
 mod stream;
 mod vsock;
 

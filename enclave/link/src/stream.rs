@@ -1,14 +1,21 @@
 //! One connection, whatever it goes over.
 
-use std::io::{self, IoSlice};
+use std::io::{self, IoSlice, Write};
+use std::net::Shutdown;
 use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::net::UnixStream;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
+use ::vsock::VsockStream;
 use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
-use tokio::net::{UnixListener, UnixStream};
+use tokio::net::UnixListener;
 
+use crate::socket::Socket;
 use crate::{LinkError, vsock};
+
+/// Bytes given at once to a virtual socket. A device model was seen to stall on 64 KiB.
+const WRITE: usize = 16 * 1024;
 
 /// Takes connections on one port.
 #[derive(Debug)]
@@ -26,8 +33,8 @@ pub struct Stream(Over);
 
 #[derive(Debug)]
 enum Over {
-    Unix(UnixStream),
-    Vsock(vsock::Stream),
+    Unix(Socket<UnixStream>),
+    Vsock(Socket<VsockStream>),
 }
 
 impl Listener {
@@ -37,7 +44,7 @@ impl Listener {
     /// [`LinkError::Io`]; the listener stays usable.
     pub async fn accept(&self) -> Result<Stream, LinkError> {
         Ok(match &self.0 {
-            Listens::Unix(listener) => listener.accept().await?.0.into(),
+            Listens::Unix(listener) => Stream::unix(listener.accept().await?.0)?,
             Listens::Vsock(listener) => listener.accept().await?.into(),
         })
     }
@@ -55,35 +62,33 @@ impl From<vsock::Listener> for Listener {
     }
 }
 
-impl From<UnixStream> for Stream {
-    fn from(stream: UnixStream) -> Self {
-        Self(Over::Unix(stream))
-    }
-}
-
-impl From<vsock::Stream> for Stream {
-    fn from(stream: vsock::Stream) -> Self {
+impl From<Socket<VsockStream>> for Stream {
+    fn from(stream: Socket<VsockStream>) -> Self {
         Self(Over::Vsock(stream))
     }
 }
 
 impl Stream {
+    pub(crate) fn unix(stream: tokio::net::UnixStream) -> io::Result<Self> {
+        Ok(Self(Over::Unix(Socket::new(stream.into_std()?)?)))
+    }
+
     /// Both ends of a connection, for tests of what speaks over one.
     ///
     /// # Errors
     /// [`LinkError::Io`].
     pub fn pair() -> Result<(Self, Self), LinkError> {
-        let (one, other) = UnixStream::pair()?;
-        Ok((one.into(), other.into()))
+        let (one, other) = tokio::net::UnixStream::pair()?;
+        Ok((Self::unix(one)?, Self::unix(other)?))
     }
 
-    /// Waits until the socket is ready in the sense of `interest`. Cancel safe.
+    /// Waits until there is something to read, or room to write: one of the two. Cancel safe.
     ///
     /// # Errors
     /// The reactor's.
     pub async fn ready(&self, interest: Interest) -> io::Result<()> {
         match &self.0 {
-            Over::Unix(stream) => stream.ready(interest).await.map(drop),
+            Over::Unix(stream) => stream.ready(interest).await,
             Over::Vsock(stream) => stream.ready(interest).await,
         }
     }
@@ -103,58 +108,55 @@ impl Stream {
 impl AsFd for Stream {
     fn as_fd(&self) -> BorrowedFd<'_> {
         match &self.0 {
-            Over::Unix(stream) => stream.as_fd(),
-            Over::Vsock(stream) => stream.as_fd(),
+            Over::Unix(stream) => stream.get().as_fd(),
+            Over::Vsock(stream) => stream.get().as_fd(),
         }
     }
 }
 
 impl AsyncRead for Stream {
-    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        match &mut self.0 {
-            Over::Unix(stream) => Pin::new(stream).poll_read(cx, buf),
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        match &self.0 {
+            Over::Unix(stream) => stream.poll_read(cx, buf),
             Over::Vsock(stream) => stream.poll_read(cx, buf),
         }
     }
 }
 
 impl AsyncWrite for Stream {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        match &mut self.0 {
-            Over::Unix(stream) => Pin::new(stream).poll_write(cx, buf),
-            Over::Vsock(stream) => stream.poll_write(cx, buf),
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        match &self.0 {
+            Over::Unix(stream) => stream.poll_write(cx, |stream| stream.write(buf)),
+            Over::Vsock(stream) => stream.poll_write(cx, |stream| stream.write(&buf[..buf.len().min(WRITE)])),
         }
     }
 
     fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
+        self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         bufs: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        match &mut self.0 {
-            Over::Unix(stream) => Pin::new(stream).poll_write_vectored(cx, bufs),
-            Over::Vsock(stream) => {
+        match &self.0 {
+            Over::Unix(stream) => stream.poll_write(cx, |stream| stream.write_vectored(bufs)),
+            Over::Vsock(_) => {
                 let first = bufs.iter().find(|buf| !buf.is_empty()).map_or(&[][..], |buf| buf);
-                stream.poll_write(cx, first)
+                self.poll_write(cx, first)
             }
         }
     }
 
     fn is_write_vectored(&self) -> bool {
-        match &self.0 {
-            Over::Unix(stream) => stream.is_write_vectored(),
-            Over::Vsock(_) => false,
-        }
+        matches!(self.0, Over::Unix(_))
     }
 
     fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
         Poll::Ready(Ok(()))
     }
 
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match &mut self.0 {
-            Over::Unix(stream) => Pin::new(stream).poll_shutdown(cx),
-            Over::Vsock(stream) => Poll::Ready(stream.shutdown()),
-        }
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(match &self.0 {
+            Over::Unix(stream) => stream.get().shutdown(Shutdown::Write),
+            Over::Vsock(stream) => stream.get().shutdown(Shutdown::Write),
+        })
     }
 }

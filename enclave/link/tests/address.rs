@@ -5,7 +5,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;
 
-use quoth_link::{Address, LinkError, Port};
+use quoth_link::{Address, LinkError, Port, Stream};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 const SOON: Duration = Duration::from_secs(5);
@@ -104,4 +104,24 @@ async fn virtual_sockets_carry_bytes_both_ways() {
     };
     let ((), back) = tokio::join!(echo, back);
     assert!(back == sent);
+}
+
+#[tokio::test]
+async fn a_writer_waits_until_there_is_room() {
+    let (mut near, mut far) = Stream::pair().unwrap();
+    for length in [8 << 20, 1, 4 << 20] {
+        let written = tokio::spawn(async move {
+            near.write_all(&vec![7; length]).await.unwrap();
+            near
+        });
+        // Until the kernel takes no more.
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        assert_eq!(written.is_finished(), length == 1);
+        let mut read = vec![0; length];
+        far.read_exact(&mut read).await.unwrap();
+        assert!(read.iter().all(|byte| *byte == 7));
+        near = written.await.unwrap();
+    }
+    near.shutdown().await.unwrap();
+    assert_eq!(far.read(&mut [0]).await.unwrap(), 0);
 }

@@ -1,6 +1,6 @@
 use std::convert::Infallible;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use futures_util::stream::unfold;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue, Response, StatusCode};
@@ -8,6 +8,7 @@ use http_body_util::{BodyExt, Full, StreamBody};
 use hyper::body::Frame;
 use quoth_attestation::receipt::Outcome;
 use tokio::sync::mpsc;
+use tokio::task::yield_now;
 use tokio::time::timeout;
 
 use super::Body;
@@ -43,7 +44,7 @@ impl Answer {
     }
 
     /// The response, its proofs in place.
-    pub(super) fn response(self, exchange: Exchange) -> Response<Body> {
+    pub(super) async fn response(self, exchange: Exchange) -> Response<Body> {
         match self {
             Self::Whole { status, mut headers, body, outcome } => {
                 exchange.answer(status.as_u16(), &body, outcome, &mut headers);
@@ -54,25 +55,42 @@ impl Answer {
             }
             Self::Stream(stream) => {
                 let headers = [(CONTENT_TYPE, HeaderValue::from_static("text/event-stream"))].into_iter().collect();
-                streamed(exchange, stream, headers)
+                streamed(exchange, stream, headers).await
             }
-            Self::Forwarded(stream, headers) => streamed(exchange, *stream, headers),
+            Self::Forwarded(stream, headers) => streamed(exchange, *stream, headers).await,
         }
     }
 }
 
-fn streamed(exchange: Exchange, events: impl Events + 'static, mut headers: HeaderMap) -> Response<Body> {
+async fn streamed(exchange: Exchange, events: impl Events + 'static, mut headers: HeaderMap) -> Response<Body> {
     exchange.headers(&mut headers);
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+    let (stream, first) = Streamed::begin(exchange, events);
     let (sender, receiver) = mpsc::channel(limits::STREAM_PIECES);
-    tokio::spawn(produce(Streamed::new(exchange, events), sender));
-    let frames = unfold(receiver, |mut pieces| async {
-        let bytes = pieces.recv().await?;
-        Some((Ok::<_, Infallible>(Frame::data(bytes)), pieces))
+    tokio::spawn(produce(stream, sender));
+    let frames = unfold((Some(first), receiver), |(first, mut pieces)| async {
+        let bytes = match first {
+            Some(first) => first,
+            None => gathered(pieces.recv().await?, &mut pieces).await,
+        };
+        Some((Ok::<_, Infallible>(Frame::data(bytes)), (None, pieces)))
     });
     let mut response = Response::new(StreamBody::new(frames).boxed_unsync());
     *response.headers_mut() = headers;
     response
+}
+
+/// A piece and those that are there already, once all that can go on has gone on: what came together leaves together, and
+/// nobody on its way is woken twice.
+async fn gathered(first: Bytes, pieces: &mut mpsc::Receiver<Bytes>) -> Bytes {
+    yield_now().await;
+    let Ok(second) = pieces.try_recv() else { return first };
+    let mut all = BytesMut::from(first);
+    all.extend_from_slice(&second);
+    for piece in (2..limits::STREAM_PIECES).map_while(|_| pieces.try_recv().ok()) {
+        all.extend_from_slice(&piece);
+    }
+    all.freeze()
 }
 
 /// Makes a stream's pieces until it ends or nobody takes them any more.
@@ -95,4 +113,28 @@ pub(super) fn whole(body: Bytes, media_type: &'static str) -> Response<Body> {
     let mut response = Response::new(Full::new(body).boxed_unsync());
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(media_type));
     response
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    #[tokio::test]
+    async fn what_came_together_leaves_together() {
+        let (sender, mut pieces) = mpsc::channel(limits::STREAM_PIECES);
+        assert_eq!(gathered(Bytes::from_static(b"a"), &mut pieces).await, "a");
+        let made = tokio::spawn(async move {
+            for piece in ["b", "c"] {
+                sender.send(Bytes::from_static(piece.as_bytes())).await.unwrap();
+            }
+            sender
+        });
+        assert_eq!(gathered(Bytes::from_static(b"a"), &mut pieces).await, "abc");
+        let sender = made.await.unwrap();
+        (0..limits::STREAM_PIECES).for_each(|_| sender.try_send(Bytes::from_static(b"d")).unwrap());
+        assert_eq!(gathered(Bytes::from_static(b"a"), &mut pieces).await, "addddddd", "no more than may wait");
+        assert_eq!(pieces.recv().await.unwrap(), "d");
+    }
 }

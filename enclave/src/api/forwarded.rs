@@ -4,12 +4,14 @@ use std::ops::Range;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
+use futures_util::future::join;
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE, RETRY_AFTER};
 use http::{Response, StatusCode};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use quoth_attestation::receipt::{Credential, Outcome};
 use serde_json::Value;
+use tokio::task::yield_now;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use super::ApiError;
@@ -20,12 +22,14 @@ use crate::limits;
 use crate::node::Node;
 use crate::upstream::{self, Answered, EventReader, Failed, Framed, Key, Lease, Route, Seen, UpstreamError};
 
-/// `renamed`: where the model's name stands in the body, when the provider calls it something else.
+/// `renamed`: where the model's name stands in the body, when the provider calls it something else. `streams`: whether
+/// events are asked for.
 pub(super) async fn answer(
     node: &Node,
     route: &Route,
     endpoint: Endpoint,
     renamed: Option<Range<usize>>,
+    streams: bool,
     asked: &Asked,
     exchange: &mut Exchange,
 ) -> Result<Answer, ApiError> {
@@ -44,7 +48,15 @@ pub(super) async fn answer(
     exchange.forwards(route, &forward, altered, credential);
     let mut retries = asked.caller.retries;
     let answered = loop {
-        let answered = match route.upstream.send(&forward).await {
+        // While the request is on its way there is time to sign.
+        let signing = async {
+            if streams {
+                yield_now().await;
+                exchange.may_stream();
+            }
+        };
+        let (answered, ()) = join(route.upstream.send(&forward), signing).await;
+        let answered = match answered {
             Ok(answered) => answered,
             Err(Failed { error, peer }) => {
                 peer.into_iter().for_each(|peer| exchange.connected(peer));

@@ -86,7 +86,7 @@ async fn exchange(
         return shed(ApiError::internal());
     };
     match answer(&node, endpoint, &asked, &mut exchange).await {
-        Ok(answer) => answer.response(exchange),
+        Ok(answer) => answer.response(exchange).await,
         Err(error) => refuse(exchange, &error, endpoint),
     }
 }
@@ -100,12 +100,14 @@ async fn answer(
 ) -> Result<Answer, ApiError> {
     // What is read is what was hashed.
     let wrong = |error| ApiError::json(&error);
-    if let Some(model) = json::check(&asked.body).map_err(wrong)?.member("model")
+    let request = json::check(&asked.body).map_err(wrong)?;
+    if let Some(model) = request.member("model")
         && let Some(name) = model.text().filter(|name| node.engine(name).is_none())
         && let Some(route) = node.upstreams.route(&name)
     {
         let place = (name != route.model).then(|| model.place());
-        return forwarded::answer(node, &route, endpoint, place, asked, exchange).await;
+        let streams = request.member("stream").is_some_and(|stream| stream.source() == "true");
+        return forwarded::answer(node, &route, endpoint, place, streams, asked, exchange).await;
     }
     let body = json::parse(&asked.body).map_err(wrong)?;
     match endpoint {

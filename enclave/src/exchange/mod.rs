@@ -107,6 +107,8 @@ struct Open {
     response: Sha256,
     length: u64,
     work: Option<Work>,
+    /// Checkpoint 0, signed ahead of time.
+    first: Option<String>,
     checkpoints: u64,
     last_checkpoint: Option<Digest>,
 }
@@ -160,6 +162,7 @@ impl Exchange {
             response: Sha256::new(),
             length: 0,
             work: None,
+            first: None,
             checkpoints: 0,
             last_checkpoint: None,
         };
@@ -191,11 +194,24 @@ impl Exchange {
         }
     }
 
-    /// The answer will be an event stream.
-    pub fn streams(&mut self) {
-        if let Some(open) = &mut self.open {
-            open.streamed = true;
+    /// The answer will perhaps be an event stream, and now is time to sign checkpoint 0, which says nothing of it.
+    pub fn may_stream(&mut self) {
+        if self.open.as_ref().is_none_or(|open| open.checkpoints > 0) {
+            return;
         }
+        let first = self.checkpoint();
+        if let Some(open) = &mut self.open {
+            open.first = Some(first);
+        }
+    }
+
+    /// The answer will be an event stream; returns checkpoint 0.
+    pub fn streams(&mut self) -> String {
+        let first = self.open.as_mut().and_then(|open| {
+            open.streamed = true;
+            open.first.take()
+        });
+        first.unwrap_or_else(|| self.checkpoint())
     }
 
     /// A checkpoint record for this place in the stream.

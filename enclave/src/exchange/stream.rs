@@ -26,27 +26,22 @@ pub struct Streamed<E> {
     /// Gone when the receipt is out.
     exchange: Option<Exchange>,
     events: E,
-    begun: bool,
     checkpoint_at: Instant,
     /// Bytes left since the last checkpoint.
     unproven: bool,
 }
 
 impl<E: Events> Streamed<E> {
-    /// A stream that has not begun.
-    pub fn new(mut exchange: Exchange, events: E) -> Self {
-        exchange.streams();
-        Self { exchange: Some(exchange), events, begun: false, checkpoint_at: Instant::now(), unproven: false }
+    /// A stream, and the bytes that it begins with.
+    pub fn begin(mut exchange: Exchange, events: E) -> (Self, Bytes) {
+        let first = exchange.streams().into();
+        let checkpoint_at = Instant::now() + limits::CHECKPOINT;
+        (Self { exchange: Some(exchange), events, checkpoint_at, unproven: false }, first)
     }
 
     /// The next bytes of the body, or the end.
     pub async fn next(&mut self) -> Option<Bytes> {
         let exchange = self.exchange.as_mut()?;
-        if !self.begun {
-            self.begun = true;
-            self.checkpoint_at = Instant::now() + limits::CHECKPOINT;
-            return Some(exchange.checkpoint().into());
-        }
         let mut out = BytesMut::new();
         let end = tokio::select! {
             biased;

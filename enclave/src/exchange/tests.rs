@@ -125,8 +125,9 @@ impl Events for Scripted {
     }
 }
 
-async fn drain(mut stream: Streamed<Scripted>) -> Vec<Piece> {
+async fn drain((mut stream, first): (Streamed<Scripted>, Bytes)) -> Vec<Piece> {
     let (mut splitter, mut pieces) = (Splitter::new(), Vec::new());
+    splitter.push(&first, &mut pieces).unwrap();
     while let Some(bytes) = stream.next().await {
         splitter.push(&bytes, &mut pieces).unwrap();
     }
@@ -149,12 +150,27 @@ async fn a_stream_begins_with_a_checkpoint_and_its_receipt_precedes_the_terminal
     for event in ["a", "done"] {
         sender.send(event).await.unwrap();
     }
-    let pieces = drain(Streamed::new(begin(&node), Scripted(receiver))).await;
+    let pieces = drain(Streamed::begin(begin(&node), Scripted(receiver))).await;
     assert!(matches!(pieces[0], Piece::Record { kind: Kind::Checkpoint, offset: 0, .. }));
     assert_eq!(pieces[1], Piece::Body(b"data: a\n\n".to_vec()));
     assert!(matches!(pieces[2], Piece::Record { kind: Kind::Receipt, offset: 9, .. }));
     assert_eq!(pieces[3], Piece::Body(b"data: [DONE]\n\n".to_vec()));
     assert_eq!(outcome(&pieces), Outcome::Complete);
+}
+
+#[test]
+fn a_checkpoint_that_was_signed_ahead_of_time_is_the_first() {
+    let mut exchange = begin(&node());
+    exchange.may_stream();
+    exchange.may_stream();
+    let [first, second] = [exchange.streams(), exchange.checkpoint()].map(|record| {
+        let (mut splitter, mut pieces) = (Splitter::new(), Vec::new());
+        splitter.push(record.as_bytes(), &mut pieces).unwrap();
+        let [Piece::Record { bytes, .. }] = &pieces[..] else { panic!("{record}") };
+        Signed::<Checkpoint>::decode(bytes).unwrap()
+    });
+    assert_eq!((first.claims().number, second.claims().number), (0, 1));
+    assert_eq!(second.claims().prev, Some(first.digest()));
 }
 
 #[tokio::test]
@@ -163,7 +179,7 @@ async fn an_engine_that_stops_in_mid_stream_is_named_in_the_receipt() {
     let (sender, receiver) = mpsc::channel(8);
     sender.send("a").await.unwrap();
     drop(sender);
-    let pieces = drain(Streamed::new(begin(&node), Scripted(receiver))).await;
+    let pieces = drain(Streamed::begin(begin(&node), Scripted(receiver))).await;
     assert_eq!(outcome(&pieces), Outcome::EngineFailed);
     assert!(matches!(pieces.last(), Some(Piece::Record { kind: Kind::Receipt, .. })), "the receipt ends the stream");
 }
@@ -175,8 +191,7 @@ async fn a_stream_that_nobody_reads_on_ends_as_client_closed() {
     sender.send("a").await.unwrap();
     let exchange = begin(&node);
     let id = exchange.id();
-    let mut stream = Streamed::new(exchange, Scripted(receiver));
-    stream.next().await.unwrap();
+    let (mut stream, _) = Streamed::begin(exchange, Scripted(receiver));
     stream.next().await.unwrap();
     drop(stream);
     let receipt = receipt_of(&node, &id);
@@ -194,10 +209,10 @@ async fn bytes_are_under_a_checkpoint_within_a_second() {
             sender.send(event).await.unwrap();
         }
     });
-    let mut stream = Streamed::new(begin(&node), Scripted(receiver));
+    let (mut stream, first) = Streamed::begin(begin(&node), Scripted(receiver));
     let (mut splitter, mut pieces, mut unproven) = (Splitter::new(), Vec::new(), None);
-    let mut offsets = Vec::new();
-    while let Some(bytes) = stream.next().await {
+    let (mut offsets, mut next) = (Vec::new(), Some(first));
+    while let Some(bytes) = next {
         let now = tokio::time::Instant::now();
         splitter.push(&bytes, &mut pieces).unwrap();
         for piece in pieces.drain(..) {
@@ -215,6 +230,7 @@ async fn bytes_are_under_a_checkpoint_within_a_second() {
                 }
             }
         }
+        next = stream.next().await;
     }
     script.await.unwrap();
     assert_eq!(offsets, [0, 9, 27], "one at once, one after a, one after b and c");
