@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use super::{Door, House, Provider, STALL, TARGET, ask, question};
+use super::{Door, House, Http, Provider, STALL, TARGET, ask, question};
 use crate::client::Connection;
 use crate::page::{Goal, Row};
 use crate::statistics::{Series, percentile};
@@ -15,10 +15,12 @@ const BLOCKS: usize = 8;
 /// How the answer begins, in the first event that has words.
 const FIRST: &[u8] = b"\"content\":\"You";
 
-pub(super) fn measure(plan: &Plan, node: &House, provider: &Provider) -> Vec<Row> {
+/// The client speaks HTTP/1.1, also to the provider itself; the node what `http` says.
+pub(super) fn measure(plan: &Plan, http: Http, node: &House, provider: &Provider) -> Vec<Row> {
+    let over = http.name();
     let (mut whole, mut streams) = ([Both::default(), Both::default()], [Both::default(), Both::default()]);
     for round in 1..=plan.rounds {
-        eprintln!("proxied: latency, turn {round} of {}", plan.rounds);
+        eprintln!("proxied: latency, {over}, turn {round} of {}", plan.rounds);
         machine::wait_until_quiet();
         // A node does not wait long for a first request.
         let (mut through, mut straight) = (node.connect(), provider.connect());
@@ -32,11 +34,14 @@ pub(super) fn measure(plan: &Plan, node: &House, provider: &Provider) -> Vec<Row
         }
     }
     let ([median, worst], [byte, word]) = (&whole, &streams);
+    // Only there do both do the same.
+    let at_most = |most| if let Http::One = http { Goal::MillisAtMost(most) } else { Goal::Millis };
+    let row = |both: &Both, what: &str, goal| both.added(&format!("{what}, {over} to the provider"), goal);
     vec![
-        median.added("a proxied request, its whole answer: added, median", Goal::MillisAtMost(0.3)),
-        worst.added("a proxied request, its whole answer: added, 99th percentile", Goal::MillisAtMost(2.0)),
-        byte.added("a proxied stream, its first byte: added, median", Goal::MillisAtMost(0.3)),
-        word.added("a proxied stream, its first word: added, median", Goal::Millis),
+        row(median, "a proxied request, its whole answer: added, median", at_most(0.3)),
+        row(worst, "a proxied request, its whole answer: added, 99th percentile", at_most(2.0)),
+        row(byte, "a proxied stream, its first byte: added, median", at_most(0.3)),
+        row(word, "a proxied stream, its first word: added, median", Goal::Millis),
     ]
 }
 

@@ -40,7 +40,8 @@ pub(crate) fn measure(plan: &Plan) -> (Vec<Row>, String) {
     let node = House::start(&provider, Some(&plan.image));
     let over_http1 = House::start(&older, Some(&plan.image));
     let nginx = Nginx::start(&provider);
-    let mut rows = added::measure(plan, &node, &provider);
+    let mut rows = added::measure(plan, Http::Two, &node, &provider);
+    rows.extend(added::measure(plan, Http::One, &over_http1, &older));
     rows.extend(rates::against_nginx(plan, &[(Http::Two, &node), (Http::One, &over_http1)], &nginx));
     let profile = profile::of(&node);
     let (plain, bare) = (House::start(&provider, None), House::start(&provider, Some(&plan.without_receipts)));
