@@ -34,13 +34,11 @@ pub(super) fn measure(plan: &Plan, http: Http, node: &House, provider: &Provider
         }
     }
     let ([median, worst], [byte, word]) = (&whole, &streams);
-    // Only there do both do the same.
-    let at_most = |most| if let Http::One = http { Goal::MillisAtMost(most) } else { Goal::Millis };
     let row = |both: &Both, what: &str, goal| both.added(&format!("{what}, {over} to the provider"), goal);
     vec![
-        row(median, "a proxied request, its whole answer: added, median", at_most(0.3)),
-        row(worst, "a proxied request, its whole answer: added, 99th percentile", at_most(2.0)),
-        row(byte, "a proxied stream, its first byte: added, median", at_most(0.3)),
+        row(median, "a proxied request, its whole answer: added, median", Goal::MillisAtMost(0.3)),
+        row(worst, "a proxied request, its whole answer: added, 99th percentile", Goal::MillisAtMost(2.0)),
+        row(byte, "a proxied stream, its first byte: added, median", Goal::MillisAtMost(0.3)),
         row(word, "a proxied stream, its first word: added, median", Goal::Millis),
     ]
 }
