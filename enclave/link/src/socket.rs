@@ -74,17 +74,12 @@ where
         cx: &mut Context<'_>,
         write: impl Fn(&mut &T) -> io::Result<usize>,
     ) -> Poll<io::Result<usize>> {
-        if self.room.get().is_none() {
-            match write(&mut self.get()) {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                written => return Poll::Ready(written),
-            }
-        }
-        let room = self.room()?;
         loop {
-            let mut guard = ready!(room.poll_write_ready(cx))?;
-            if let Ok(written) = guard.try_io(|_| write(&mut self.get())) {
-                return Poll::Ready(written);
+            match self.try_io(Interest::WRITABLE, || write(&mut self.get())) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    drop(ready!(self.room()?.poll_write_ready(cx))?);
+                }
+                written => return Poll::Ready(written),
             }
         }
     }

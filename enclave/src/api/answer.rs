@@ -44,7 +44,7 @@ impl Answer {
     }
 
     /// The response, its proofs in place.
-    pub(super) async fn response(self, exchange: Exchange) -> Response<Body> {
+    pub(super) fn response(self, exchange: Exchange) -> Response<Body> {
         match self {
             Self::Whole { status, mut headers, body, outcome } => {
                 exchange.answer(status.as_u16(), &body, outcome, &mut headers);
@@ -55,14 +55,14 @@ impl Answer {
             }
             Self::Stream(stream) => {
                 let headers = [(CONTENT_TYPE, HeaderValue::from_static("text/event-stream"))].into_iter().collect();
-                streamed(exchange, stream, headers).await
+                streamed(exchange, stream, headers)
             }
-            Self::Forwarded(stream, headers) => streamed(exchange, *stream, headers).await,
+            Self::Forwarded(stream, headers) => streamed(exchange, *stream, headers),
         }
     }
 }
 
-async fn streamed(exchange: Exchange, events: impl Events + 'static, mut headers: HeaderMap) -> Response<Body> {
+fn streamed(exchange: Exchange, events: impl Events + 'static, mut headers: HeaderMap) -> Response<Body> {
     exchange.headers(&mut headers);
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
     let (stream, first) = Streamed::begin(exchange, events);
@@ -84,10 +84,8 @@ async fn streamed(exchange: Exchange, events: impl Events + 'static, mut headers
 /// nobody on its way is woken twice.
 async fn gathered(first: Bytes, pieces: &mut mpsc::Receiver<Bytes>) -> Bytes {
     yield_now().await;
-    let Ok(second) = pieces.try_recv() else { return first };
     let mut all = BytesMut::from(first);
-    all.extend_from_slice(&second);
-    for piece in (2..limits::STREAM_PIECES).map_while(|_| pieces.try_recv().ok()) {
+    for piece in (1..limits::STREAM_PIECES).map_while(|_| pieces.try_recv().ok()) {
         all.extend_from_slice(&piece);
     }
     all.freeze()

@@ -86,7 +86,7 @@ async fn exchange(
         return shed(ApiError::internal());
     };
     match answer(&node, endpoint, &asked, &mut exchange).await {
-        Ok(answer) => answer.response(exchange).await,
+        Ok(answer) => answer.response(exchange),
         Err(error) => refuse(exchange, &error, endpoint),
     }
 }
