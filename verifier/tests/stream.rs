@@ -136,7 +136,7 @@ fn checkpoints_stand_where_they_were_signed_for() {
     assert_eq!(verdict(&stream.wire.replace(&records[1], &records[1].repeat(2))), "stream.checkpoint_number");
     let moved = stream.wire.replace(&records[1], "").replace(&records[2], &(records[1].clone() + &records[2]));
     assert_eq!(verdict(&moved), "stream.checkpoint_offset");
-    assert_eq!(verdict(&stream.wire.replace("hel", "HEL")), "stream.prefix");
+    assert_eq!(verdict(&stream.wire.replace("\"hel", "\"HEL")), "stream.prefix");
     assert_eq!(verdict(&stream.wire.replace('!', "?")), "receipt.response_mismatch");
     let second = |bend: &dyn Fn(&mut Checkpoint)| {
         let first = event("hel");

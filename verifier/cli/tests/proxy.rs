@@ -208,10 +208,12 @@ fn half(wire: Vec<u8>) -> Vec<u8> {
     }
 }
 
-fn edit(mut wire: Vec<u8>) -> Vec<u8> {
-    let at = wire.windows(3).position(|window| window == b"two" || window == b"sec").unwrap();
-    wire[at] ^= 1;
-    wire
+/// A letter of the answer. The signatures before it may spell "two" as well, in base64url, which has no quotes or spaces.
+fn edit(wire: Vec<u8>) -> Vec<u8> {
+    let text = String::from_utf8(wire).unwrap();
+    let edited = text.replacen("\"two\"", "\"twp\"", 1).replacen(" secret ", " secreu ", 1);
+    assert_ne!(edited, text);
+    edited.into_bytes()
 }
 
 #[tokio::test]
