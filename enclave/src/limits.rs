@@ -94,6 +94,10 @@ pub const UPSTREAM_CONNECTIONS: usize = 256;
 pub const UPSTREAM_IDLE: Duration = Duration::from_secs(60);
 /// Requests that one HTTP/2 connection to a provider carries.
 pub const UPSTREAM_STREAMS: u64 = 64;
+/// So much of one answer over HTTP/2 may wait to be read, bytes.
+pub const UPSTREAM_WINDOW: u32 = 2 << 20;
+/// And of all answers over one connection.
+pub const UPSTREAM_WINDOWS: u32 = 5 << 20;
 /// A provider is asked for a sign of life so often, and given as long to send it.
 pub const UPSTREAM_PING: Duration = Duration::from_secs(20);
 /// The head of a provider's answer, bytes.

@@ -68,7 +68,7 @@ impl Metrics {
 }
 
 /// A number of things that exist now, counted by the guards that stand for them.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub struct Gauge(Arc<AtomicU64>);
 
 /// Stands for one thing that exists.

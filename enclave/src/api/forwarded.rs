@@ -7,8 +7,6 @@ use bytes::{Bytes, BytesMut};
 use futures_util::future::join;
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE, RETRY_AFTER};
 use http::{Response, StatusCode};
-use http_body_util::BodyExt;
-use hyper::body::Incoming;
 use quoth_attestation::receipt::{Credential, Outcome};
 use serde_json::Value;
 use tokio::task::yield_now;
@@ -20,7 +18,7 @@ use super::endpoint::Endpoint;
 use crate::exchange::{Asked, End, Events, Exchange};
 use crate::limits;
 use crate::node::Node;
-use crate::upstream::{self, Answered, EventReader, Failed, Framed, Key, Lease, Route, Seen, UpstreamError};
+use crate::upstream::{self, Answered, Body, EventReader, Failed, Framed, Key, Lease, Route, Seen, UpstreamError};
 
 /// `renamed`: where the model's name stands in the body, when the provider calls it something else. `streams`: whether
 /// events are asked for.
@@ -142,12 +140,10 @@ fn outcome(status: StatusCode, seen: &Seen) -> Outcome {
 }
 
 /// A body in one piece, held until it is whole so that its receipt can travel in the headers.
-async fn whole(mut body: Incoming, silence: Duration) -> Result<Bytes, UpstreamError> {
+async fn whole(mut body: Body, silence: Duration) -> Result<Bytes, UpstreamError> {
     let mut whole = BytesMut::new();
-    while let Some(frame) = timeout(silence, body.frame()).await.map_err(|_| UpstreamError::Silent)? {
-        let frame = frame.map_err(|_| UpstreamError::Cut)?;
-        // Trailers mean nothing here and are dropped unread.
-        let Ok(data) = frame.into_data() else { continue };
+    while let Some(data) = timeout(silence, body.piece()).await.map_err(|_| UpstreamError::Silent)? {
+        let data = data?;
         if data.len() > limits::UPSTREAM_BODY - whole.len() {
             return Err(UpstreamError::TooLong);
         }
@@ -158,7 +154,7 @@ async fn whole(mut body: Incoming, silence: Duration) -> Result<Bytes, UpstreamE
 
 /// A provider's event stream. Dropping it closes the provider's connection, or resets its stream.
 pub(super) struct Forwarded {
-    body: Incoming,
+    body: Body,
     lease: Option<Lease>,
     events: EventReader,
     api: Endpoint,
@@ -192,19 +188,19 @@ impl Forwarded {
     /// Appends the next whole events; true at the end of the stream. Nothing is lost when its wait is given up.
     async fn read(&mut self, out: &mut BytesMut) -> Result<bool, UpstreamError> {
         while out.is_empty() {
-            let frame = timeout_at(self.deadline, self.body.frame()).await;
-            let frame = match (frame, &self.held) {
-                (Ok(frame), _) => frame,
+            let piece = timeout_at(self.deadline, self.body.piece()).await;
+            let piece = match (piece, &self.held) {
+                (Ok(piece), _) => piece,
                 // It has said all that it had to say.
                 (Err(_), Some(_)) => return Ok(true),
                 (Err(_), None) => return Err(UpstreamError::Silent),
             };
-            let Some(frame) = frame else {
+            let Some(data) = piece else {
                 self.events.finish()?;
                 self.lease.take().into_iter().for_each(Lease::finish);
                 return Ok(true);
             };
-            let Ok(data) = frame.map_err(|_| UpstreamError::Cut)?.into_data() else { continue };
+            let data = data?;
             self.deadline = Instant::now() + self.silence;
             self.events.push(&data)?;
             while let Some(Framed { bytes, terminal }) = self.events.event()? {

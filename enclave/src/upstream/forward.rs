@@ -159,26 +159,28 @@ impl Forward {
         let mut headers = HeaderMap::with_capacity(self.fields.len() + 1);
         headers.insert(HOST, self.host.clone());
         self.fields.iter().for_each(|(name, value)| _ = headers.append(name, value.clone()));
-        self.request(Uri::from(self.target.clone()), Version::HTTP_11, headers)
+        let head = request(Uri::from(self.target.clone()), Version::HTTP_11, headers);
+        head.map(|()| Full::new(self.body.clone()))
     }
 
-    pub(super) fn http2(&self) -> Request<Full<Bytes>> {
+    /// The head; the body stands apart.
+    pub(super) fn http2(&self) -> Request<()> {
         let mut parts = uri::Parts::default();
         parts.scheme = Some(Scheme::HTTPS);
         parts.authority = Some(self.authority.clone());
         parts.path_and_query = Some(self.target.clone());
         // A URI with all of its parts is one.
-        self.request(Uri::from_parts(parts).unwrap_or_default(), Version::HTTP_2, self.fields.clone())
+        request(Uri::from_parts(parts).unwrap_or_default(), Version::HTTP_2, self.fields.clone())
     }
+}
 
-    fn request(&self, uri: Uri, version: Version, headers: HeaderMap) -> Request<Full<Bytes>> {
-        let mut request = Request::new(Full::new(self.body.clone()));
-        *request.method_mut() = Method::POST;
-        *request.uri_mut() = uri;
-        *request.version_mut() = version;
-        *request.headers_mut() = headers;
-        request
-    }
+fn request(uri: Uri, version: Version, headers: HeaderMap) -> Request<()> {
+    let mut request = Request::new(());
+    *request.method_mut() = Method::POST;
+    *request.uri_mut() = uri;
+    *request.version_mut() = version;
+    *request.headers_mut() = headers;
+    request
 }
 
 /// A key is not.

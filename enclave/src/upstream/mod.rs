@@ -6,10 +6,12 @@
 //! caller ◀── api ◀── events: whole ones, nothing that imitates a record ◀── seen: model, usage, end ◀─────┘
 //! ```
 
+mod body;
 mod connect;
 mod error;
 mod events;
 mod forward;
+mod http2;
 mod pool;
 mod routes;
 mod seen;
@@ -22,6 +24,7 @@ use bytes::Bytes;
 use http::HeaderMap;
 use quoth_link::Address;
 
+pub use body::Body;
 pub use connect::Peer;
 pub use error::UpstreamError;
 pub use events::{EventReader, Framed};

@@ -4,49 +4,39 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use http::{Request, Response};
+use http::Response;
 use http_body_util::Full;
-use hyper::body::Incoming;
-use hyper::client::conn::{http1, http2};
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper::client::conn::http1;
+use hyper_util::rt::TokioIo;
 use quoth_link::Address;
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
 use super::connect::{Connection, Connector, Peer};
-use super::{Forward, UpstreamError};
+use super::http2::{Place, Shared};
+use super::{Body, Forward, UpstreamError};
 use crate::config::Upstream;
-use crate::metrics::{Counted, Gauge};
 use crate::{EnclaveError, limits};
-
-type Body = Full<Bytes>;
 
 /// The connections to one provider.
 pub(super) struct Pool {
     connector: Connector,
     idle: Arc<Mutex<Vec<Idle>>>,
-    shared: Mutex<Vec<Shared>>,
+    shared: Mutex<Vec<(Shared, Arc<Peer>)>>,
     /// Connections are made a few at a time, so that a burst finds those that the first ones made.
     connecting: Semaphore,
 }
 
 struct Idle {
-    sender: http1::SendRequest<Body>,
+    sender: http1::SendRequest<Full<Bytes>>,
     peer: Arc<Peer>,
     since: Instant,
-}
-
-struct Shared {
-    sender: http2::SendRequest<Body>,
-    peer: Arc<Peer>,
-    /// Requests that it carries now.
-    carries: Gauge,
 }
 
 /// The head of an answer, and what its body comes over.
 pub struct Answered {
     /// The answer.
-    pub response: Response<Incoming>,
+    pub response: Response<Body>,
     /// Who gave it.
     pub peer: Arc<Peer>,
     /// Keeps the connection busy; give it back with [`Lease::finish`] once the body was read whole.
@@ -66,7 +56,7 @@ pub struct Lease(Held);
 
 enum Held {
     Alone { idle: Idle, pool: Arc<Mutex<Vec<Idle>>> },
-    Shared { sender: http2::SendRequest<Body>, peer: Arc<Peer>, _place: Counted },
+    Shared { place: Place, peer: Arc<Peer> },
 }
 
 impl Pool {
@@ -108,24 +98,15 @@ impl Pool {
             return Ok(lease);
         }
         let Connection { stream, peer, h2 } = self.connector.connect().await?;
-        let io = TokioIo::new(stream);
         if h2 {
-            let mut builder = http2::Builder::new(TokioExecutor::new());
-            builder
-                .timer(TokioTimer::new())
-                .max_header_list_size(limits::UPSTREAM_HEAD_BYTES as u32)
-                .keep_alive_interval(limits::UPSTREAM_PING)
-                .keep_alive_timeout(limits::UPSTREAM_PING);
-            let (sender, connection) = builder.handshake(io).await.map_err(|_| UpstreamError::Closed)?;
-            tokio::spawn(connection);
-            let shared = Shared { sender, peer, carries: Gauge::default() };
-            let lease = shared.lease().ok_or(UpstreamError::Closed)?;
-            lock(&self.shared).push(shared);
-            return Ok(lease);
+            let shared = Shared::new(stream).await?;
+            let place = shared.place().ok_or(UpstreamError::Closed)?;
+            lock(&self.shared).push((shared, Arc::clone(&peer)));
+            return Ok(Lease(Held::Shared { place, peer }));
         }
         let mut builder = http1::Builder::new();
         builder.max_buf_size(limits::UPSTREAM_HEAD_BYTES).max_headers(limits::UPSTREAM_HEADERS);
-        let (sender, connection) = builder.handshake(io).await.map_err(|_| UpstreamError::Closed)?;
+        let (sender, connection) = builder.handshake(TokioIo::new(stream)).await.map_err(|_| UpstreamError::Closed)?;
         tokio::spawn(connection);
         Ok(self.alone(Idle { sender, peer, since: Instant::now() }))
     }
@@ -133,9 +114,9 @@ impl Pool {
     /// One of the connections that are open: the one that was used last, or one with room.
     fn waiting(&self) -> Option<Lease> {
         let mut shared = lock(&self.shared);
-        shared.retain(|shared| !shared.sender.is_closed());
-        if let Some(lease) = shared.iter().find_map(Shared::lease) {
-            return Some(lease);
+        shared.retain_mut(|(shared, _)| shared.is_open());
+        if let Some((place, peer)) = shared.iter().find_map(|(shared, peer)| Some((shared.place()?, peer))) {
+            return Some(Lease(Held::Shared { place, peer: Arc::clone(peer) }));
         }
         drop(shared);
         let (mut idle, now) = (lock(&self.idle), Instant::now());
@@ -147,14 +128,6 @@ impl Pool {
 
     fn alone(&self, idle: Idle) -> Lease {
         Lease(Held::Alone { idle, pool: Arc::clone(&self.idle) })
-    }
-}
-
-impl Shared {
-    /// A place on it, if there is one.
-    fn lease(&self) -> Option<Lease> {
-        let place = self.carries.enter_below(limits::UPSTREAM_STREAMS)?;
-        Some(Lease(Held::Shared { sender: self.sender.clone(), peer: Arc::clone(&self.peer), _place: place }))
     }
 }
 
@@ -174,22 +147,20 @@ impl Held {
         })
     }
 
-    async fn send(&mut self, forward: &Forward) -> Result<Response<Incoming>, Unsent> {
-        let (kept, error) = match self {
+    async fn send(&mut self, forward: &Forward) -> Result<Response<Body>, Unsent> {
+        match self {
             Self::Alone { idle, .. } => match idle.sender.try_send_request(forward.http1()).await {
-                Ok(response) => return Ok(response),
-                Err(mut error) => (error.take_message(), error.into_error()),
+                Ok(response) => Ok(response.map(Body::Http1)),
+                Err(error) if error.message().is_some() => Err(Unsent::Nothing),
+                Err(error) if error.error().is_parse() => Err(Unsent::Perhaps(UpstreamError::Head)),
+                Err(_) => Err(Unsent::Perhaps(UpstreamError::Closed)),
             },
-            Self::Shared { sender, .. } => match sender.try_send_request(forward.http2()).await {
-                Ok(response) => return Ok(response),
-                Err(mut error) => (error.take_message(), error.into_error()),
-            },
-        };
-        let whole = |_: Request<Body>| Unsent::Nothing;
-        Err(kept.map_or_else(
-            || Unsent::Perhaps(if error.is_parse() { UpstreamError::Head } else { UpstreamError::Closed }),
-            whole,
-        ))
+            Self::Shared { place, .. } => {
+                let answer = place.send(forward.http2(), forward.body().clone()).ok_or(Unsent::Nothing)?;
+                let response = answer.await.map_err(|_| Unsent::Perhaps(UpstreamError::Closed))?;
+                Ok(response.map(Body::Http2))
+            }
+        }
     }
 }
 

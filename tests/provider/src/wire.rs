@@ -5,24 +5,28 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite, BufWriter, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::server::TlsStream;
 
+/// What TLS carries in one record.
+const RECORD: usize = 16 * 1024;
+
 /// Whoever has a clone may read and write; who wrote an answer's head must be gone before another writes bytes of its own.
+/// Frames of HTTP/2 that are there at once leave at once, as the front ends of providers do it.
 #[derive(Clone)]
-pub(crate) struct Wire(Arc<Mutex<TlsStream<TcpStream>>>);
+pub(crate) struct Wire(Arc<Mutex<BufWriter<TlsStream<TcpStream>>>>);
 
 impl Wire {
     pub(crate) fn new(stream: TlsStream<TcpStream>) -> Self {
-        Self(Arc::new(Mutex::new(stream)))
+        Self(Arc::new(Mutex::new(BufWriter::with_capacity(RECORD, stream))))
     }
 
     /// Ends TCP and lets TLS say nothing.
     pub(crate) async fn hang_up(&self) {
         let ended = std::future::poll_fn(|context| {
             let mut stream = self.0.lock().unwrap();
-            Pin::new(stream.get_mut().0).poll_shutdown(context)
+            Pin::new(stream.get_mut().get_mut().0).poll_shutdown(context)
         });
         // The client may have been first.
         let _ = ended.await;
