@@ -9,7 +9,7 @@ use aws_lc_rs::signature::{KeyPair as _, RSA_PKCS1_SHA384, RSA_PSS_SHA256, RSA_P
 use p384::ecdsa::signature::Signer as _;
 use p384::ecdsa::{Signature, SigningKey};
 
-use super::{P384Key, P384Signature, RsaKey, aws_lc, portable};
+use super::{EXPONENT, P384Key, P384Signature, RSA_BYTES, RsaKey, aws_lc, portable};
 
 const MESSAGE: &[u8] = b"what is signed";
 
@@ -45,6 +45,20 @@ fn p384_signatures() {
             }
         }
     }
+}
+
+#[test]
+fn rsa_keys_are_of_4096_bits_odd_and_with_one_exponent() {
+    let reads = |first: u8, last: u8, exponent: &[u8]| {
+        let mut modulus = vec![0; RSA_BYTES + 1];
+        (modulus[1], modulus[RSA_BYTES]) = (first, last);
+        let modulus = &modulus[usize::from(first < 0x80)..];
+        let length = |bytes: usize| [0x82, (bytes >> 8) as u8, bytes as u8];
+        let numbers = [&[2][..], &length(modulus.len()), modulus, &[2, exponent.len() as u8], exponent].concat();
+        RsaKey::read(&[&[0x30][..], &length(numbers.len()), &numbers].concat()).is_some()
+    };
+    assert!(reads(0x80, 1, EXPONENT) && reads(0xff, 0xff, EXPONENT));
+    assert!(!reads(0x7f, 1, EXPONENT) && !reads(0x80, 2, EXPONENT) && !reads(0x80, 1, &[3]));
 }
 
 #[test]

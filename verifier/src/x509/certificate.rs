@@ -147,10 +147,8 @@ fn path_length(item: &Item<'_>) -> Result<u8, Problem> {
 
 impl KeyUsage {
     fn read(extension: &Extension<'_>) -> Result<Self, Problem> {
-        let (unused, octets) = Item::of(extension.value)?.bits()?;
+        let (_, octets) = Item::of(extension.value)?.bits()?;
         let first = octets.first().copied().unwrap_or_default();
-        // What stands in unused bits is nothing.
-        let first = if octets.len() == 1 { first >> unused << unused } else { first };
         let is_set = |number: u32| first >> (7 - number) & 1 == 1;
         Ok(Self { digital_signature: is_set(0), key_cert_sign: is_set(5) })
     }

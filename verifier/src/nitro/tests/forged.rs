@@ -471,6 +471,7 @@ fn certificates_are_strict_der_of_version_3() {
             |sheet| sheet.extensions[0] = constraints("30030101ff00"),
             |sheet| sheet.extensions[1] = usage("0302018600"),
             |sheet| sheet.extensions[1] = usage("03020986"),
+            |sheet| sheet.extensions[1] = usage("03020187"),
             |sheet| sheet.not_after = der(0x17, &[b"4901010000Z"]),
             |sheet| sheet.not_after = der(0x17, &[b"490101000000+0000"]),
             |sheet| sheet.not_after = der(0x17, &[b"490230000000Z"]),
