@@ -228,8 +228,8 @@ async fn cut_streams_say_how_far_they_are_proven() {
 #[tokio::test]
 async fn an_edited_byte_of_a_stream_is_refused() {
     let edited = attacked(|mut wire| {
-        let at = wire.windows(3).position(|window| window == b"hel").unwrap();
-        wire[at] = b'H';
+        let at = wire.windows(4).position(|window| window == b"\"hel").unwrap();
+        wire[at + 1] = b'H';
         wire
     });
     assert!(edited.await.err().unwrap().is_refusal());
