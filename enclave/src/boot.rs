@@ -183,8 +183,7 @@ async fn serve_metrics(node: Arc<Node>, listener: Listener) {
             sleep(RETRY).await;
             continue;
         };
-        let text = node.metrics.text(node.journal.running(), node.journal.unacknowledged());
-        let text = text + &node.callers.metrics();
+        let text = node.metrics_text();
         tokio::spawn(async move {
             let _ = timeout(limits::METRICS_WRITE, metrics::write(&mut stream, &text)).await;
             drop(place);

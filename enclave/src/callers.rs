@@ -11,12 +11,14 @@ use quoth_attestation::token::{self, TokenHash};
 use crate::config::{self, Settings};
 use crate::metrics::{Counted, Gauge};
 use crate::secrets::Secrets;
+use crate::shares::Party;
 
 /// Those whom the configuration names. When it names nobody, everyone may ask.
 pub struct Callers(BTreeMap<String, Caller>);
 
 struct Caller {
     settings: config::Caller,
+    party: Party,
     rate: Option<Rate>,
     running: Gauge,
     admitted: AtomicU64,
@@ -26,6 +28,8 @@ struct Caller {
 /// Stands for one request that was let in, until it has ended.
 #[derive(Default)]
 pub struct Admitted {
+    /// The caller whose shares the request uses. None where everyone may ask.
+    pub party: Option<Party>,
     _running: Option<Counted>,
 }
 
@@ -53,14 +57,16 @@ pub enum NotAdmitted {
 impl Callers {
     /// Nobody has asked yet.
     pub fn new(settings: &Settings) -> Self {
-        let caller = |settings: &config::Caller| Caller {
+        let caller = |(place, settings): (usize, &config::Caller)| Caller {
             settings: settings.clone(),
+            party: Party::Caller(place),
             rate: settings.requests_per_minute.map(|rate| Rate::new(rate.get())),
             running: Gauge::default(),
             admitted: AtomicU64::new(0),
             limited: AtomicU64::new(0),
         };
-        Self(settings.callers.iter().map(|settings| (settings.name.clone(), caller(settings))).collect())
+        let callers = settings.callers.iter().enumerate();
+        Self(callers.map(|(place, settings)| (settings.name.clone(), caller((place, settings)))).collect())
     }
 
     /// Lets a request in, or says why not.
@@ -109,7 +115,7 @@ impl Caller {
         if let Some(rate) = &self.rate {
             rate.take(now).map_err(|wait| NotAdmitted::TooOften { allowed: rate.a_minute, wait })?;
         }
-        Ok(Admitted { _running: Some(running) })
+        Ok(Admitted { party: Some(self.party), _running: Some(running) })
     }
 }
 

@@ -85,11 +85,18 @@ pub struct Limits {
     pub connections: usize,
     /// Exchanges in progress.
     pub exchanges: usize,
+    /// Memory held on behalf of others, bytes.
+    pub memory_bytes: usize,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { body_bytes: limits::BODY_BYTES, connections: limits::CONNECTIONS, exchanges: limits::EXCHANGES }
+        Self {
+            body_bytes: limits::BODY_BYTES,
+            connections: limits::CONNECTIONS,
+            exchanges: limits::EXCHANGES,
+            memory_bytes: limits::MEMORY_BYTES,
+        }
     }
 }
 
@@ -206,10 +213,11 @@ impl Config {
         if settings.tls_names.is_empty() || settings.tls_names.len() > MAX_TLS_NAMES {
             return refuse("between 1 and 32 tls_names are needed");
         }
-        let Limits { body_bytes, connections, exchanges } = settings.limits;
+        let Limits { body_bytes, connections, exchanges, memory_bytes } = settings.limits;
         if !(1..=1 << 30).contains(&body_bytes)
             || !(1..=1 << 20).contains(&connections)
             || !(1..=1 << 16).contains(&exchanges)
+            || !(1 << 24..=1 << 40).contains(&memory_bytes)
         {
             return refuse("a limit is out of range");
         }

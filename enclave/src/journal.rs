@@ -18,7 +18,6 @@ pub struct Journal {
     instance: [u8; 16],
     statement: Bytes,
     state: Mutex<State>,
-    exchanges: usize,
     /// A receipt was added.
     added: Notify,
     /// The last receipt was acknowledged.
@@ -42,30 +41,22 @@ pub struct Reservation {
     journal: Arc<Journal>,
 }
 
-/// Why a request is not admitted.
+/// The host does not store receipts, or lags behind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum NoRoom {
-    /// The host does not store receipts, or lags behind.
-    Journal,
-    /// Too many exchanges run.
-    Exchanges,
-}
+pub struct Unavailable;
 
 impl Journal {
-    /// A journal of this instance for at most `exchanges` running exchanges; not attached.
-    pub fn new(instance: [u8; 16], statement: Vec<u8>, exchanges: usize) -> Self {
+    /// A journal of this instance; not attached.
+    pub fn new(instance: [u8; 16], statement: Vec<u8>) -> Self {
         let (added, empty) = (Notify::new(), Notify::new());
-        Self { instance, statement: statement.into(), state: Mutex::default(), exchanges, added, empty }
+        Self { instance, statement: statement.into(), state: Mutex::default(), added, empty }
     }
 
-    /// Keeps a place for one receipt; whoever has it may issue one, whatever the host does meanwhile.
-    pub fn reserve(self: &Arc<Self>) -> Result<Reservation, NoRoom> {
+    /// Keeps a place for one receipt, which may then be issued whatever the host does meanwhile.
+    pub fn reserve(self: &Arc<Self>) -> Result<Reservation, Unavailable> {
         let mut state = self.lock();
         if !state.attached || state.held.len() + state.reserved >= limits::UNACKNOWLEDGED {
-            return Err(NoRoom::Journal);
-        }
-        if state.reserved >= self.exchanges {
-            return Err(NoRoom::Exchanges);
+            return Err(Unavailable);
         }
         state.reserved += 1;
         Ok(Reservation { journal: Arc::clone(self) })

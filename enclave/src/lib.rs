@@ -12,6 +12,7 @@
 //! | [`server`] | connections, TLS, limits |
 //! | [`upstream`] | closed providers, over TLS through the host |
 //! | [`callers`] | who may ask, and how much |
+//! | [`shares`], [`turns`], [`hold`], [`pace`] | what is held for whom, and for how long |
 //! | [`secrets`] | keys for providers, sealed to this boot |
 //! | [`journal`], [`events`], [`feed`] | the link to the host |
 #![forbid(unsafe_code)]
@@ -26,6 +27,7 @@ mod error;
 pub mod events;
 pub mod exchange;
 pub mod feed;
+pub mod hold;
 pub mod init;
 pub mod journal;
 pub mod keys;
@@ -33,11 +35,14 @@ pub mod limits;
 mod log;
 pub mod metrics;
 pub mod node;
+pub mod pace;
 pub mod platform;
 pub mod process;
 pub mod secrets;
 pub mod server;
+pub mod shares;
 pub mod tls;
+pub mod turns;
 pub mod upstream;
 
 pub use error::EnclaveError;

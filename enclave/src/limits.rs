@@ -8,10 +8,10 @@ pub const CONFIG_BYTES: u64 = 64 * 1024;
 pub const HANDSHAKE: Duration = Duration::from_secs(10);
 /// The head of a request, from the end of the one before.
 pub const HEAD: Duration = Duration::from_secs(10);
-/// The body of a request.
-pub const BODY: Duration = Duration::from_secs(30);
-/// A client that takes no byte for so long is gone.
-pub const WRITE_STALL: Duration = Duration::from_secs(60);
+/// A client that moves no byte for this long is gone, in either direction.
+pub const STALL: Duration = Duration::from_secs(30);
+/// A client that moves fewer bytes a second is gone after a while, too.
+pub const LEAST_RATE: u64 = 4 * 1024;
 /// Pieces of a stream that wait for a slow client.
 pub const STREAM_PIECES: usize = 8;
 /// The head of a request, bytes.
@@ -22,14 +22,32 @@ pub const TARGET_BYTES: usize = 2048;
 pub const HEADERS: usize = 64;
 /// The body of a request, bytes, unless configured.
 pub const BODY_BYTES: usize = 4 << 20;
-/// Request bodies held at one time, bytes, all together.
-pub const BODIES_BYTES: usize = 256 << 20;
+/// Memory held on behalf of others, bytes, unless configured: requests, answers, events, details.
+pub const MEMORY_BYTES: usize = 192 << 20;
+/// What a request counts for in it beside its head, body and answer, bytes.
+pub const REQUEST_BYTES: usize = 8 * 1024;
+/// What a node of a JSON tree counts for in it, bytes (a `serde_json::Value`, its key and spare room).
+pub const JSON_NODE_BYTES: usize = 96;
+/// A buffer that collects a body grows by at least this, bytes.
+pub const GROWTH: usize = 16 * 1024;
+/// An answer is handed to its connection in pieces of at most this, bytes.
+pub const ANSWER_PIECE: usize = 64 * 1024;
 /// Of a body that is too long so much more is read, so that its sender hears why, bytes.
 pub const DISCARD_BYTES: usize = 8 << 20;
 /// And for so long.
 pub const DISCARD: Duration = Duration::from_secs(5);
 /// Client connections, unless configured.
 pub const CONNECTIONS: usize = 4096;
+/// One part in this many of them may be connections that have shown no valid token and brought no whole request.
+pub const UNPROVEN_PART: usize = 4;
+/// An HTTP/2 connection without a request is closed after this time.
+pub const IDLE: Duration = Duration::from_secs(60);
+/// One that never had a whole request is closed after this time.
+pub const IDLE_UNPROVEN: Duration = Duration::from_secs(10);
+/// A connection takes no new request after this time.
+pub const CONNECTION_LIFE: Duration = Duration::from_secs(60 * 60);
+/// Connections are looked after at this interval.
+pub const UPKEEP: Duration = Duration::from_secs(5);
 /// Exchanges in progress, unless configured.
 pub const EXCHANGES: usize = 2048;
 /// Streams of one HTTP/2 connection.
@@ -37,15 +55,17 @@ pub const H2_STREAMS: u32 = 128;
 /// Streams that a client may open and reset before they are looked at (CVE-2023-44487).
 pub const H2_RESETS: usize = 20;
 /// Quotes under way or waited for at one time; one more gets 429.
-pub const QUOTES: usize = 64;
+pub const QUOTES: u64 = 64;
+/// Quotes that the platform makes at one time.
+pub const QUOTES_AT_ONCE: usize = 2;
 /// Receipts that the host has not acknowledged; at so many the node answers 503.
 pub const UNACKNOWLEDGED: usize = quoth_link::journal::MAX_UNACKNOWLEDGED;
 /// Receipts kept for `GET /v1/receipts`.
 pub const RECENT_RECEIPTS: usize = 4096;
 /// Exchanges whose details are kept.
-pub const DETAILS: usize = 256;
-/// Their bytes, all together.
-pub const DETAILS_BYTES: usize = 64 << 20;
+pub const DETAILS: u64 = 256;
+/// One part in this many of the memory budget is for their bytes.
+pub const DETAILS_PART: usize = 4;
 /// How long details are kept.
 pub const DETAILS_LIFE: Duration = Duration::from_secs(600);
 /// Bytes that have left get a checkpoint within this time: at least one a second, with room for a busy moment.
@@ -95,9 +115,9 @@ pub const UPSTREAM_IDLE: Duration = Duration::from_secs(60);
 /// Requests that one HTTP/2 connection to a provider carries.
 pub const UPSTREAM_STREAMS: u64 = 64;
 /// So much of one answer over HTTP/2 may wait to be read, bytes.
-pub const UPSTREAM_WINDOW: u32 = 2 << 20;
-/// And of all answers over one connection.
-pub const UPSTREAM_WINDOWS: u32 = 5 << 20;
+pub const UPSTREAM_WINDOW: u32 = 256 * 1024;
+/// And of all answers over one connection: one that is not read takes nothing from the others.
+pub const UPSTREAM_WINDOWS: u32 = UPSTREAM_WINDOW * UPSTREAM_STREAMS as u32;
 /// A provider is asked for a sign of life so often, and given as long to send it.
 pub const UPSTREAM_PING: Duration = Duration::from_secs(20);
 /// The head of a provider's answer, bytes.

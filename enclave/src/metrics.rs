@@ -42,8 +42,8 @@ impl Metrics {
         self.outcomes.iter().map(|counter| counter.load(Relaxed)).sum()
     }
 
-    /// The text.
-    pub fn text(&self, running: usize, unacknowledged: usize) -> String {
+    /// The text, with what is counted elsewhere: `gauges` are names and values.
+    pub fn text(&self, gauges: &[(&str, u64)]) -> String {
         let mut text = String::new();
         let mut family = |name: &str, kind: &str, samples: &[(String, u64)]| {
             // safe to ignore: writing into a String cannot fail
@@ -61,8 +61,7 @@ impl Metrics {
         family("quoth_prompt_tokens_total", "counter", &plain(self.prompt_tokens.load(Relaxed)));
         family("quoth_completion_tokens_total", "counter", &plain(self.completion_tokens.load(Relaxed)));
         family("quoth_connections", "gauge", &plain(self.connections.value()));
-        family("quoth_exchanges_running", "gauge", &plain(running as u64));
-        family("quoth_receipts_unacknowledged", "gauge", &plain(unacknowledged as u64));
+        gauges.iter().for_each(|(name, value)| family(name, "gauge", &plain(*value)));
         text
     }
 }
@@ -114,7 +113,7 @@ mod tests {
     fn the_text_has_every_outcome() {
         let metrics = Metrics::default();
         metrics.count(Outcome::Refused);
-        let text = metrics.text(0, 3);
+        let text = metrics.text(&[("quoth_receipts_unacknowledged", 3)]);
         assert!(text.contains("quoth_exchanges_total{outcome=\"refused\"} 1\n"));
         assert!(text.contains("quoth_exchanges_total{outcome=\"complete\"} 0\n"));
         assert!(text.contains("quoth_receipts_unacknowledged 3\n"));

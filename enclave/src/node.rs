@@ -12,7 +12,6 @@ use quoth_attestation::receipt::Level;
 use quoth_attestation::statement::{Keys, Model, Software, Statement};
 use quoth_engine::Engine;
 use quoth_link::endorse::{self, Endorsements};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::callers::Callers;
 use crate::config::{Config, Limits};
@@ -22,7 +21,9 @@ use crate::keys::{ReceiptKey, random};
 use crate::metrics::Metrics;
 use crate::platform::{self, Platform, Quote};
 use crate::secrets::Secrets;
+use crate::shares::{Account, Party, Shares};
 use crate::tls::Tls;
+use crate::turns::Turns;
 use crate::upstream::Upstreams;
 use crate::{EnclaveError, clock, limits};
 
@@ -42,6 +43,12 @@ pub struct Node {
     pub shelf: Shelf,
     /// Receipts on their way to the host.
     pub journal: Arc<Journal>,
+    /// Memory held on behalf of others, bytes.
+    pub memory: Arc<Shares>,
+    /// Exchanges in progress, by caller.
+    pub slots: Arc<Shares>,
+    /// The same, by provider.
+    pub upstream_slots: Arc<Shares>,
     /// Counters.
     pub metrics: Metrics,
     /// Bounds of the configuration.
@@ -53,8 +60,8 @@ pub struct Node {
     platform: Arc<dyn Platform>,
     newest: Mutex<Option<Newest>>,
     endorsements: Mutex<Endorsements>,
-    quotes: Arc<Semaphore>,
-    bodies: Arc<Semaphore>,
+    quotes: Arc<Shares>,
+    turns: Arc<Turns>,
 }
 
 /// The newest evidence without a nonce.
@@ -108,17 +115,22 @@ impl Node {
         };
         let encoded = statement.encode();
         let digest = Digest::of(&encoded);
-        let journal = Arc::new(Journal::new(instance, encoded.clone(), config.settings.limits.exchanges));
+        let journal = Arc::new(Journal::new(instance, encoded.clone()));
+        let limits = config.settings.limits;
+        let details = limits.memory_bytes / limits::DETAILS_PART;
         let node = Self {
             engines,
             upstreams,
             secrets,
             callers: Callers::new(&config.settings),
             ledger: Ledger::new(key, digest, Arc::clone(&journal)),
-            shelf: Shelf::default(),
+            shelf: Shelf::new(details),
             journal,
+            memory: Shares::new((limits.memory_bytes - details) as u64),
+            slots: Shares::new(limits.exchanges as u64),
+            upstream_slots: Shares::new(limits.exchanges as u64),
             metrics: Metrics::default(),
-            limits: config.settings.limits,
+            limits,
             statement,
             encoded,
             digest,
@@ -126,8 +138,8 @@ impl Node {
             platform,
             newest: Mutex::new(None),
             endorsements: Mutex::default(),
-            quotes: Arc::new(Semaphore::new(limits::QUOTES)),
-            bodies: Arc::new(Semaphore::new(limits::BODIES_BYTES)),
+            quotes: Shares::new(limits::QUOTES),
+            turns: Turns::new(limits::QUOTES_AT_ONCE),
         };
         node.renew()?;
         Ok(node)
@@ -163,37 +175,58 @@ impl Node {
         self.engines.iter().find(|engine| engine.info().name == name)
     }
 
-    /// Memory for `bytes` of a request body, if there is any left; given back when the permit is dropped.
-    pub fn memory_for(&self, bytes: usize) -> Option<OwnedSemaphorePermit> {
-        Arc::clone(&self.bodies).try_acquire_many_owned(u32::try_from(bytes).ok()?).ok()
+    /// Counters, in Prometheus text.
+    pub fn metrics_text(&self) -> String {
+        let gauges = [
+            ("quoth_exchanges_running", self.journal.running() as u64),
+            ("quoth_exchange_slots_held", self.slots.held()),
+            ("quoth_receipts_unacknowledged", self.journal.unacknowledged() as u64),
+            ("quoth_memory_held_bytes", self.memory.held()),
+            ("quoth_memory_limit_bytes", self.memory.total()),
+        ];
+        self.metrics.text(&gauges) + &self.callers.metrics()
+    }
+
+    /// The memory budget as `party` may use it.
+    pub fn account(&self, party: Party) -> Account {
+        Account { memory: Arc::clone(&self.memory), party }
     }
 
     /// The newest evidence bundle; one that is old is made anew.
-    pub async fn evidence(self: &Arc<Self>) -> Result<Bytes, NoQuote> {
-        let fresh = match &*lock(&self.newest) {
-            Some(newest) if newest.made.elapsed() < self.platform.renewal() => Some(newest.bytes.clone()),
-            _ => None,
-        };
-        match fresh {
+    pub async fn evidence(self: &Arc<Self>, party: Party) -> Result<Bytes, NoQuote> {
+        match self.newest() {
             Some(bytes) => Ok(bytes),
-            None => self.blocking(|node| node.renew()).await,
+            // Another may have made it while this one waited.
+            None => self.blocking(party, |node| node.newest().map_or_else(|| node.renew(), Ok)).await,
         }
     }
 
     /// An evidence bundle over a nonce.
-    pub async fn fresh_evidence(self: &Arc<Self>, nonce: Nonce) -> Result<Bytes, NoQuote> {
-        self.blocking(move |node| Ok(node.quote(Some(nonce))?.encode().into())).await
+    pub async fn fresh_evidence(self: &Arc<Self>, party: Party, nonce: Nonce) -> Result<Bytes, NoQuote> {
+        self.blocking(party, move |node| Ok(node.quote(Some(nonce))?.encode().into())).await
     }
 
+    /// The newest evidence bundle without a nonce, while it is not too old.
+    fn newest(&self) -> Option<Bytes> {
+        let newest = lock(&self.newest);
+        newest
+            .as_ref()
+            .filter(|newest| newest.made.elapsed() < self.platform.renewal())
+            .map(|newest| newest.bytes.clone())
+    }
+
+    /// Asks the platform. A few ask at a time, and parties take turns.
     async fn blocking(
         self: &Arc<Self>,
+        party: Party,
         work: impl FnOnce(&Self) -> Result<Bytes, EnclaveError> + Send + 'static,
     ) -> Result<Bytes, NoQuote> {
-        let permit = Arc::clone(&self.quotes).try_acquire_owned().map_err(|_| NoQuote::Busy)?;
+        let place = self.quotes.take(party, 1).ok_or(NoQuote::Busy)?;
+        let turn = self.turns.take(party).await;
         let node = Arc::clone(self);
         let outcome = tokio::task::spawn_blocking(move || {
-            // Kept by the work itself: a caller that leaves does not end it.
-            let _permit = permit;
+            // The work itself keeps them: a caller that leaves does not end it.
+            let _held = (place, turn);
             work(&node)
         })
         .await;

@@ -2,7 +2,7 @@
 //!
 //! [`Node`] starts `quoth up` with a tiny model on a free loopback port and ends what it started. [`Wire`] is a TLS
 //! connection on which a test may say anything, however wrong. [`Relay`] stands between client and node and mistreats
-//! what passes. [`House`] is a node in front of a fake provider. [`Image`] is what machines boot from. [`Liar`] signs what was never computed. [`FalseHost`] is a host that
+//! what passes. [`Http2`] is a client's side of HTTP/2. [`House`] is a node in front of a fake provider. [`Image`] is what machines boot from. [`Liar`] signs what was never computed. [`FalseHost`] is a host that
 //! misbehaves on the ports of its link. The tests are under `tests/`, by what they are about; the demo is the binary `quoth-demo`.
 
 #![forbid(unsafe_code)]
@@ -12,6 +12,7 @@
 mod chat;
 mod false_host;
 mod house;
+mod http2;
 mod image;
 mod journal;
 mod liar;
@@ -23,6 +24,7 @@ mod wire;
 pub use chat::{ask, chat_body, long_chat_body, proven_chat};
 pub use false_host::{FalseHost, Manner, noise};
 pub use house::{House, bearer};
+pub use http2::Http2;
 pub use image::{Image, Machine};
 pub use journal::{Journal, journal, verify_journal};
 pub use liar::Liar;

@@ -7,15 +7,15 @@ use http::{HeaderMap, HeaderValue, Response, StatusCode};
 use http_body_util::{BodyExt, Full, StreamBody};
 use hyper::body::Frame;
 use quoth_attestation::receipt::Outcome;
-use tokio::sync::mpsc;
+use tokio::sync::mpsc::{self, error::TrySendError};
 use tokio::task::yield_now;
-use tokio::time::timeout;
 
 use super::Body;
 use super::forwarded::Forwarded;
 use super::generate::Stream;
 use crate::exchange::{Events, Exchange, Streamed};
 use crate::limits;
+use crate::shares::{Account, Share, guarded};
 
 /// What an endpoint answers.
 pub(super) enum Answer {
@@ -65,9 +65,10 @@ impl Answer {
 fn streamed(exchange: Exchange, events: impl Events + 'static, mut headers: HeaderMap) -> Response<Body> {
     exchange.headers(&mut headers);
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+    let account = exchange.hold().account().clone();
     let (stream, first) = Streamed::begin(exchange, events);
     let (sender, receiver) = mpsc::channel(limits::STREAM_PIECES);
-    tokio::spawn(produce(stream, sender));
+    tokio::spawn(produce(stream, account, sender));
     let frames = unfold((Some(first), receiver), |(first, mut pieces)| async {
         let bytes = match first {
             Some(first) => first,
@@ -80,29 +81,44 @@ fn streamed(exchange: Exchange, events: impl Events + 'static, mut headers: Head
     response
 }
 
-/// A piece and those that are there already, once all that can go on has gone on: what came together leaves together, and
-/// nobody on its way is woken twice.
-async fn gathered(first: Bytes, pieces: &mut mpsc::Receiver<Bytes>) -> Bytes {
+/// Bytes of a stream, and the memory that they take.
+type Piece = (Bytes, Share);
+
+/// A piece and those that are there already, once every task that can go on has gone on: what came together leaves together.
+async fn gathered((first, mut memory): Piece, pieces: &mut mpsc::Receiver<Piece>) -> Bytes {
     yield_now().await;
     let mut all = BytesMut::from(first);
-    for piece in (1..limits::STREAM_PIECES).map_while(|_| pieces.try_recv().ok()) {
+    for (piece, share) in (1..limits::STREAM_PIECES).map_while(|_| pieces.try_recv().ok()) {
         all.extend_from_slice(&piece);
+        memory.merge(share);
     }
-    all.freeze()
+    guarded(all.freeze(), memory)
 }
 
-/// Makes a stream's pieces until it ends or nobody takes them any more.
-async fn produce(mut stream: Streamed<impl Events>, pieces: mpsc::Sender<Bytes>) {
+/// Makes a stream's pieces until it ends or the client is gone.
+async fn produce(mut stream: Streamed<impl Events>, account: Account, pieces: mpsc::Sender<Piece>) {
     loop {
         let piece = tokio::select! {
             () = pieces.closed() => return,
             piece = stream.next() => piece,
         };
         let Some(piece) = piece else { return };
-        // A window that a client keeps shut must not hold a sequence of the engine.
-        if !matches!(timeout(limits::WRITE_STALL, pieces.send(piece)).await, Ok(Ok(()))) {
+        // A stream that finds no memory waits for some, and leaves what it would read where it is.
+        let Some(share) = account.take_within(piece.len(), limits::STALL).await else { return };
+        let Some(piece) = send_now(&pieces, (piece, share)) else { continue };
+        // The client is slow. Meanwhile the provider may fill the window of its stream.
+        let Some(_window) = account.take(limits::UPSTREAM_WINDOW as usize) else { return };
+        if pieces.send(piece).await.is_err() {
             return;
         }
+    }
+}
+
+/// Hands on a piece if there is room for it, and returns it otherwise.
+fn send_now(pieces: &mpsc::Sender<Piece>, piece: Piece) -> Option<Piece> {
+    match pieces.try_send(piece) {
+        Ok(()) => None,
+        Err(TrySendError::Full(piece) | TrySendError::Closed(piece)) => Some(piece),
     }
 }
 
@@ -118,21 +134,29 @@ mod tests {
     #![allow(clippy::unwrap_used)]
 
     use super::*;
+    use crate::shares::{Party, Shares};
 
     #[tokio::test]
-    async fn what_came_together_leaves_together() {
+    async fn what_came_together_leaves_together_and_is_paid_for() {
+        let account = Account { memory: Shares::new(100), party: Party::Connection(1) };
+        let piece = |text: &'static str| (Bytes::from_static(text.as_bytes()), account.take(text.len()).unwrap());
         let (sender, mut pieces) = mpsc::channel(limits::STREAM_PIECES);
-        assert_eq!(gathered(Bytes::from_static(b"a"), &mut pieces).await, "a");
+        assert_eq!(gathered(piece("a"), &mut pieces).await, "a");
+        let (b, c) = (piece("b"), piece("c"));
         let made = tokio::spawn(async move {
-            for piece in ["b", "c"] {
-                sender.send(Bytes::from_static(piece.as_bytes())).await.unwrap();
+            for piece in [b, c] {
+                sender.send(piece).await.unwrap();
             }
             sender
         });
-        assert_eq!(gathered(Bytes::from_static(b"a"), &mut pieces).await, "abc");
+        let gathered_all = gathered(piece("a"), &mut pieces).await;
+        assert_eq!((&gathered_all[..], account.memory.held()), (&b"abc"[..], 3));
+        drop(gathered_all);
+        assert_eq!(account.memory.held(), 0);
         let sender = made.await.unwrap();
-        (0..limits::STREAM_PIECES).for_each(|_| sender.try_send(Bytes::from_static(b"d")).unwrap());
-        assert_eq!(gathered(Bytes::from_static(b"a"), &mut pieces).await, "addddddd", "no more than may wait");
-        assert_eq!(pieces.recv().await.unwrap(), "d");
+        (0..limits::STREAM_PIECES).for_each(|_| assert!(send_now(&sender, piece("d")).is_none()));
+        assert!(send_now(&sender, piece("d")).is_some(), "no room");
+        assert_eq!(gathered(piece("a"), &mut pieces).await, "addddddd", "no more than may wait");
+        assert_eq!(pieces.recv().await.unwrap().0, "d");
     }
 }

@@ -14,14 +14,16 @@ use super::generate::{self, Chunk, Counts, Head, Shape, Sse};
 use super::tokens::ChatLogprobs;
 use crate::exchange::{Asked, Exchange};
 use crate::node::Node;
+use crate::shares::Share;
 
 pub(super) async fn answer(
     node: &Arc<Node>,
-    body: Value,
+    (body, tree): (Value, Share),
     asked: &Asked,
     exchange: &mut Exchange,
 ) -> Result<Answer, ApiError> {
     let chat = Chat::from_json(&body)?;
+    drop((body, tree));
     let engine = node.engine(&chat.model).ok_or_else(ApiError::no_model)?.for_caller(&asked.connection);
     let head = generate::head("chatcmpl-", exchange, &chat.model, chat.include_usage);
     let shape = ChatShape { logprobs: chat.logprobs.is_some() };

@@ -14,14 +14,16 @@ use super::generate::{self, Chunk, Counts, Head, Shape, Sse};
 use super::tokens::TextLogprobs;
 use crate::exchange::{Asked, Exchange};
 use crate::node::Node;
+use crate::shares::Share;
 
 pub(super) async fn answer(
     node: &Arc<Node>,
-    body: Value,
+    (body, tree): (Value, Share),
     asked: &Asked,
     exchange: &mut Exchange,
 ) -> Result<Answer, ApiError> {
     let completion = Completion::from_json(&body)?;
+    drop((body, tree));
     let engine = node.engine(&completion.model).ok_or_else(ApiError::no_model)?.for_caller(&asked.connection);
     let head = generate::head("cmpl-", exchange, &completion.model, completion.include_usage);
     let shape = TextShape { logprobs: completion.logprobs.is_some(), offset: 0 };

@@ -12,9 +12,15 @@ use super::ApiError;
 use super::answer::Answer;
 use crate::exchange::Exchange;
 use crate::node::Node;
+use crate::shares::Share;
 
-pub(super) async fn answer(node: &Arc<Node>, body: Value, exchange: &mut Exchange) -> Result<Answer, ApiError> {
+pub(super) async fn answer(
+    node: &Arc<Node>,
+    (body, tree): (Value, Share),
+    exchange: &mut Exchange,
+) -> Result<Answer, ApiError> {
     let embedding = Embedding::from_json(&body)?;
+    drop((body, tree));
     let engine = node.engine(&embedding.model).ok_or_else(ApiError::no_model)?.clone();
     let (info, encoding, model) = (engine.info().clone(), embedding.encoding, embedding.model.clone());
     let prompt = json!(embedding.inputs).to_string().into_bytes();

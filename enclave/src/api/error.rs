@@ -69,6 +69,11 @@ impl ApiError {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "server_error", code, message).retry()
     }
 
+    /// 503: the memory budget is used up, by all or by this caller.
+    pub fn no_memory() -> Self {
+        Self::unavailable("memory_full", "the node's memory for requests and answers is used up")
+    }
+
     /// 503: the host does not store receipts, so nothing may be signed.
     pub fn no_journal() -> Self {
         Self::unavailable("journal_unavailable", "the journal takes no receipts now")

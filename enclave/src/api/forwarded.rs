@@ -16,8 +16,10 @@ use super::ApiError;
 use super::answer::Answer;
 use super::endpoint::Endpoint;
 use crate::exchange::{Asked, End, Events, Exchange};
+use crate::hold::{Collected, Hold};
 use crate::limits;
 use crate::node::Node;
+use crate::shares::Share;
 use crate::upstream::{self, Answered, Body, EventReader, Failed, Framed, Key, Lease, Route, Seen, UpstreamError};
 
 /// `renamed`: where the model's name stands in the body, when the provider calls it something else. `streams`: whether
@@ -40,6 +42,9 @@ pub(super) async fn answer(
         (None, None) => return Err(ApiError::no_key()),
     };
     let altered = renamed.is_some();
+    if altered && !exchange.hold().grow(asked.body.len()) {
+        return Err(ApiError::no_memory());
+    }
     let sent = renamed.map_or_else(|| asked.body.clone(), |place| spliced(&asked.body, place, &route.model));
     let forward = route.upstream.forward(&asked.target, &asked.passed, &key, sent);
     let forward = forward.ok_or_else(|| ApiError::bad("invalid_header", "the key or the path cannot be passed on"))?;
@@ -65,7 +70,7 @@ pub(super) async fn answer(
         let Some(wait) = again(&answered.response).filter(|_| retries > 0) else { break answered };
         retries -= 1;
         // What the provider said is taken back with the connection, if it comes to its end.
-        if whole(answered.response.into_body(), limits::UPSTREAM_CLOSE).await.is_ok() {
+        if whole(answered.response.into_body(), limits::UPSTREAM_CLOSE, exchange.hold()).await.is_ok() {
             answered.lease.finish();
         }
         sleep(wait).await;
@@ -113,6 +118,7 @@ async fn pass_on(
             body,
             lease: Some(lease),
             events: EventReader::default(),
+            memory: exchange.hold().account().take(0).ok_or(UpstreamError::NoMemory)?,
             api: endpoint,
             silence,
             deadline: Instant::now() + silence,
@@ -121,7 +127,7 @@ async fn pass_on(
         };
         return Ok(Answer::Forwarded(Box::new(stream), headers));
     }
-    let body = whole(body, silence).await?;
+    let body = whole(body, silence, exchange.hold()).await?;
     lease.finish();
     exchange.answers(request_id);
     let mut seen = Seen::default();
@@ -140,16 +146,16 @@ fn outcome(status: StatusCode, seen: &Seen) -> Outcome {
 }
 
 /// A body in one piece, held until it is whole so that its receipt can travel in the headers.
-async fn whole(mut body: Body, silence: Duration) -> Result<Bytes, UpstreamError> {
-    let mut whole = BytesMut::new();
+async fn whole(mut body: Body, silence: Duration, hold: &Hold) -> Result<Bytes, UpstreamError> {
+    let mut whole = Collected::new(hold);
     while let Some(data) = timeout(silence, body.piece()).await.map_err(|_| UpstreamError::Silent)? {
         let data = data?;
         if data.len() > limits::UPSTREAM_BODY - whole.len() {
             return Err(UpstreamError::TooLong);
         }
-        whole.extend_from_slice(&data);
+        whole.append(&data).map_err(|_| UpstreamError::NoMemory)?;
     }
-    Ok(whole.freeze())
+    Ok(whole.finish())
 }
 
 /// A provider's event stream. Dropping it closes the provider's connection, or resets its stream.
@@ -157,6 +163,8 @@ pub(super) struct Forwarded {
     body: Body,
     lease: Option<Lease>,
     events: EventReader,
+    /// For what is buffered of an event.
+    memory: Share,
     api: Endpoint,
     silence: Duration,
     /// When it has been silent for too long.
@@ -203,6 +211,7 @@ impl Forwarded {
             let data = data?;
             self.deadline = Instant::now() + self.silence;
             self.events.push(&data)?;
+            self.pay()?;
             while let Some(Framed { bytes, terminal }) = self.events.event()? {
                 match terminal {
                     true => {
@@ -214,6 +223,13 @@ impl Forwarded {
             }
         }
         Ok(false)
+    }
+
+    /// Pays for what is buffered of an event. What every stream may need is paid for with the request.
+    fn pay(&mut self) -> Result<(), UpstreamError> {
+        let buffered = self.events.buffered();
+        let owed = if buffered > limits::GROWTH { buffered as u64 } else { 0 };
+        if self.memory.resize(owed) { Ok(()) } else { Err(UpstreamError::NoMemory) }
     }
 
     fn end(&mut self, exchange: &mut Exchange) -> End {

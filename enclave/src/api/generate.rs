@@ -147,6 +147,12 @@ async fn whole(
             Some(Event::Text { text, tokens }) => {
                 answer.push_str(&text);
                 tokens.iter().for_each(|token| exchange.produced(token.id));
+                let alternatives: usize = tokens.iter().map(|token| token.top.len()).sum();
+                // As the answer, and as its parts.
+                let room = 2 * text.len() + (tokens.len() + alternatives) * size_of::<TokenInfo>();
+                if !exchange.hold().grow(room) {
+                    return Err(ApiError::no_memory());
+                }
                 infos.extend(tokens);
             }
             Some(Event::Finished { reason, output_tokens, cached_tokens }) => {

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http::header::AUTHORIZATION;
-use http::{HeaderMap, Method, Request, Response};
-use hyper::body::Incoming;
+use http::request::Parts;
+use http::{HeaderMap, Method, Response};
 use quoth_attestation::binding::Nonce;
 use quoth_attestation::cose::Payload;
 use quoth_attestation::{evidence, receipt};
@@ -15,36 +15,37 @@ use super::answer::whole;
 use super::{ApiError, Body};
 use crate::config::Api;
 use crate::node::{NoQuote, Node};
+use crate::shares::Party;
 
-pub(super) async fn answer(node: &Arc<Node>, request: &Request<Incoming>) -> Response<Body> {
-    let path = request.uri().path();
+pub(super) async fn answer(node: &Arc<Node>, party: Party, request: &Parts) -> Response<Body> {
+    let path = request.uri.path();
     // The one header that clients of Anthropic's API cannot do without.
-    let api = match request.headers().contains_key("anthropic-version") {
+    let api = match request.headers.contains_key("anthropic-version") {
         true => Api::Anthropic,
         false => Api::Openai,
     };
     let named = ["/v1/models/", "/v1/receipts/", "/v1/exchanges/"].map(|root| path.strip_prefix(root));
     let known = matches!(path, "/.well-known/quoth/node" | "/healthz" | "/v1/models") || named != [None; 3];
-    let found = match (*request.method() == Method::GET, path, named) {
+    let found = match (request.method == Method::GET, path, named) {
         (false, ..) if known => Err(ApiError::method("GET")),
-        (true, "/.well-known/quoth/node", _) => evidence(node, request.uri().query()).await,
+        (true, "/.well-known/quoth/node", _) => evidence(node, party, request.uri.query()).await,
         (true, "/healthz", _) => health(node),
         (true, "/v1/models", _) => Ok(models(node, api)),
         (true, _, [Some(name), ..]) => model(node, api, name),
         (true, _, [_, Some(cti), _]) => signed(node, cti),
-        (true, _, [.., Some(cti)]) => details(node, cti, request.headers()),
+        (true, _, [.., Some(cti)]) => details(node, cti, &request.headers),
         _ => Err(ApiError::not_found("no such path")),
     };
     found.unwrap_or_else(|error| error.response(api))
 }
 
-async fn evidence(node: &Arc<Node>, query: Option<&str>) -> Result<Response<Body>, ApiError> {
+async fn evidence(node: &Arc<Node>, party: Party, query: Option<&str>) -> Result<Response<Body>, ApiError> {
     let bytes = match query {
-        None => node.evidence().await,
+        None => node.evidence(party).await,
         Some(query) => {
             let nonce = query.strip_prefix("nonce=").and_then(|hex| Nonce::from_hex(hex).ok());
             let message = "the query is not nonce= and 8 to 64 bytes of hex";
-            node.fresh_evidence(nonce.ok_or_else(|| ApiError::bad("invalid_nonce", message))?).await
+            node.fresh_evidence(party, nonce.ok_or_else(|| ApiError::bad("invalid_nonce", message))?).await
         }
     };
     match bytes {

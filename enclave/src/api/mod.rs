@@ -11,81 +11,135 @@ mod error;
 mod forwarded;
 mod generate;
 mod lookup;
+mod outgoing;
 mod read;
 mod secrets;
 mod tokens;
+mod upload;
 
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
 use bytes::Bytes;
+use http::request::Parts;
 use http::{HeaderMap, Method, Request, Response};
 use http_body_util::combinators::UnsyncBoxBody;
 use hyper::body::Incoming;
-use quoth_engine::{Caller, json};
+use quoth_engine::json;
 
 use answer::Answer;
 use credentials::Credentials;
 use endpoint::Endpoint;
 pub use error::ApiError;
+pub use outgoing::Outgoing;
+use upload::Upload;
 
+use crate::callers::Admitted;
 use crate::clock;
+use crate::config::Api;
 use crate::exchange::{Asked, Exchange};
-use crate::journal::NoRoom;
+use crate::hold::Hold;
 use crate::node::Node;
+use crate::pace::Taking;
+use crate::server::Connection;
+use crate::upstream::Key;
 
 /// A response body: whole, or an event stream.
 pub type Body = UnsyncBoxBody<Bytes, Infallible>;
 
-/// Answers one request that came over `connection`.
-pub async fn handle(node: Arc<Node>, connection: Caller, request: Request<Incoming>) -> Response<Body> {
-    if request.uri().path() == secrets::PATH {
-        return secrets::answer(&node, request).await;
-    }
-    let Some(endpoint) = Endpoint::at(request.uri().path()) else {
-        return lookup::answer(&node, &request).await;
+/// Answers one request that came over `connection`, whose client takes the answer as `taking` says.
+pub async fn handle(
+    node: Arc<Node>,
+    connection: Arc<Connection>,
+    taking: Arc<Taking>,
+    request: Request<Incoming>,
+) -> Response<Outgoing> {
+    let running = connection.runs();
+    let (head, body) = request.into_parts();
+    let mut upload = Upload::new(body);
+    let (response, hold) = respond(&node, &connection, head, &mut upload).await;
+    upload.discard();
+    response.map(|body| Outgoing::new(body, taking, hold, running))
+}
+
+/// The answer, and what is held until the client has taken it.
+async fn respond(
+    node: &Arc<Node>,
+    connection: &Arc<Connection>,
+    head: Parts,
+    upload: &mut Upload,
+) -> (Response<Body>, Option<Arc<Hold>>) {
+    let endpoint = Endpoint::at(head.uri.path()).filter(|_| head.method == Method::POST);
+    let credentials = Credentials::read(&head.headers);
+    let admitted = match endpoint {
+        Some(endpoint) => match admit(node, connection, &credentials) {
+            Ok(admitted) => admitted,
+            Err(error) => return (shed(node, endpoint, &error), None),
+        },
+        None => Admitted::default(),
     };
-    match *request.method() {
-        Method::POST => exchange(node, connection, endpoint, request).await,
-        _ => ApiError::method("POST").response(endpoint.api()),
+    let account = node.account(admitted.party.unwrap_or_else(|| connection.party()));
+    let Some(hold) = Hold::new(account, admitted, read::head_cost(&head)) else {
+        return (shed(node, endpoint.unwrap_or(Endpoint::Chat), &ApiError::no_memory()), None);
+    };
+    let response = match endpoint {
+        Some(endpoint) => exchange(node, connection, &hold, endpoint, credentials.key, head, upload).await,
+        None if head.uri.path() == secrets::PATH => secrets::answer(node, &head, upload).await,
+        None if Endpoint::at(head.uri.path()).is_some() => ApiError::method("POST").response(Api::Openai),
+        None => lookup::answer(node, connection.party(), &head).await,
+    };
+    (response, Some(hold))
+}
+
+/// Turns a request away before it becomes an exchange.
+fn shed(node: &Node, endpoint: Endpoint, error: &ApiError) -> Response<Body> {
+    node.metrics.shed.fetch_add(1, Relaxed);
+    error.response(endpoint.api())
+}
+
+/// Whether the caller may ask now, by what the head says.
+fn admit(node: &Node, connection: &Connection, credentials: &Credentials) -> Result<Admitted, ApiError> {
+    if clock::seconds() >= node.statement().not_after {
+        return Err(ApiError::unavailable("statement_expired", "this node must be restarted"));
     }
+    if !node.journal.is_attached() {
+        return Err(ApiError::no_journal());
+    }
+    let admitted = node.callers.admit(credentials.token.as_ref().map(|token| token.as_str()), &node.secrets)?;
+    if admitted.party.is_some() {
+        connection.prove();
+    }
+    Ok(admitted)
 }
 
 /// Reads the request whole, then answers it; from then on there will be a receipt.
 async fn exchange(
-    node: Arc<Node>,
-    connection: Caller,
+    node: &Arc<Node>,
+    connection: &Connection,
+    hold: &Arc<Hold>,
     endpoint: Endpoint,
-    request: Request<Incoming>,
+    key: Option<Key>,
+    head: Parts,
+    upload: &mut Upload,
 ) -> Response<Body> {
-    let shed = |error: ApiError| {
-        node.metrics.shed.fetch_add(1, Relaxed);
-        error.response(endpoint.api())
-    };
-    if clock::seconds() >= node.statement().not_after {
-        return shed(ApiError::unavailable("statement_expired", "this node must be restarted"));
-    }
-    let Credentials { token, key } = Credentials::read(request.headers());
-    let admitted = match node.callers.admit(token.as_ref().map(|token| token.as_str()), &node.secrets) {
-        Ok(admitted) => admitted,
-        Err(why) => return shed(why.into()),
-    };
-    let place = match node.journal.reserve() {
-        Ok(place) => place,
-        Err(NoRoom::Journal) => {
-            return shed(ApiError::no_journal());
-        }
-        Err(NoRoom::Exchanges) => return shed(ApiError::too_many("too many requests at once")),
-    };
-    let asked = match read::whole(&node, connection, key, request).await {
+    let asked = match read::whole(node, connection, hold, key, head, upload).await {
         Ok(asked) => asked,
-        Err(error) => return shed(error),
+        Err(error) => return shed(node, endpoint, &error),
     };
-    let Ok(mut exchange) = Exchange::begin(&node, place, admitted, &asked) else {
-        return shed(ApiError::internal());
+    // Only now: a body that is still on its way takes no slot from anyone.
+    let Some(slot) = node.slots.take(hold.account().party, 1) else {
+        return shed(node, endpoint, &ApiError::too_many("too many requests at once"));
     };
-    match answer(&node, endpoint, &asked, &mut exchange).await {
+    hold.keep(slot);
+    let Ok(place) = node.journal.reserve() else {
+        return shed(node, endpoint, &ApiError::no_journal());
+    };
+    connection.prove();
+    let Ok(mut exchange) = Exchange::begin(node, place, Arc::clone(hold), &asked) else {
+        return shed(node, endpoint, &ApiError::internal());
+    };
+    match answer(node, endpoint, &asked, &mut exchange).await {
         Ok(answer) => answer.response(exchange),
         Err(error) => refuse(exchange, &error, endpoint),
     }
@@ -105,15 +159,19 @@ async fn answer(
         && let Some(name) = model.text().filter(|name| node.engine(name).is_none())
         && let Some(route) = node.upstreams.route(&name)
     {
+        let slot = node.upstream_slots.take(route.party, 1);
+        exchange.hold().keep(slot.ok_or_else(|| ApiError::too_many("too many requests to this provider at once"))?);
         let place = (name != route.model).then(|| model.place());
         let streams = request.member("stream").is_some_and(|stream| stream.source() == "true");
         return forwarded::answer(node, &route, endpoint, place, streams, asked, exchange).await;
     }
+    // The tree is many times larger than its text, and gone when the request has been read.
+    let tree = exchange.hold().account().take(read::tree_cost(&asked.body)).ok_or_else(ApiError::no_memory)?;
     let body = json::parse(&asked.body).map_err(wrong)?;
     match endpoint {
-        Endpoint::Chat => chat::answer(node, body, asked, exchange).await,
-        Endpoint::Completions => completions::answer(node, body, asked, exchange).await,
-        Endpoint::Embeddings => embeddings::answer(node, body, exchange).await,
+        Endpoint::Chat => chat::answer(node, (body, tree), asked, exchange).await,
+        Endpoint::Completions => completions::answer(node, (body, tree), asked, exchange).await,
+        Endpoint::Embeddings => embeddings::answer(node, (body, tree), exchange).await,
         Endpoint::Responses | Endpoint::Messages => Err(ApiError::no_model()),
     }
 }

@@ -1,26 +1,44 @@
-use bytes::{Bytes, BytesMut};
-use http::header::{CONTENT_ENCODING, CONTENT_LENGTH};
-use http::{Request, StatusCode};
-use http_body_util::BodyExt;
-use hyper::body::Incoming;
-use quoth_engine::Caller;
-use tokio::sync::OwnedSemaphorePermit;
-use tokio::time::timeout;
+//! A request as it is read: its head is checked, its body collected.
 
+use http::StatusCode;
+use http::header::{CONTENT_ENCODING, CONTENT_LENGTH};
+use http::request::Parts;
+use tokio::time::timeout_at;
+
+use bytes::Bytes;
+
+use super::upload::Upload;
 use super::{ApiError, caller};
 use crate::exchange::Asked;
+use crate::hold::{Collected, Hold};
 use crate::node::Node;
+use crate::pace::Pace;
+use crate::server::Connection;
 use crate::upstream::{self, Key};
 use crate::{clock, limits};
+
+/// What a request counts for before its body, bytes.
+pub(super) fn head_cost(head: &Parts) -> usize {
+    let target = head.uri.path_and_query().map_or(0, |target| target.as_str().len());
+    let fields = head.headers.iter().map(|(name, value)| name.as_str().len() + value.len());
+    limits::REQUEST_BYTES + target + fields.sum::<usize>()
+}
+
+/// What the tree of a JSON text counts for, bytes: each node follows one of these characters.
+pub(super) fn tree_cost(body: &[u8]) -> usize {
+    let nodes = body.iter().filter(|byte| matches!(byte, b',' | b'[' | b'{' | b':')).count();
+    body.len() + (1 + nodes) * limits::JSON_NODE_BYTES
+}
 
 /// Reads a request whole, within its limits.
 pub(super) async fn whole(
     node: &Node,
-    connection: Caller,
+    connection: &Connection,
+    hold: &Hold,
     key: Option<Key>,
-    request: Request<Incoming>,
+    head: Parts,
+    upload: &mut Upload,
 ) -> Result<Asked, ApiError> {
-    let (head, body) = request.into_parts();
     let caller = caller::read(&head.headers)?;
     if !head.headers.get_all(CONTENT_ENCODING).iter().all(|value| value == "identity") {
         let status = StatusCode::UNSUPPORTED_MEDIA_TYPE;
@@ -31,59 +49,33 @@ pub(super) async fn whole(
         return Err(ApiError::wrong(StatusCode::URI_TOO_LONG, "target_too_long", "the request-target is too long"));
     }
     let claimed = head.headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
-    let (body, memory) = match timeout(limits::BODY, collect(node, claimed.unwrap_or(0), body)).await {
-        Ok(collected) => collected?,
-        Err(_) => {
-            return Err(ApiError::wrong(StatusCode::REQUEST_TIMEOUT, "body_timeout", "the body came too slowly"));
-        }
-    };
+    let body = collect(node.limits.body_bytes, hold, claimed.unwrap_or(0), upload).await?;
     let method = head.method.as_str().into();
     let passed = upstream::passes(&head.headers);
-    Ok(Asked { method, target, body, caller, passed, key, connection, received: clock::millis(), _memory: memory })
+    let connection = connection.cache().clone();
+    Ok(Asked { method, target, body, caller, passed, key, connection, received: clock::millis() })
 }
 
-async fn collect(
-    node: &Node,
-    claimed: u64,
-    mut body: Incoming,
-) -> Result<(Bytes, Option<OwnedSemaphorePermit>), ApiError> {
-    let limit = node.limits.body_bytes;
-    let mut whole = BytesMut::new();
-    let mut memory: Option<OwnedSemaphorePermit> = None;
+async fn collect(limit: usize, hold: &Hold, claimed: u64, upload: &mut Upload) -> Result<Bytes, ApiError> {
     if claimed > limit as u64 {
-        return Err(too_long(limit, body).await);
+        return Err(too_long(limit));
     }
-    while let Some(frame) = body.frame().await {
-        let frame = frame.map_err(|_| ApiError::bad("body_broken", "the body broke off"))?;
-        // Trailers mean nothing here and are dropped unread.
-        let Ok(data) = frame.into_data() else { continue };
+    let (mut whole, mut pace) = (Collected::new(hold), Pace::default());
+    loop {
+        let piece = timeout_at(pace.deadline(), upload.piece()).await;
+        let piece = piece
+            .map_err(|_| ApiError::wrong(StatusCode::REQUEST_TIMEOUT, "body_timeout", "the body came too slowly"))?;
+        let Some(data) = piece else { return Ok(whole.finish()) };
+        let data = data.map_err(|_| ApiError::bad("body_broken", "the body broke off"))?;
         if data.len() > limit - whole.len() {
-            return Err(too_long(limit, body).await);
+            return Err(too_long(limit));
         }
-        let Some(permit) = node.memory_for(data.len()) else {
-            return Err(ApiError::unavailable("bodies_full", "too many request bodies at once"));
-        };
-        match &mut memory {
-            Some(memory) => memory.merge(permit),
-            None => memory = Some(permit),
-        }
-        whole.extend_from_slice(&data);
+        whole.append(&data).map_err(|_| ApiError::no_memory())?;
+        pace.moved(data.len());
     }
-    Ok((whole.freeze(), memory))
 }
 
-/// Reads and forgets a bounded rest: a socket that is closed on unread bytes would lose the answer.
-async fn too_long(limit: usize, mut body: Incoming) -> ApiError {
-    let rest = async {
-        let mut read = 0;
-        while let Some(Ok(frame)) = body.frame().await {
-            read += frame.data_ref().map_or(0, Bytes::len);
-            if read > limits::DISCARD_BYTES {
-                break;
-            }
-        }
-    };
-    let _ = timeout(limits::DISCARD, rest).await;
+fn too_long(limit: usize) -> ApiError {
     let message = format!("the body is longer than {limit} bytes");
     ApiError::wrong(StatusCode::PAYLOAD_TOO_LARGE, "body_too_long", message)
 }

@@ -1,13 +1,14 @@
 //! Where the operator's orders come in. They need no further protection: each is sealed and signed by itself.
 
 use bytes::Bytes;
-use http::{Method, Request, Response, StatusCode};
-use http_body_util::{BodyExt, Full, Limited};
-use hyper::body::Incoming;
+use http::request::Parts;
+use http::{Method, Response, StatusCode};
+use http_body_util::{BodyExt, Full};
 use serde_json::json;
 use tokio::time::timeout;
 
 use super::answer::whole;
+use super::upload::Upload;
 use super::{ApiError, Body};
 use crate::config::Api;
 use crate::limits;
@@ -17,10 +18,10 @@ use crate::secrets::{Described, SecretError};
 /// The path.
 pub(super) const PATH: &str = "/.well-known/quoth/secrets";
 
-pub(super) async fn answer(node: &Node, request: Request<Incoming>) -> Response<Body> {
-    let answer = match *request.method() {
+pub(super) async fn answer(node: &Node, head: &Parts, upload: &mut Upload) -> Response<Body> {
+    let answer = match head.method {
         Method::GET => Ok(list(node)),
-        Method::POST => take(node, request).await,
+        Method::POST => take(node, upload).await,
         _ => Err(ApiError::method("GET, POST")),
     };
     answer.unwrap_or_else(|error| error.response(Api::Openai))
@@ -36,16 +37,25 @@ fn list(node: &Node) -> Response<Body> {
     whole(json!({ "secrets": secrets }).to_string().into(), "application/json")
 }
 
-async fn take(node: &Node, request: Request<Incoming>) -> Result<Response<Body>, ApiError> {
-    let body = Limited::new(request.into_body(), limits::SECRET_BYTES).collect();
-    let order = match timeout(limits::BODY, body).await {
-        Ok(Ok(order)) => order.to_bytes(),
-        _ => return Err(refused(SecretError::Malformed)),
-    };
+async fn take(node: &Node, upload: &mut Upload) -> Result<Response<Body>, ApiError> {
+    let order = timeout(limits::STALL, order(upload)).await.ok().flatten();
+    let order = order.ok_or_else(|| refused(SecretError::Malformed))?;
     node.secrets.take(&node.digest(), &order).map_err(refused)?;
     let mut response = Response::new(Full::new(Bytes::new()).boxed_unsync());
     *response.status_mut() = StatusCode::NO_CONTENT;
     Ok(response)
+}
+
+/// The body, if it is short enough for an order.
+async fn order(upload: &mut Upload) -> Option<Vec<u8>> {
+    let mut order = Vec::new();
+    while let Some(piece) = upload.piece().await {
+        order.extend_from_slice(&piece.ok()?);
+        if order.len() > limits::SECRET_BYTES {
+            return None;
+        }
+    }
+    Some(order)
 }
 
 fn refused(error: SecretError) -> ApiError {

@@ -10,7 +10,7 @@ use quoth_attestation::statement::MAX_TEXT;
 use quoth_attestation::transcript::UpstreamDetails;
 
 use super::{Exchange, Work};
-use crate::limits;
+use crate::hold::Hold;
 use crate::upstream::{Forward, Peer, Route, Seen};
 
 /// An upstream execution as it goes.
@@ -30,7 +30,7 @@ pub(super) struct Forwarded {
     pub(super) usage: Option<Usage>,
     /// What came back, once it is known to be less than what was answered.
     received: Option<Received>,
-    /// The answer, for the details; none when it grew too long.
+    /// The answer, for the details; none when there was no memory for it.
     kept: Option<Vec<u8>>,
 }
 
@@ -112,13 +112,11 @@ impl Exchange {
 }
 
 impl Forwarded {
-    /// Remembers what was answered.
-    pub(super) fn keep(&mut self, bytes: &[u8]) {
-        if let Some(kept) = &mut self.kept {
-            kept.extend_from_slice(bytes);
-            if kept.len() > limits::DETAILS_BYTES {
-                self.kept = None;
-            }
+    /// Remembers what was answered, while there is memory for it.
+    pub(super) fn keep(&mut self, bytes: &[u8], hold: &Hold) {
+        match &mut self.kept {
+            Some(kept) if hold.grow(bytes.len()) => kept.extend_from_slice(bytes),
+            _ => self.kept = None,
         }
     }
 

@@ -23,7 +23,6 @@ use quoth_attestation::receipt::{self, Execution, Outcome, Receipt, Times, Usage
 use quoth_attestation::transcript::Details;
 use quoth_attestation::{Digest, record};
 use sha2::{Digest as _, Sha256};
-use tokio::sync::OwnedSemaphorePermit;
 
 pub use ledger::Ledger;
 pub use shelf::Shelf;
@@ -31,7 +30,7 @@ pub use stream::{End, Events, Streamed};
 
 use self::forwarded::Forwarded;
 use self::local::Run;
-use crate::callers::Admitted;
+use crate::hold::Hold;
 use crate::journal::Reservation;
 use crate::node::Node;
 use crate::upstream::Key;
@@ -77,16 +76,13 @@ pub struct Asked {
     pub connection: quoth_engine::Caller,
     /// When the body was read whole, milliseconds.
     pub received: u64,
-    /// The memory that the body takes.
-    pub _memory: Option<OwnedSemaphorePermit>,
 }
 
 /// An exchange in progress. Dropping it unfinished means that the caller went away.
 pub struct Exchange {
     node: Arc<Node>,
     open: Option<Open>,
-    /// Of its caller's requests at one time, one.
-    _admitted: Admitted,
+    hold: Arc<Hold>,
 }
 
 /// What an unfinished exchange has gathered.
@@ -130,12 +126,7 @@ impl Work {
 
 impl Exchange {
     /// Begins an exchange for a request that was read whole.
-    pub fn begin(
-        node: &Arc<Node>,
-        place: Reservation,
-        admitted: Admitted,
-        asked: &Asked,
-    ) -> Result<Self, EnclaveError> {
+    pub fn begin(node: &Arc<Node>, place: Reservation, hold: Arc<Hold>, asked: &Asked) -> Result<Self, EnclaveError> {
         let random = keys::random_of_many::<48>()?;
         let (mut opening, mut cti) = ([0; 32], [0; 16]);
         opening.copy_from_slice(&random[..32]);
@@ -166,7 +157,7 @@ impl Exchange {
             checkpoints: 0,
             last_checkpoint: None,
         };
-        Ok(Self { node: Arc::clone(node), open: Some(open), _admitted: admitted })
+        Ok(Self { node: Arc::clone(node), open: Some(open), hold })
     }
 
     /// The headers that every answer carries before its first body byte.
@@ -176,6 +167,11 @@ impl Exchange {
         put(headers, "quoth-cti", hex::encode(open.cti));
         headers.insert("quoth-node", self.node.digest_value());
         put(headers, "quoth-opening", BASE64_URL_SAFE_NO_PAD.encode(open.opening.as_bytes()));
+    }
+
+    /// What the node holds for the request.
+    pub fn hold(&self) -> &Arc<Hold> {
+        &self.hold
     }
 
     /// The request's id, hex.
@@ -190,7 +186,7 @@ impl Exchange {
         open.response.update(bytes);
         open.length += bytes.len() as u64;
         if let Some(Work::Upstream(forwarded)) = open.work.as_mut().filter(|_| open.caller.details) {
-            forwarded.keep(bytes);
+            forwarded.keep(bytes, &self.hold);
         }
     }
 
@@ -304,7 +300,8 @@ impl Exchange {
             parent: caller.parent,
         });
         if let Some(details) = details.filter(|_| caller.details) {
-            self.node.shelf.put(open.cti, opening.details_credential(), details.encode());
+            let party = self.hold.account().party;
+            self.node.shelf.put(party, open.cti, opening.details_credential(), details.encode());
         }
         Some(bytes)
     }

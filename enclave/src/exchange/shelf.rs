@@ -1,42 +1,59 @@
+//! Details of recent exchanges, for callers that asked for them: in memory, for ten minutes or one reading.
+
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use quoth_attestation::Digest;
 use zeroize::Zeroizing;
 
 use crate::limits;
+use crate::shares::{Party, Share, Shares};
 
-/// Details of recent exchanges, for callers that asked for them: in memory, for ten minutes or one reading.
-#[derive(Default)]
-pub struct Shelf(Mutex<HashMap<[u8; 16], Kept>>);
+/// The details that are kept. Each party has its share of places and bytes, and makes room at its own expense.
+pub struct Shelf {
+    places: Arc<Shares>,
+    bytes: Arc<Shares>,
+    kept: Mutex<HashMap<[u8; 16], Kept>>,
+}
 
 struct Kept {
+    party: Party,
     credential: Digest,
     details: Zeroizing<String>,
     since: Instant,
+    _shares: [Share; 2],
 }
 
 impl Shelf {
-    /// Keeps `details`; the oldest make room.
-    pub fn put(&self, cti: [u8; 16], credential: [u8; 32], details: String) {
-        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+    /// An empty one for `bytes` of details.
+    pub fn new(bytes: usize) -> Self {
+        Self { places: Shares::new(limits::DETAILS), bytes: Shares::new(bytes as u64), kept: Mutex::default() }
+    }
+
+    /// Keeps `details` for `party`, whose oldest make room. What finds no room even so is not kept.
+    pub fn put(&self, party: Party, cti: [u8; 16], credential: [u8; 32], details: String) {
+        let mut kept = self.lock();
         kept.retain(|_, kept| kept.since.elapsed() < limits::DETAILS_LIFE);
-        let held = |kept: &HashMap<_, Kept>| kept.values().map(|kept| kept.details.len()).sum::<usize>();
-        if details.len() > limits::DETAILS_BYTES {
-            return;
-        }
-        while kept.len() >= limits::DETAILS || held(&kept) + details.len() > limits::DETAILS_BYTES {
-            let oldest = kept.iter().min_by_key(|(_, kept)| kept.since).map(|(cti, _)| *cti);
-            oldest.map(|cti| kept.remove(&cti));
-        }
+        let shares = loop {
+            let place = self.places.take(party, 1);
+            let bytes = self.bytes.take(party, details.len() as u64);
+            if let (Some(place), Some(bytes)) = (place, bytes) {
+                break [place, bytes];
+            }
+            let own = kept.iter().filter(|(_, kept)| kept.party == party);
+            let Some(oldest) = own.min_by_key(|(_, kept)| kept.since).map(|(cti, _)| *cti) else { return };
+            kept.remove(&oldest);
+        };
         // Compared by digest, so that time tells nothing of the credential.
-        kept.insert(cti, Kept { credential: Digest::of(&credential), details: details.into(), since: Instant::now() });
+        let credential = Digest::of(&credential);
+        let entry = Kept { party, credential, details: details.into(), since: Instant::now(), _shares: shares };
+        kept.insert(cti, entry);
     }
 
     /// Takes the details away, if the credential opens them.
     pub fn take(&self, cti: &[u8; 16], credential: &[u8]) -> Option<Zeroizing<String>> {
-        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut kept = self.lock();
         let found = kept.get(cti)?;
         if found.since.elapsed() >= limits::DETAILS_LIFE {
             kept.remove(cti);
@@ -47,6 +64,10 @@ impl Shelf {
         }
         kept.remove(cti).map(|kept| kept.details)
     }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<[u8; 16], Kept>> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 #[cfg(test)]
@@ -55,22 +76,43 @@ mod tests {
 
     use super::*;
 
-    #[test]
-    fn one_reading_and_only_with_the_credential() {
-        let shelf = Shelf::default();
-        shelf.put([1; 16], [2; 32], "x".into());
-        assert_eq!(shelf.take(&[1; 16], &[3; 32]), None);
-        assert_eq!(shelf.take(&[1; 16], &[2; 32]).unwrap().as_str(), "x");
-        assert_eq!(shelf.take(&[1; 16], &[2; 32]), None);
+    const A: Party = Party::Connection(1);
+    const B: Party = Party::Connection(2);
+
+    fn cti(number: u64) -> [u8; 16] {
+        u128::from(number).to_be_bytes()
     }
 
     #[test]
-    fn it_is_bounded() {
-        let shelf = Shelf::default();
-        for index in 0..limits::DETAILS as u128 + 1 {
-            shelf.put(index.to_be_bytes(), [0; 32], String::new());
+    fn one_reading_and_only_with_the_credential() {
+        let shelf = Shelf::new(10);
+        shelf.put(A, [1; 16], [2; 32], "x".into());
+        assert_eq!(shelf.take(&[1; 16], &[3; 32]), None);
+        assert_eq!(shelf.take(&[1; 16], &[2; 32]).unwrap().as_str(), "x");
+        assert_eq!(shelf.take(&[1; 16], &[2; 32]), None);
+        assert_eq!((shelf.places.held(), shelf.bytes.held()), (0, 0));
+    }
+
+    #[test]
+    fn a_party_makes_room_at_its_own_expense() {
+        let shelf = Shelf::new(1 << 20);
+        shelf.put(B, cti(0), [0; 32], "kept".into());
+        for number in 1..=2 * limits::DETAILS {
+            shelf.put(A, cti(number), [0; 32], "x".into());
         }
-        assert_eq!(shelf.0.lock().unwrap().len(), limits::DETAILS);
-        assert_eq!(shelf.take(&0u128.to_be_bytes(), &[0; 32]), None);
+        assert!(shelf.places.held() < limits::DETAILS, "room is left for others");
+        assert!(shelf.take(&cti(1), &[0; 32]).is_none(), "its own oldest are gone");
+        assert!(shelf.take(&cti(2 * limits::DETAILS), &[0; 32]).is_some());
+        assert_eq!(shelf.take(&cti(0), &[0; 32]).unwrap().as_str(), "kept");
+    }
+
+    #[test]
+    fn bytes_are_bounded_too() {
+        let shelf = Shelf::new(16);
+        shelf.put(A, cti(1), [0; 32], "x".repeat(14));
+        shelf.put(A, cti(2), [0; 32], "x".repeat(15));
+        assert_eq!(shelf.take(&cti(2), &[0; 32]), None, "more than there is beside the reserve");
+        shelf.put(A, cti(3), [0; 32], "x".repeat(14));
+        assert!(shelf.take(&cti(3), &[0; 32]).is_some());
     }
 }

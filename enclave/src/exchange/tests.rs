@@ -13,9 +13,12 @@ use quoth_attestation::receipt::{Outcome, Receipt};
 use quoth_attestation::record::{Kind, Piece, Splitter};
 use tokio::sync::mpsc;
 
-use super::{Admitted, Asked, Caller, End, Events, Exchange, Streamed};
+use super::{Asked, Caller, End, Events, Exchange, Streamed};
+use crate::callers::Admitted;
 use crate::config::Config;
+use crate::hold::Hold;
 use crate::node::Node;
+use crate::shares::Party;
 use crate::tls;
 use crate::upstream::Upstreams;
 
@@ -47,9 +50,9 @@ fn begin(node: &Arc<Node>) -> Exchange {
         key: None,
         connection: quoth_engine::Caller::new(),
         received: crate::clock::millis(),
-        _memory: None,
     };
-    Exchange::begin(node, node.journal.reserve().unwrap(), Admitted::default(), &asked).unwrap()
+    let hold = Hold::new(node.account(Party::Connection(0)), Admitted::default(), 0).unwrap();
+    Exchange::begin(node, node.journal.reserve().unwrap(), hold, &asked).unwrap()
 }
 
 fn receipt_of(node: &Node, id: &str) -> Signed<Receipt> {

@@ -7,41 +7,36 @@ use quoth_link::journal::{ToEnclave, ToHost};
 use quoth_link::{Frame, Frames, Stream};
 use tokio::io::{AsyncWriteExt, split};
 
-use super::{Journal, NoRoom};
+use super::{Journal, Unavailable};
 use crate::limits::UNACKNOWLEDGED;
 
-fn journal(exchanges: usize) -> Arc<Journal> {
-    Arc::new(Journal::new([7; 16], vec![1], exchanges))
+fn journal() -> Arc<Journal> {
+    Arc::new(Journal::new([7; 16], vec![1]))
 }
 
 #[test]
 fn nothing_is_admitted_before_the_host_stores_receipts() {
-    let journal = journal(8);
-    assert_eq!(journal.reserve().err(), Some(NoRoom::Journal));
+    let journal = journal();
+    assert_eq!(journal.reserve().err(), Some(Unavailable));
     journal.attach();
     assert!(journal.reserve().is_ok());
 }
 
 #[test]
 fn places_end_at_their_limits() {
-    let journal = journal(2 * UNACKNOWLEDGED);
+    let journal = journal();
     journal.attach();
     let mut places: Vec<_> = (0..UNACKNOWLEDGED).map(|_| journal.reserve().unwrap()).collect();
-    assert_eq!(journal.reserve().err(), Some(NoRoom::Journal));
+    assert_eq!(journal.reserve().err(), Some(Unavailable));
     journal.append(places.pop().unwrap(), Bytes::from_static(b"0"));
-    assert_eq!(journal.reserve().err(), Some(NoRoom::Journal), "an unacknowledged receipt keeps its place");
+    assert_eq!(journal.reserve().err(), Some(Unavailable), "an unacknowledged receipt keeps its place");
     journal.acknowledge(0, Some(1)).unwrap();
     assert!(journal.reserve().is_ok());
-
-    let journal = self::journal(1);
-    journal.attach();
-    let _place = journal.reserve().unwrap();
-    assert_eq!(journal.reserve().err(), Some(NoRoom::Exchanges));
 }
 
 #[test]
 fn a_host_cannot_acknowledge_what_it_was_not_sent() {
-    let journal = journal(8);
+    let journal = journal();
     journal.attach();
     journal.append(journal.reserve().unwrap(), Bytes::from_static(b"0"));
     assert!(journal.acknowledge(0, Some(0)).is_err());
@@ -55,7 +50,7 @@ fn a_host_cannot_acknowledge_what_it_was_not_sent() {
 #[tokio::test]
 async fn a_host_that_repeats_itself_is_left() {
     for word in [ToEnclave::Welcome { next: 0 }, ToEnclave::Failed] {
-        let journal = journal(8);
+        let journal = journal();
         let (host, enclave) = Stream::pair().unwrap();
         let (_reader, mut writer) = split(host);
         writer.write_all(&ToEnclave::Welcome { next: 0 }.to_bytes()).await.unwrap();
@@ -70,7 +65,7 @@ async fn a_host_that_repeats_itself_is_left() {
 
 #[tokio::test]
 async fn what_was_not_acknowledged_is_sent_again() {
-    let journal = journal(8);
+    let journal = journal();
     journal.attach();
     for seq in 0..3u8 {
         journal.append(journal.reserve().unwrap(), Bytes::copy_from_slice(&[seq]));

@@ -26,6 +26,9 @@ pub enum UpstreamError {
     /// The body is longer than what is held.
     #[error("the provider's answer is too long")]
     TooLong,
+    /// The node has no memory left for the answer.
+    #[error("the node's memory for answers is used up")]
+    NoMemory,
     /// The body ended before the answer did.
     #[error("the provider's answer was cut")]
     Cut,
@@ -52,6 +55,7 @@ impl UpstreamError {
             Self::Encoded => "upstream_encoded",
             Self::Redirect => "upstream_redirect",
             Self::TooLong => "upstream_too_long",
+            Self::NoMemory => "memory_full",
             Self::Cut => "upstream_cut",
             Self::Malformed => "upstream_malformed",
             Self::Imitation => "upstream_imitation",

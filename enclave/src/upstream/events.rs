@@ -68,6 +68,11 @@ impl EventReader {
         Ok(None)
     }
 
+    /// Bytes of an event that is not whole yet.
+    pub fn buffered(&self) -> usize {
+        self.buffer.len()
+    }
+
     /// The provider has closed the stream: whether it had come to its end.
     pub fn finish(&self) -> Result<(), UpstreamError> {
         if self.ended { Ok(()) } else { Err(UpstreamError::Cut) }

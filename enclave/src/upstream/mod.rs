@@ -35,6 +35,7 @@ pub use seen::Seen;
 
 use crate::EnclaveError;
 use crate::config::{self, Api, Settings};
+use crate::shares::Party;
 use forward::Named;
 use pool::Pool;
 
@@ -55,6 +56,8 @@ pub struct Upstream {
 pub struct Route {
     /// The provider.
     pub upstream: Arc<Upstream>,
+    /// Whose share of the exchange slots requests to it use.
+    pub party: Party,
     /// The model that it is asked for.
     pub model: String,
 }
@@ -70,7 +73,8 @@ impl Upstreams {
     /// Where requests for `model` go; none when no provider has it.
     pub fn route(&self, model: &str) -> Option<Route> {
         let (index, model) = self.routes.find(model)?;
-        Some(Route { upstream: Arc::clone(self.all.get(index)?), model: model.into() })
+        let upstream = Arc::clone(self.all.get(index)?);
+        Some(Route { upstream, party: Party::Upstream(index), model: model.into() })
     }
 
     /// Names that can be asked for, patterns left out; each with its provider's.

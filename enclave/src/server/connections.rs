@@ -1,0 +1,332 @@
+//! The client connections that are open: how many there may be, and which one makes room for a new one.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use quoth_engine::Caller;
+use tokio::sync::Notify;
+use tokio::task::AbortHandle;
+use tokio::time::{Instant, sleep};
+
+use crate::limits;
+use crate::pace::Taking;
+use crate::shares::Party;
+
+/// All of them.
+pub(super) struct Connections {
+    most: usize,
+    most_unproven: usize,
+    open: Mutex<Open>,
+}
+
+#[derive(Default)]
+struct Open {
+    next: u64,
+    all: BTreeMap<u64, Arc<Connection>>,
+    /// Those that have shown no valid token and brought no whole request, oldest first.
+    unproven: BTreeSet<u64>,
+}
+
+/// One client connection.
+pub struct Connection {
+    number: u64,
+    cache: Caller,
+    connections: Arc<Connections>,
+    state: Mutex<State>,
+    evicted: Notify,
+}
+
+struct State {
+    proven: bool,
+    running: usize,
+    /// When its last request ended, or it was opened.
+    idle_since: Instant,
+    /// Requests whose answers the client may be taking.
+    watched: Vec<Watched>,
+    /// So many may be watched before those that have ended are looked for.
+    room: usize,
+}
+
+/// A request and its answer. `task` is what resets its stream over HTTP/2; over HTTP/1.1 there is the connection alone.
+struct Watched {
+    taking: Arc<Taking>,
+    task: Option<AbortHandle>,
+}
+
+impl Watched {
+    fn is_over(&self) -> bool {
+        self.task.as_ref().is_some_and(AbortHandle::is_finished) && !self.taking.is_waiting()
+    }
+}
+
+/// What becomes of a connection that was looked after.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum End {
+    /// It takes no new request, and ends with the last one that runs.
+    Graceful,
+    /// It ends now.
+    Now,
+}
+
+/// Keeps a connection among the open ones.
+pub(super) struct Entry(pub(super) Arc<Connection>);
+
+impl Connections {
+    /// At most `most`, of which one part in [`limits::UNPROVEN_PART`] may be unproven.
+    pub(super) fn new(most: usize) -> Arc<Self> {
+        let most_unproven = (most / limits::UNPROVEN_PART).max(1);
+        Arc::new(Self { most, most_unproven, open: Mutex::default() })
+    }
+
+    /// A new connection. Where there are too many, the oldest unproven one makes room, or the one that is idle for longest. None
+    /// when all are busy.
+    pub(super) fn enter(self: &Arc<Self>) -> Option<Entry> {
+        let mut open = self.lock();
+        if open.unproven.len() >= self.most_unproven || open.all.len() >= self.most {
+            let victim = open.unproven.first().copied().or_else(|| open.longest_idle())?;
+            open.unproven.remove(&victim);
+            open.all.remove(&victim).into_iter().for_each(|connection| connection.evicted.notify_one());
+        }
+        let number = open.next;
+        open.next += 1;
+        let connection = Arc::new(Connection::new(number, Arc::clone(self)));
+        open.all.insert(number, Arc::clone(&connection));
+        open.unproven.insert(number);
+        Some(Entry(connection))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Open> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Open {
+    fn longest_idle(&self) -> Option<u64> {
+        let idle = self.all.values().filter_map(|connection| Some((connection.lock().idle()?, connection.number)));
+        idle.max().map(|(_, number)| number)
+    }
+}
+
+impl Drop for Entry {
+    fn drop(&mut self) {
+        let mut open = self.0.connections.lock();
+        open.unproven.remove(&self.0.number);
+        open.all.remove(&self.0.number);
+    }
+}
+
+impl Connection {
+    fn new(number: u64, connections: Arc<Connections>) -> Self {
+        let state = State { proven: false, running: 0, idle_since: Instant::now(), watched: Vec::new(), room: ROOM };
+        Self { number, cache: Caller::new(), connections, state: Mutex::new(state), evicted: Notify::new() }
+    }
+
+    /// One that stands among no others.
+    #[cfg(test)]
+    pub(crate) fn alone() -> Arc<Self> {
+        Arc::new(Self::new(0, Connections::new(1)))
+    }
+
+    /// Whose shares its requests use where everyone may ask.
+    pub fn party(&self) -> Party {
+        Party::Connection(self.number)
+    }
+
+    /// Who shares computed beginnings of prompts: requests over this connection, and no others.
+    pub fn cache(&self) -> &Caller {
+        &self.cache
+    }
+
+    /// It has shown a valid token, or brought a whole request.
+    pub fn prove(&self) {
+        if !std::mem::replace(&mut self.lock().proven, true) {
+            self.connections.lock().unproven.remove(&self.number);
+        }
+    }
+
+    /// Watches how the client takes the answer of a request.
+    pub(super) fn watch(&self, taking: Arc<Taking>, task: Option<AbortHandle>) {
+        let mut state = self.lock();
+        if state.watched.len() >= state.room {
+            state.watched.retain(|watched| !watched.is_over());
+            // Twice as many as are left, so that looking costs each request a constant.
+            state.room = ROOM + 2 * state.watched.len();
+        }
+        state.watched.push(Watched { taking, task });
+    }
+
+    /// A request runs on it until the guard is dropped.
+    pub fn runs(self: &Arc<Self>) -> Running {
+        self.lock().running += 1;
+        Running(Arc::clone(self))
+    }
+
+    /// Waits until it has to make room for another.
+    pub(super) async fn evicted(&self) {
+        self.evicted.notified().await;
+    }
+
+    /// Looks after it until it should end.
+    pub(super) async fn upkeep(&self, born: Instant) -> End {
+        loop {
+            sleep(limits::UPKEEP).await;
+            if self.has_stalled() {
+                return End::Now;
+            }
+            let state = self.lock();
+            let patience = if state.proven { limits::IDLE } else { limits::IDLE_UNPROVEN };
+            if state.idle().is_some_and(|idle| idle >= patience) || born.elapsed() >= limits::CONNECTION_LIFE {
+                return End::Graceful;
+            }
+        }
+    }
+
+    /// Looks after one that takes no new request, until there is no reason to wait for it.
+    pub(super) async fn last_upkeep(&self) {
+        loop {
+            sleep(limits::UPKEEP).await;
+            if self.has_stalled() || self.lock().idle().is_some_and(|idle| idle >= limits::STALL) {
+                return;
+            }
+        }
+    }
+
+    /// Resets requests whose clients take nothing. True when only the end of the connection helps.
+    fn has_stalled(&self) -> bool {
+        let mut state = self.lock();
+        state.watched.retain(|watched| !watched.is_over());
+        let mut stalled = false;
+        for watched in state.watched.iter().filter(|watched| watched.taking.has_stalled()) {
+            match watched.task.as_ref().filter(|task| !task.is_finished()) {
+                Some(task) => task.abort(),
+                // What is left of the answer is in the connection's own buffers.
+                None => stalled = true,
+            }
+        }
+        stalled
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    /// For how long no request has run; none while one does.
+    fn idle(&self) -> Option<Duration> {
+        (self.running == 0).then(|| self.idle_since.elapsed())
+    }
+}
+
+/// Stands for a request that runs on a connection, until its answer has been handed on.
+pub struct Running(Arc<Connection>);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let mut state = self.0.lock();
+        state.running -= 1;
+        state.idle_since = Instant::now();
+    }
+}
+
+/// Requests that are watched before those that have ended are looked for.
+const ROOM: usize = 16;
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use std::future::pending;
+
+    use futures_util::FutureExt;
+    use tokio::time::advance;
+
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    fn is_evicted(connection: &Connection) -> bool {
+        connection.evicted().now_or_never().is_some()
+    }
+
+    #[tokio::test]
+    async fn the_oldest_unproven_connection_makes_room() {
+        let connections = Connections::new(8);
+        let [first, second] = [(); 2].map(|()| connections.enter().unwrap());
+        let third = connections.enter().unwrap();
+        assert!(is_evicted(&first.0) && !is_evicted(&second.0));
+        second.0.prove();
+        third.0.prove();
+        let [fourth, fifth] = [(); 2].map(|()| connections.enter().unwrap());
+        assert!(!is_evicted(&second.0) && !is_evicted(&third.0), "proven ones are not touched by new ones");
+        let _sixth = connections.enter().unwrap();
+        assert!(is_evicted(&fourth.0) && !is_evicted(&fifth.0));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn when_all_are_proven_the_longest_idle_one_makes_room_and_busy_ones_never() {
+        let connections = Connections::new(2);
+        let first = connections.enter().unwrap();
+        first.0.prove();
+        advance(SECOND).await;
+        let second = connections.enter().unwrap();
+        second.0.prove();
+        let running = second.0.runs();
+        let third = connections.enter().unwrap();
+        assert!(is_evicted(&first.0) && !is_evicted(&second.0));
+        third.0.prove();
+        let _busy = third.0.runs();
+        assert!(connections.enter().is_none());
+        drop(running);
+        assert!(connections.enter().is_some() && is_evicted(&second.0));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn idle_and_old_connections_end() {
+        for (proven, patience) in [(false, limits::IDLE_UNPROVEN), (true, limits::IDLE)] {
+            let entry = Connections::new(8).enter().unwrap();
+            if proven {
+                entry.0.prove();
+            }
+            let running = entry.0.runs();
+            advance(patience * 2).await;
+            drop(running);
+            let began = Instant::now();
+            assert_eq!(entry.0.upkeep(began).await, End::Graceful);
+            assert!((patience..patience + 2 * limits::UPKEEP).contains(&began.elapsed()), "{:?}", began.elapsed());
+        }
+        let entry = Connections::new(8).enter().unwrap();
+        let _running = entry.0.runs();
+        let born = Instant::now();
+        assert_eq!(entry.0.upkeep(born).await, End::Graceful);
+        assert!(born.elapsed() >= limits::CONNECTION_LIFE);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_answer_that_is_not_taken_is_reset_and_its_rest_ends_the_connection() {
+        let entry = Connections::new(8).enter().unwrap();
+        let (connection, taking) = (&entry.0, Arc::new(Taking::default()));
+        let _running = connection.runs();
+        let task = tokio::spawn(pending::<()>());
+        connection.watch(Arc::clone(&taking), Some(task.abort_handle()));
+        taking.offer(1);
+        advance(limits::STALL).await;
+        assert!(!connection.has_stalled(), "its stream alone is reset");
+        assert!(task.await.unwrap_err().is_cancelled());
+        assert_eq!(connection.upkeep(Instant::now()).await, End::Now, "what it left is in the connection's buffers");
+        taking.took_all();
+        assert!(!connection.has_stalled() && connection.lock().watched.is_empty());
+    }
+
+    #[tokio::test]
+    async fn what_is_over_is_forgotten() {
+        let entry = Connections::new(8).enter().unwrap();
+        for _ in 0..1000 {
+            let task = tokio::spawn(async {});
+            entry.0.watch(Arc::default(), Some(task.abort_handle()));
+            task.await.unwrap();
+            assert!(entry.0.lock().watched.len() <= ROOM);
+        }
+    }
+}
