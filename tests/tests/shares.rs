@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::future::join_all;
-use http::HeaderMap;
 use quoth_client::{Client, Options as Ask, access_token, token_hash};
 use quoth_fake_provider::{Behaviour, Options as Fake, Provider};
 use quoth_tests::{House, Http2, Node, bearer, proven_chat};
@@ -16,7 +15,7 @@ use tokio::time::{Instant, sleep};
 const STALL: Duration = Duration::from_secs(30);
 const SLACK: Duration = Duration::from_secs(30);
 
-const ANSWER: usize = 1 << 20;
+const ANSWER: u64 = 1 << 20;
 
 fn question() -> String {
     json!({ "model": "m-1", "messages": [{ "role": "user", "content": "one two" }] }).to_string()
@@ -56,7 +55,7 @@ async fn answers_that_are_not_taken_keep_their_slots_and_memory_until_the_client
             answers.push(answer.await.unwrap());
             assert_eq!(answers.last().unwrap().status(), 200);
         }
-        assert!(metric(&house.node, "quoth_memory_held_bytes") >= before + 4 * ANSWER as u64);
+        assert!(metric(&house.node, "quoth_memory_held_bytes") >= before + 4 * ANSWER);
         assert_eq!(metric(&house.node, "quoth_exchange_slots_held"), 4);
         let other = Http2::open(&house.node, 1 << 20).await.unwrap();
         let (answer, _) = other.post(Client::CHAT, &fields, Some(question().into())).await.unwrap();
@@ -64,12 +63,8 @@ async fn answers_that_are_not_taken_keep_their_slots_and_memory_until_the_client
 
         until("slots come back", || metric(&house.node, "quoth_exchange_slots_held") == 0).await;
         until("memory comes back", || metric(&house.node, "quoth_memory_held_bytes") <= before + (1 << 20)).await;
-        let headers = [
-            &bearer(house.provider.key()),
-            &HeaderMap::from_iter([("quoth-token".parse().unwrap(), token.parse().unwrap())]),
-        ];
-        let headers: HeaderMap =
-            headers.into_iter().flat_map(|map| map.iter().map(|(name, value)| (name.clone(), value.clone()))).collect();
+        let mut headers = bearer(house.provider.key());
+        headers.insert("quoth-token", token.parse().unwrap());
         house.ask(Client::CHAT, question(), Ask { headers, ..Ask::default() }).await.unwrap();
     }
 }

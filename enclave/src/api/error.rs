@@ -89,8 +89,11 @@ impl ApiError {
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "server_error", "engine_failed", "the engine failed")
     }
 
-    /// 502: the provider gave no answer that may be passed on.
+    /// 502: the provider gave no answer that may be passed on; 503 where the node has no memory for it.
     pub fn upstream(error: UpstreamError) -> Self {
+        if error == UpstreamError::NoMemory {
+            return Self { outcome: Outcome::UpstreamFailed, ..Self::no_memory() };
+        }
         let new = Self::new(StatusCode::BAD_GATEWAY, "server_error", error.code(), error.to_string());
         Self { outcome: Outcome::UpstreamFailed, ..new }
     }
