@@ -7,12 +7,12 @@ use ed25519_dalek::{Signer, SigningKey};
 use quoth_attestation::Digest;
 use quoth_attestation::binding::{Nonce, node_binding};
 use quoth_attestation::cbor::{self, Value};
-use quoth_attestation::checkpoint::Checkpoint;
+use quoth_attestation::checkpoint::{Checkpoint, Version};
 use quoth_attestation::commit::{Label, Opening, token_bytes};
 use quoth_attestation::cose::{KeyId, Payload, Possession, Signed};
 use quoth_attestation::evidence::Evidence;
 use quoth_attestation::measurement::{Pcr, pcr};
-use quoth_attestation::receipt::{Exchange, Execution, Level, Local, Outcome, Receipt, Times, Usage};
+use quoth_attestation::receipt::{Ending, Exchange, Execution, Level, Local, Outcome, Receipt, Times, Usage};
 use quoth_attestation::record::{self, Kind};
 use quoth_attestation::statement::{Clock, Keys, Model, Platform, Software, Statement};
 use quoth_attestation::transcript::{Details, LocalDetails};
@@ -208,6 +208,7 @@ impl Node {
                 response_length: body.len() as u64,
                 streamed,
                 outcome: if status == 200 { Outcome::Complete } else { Outcome::Refused },
+                ending: (streamed && status == 200).then_some(Ending::Terminal),
             },
             execution: (status == 200).then(|| {
                 Execution::Local(Local {
@@ -242,8 +243,9 @@ impl Node {
                 status: 200,
                 number: number as u64,
                 offset: body.len() as u64,
-                prefix: opening.commit(Label::Prefix, body.as_bytes()),
+                prefix: opening.commit(Label::PrefixAt(number as u64), body.as_bytes()),
                 prev,
+                version: Version::V2,
             };
             prev = Some(Digest::of(&checkpoint.encode()));
             wire += &record::encode(Kind::Checkpoint, &self.sign(checkpoint));
