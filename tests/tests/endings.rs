@@ -8,7 +8,6 @@ use quoth_tests::{House, bearer};
 use serde_json::json;
 
 const CHAT: &str = "/v1/chat/completions";
-const COMPLETIONS: &str = "/v1/completions";
 const RESPONSES: &str = "/v1/responses";
 const MESSAGES: &str = "/v1/messages";
 
@@ -60,7 +59,7 @@ async fn a_stream_that_sdks_read_to_its_end_is_whole() {
         (CHAT, format!("{CHUNK}{two}{FINISHED}{}", FINISHED.replace(":0", ":1")), "", "", Ending::FinishReason),
         (CHAT, format!("{CHUNK}{FINISHED}"), "", "data: [DONE]\n", Ending::FinishReason),
         (CHAT, format!("{CHUNK}{FINISHED}"), "", "data: [DONE]", Ending::FinishReason),
-        (COMPLETIONS, format!("{CHUNK}{FINISHED}: bye\n\n"), "", "", Ending::FinishReason),
+        (CHAT, format!("{CHUNK}{FINISHED}: bye\n\n"), "", "", Ending::FinishReason),
     ];
     for http1_only in [true, false] {
         for name in ["openai", "anthropic"] {
