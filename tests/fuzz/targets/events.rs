@@ -11,7 +11,7 @@ type Whole = (Vec<u8>, Vec<u8>, Result<Option<End>, UpstreamError>);
 
 fn read<'a>(parts: impl Iterator<Item = &'a [u8]>) -> Whole {
     let (mut reader, mut passed, mut last) = (EventReader::default(), Vec::new(), Vec::new());
-    let mut go = || -> Result<Option<End>, UpstreamError> {
+    let go = || -> Result<Option<End>, UpstreamError> {
         let mut parts = parts.fuse();
         let mut closed = false;
         while !closed {
