@@ -4,9 +4,37 @@ use alloc::vec::Vec;
 
 use crate::binding::Nonce;
 use crate::cbor::{self, Field, Map};
-use crate::commit::Commitment;
+use crate::commit::{Commitment, Label};
 use crate::cose::Payload;
 use crate::{Digest, FormatError};
+
+/// Which rules a stream follows: its checkpoints say so.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Version {
+    /// Before versions were written. One salt opens every prefix, and only terminal events wait for the receipt.
+    V1,
+    /// Each prefix has a salt of its own, errors wait for the receipt too, and the receipt says how the stream ended.
+    #[default]
+    V2,
+}
+
+impl Version {
+    /// Its number.
+    pub fn number(self) -> u64 {
+        match self {
+            Self::V1 => 1,
+            Self::V2 => 2,
+        }
+    }
+
+    /// The label of the prefix commitment in the checkpoint of that number.
+    pub fn prefix(self, number: u64) -> Label {
+        match self {
+            Self::V1 => Label::Prefix,
+            Self::V2 => Label::PrefixAt(number),
+        }
+    }
+}
 
 /// The claims of one checkpoint.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,6 +57,8 @@ pub struct Checkpoint {
     pub prefix: Commitment,
     /// Digest of the previous checkpoint's payload; absent in number 0.
     pub prev: Option<Digest>,
+    /// The same in every checkpoint of a stream.
+    pub version: Version,
 }
 
 impl Payload for Checkpoint {
@@ -45,7 +75,8 @@ impl Payload for Checkpoint {
             .with(6, self.number)
             .with(7, self.offset)
             .with(8, &self.prefix)
-            .with_some(9, self.prev.as_ref());
+            .with_some(9, self.prev.as_ref())
+            .with_some(10, (self.version != Version::V1).then_some(self.version.number()));
         cbor::encode(&map.build())
     }
 
@@ -60,6 +91,10 @@ impl Payload for Checkpoint {
             offset: fields.required(7, "offset").uint(),
             prefix: Commitment(fields.required(8, "prefix commitment").digest()),
             prev: fields.optional(9, "prev").map(Field::digest),
+            version: fields.optional(10, "version").map_or(Version::V1, |field| {
+                field.check(field.uint() == 2, "version", "2");
+                Version::V2
+            }),
         })?;
         match (checkpoint.number, &checkpoint.prev) {
             (0, None) | (1.., Some(_)) => Ok(checkpoint),

@@ -1,5 +1,7 @@
 //! Salted commitments: a published receipt reveals nothing about a short prompt (`SPEC.md` §5).
 
+use alloc::borrow::Cow;
+use alloc::format;
 use core::fmt;
 
 use hmac::{Hmac, KeyInit, Mac};
@@ -20,8 +22,10 @@ pub enum Label {
     Request,
     /// The response body as it left, Quoth's records removed.
     Response,
-    /// The response body up to a checkpoint.
+    /// The response body up to any checkpoint of [version 1](crate::checkpoint::Version::V1).
     Prefix,
+    /// The response body up to the checkpoint of that number.
+    PrefixAt(u64),
     /// The rendered prompt of a local execution.
     Prompt,
     /// The prompt's token ids, each four bytes, most significant first.
@@ -40,8 +44,9 @@ pub enum Label {
 
 impl Label {
     /// The label's bytes in salts and commitments.
-    pub fn name(self) -> &'static str {
-        match self {
+    pub fn name(self) -> Cow<'static, str> {
+        let name = match self {
+            Self::PrefixAt(number) => return format!("prefix/{number}").into(),
             Self::Request => "request",
             Self::Response => "response",
             Self::Prefix => "prefix",
@@ -52,7 +57,8 @@ impl Label {
             Self::UpstreamHead => "upstream-head",
             Self::UpstreamRequest => "upstream-request",
             Self::UpstreamResponse => "upstream-response",
-        }
+        };
+        name.into()
     }
 }
 

@@ -12,6 +12,7 @@
 //! | [`commit`] | salted commitments to requests, responses and their parts |
 //! | [`receipt`] | what one exchange was, signed |
 //! | [`checkpoint`] | how far a stream had come, signed while it runs |
+//! | [`events`] | where the events of a stream end, and which one ends it |
 //! | [`record`] | how checkpoints and receipts travel inside an event stream |
 //! | [`fields`] | header fields that pass to providers and back |
 //! | [`json`] | the JSON of transcripts |
@@ -34,6 +35,7 @@ pub mod commit;
 pub mod cose;
 mod digest;
 mod error;
+pub mod events;
 pub mod evidence;
 pub mod fields;
 pub mod json;

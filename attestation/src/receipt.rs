@@ -6,7 +6,7 @@ mod execution;
 
 use alloc::vec::Vec;
 
-pub use exchange::{Exchange, Outcome};
+pub use exchange::{Ending, Exchange, Outcome};
 pub use execution::{Credential, Execution, Local, MAX_RETRIES, TlsPeer, Upstream};
 
 use crate::binding::Nonce;

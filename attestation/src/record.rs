@@ -16,23 +16,6 @@ const PREFIX: &[u8] = b": quoth ";
 /// No line of a body may begin so: clients could take it for a record.
 const RESERVED: [&[u8]; 2] = [b":quoth", b": quoth"];
 
-/// Lines that make their event the last of a stream, field name and value.
-const TERMINAL: [(&[u8], &[u8]); 5] = [
-    (b"data", b"[DONE]"),
-    (b"event", b"message_stop"),
-    (b"event", b"response.completed"),
-    (b"event", b"response.failed"),
-    (b"event", b"response.incomplete"),
-];
-
-/// Whether the event that has this line, given without its end, is the last of a stream: the receipt comes before it.
-pub fn ends_stream(line: &[u8]) -> bool {
-    TERMINAL.iter().any(|(field, value)| {
-        let after = line.strip_prefix(*field).and_then(|rest| rest.strip_prefix(b":"));
-        after.is_some_and(|found| found.strip_prefix(b" ").unwrap_or(found) == *value)
-    })
-}
-
 /// What a record carries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {

@@ -128,6 +128,13 @@ pub const UPSTREAM_HEADERS: usize = 128;
 pub const UPSTREAM_BODY: usize = 16 << 20;
 /// One event of a provider's stream, bytes.
 pub const UPSTREAM_EVENT: usize = 16 << 20;
+/// JSON of a provider that is looked into at once, bytes: less than a millisecond. What is longer is left to a thread that
+/// may block.
+pub const UPSTREAM_JSON: usize = 128 * 1024;
+/// Choices of one answer that are followed to their ends.
+pub const UPSTREAM_CHOICES: usize = 256;
+/// So much after the end of a provider's stream is read and dropped, bytes, so that the connection can be used again.
+pub const UPSTREAM_AFTER_END: usize = 64 * 1024;
 /// A provider closes its stream so soon after the event that ends it, or is not waited for.
 pub const UPSTREAM_CLOSE: Duration = Duration::from_secs(2);
 /// A request is sent again so soon, unless the provider names another time.

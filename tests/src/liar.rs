@@ -1,7 +1,7 @@
 use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair};
 use quoth_attestation::Digest;
 use quoth_attestation::binding::node_binding;
-use quoth_attestation::checkpoint::Checkpoint;
+use quoth_attestation::checkpoint::{Checkpoint, Version};
 use quoth_attestation::commit::{Label, token_bytes};
 use quoth_attestation::cose::{KeyId, Payload, Possession, Signed};
 use quoth_attestation::evidence::Evidence;
@@ -64,8 +64,9 @@ impl Liar {
             status: told.response.status,
             number: 0,
             offset: 0,
-            prefix: opening.commit(Label::Prefix, b""),
+            prefix: opening.commit(Label::PrefixAt(0), b""),
             prev: None,
+            version: Version::V2,
         };
         told.checkpoints = claims.exchange.streamed.then(|| self.cose(checkpoint)).into_iter().collect();
         let quote = self.cose(Possession { binding: node_binding(&node, None) });

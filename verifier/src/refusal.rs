@@ -1,6 +1,7 @@
 use alloc::boxed::Box;
 use alloc::string::String;
 
+use quoth_attestation::events::Ambiguous;
 use quoth_attestation::statement::Platform;
 use quoth_attestation::{Digest, FormatError};
 
@@ -426,13 +427,21 @@ pub enum Refusal {
     /// The stream does not begin with checkpoint 0.
     #[error("the stream does not begin with a checkpoint")]
     StreamCheckpointMissing,
-    /// The terminal event came before the receipt.
-    #[error("the terminal event at byte {offset} comes before the receipt")]
+    /// An event that SDKs could take for different things.
+    #[error("the event that begins at byte {offset} is ambiguous: {reason}")]
+    StreamAmbiguous {
+        /// Body bytes before it.
+        offset: u64,
+        /// Why.
+        reason: Ambiguous,
+    },
+    /// The event that ends the stream came before the receipt.
+    #[error("the event that ends the stream, at byte {offset}, comes before the receipt")]
     StreamReceiptLate {
         /// Body bytes before its end.
         offset: u64,
     },
-    /// Something other than one terminal event follows the receipt, or anything at all the terminal event.
+    /// Something other than one event that ends the stream follows the receipt, or anything at all that event.
     #[error("at byte {offset} something follows the end")]
     StreamAfterEnd {
         /// Body bytes before it.
@@ -452,6 +461,14 @@ pub enum Refusal {
         expected: bool,
         /// What the receipt says.
         actual: bool,
+    },
+    /// The receipt does not say how a whole stream ended, or says it of a stream that did not end so.
+    #[error("the receipt says that the stream ended by {actual}, expected {expected}")]
+    ReceiptEnding {
+        /// What was found.
+        expected: &'static str,
+        /// What the receipt says.
+        actual: &'static str,
     },
     /// The receipt is of another request than the response head or the checkpoints.
     #[error("the receipt is of request {actual}, expected {expected}")]
@@ -553,6 +570,7 @@ impl Refusal {
             Self::ReceiptDetailsMismatch { .. } => "receipt.details_mismatch",
             Self::ReceiptDetailsUnexpected => "receipt.details_unexpected",
             Self::ReceiptStreamed { .. } => "receipt.streamed",
+            Self::ReceiptEnding { .. } => "receipt.ending",
             Self::ReceiptCti { .. } => "receipt.cti",
             Self::StreamSignature { .. } => "stream.signature",
             Self::StreamCheckpoint { .. } => "stream.checkpoint",
@@ -561,6 +579,7 @@ impl Refusal {
             Self::StreamCheckpointOffset { .. } => "stream.checkpoint_offset",
             Self::StreamPrefix { .. } => "stream.prefix",
             Self::StreamCheckpointMissing => "stream.checkpoint_missing",
+            Self::StreamAmbiguous { .. } => "stream.ambiguous",
             Self::StreamReceiptLate { .. } => "stream.receipt_late",
             Self::StreamAfterEnd { .. } => "stream.after_end",
             Self::StreamCut { .. } => "stream.cut",

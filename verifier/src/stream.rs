@@ -1,19 +1,18 @@
 //! Checks an event stream as it passes (`attestation/SPEC.md` §8 and §9).
 
 mod checkpoints;
-mod events;
-#[cfg(test)]
-mod tests;
 
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 
 pub(crate) use checkpoints::Checkpoints;
-use events::Events;
 use quoth_attestation::Digest;
 use quoth_attestation::binding::Nonce;
+use quoth_attestation::checkpoint::Version;
 use quoth_attestation::commit::{Label, Opening};
+use quoth_attestation::events::{End, Event, Scanner};
+use quoth_attestation::receipt::Ending;
 use quoth_attestation::record::{Kind, Piece, Splitter};
 use quoth_attestation::transcript::Request;
 use sha2::{Digest as _, Sha256};
@@ -37,9 +36,11 @@ pub struct StreamVerifier {
     length: u64,
     hasher: Sha256,
     checkpoints: Checkpoints,
-    events: Events,
-    /// The terminal event has passed.
-    ended: bool,
+    scanner: Scanner,
+    /// Body bytes up to the end of the last event that does not end the stream.
+    passable: u64,
+    /// The event that ends the stream has passed.
+    ended: Option<End>,
     receipt: Option<VerifiedReceipt>,
     refused: Option<Refusal>,
 }
@@ -67,8 +68,9 @@ impl StreamVerifier {
             splitter: Splitter::new(),
             length: 0,
             hasher: Sha256::new(),
-            events: Events::default(),
-            ended: false,
+            scanner: Scanner::default(),
+            passable: 0,
+            ended: None,
             receipt: None,
             refused: None,
         }
@@ -94,6 +96,12 @@ impl StreamVerifier {
         self.checkpoints.proven()
     }
 
+    /// Body bytes, from the start, that may be handed to an SDK before [`finish`](Self::finish): whole events, and none
+    /// that an SDK could take for the end.
+    pub fn passable(&self) -> u64 {
+        self.passable
+    }
+
     /// The stream has ended: is every byte of it what the node signed?
     ///
     /// # Errors
@@ -110,6 +118,7 @@ impl StreamVerifier {
             Some(receipt) if held.is_empty() && self.length >= receipt.claims().exchange.response_length => {
                 let digest = Digest(self.hasher.finalize().into());
                 let received = Received { status: self.status, length: self.length, digest };
+                check_ending(self.checkpoints.version(), self.ended, &receipt)?;
                 exchange::finish(receipt, self.request, &received, self.opening)
             }
             _ => Err(cut()),
@@ -131,13 +140,14 @@ impl StreamVerifier {
                         false => body.extend(bytes),
                     }
                 }
-                Piece::Record { offset, .. } if self.ended || self.receipt.is_some() => {
+                Piece::Record { offset, .. } if self.receipt.is_some() => {
                     return Err(Refusal::StreamAfterEnd { offset });
                 }
                 Piece::Record { kind: Kind::Checkpoint, bytes, offset } => {
-                    let prefix = Digest(self.hasher.clone().finalize().into());
-                    let prefix = self.opening.commit_digest(Label::Prefix, &prefix);
-                    self.checkpoints.next(&bytes, Some(offset), |_| Some(prefix))?;
+                    let digest = Digest(self.hasher.clone().finalize().into());
+                    let opening = &self.opening;
+                    let prefix = |label, _| Some(opening.commit_digest(label, &digest));
+                    self.checkpoints.next(&bytes, Some(offset), prefix)?;
                 }
                 Piece::Record { kind: Kind::Receipt, bytes, .. } => self.receipt(&bytes)?,
             }
@@ -150,20 +160,36 @@ impl StreamVerifier {
         if self.checkpoints.is_empty() {
             return Err(Refusal::StreamCheckpointMissing);
         }
-        for &byte in bytes {
-            if self.ended && !self.events.completes_line_end(byte) {
+        let mut rest = bytes;
+        while !rest.is_empty() {
+            // All that may follow the end is the LF of a CRLF whose CR has already ended the line.
+            if self.ended.is_some() && !(self.scanner.after_cr() && rest.starts_with(b"\n")) {
                 return Err(Refusal::StreamAfterEnd { offset: self.length });
             }
-            self.length += 1;
-            let offset = self.length;
-            match (self.events.push(byte), &self.receipt) {
-                (None, _) | (Some(events::End { terminal: false }), None) => {}
-                (Some(events::End { terminal: true }), Some(_)) => self.ended = true,
-                (Some(events::End { terminal: true }), None) => return Err(Refusal::StreamReceiptLate { offset }),
-                (Some(events::End { terminal: false }), Some(_)) => return Err(Refusal::StreamAfterEnd { offset }),
+            let allowed = if self.ended.is_some() { &rest[..1] } else { rest };
+            let ambiguous = |reason| Refusal::StreamAmbiguous { offset: self.passable, reason };
+            let (taken, event) = self.scanner.scan(allowed).map_err(ambiguous)?;
+            self.length += taken as u64;
+            rest = rest.get(taken..).unwrap_or_default();
+            if let Some(event) = event {
+                self.event(event)?;
             }
         }
         self.hasher.update(bytes);
+        Ok(())
+    }
+
+    /// An event has ended where the body ends now.
+    fn event(&mut self, event: Event) -> Result<(), Refusal> {
+        let offset = self.length;
+        // In version 1 errors wait for nothing.
+        let end = event.end.filter(|end| *end == End::Terminal || self.checkpoints.version() != Version::V1);
+        match (end, &self.receipt) {
+            (None, None) => self.passable = offset,
+            (Some(_), Some(_)) => self.ended = end,
+            (Some(_), None) => return Err(Refusal::StreamReceiptLate { offset }),
+            (None, Some(_)) => return Err(Refusal::StreamAfterEnd { offset }),
+        }
         Ok(())
     }
 
@@ -189,6 +215,42 @@ pub(crate) fn check_streamed(receipt: &VerifiedReceipt, cti: [u8; 16]) -> Result
     match claims.cti == cti {
         true => Ok(()),
         false => Err(Refusal::ReceiptCti { expected: hex::encode(cti), actual: hex::encode(claims.cti) }),
+    }
+}
+
+/// A saved stream ends as its receipt says.
+pub(crate) fn check_whole_stream(version: Version, body: &[u8], receipt: &VerifiedReceipt) -> Result<(), Refusal> {
+    let (mut scanner, mut offset, mut begin) = (Scanner::default(), 0, 0);
+    let mut found = None;
+    while version != Version::V1 && offset < body.len() {
+        let rest = body.get(offset..).unwrap_or_default();
+        if found.is_some() && !(scanner.after_cr() && rest == b"\n") {
+            return Err(Refusal::StreamAfterEnd { offset: offset as u64 });
+        }
+        let ambiguous = |reason| Refusal::StreamAmbiguous { offset: begin, reason };
+        let (taken, event) = scanner.scan(rest).map_err(ambiguous)?;
+        offset += taken;
+        if let Some(event) = event {
+            begin = offset as u64;
+            found = event.end;
+        }
+    }
+    check_ending(version, found, receipt)
+}
+
+/// A receipt says how its stream ended, since version 2, and `found` is what ended it.
+fn check_ending(version: Version, found: Option<End>, receipt: &VerifiedReceipt) -> Result<(), Refusal> {
+    let exchange = &receipt.claims().exchange;
+    let expected = match found {
+        _ if version == Version::V1 => None,
+        Some(End::Terminal) => Some(Ending::Terminal),
+        Some(End::Error) => None,
+        None => Some(Ending::FinishReason).filter(|_| exchange.outcome.is_whole()),
+    };
+    let named = |ending: Option<Ending>| ending.map_or("no sign of a whole answer", Ending::name);
+    match exchange.ending == expected {
+        true => Ok(()),
+        false => Err(Refusal::ReceiptEnding { expected: named(expected), actual: named(exchange.ending) }),
     }
 }
 

@@ -11,7 +11,7 @@ use quoth_attestation::statement::Statement;
 use quoth_attestation::transcript::Transcript;
 use sha2::{Digest as _, Sha256};
 
-use crate::stream::{Checkpoints, check_streamed};
+use crate::stream::{Checkpoints, check_streamed, check_whole_stream};
 use crate::{Refusal, Time, TimeChoice, VerifiedDetails, VerifiedExchange, VerifiedNode, VerifiedReceipt, Verifier};
 
 /// A saved exchange of which every byte is proven.
@@ -100,7 +100,8 @@ fn check_checkpoints(node: &VerifiedNode, transcript: &Transcript, receipt: &Ver
         (true, true) => Err(Refusal::StreamCheckpointMissing),
         (true, false) => {
             let checkpoints = verify_checkpoints(node, transcript)?;
-            check_streamed(receipt, checkpoints.cti().unwrap_or_default())
+            check_streamed(receipt, checkpoints.cti().unwrap_or_default())?;
+            check_whole_stream(checkpoints.version(), &transcript.response.body, receipt)
         }
     }
 }
@@ -113,11 +114,11 @@ fn verify_checkpoints(node: &VerifiedNode, transcript: &Transcript) -> Result<Ch
     // Offsets never go back, so the body is hashed once, however many checkpoints there are.
     let (mut hasher, mut hashed) = (Sha256::new(), 0);
     for cose in &transcript.checkpoints {
-        checkpoints.next(cose, None, |offset| {
+        checkpoints.next(cose, None, |label, offset| {
             let end = usize::try_from(offset).ok()?;
             hasher.update(body.get(hashed..end)?);
             hashed = end;
-            Some(opening.commit_digest(Label::Prefix, &Digest(hasher.clone().finalize().into())))
+            Some(opening.commit_digest(label, &Digest(hasher.clone().finalize().into())))
         })?;
     }
     Ok(checkpoints)

@@ -8,9 +8,10 @@ use std::sync::LazyLock;
 use proptest::prelude::*;
 use quoth_attestation::Digest;
 use quoth_attestation::binding::Nonce;
-use quoth_attestation::checkpoint::Checkpoint;
+use quoth_attestation::checkpoint::{Checkpoint, Version};
 use quoth_attestation::commit::{Label, Opening};
 use quoth_attestation::cose::Payload;
+use quoth_attestation::receipt::{Ending, Outcome};
 use quoth_attestation::record::{self, Kind};
 use quoth_attestation::statement::Platform;
 use quoth_verifier::{Refusal, StreamVerifier, VerifiedExchange, VerifiedNode};
@@ -51,11 +52,23 @@ fn verdict(wire: &str) -> &'static str {
 
 /// The body so far, a receipt for the whole of `body`, and `rest`, all after one checkpoint.
 fn ended(before: &str, body: &str, rest: &str) -> String {
+    ended_as(Version::V2, Some(Ending::Terminal), before, body, rest)
+}
+
+/// The same under a version's rules, with what the receipt says of the end: nothing, if the provider failed.
+fn ended_as(version: Version, ending: Option<Ending>, before: &str, body: &str, rest: &str) -> String {
     let node = &node().0;
     let mut stream = Stream::default();
-    stream.record(Kind::Checkpoint, node.sign(node.checkpoint(0, b"", None)));
+    let prefix = opening().commit(version.prefix(0), b"");
+    let checkpoint = Checkpoint { version, prefix, ..node.checkpoint(0, b"", None) };
+    stream.record(Kind::Checkpoint, node.sign(checkpoint));
     stream.text(before);
-    stream.record(Kind::Receipt, node.sign(node.claims(body.as_bytes(), true)));
+    let mut claims = node.claims(body.as_bytes(), true);
+    claims.exchange.ending = ending;
+    if version == Version::V2 && ending.is_none() {
+        claims.exchange.outcome = Outcome::UpstreamFailed;
+    }
+    stream.record(Kind::Receipt, node.sign(claims));
     stream.text(rest);
     stream.wire
 }
@@ -86,10 +99,104 @@ fn every_kind_of_terminal_event_ends_a_stream() {
         assert_eq!(verdict(&(ended(&before, &body, end) + &late)), "stream.after_end", "{end:?}");
         assert_eq!(verdict(&ended(&body, &body, "")), "stream.receipt_late", "{end:?}");
     }
-    // Without a terminal event the receipt stands at the end.
-    assert_eq!(verdict(&ended(&before, &before, "")), "proven");
+    // Without a terminal event the receipt stands at the end, and says so.
+    assert_eq!(verdict(&ended_as(Version::V2, Some(Ending::FinishReason), &before, &before, "")), "proven");
     assert_eq!(verdict(&ended(&before, &format!("{before}data: x\n\n"), "data: x\n\n")), "stream.after_end");
     assert_eq!(verdict(&ended(&before, &format!("{before}\n"), "\n")), "stream.after_end");
+}
+
+#[test]
+fn the_receipt_says_how_a_whole_stream_ended() {
+    let (before, error) = (event("hello"), "data: {\"error\":{\"message\":\"m\"}}\n\n");
+    let verdict =
+        |version, ending, rest: &str| verdict(&ended_as(version, ending, &before, &format!("{before}{rest}"), rest));
+    let (terminal, finish) = (Some(Ending::Terminal), Some(Ending::FinishReason));
+    for (ending, rest, expected) in [
+        (terminal, DONE, "proven"),
+        (finish, "", "proven"),
+        (None, error, "proven"),
+        (None, "", "proven"),
+        (terminal, "", "receipt.ending"),
+        (finish, DONE, "receipt.ending"),
+        (None, DONE, "receipt.ending"),
+        (terminal, error, "receipt.ending"),
+        (finish, error, "receipt.ending"),
+    ] {
+        assert_eq!(verdict(Version::V2, ending, rest), expected, "{ending:?} {rest:?}");
+    }
+    // Version 1 says nothing of it.
+    for (ending, rest, expected) in [
+        (None, DONE, "proven"),
+        (None, "", "proven"),
+        (None, error, "stream.after_end"),
+        (terminal, DONE, "receipt.ending"),
+        (finish, "", "receipt.ending"),
+    ] {
+        assert_eq!(verdict(Version::V1, ending, rest), expected, "version 1, {ending:?} {rest:?}");
+    }
+}
+
+#[test]
+fn nothing_that_an_sdk_takes_for_the_end_passes_before_the_receipt() {
+    let before = event("hello");
+    for end in [
+        "data: [DONE]\n\n",
+        "data: [DONE]x\n\n",
+        "data:  [DONE]\r\r",
+        "event: message_stop\n\n",
+        "data: {\"type\":\"message_stop\"}\n\n",
+        "data: {\"\\u0074ype\":\"response.comp\\u006ceted\"}\n\n",
+        "event: error\ndata: {}\n\n",
+        "data: {\"error\":{}}\n\n",
+    ] {
+        let body = format!("{before}{end}");
+        assert_eq!(verdict(&ended(&body, &body, "")), "stream.receipt_late", "{end:?}");
+        let wire = ended(&before, &body, end);
+        let ending = if end.contains("error") { None } else { Some(Ending::Terminal) };
+        let wire = if ending.is_none() { ended_as(Version::V2, None, &before, &body, end) } else { wire };
+        // However it is cut, all that may pass before the verdict is what came before the end.
+        for at in (0..=wire.len()).step_by(5) {
+            let mut verifier = verifier();
+            verifier.push(&wire.as_bytes()[..at]).unwrap();
+            verifier.push(&wire.as_bytes()[at..]).unwrap();
+            assert_eq!(verifier.passable(), before.len() as u64, "{end:?}");
+            assert_eq!(code(verifier.finish()), "proven", "{end:?}");
+        }
+    }
+    // Errors waited for nothing in version 1.
+    let body = format!("{before}data: {{\"error\":{{}}}}\n\n");
+    assert_eq!(verdict(&ended_as(Version::V1, None, &body, &body, "")), "proven");
+    let body = format!("{before}{DONE}");
+    assert_eq!(verdict(&ended_as(Version::V1, None, &body, &body, "")), "stream.receipt_late");
+}
+
+#[test]
+fn ambiguous_events_are_refused() {
+    for event in [
+        "event: message_delta\ndata: {\"type\":\"message_stop\"}\n\n",
+        "event: a\nevent: b\n\n",
+        "data: {\"type\":\"a\",\"type\":\"b\"}\n\n",
+        "data: 1\n\u{feff}data: [DONE]\n\n",
+    ] {
+        let before = format!("data: 1\n\n{event}");
+        for version in [Version::V1, Version::V2] {
+            let wire = ended_as(version, Some(Ending::Terminal), &before, &format!("{before}{DONE}"), DONE);
+            let (_, refused) = judge([wire.as_bytes()]);
+            assert!(matches!(refused, Err(Refusal::StreamAmbiguous { offset: 9, .. })), "{event:?}: {refused:?}");
+        }
+    }
+}
+
+#[test]
+fn only_whole_events_may_pass() {
+    let stream = honest();
+    let ends: Vec<_> = stream.body.match_indices("\n\n").map(|(at, _)| at as u64 + 2).collect();
+    for at in 0..stream.wire.len() {
+        let mut verifier = verifier();
+        let handed = verifier.push(&stream.wire.as_bytes()[..at]).unwrap().len() as u64;
+        let whole = ends[..ends.len() - 1].iter().rev().find(|end| **end <= handed);
+        assert_eq!(verifier.passable(), whole.copied().unwrap_or(0), "cut at {at}");
+    }
 }
 
 #[test]
@@ -152,6 +259,8 @@ fn checkpoints_stand_where_they_were_signed_for() {
     assert_eq!(second(&|checkpoint| checkpoint.nonce = Some(Nonce::new([1; 16]).unwrap())), "stream.checkpoint");
     assert_eq!(second(&|checkpoint| checkpoint.request.0.0[0] ^= 1), "stream.checkpoint");
     assert_eq!(second(&|checkpoint| checkpoint.status = 201), "stream.checkpoint");
+    assert_eq!(second(&|checkpoint| checkpoint.version = Version::V1), "stream.checkpoint");
+    assert_eq!(second(&|checkpoint| checkpoint.prefix = opening().commit(Label::Prefix, b"")), "stream.prefix");
     assert_eq!(second(&|checkpoint| checkpoint.number = 2), "stream.checkpoint_number");
     assert_eq!(second(&|checkpoint| checkpoint.prev = Some(Digest([0; 32]))), "stream.checkpoint_prev");
     assert_eq!(second(&|checkpoint| checkpoint.offset += 1), "stream.checkpoint_offset");
@@ -172,7 +281,11 @@ fn the_receipt_is_of_this_stream() {
         verdict(&stream.wire.replace(&honest_record, &record::encode(Kind::Receipt, &node.sign(claims))))
     };
     assert_eq!(receipt(&|_| {}), "proven");
-    assert_eq!(receipt(&|claims| claims.exchange.streamed = false), "receipt.streamed");
+    let whole = |claims: &mut quoth_attestation::receipt::Receipt| {
+        (claims.exchange.streamed, claims.exchange.ending) = (false, None);
+    };
+    assert_eq!(receipt(&whole), "receipt.streamed");
+    assert_eq!(receipt(&|claims| claims.exchange.streamed = false), "format.out_of_range");
     assert_eq!(receipt(&|claims| claims.cti = [6; 16]), "receipt.cti");
     assert_eq!(receipt(&|claims| claims.nonce = None), "receipt.nonce");
     assert_eq!(receipt(&|claims| claims.exchange.status = 500), "receipt.response_mismatch");

@@ -3,6 +3,7 @@
 
 mod support;
 
+use quoth_attestation::receipt::{Ending, Outcome};
 use quoth_attestation::statement::Platform;
 use quoth_attestation::transcript::Transcript;
 use quoth_verifier::{Details, Refusal, TimeChoice};
@@ -86,6 +87,60 @@ fn each_part_belongs_to_the_others() {
         }),
         "proven"
     );
+}
+
+#[test]
+fn transcripts_from_before_versions_were_written_hold() {
+    let saved = include_str!("transcript-version-1.json").trim_end();
+    let node = Node::new(Platform::None);
+    let judged = |text: &str| node.verifier().transcript(text.as_bytes(), TimeChoice::Archived);
+    let verified = judged(saved).unwrap();
+    assert_eq!(verified.exchange().receipt().claims().exchange.ending, None);
+    assert_eq!(verified.transcript().checkpoints.len(), 2);
+    let mut transcript = Transcript::decode(saved.as_bytes()).unwrap();
+    transcript.response.body.push(b'\n');
+    assert_eq!(code(judged(&transcript.encode())), "receipt.response_mismatch");
+    // Its parts do not go together with those of version 2.
+    let now = node.transcript();
+    transcript.response.body.pop();
+    let swapped = Transcript { checkpoints: now.checkpoints.clone(), ..transcript.clone() };
+    assert_eq!(code(judged(&swapped.encode())), "receipt.ending");
+    let swapped = Transcript { checkpoints: transcript.checkpoints, ..now };
+    assert_eq!(code(judged(&swapped.encode())), "receipt.ending");
+}
+
+#[test]
+fn a_saved_stream_ends_as_its_receipt_says() {
+    let node = Node::new(Platform::None);
+    let said = |body: &str, ending: Option<Ending>| {
+        bent(&node, |transcript| {
+            let mut claims = node.claims(body.as_bytes(), true);
+            claims.exchange.ending = ending;
+            if ending.is_none() {
+                claims.exchange.outcome = Outcome::UpstreamFailed;
+            }
+            transcript.receipt = Some(node.sign(claims));
+            transcript.response.body = body.into();
+            transcript.checkpoints.truncate(1);
+        })
+    };
+    let (before, error) = (event("hel"), "data: {\"error\":{}}\n\n");
+    for (end, ending, expected) in [
+        (DONE, Some(Ending::Terminal), "proven"),
+        ("data: [DONE]\r\n\r\n", Some(Ending::Terminal), "proven"),
+        ("", Some(Ending::FinishReason), "proven"),
+        (error, None, "proven"),
+        ("", None, "proven"),
+        (DONE, None, "receipt.ending"),
+        ("", Some(Ending::Terminal), "receipt.ending"),
+        (DONE, Some(Ending::FinishReason), "receipt.ending"),
+        (error, Some(Ending::Terminal), "receipt.ending"),
+        ("data: [DONE]\n\n\n", Some(Ending::Terminal), "stream.after_end"),
+        ("data: [DONE]\r\r\n\n", Some(Ending::Terminal), "stream.after_end"),
+        ("event: a\ndata: {\"type\":\"b\"}\n\ndata: [DONE]\n\n", Some(Ending::Terminal), "stream.ambiguous"),
+    ] {
+        assert_eq!(said(&format!("{before}{end}"), ending), expected, "{end:?} {ending:?}");
+    }
 }
 
 #[test]

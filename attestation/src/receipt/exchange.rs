@@ -28,6 +28,27 @@ pub struct Exchange {
     pub streamed: bool,
     /// How it ended.
     pub outcome: Outcome,
+    /// How a whole stream ended; absent in all else, and in receipts of streams whose checkpoints are of
+    /// [version 1](crate::checkpoint::Version::V1).
+    pub ending: Option<Ending>,
+}
+
+/// What told the node that a stream was whole.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// A terminal event, which follows the receipt.
+    Terminal,
+    /// A `finish_reason` for every choice, and a proper end of the HTTP body.
+    FinishReason,
+}
+
+impl Ending {
+    const NAMES: [(&'static str, Self); 2] = [("terminal", Self::Terminal), ("finish_reason", Self::FinishReason)];
+
+    /// The name in receipts.
+    pub fn name(self) -> &'static str {
+        name_of(&Self::NAMES, self)
+    }
 }
 
 /// How an exchange ended.
@@ -61,6 +82,11 @@ impl Outcome {
     pub fn name(self) -> &'static str {
         name_of(&Self::NAMES, self)
     }
+
+    /// Whether the whole answer was produced.
+    pub fn is_whole(self) -> bool {
+        matches!(self, Self::Complete | Self::Length)
+    }
 }
 
 impl Exchange {
@@ -74,6 +100,7 @@ impl Exchange {
             .with(6, self.response_length)
             .with(7, self.streamed)
             .with(8, self.outcome.name())
+            .with_some(9, self.ending.map(Ending::name))
             .build()
     }
 
@@ -87,8 +114,11 @@ impl Exchange {
             response_length: fields.required(6, "response length").uint(),
             streamed: fields.required(7, "streamed").boolean(),
             outcome: fields.required(8, "outcome").one_of(&Outcome::NAMES),
+            ending: fields.optional(9, "ending").map(|field| field.one_of(&Ending::NAMES)),
         });
         field.check((100..=999).contains(&exchange.status), "status", "100 to 999");
+        let may_say = exchange.streamed && exchange.outcome.is_whole();
+        field.check(exchange.ending.is_none() || may_say, "ending", "only of a stream that is whole");
         exchange
     }
 }

@@ -39,6 +39,7 @@ fn vectors() {
         ("receipt", support::sign(support::receipt()).bytes().to_vec()),
         ("receipt-payload-upstream", support::upstream_receipt().encode()),
         ("checkpoint", support::sign(support::checkpoint()).bytes().to_vec()),
+        ("checkpoint-version-1", support::sign(support::checkpoint_of_version_1()).bytes().to_vec()),
         ("possession", support::sign(support::possession()).bytes().to_vec()),
         ("secret-order", support::sign(support::order()).bytes().to_vec()),
         ("secret-aad", SecretOrder::aad(&support::node(), "openai", support::order().counter)),
@@ -85,6 +86,8 @@ fn every_label_has_a_salt_of_its_own() {
         Label::Request,
         Label::Response,
         Label::Prefix,
+        Label::PrefixAt(0),
+        Label::PrefixAt(1),
         Label::Prompt,
         Label::PromptTokens,
         Label::OutputTokens,
@@ -99,6 +102,8 @@ fn every_label_has_a_salt_of_its_own() {
     let other = Opening::new([0x10; 32]);
     assert!(!salts.contains(other.salt(Label::Request).as_bytes()));
     for label in labels {
-        assert!(PAGE.contains(&format!("`{}`", label.name())), "SPEC.md lacks the label {}", label.name());
+        let name = label.name();
+        let shown = if name.starts_with("prefix/") { "prefix/NUMBER" } else { &name };
+        assert!(PAGE.contains(&format!("`{shown}`")), "SPEC.md lacks the label {shown}");
     }
 }

@@ -2,11 +2,11 @@
 
 use ed25519_dalek::{Signer, SigningKey};
 use quoth_attestation::binding::{Nonce, node_binding};
-use quoth_attestation::checkpoint::Checkpoint;
+use quoth_attestation::checkpoint::{Checkpoint, Version};
 use quoth_attestation::commit::{Label, Opening, token_bytes};
 use quoth_attestation::cose::{KeyId, Payload, Possession, Signed};
 use quoth_attestation::evidence::Evidence;
-use quoth_attestation::receipt::{Exchange, Execution, Level, Local, Outcome, Receipt, Times, Usage};
+use quoth_attestation::receipt::{Ending, Exchange, Execution, Level, Local, Outcome, Receipt, Times, Usage};
 use quoth_attestation::secret::{Sealed, SecretOrder};
 use quoth_attestation::statement::{Clock, Keys, Model, Platform, Software, Statement, Upstream};
 use quoth_attestation::token::{TokenHash, token};
@@ -122,9 +122,15 @@ pub(crate) fn checkpoint() -> Checkpoint {
         status: 200,
         number: 0,
         offset: 0,
-        prefix: opening().commit(Label::Prefix, b""),
+        prefix: opening().commit(Label::PrefixAt(0), b""),
         prev: None,
+        version: Version::V2,
     }
+}
+
+/// As nodes signed them before versions were written.
+pub(crate) fn checkpoint_of_version_1() -> Checkpoint {
+    Checkpoint { prefix: opening().commit(Label::Prefix, b""), version: Version::V1, ..checkpoint() }
 }
 
 pub(crate) fn body() -> Vec<u8> {
@@ -151,6 +157,7 @@ pub(crate) fn receipt() -> Receipt {
             response_length: body().len() as u64,
             streamed: true,
             outcome: Outcome::Complete,
+            ending: Some(Ending::Terminal),
         },
         execution: Some(Execution::Local(Local {
             model: "tiny".into(),

@@ -1,5 +1,6 @@
 //! A request that a closed provider answers: passed on byte for byte, in both directions.
 
+use std::mem;
 use std::ops::Range;
 use std::time::Duration;
 
@@ -7,9 +8,11 @@ use bytes::{Bytes, BytesMut};
 use futures_util::future::join;
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE, RETRY_AFTER};
 use http::{Response, StatusCode};
+use quoth_attestation::events;
+use quoth_attestation::fields::is_event_stream;
 use quoth_attestation::receipt::{Credential, Outcome};
 use serde_json::Value;
-use tokio::task::yield_now;
+use tokio::task::{JoinHandle, spawn_blocking, yield_now};
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use super::ApiError;
@@ -111,19 +114,28 @@ async fn pass_on(
     }
     let headers = upstream::returns(&head.headers);
     let request_id = ["x-request-id", "request-id"].iter().find_map(|name| headers.get(*name)?.to_str().ok());
-    let media_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    if head.status == StatusCode::OK && media_type.split(';').next().map(str::trim) == Some("text/event-stream") {
+    // In the provider's own head: a second one would not be among those that pass.
+    let mut media_types = head.headers.get_all(CONTENT_TYPE).iter();
+    let media_type = media_types.next().and_then(|value| value.to_str().ok()).unwrap_or_default();
+    if media_types.next().is_some() {
+        return Err(UpstreamError::MediaType);
+    }
+    if head.status == StatusCode::OK && is_event_stream(media_type) {
         exchange.answers(request_id);
         let stream = Forwarded {
             body,
             lease: Some(lease),
             events: EventReader::default(),
             memory: exchange.hold().account().take(0).ok_or(UpstreamError::NoMemory)?,
+            seen: Seen::default(),
+            noting: None,
             api: endpoint,
             silence,
             deadline: Instant::now() + silence,
             failed: None,
             held: None,
+            after_end: 0,
+            closed: false,
         };
         return Ok(Answer::Forwarded(Box::new(stream), headers));
     }
@@ -131,7 +143,16 @@ async fn pass_on(
     lease.finish();
     exchange.answers(request_id);
     let mut seen = Seen::default();
-    seen.note(&body);
+    if body.len() <= limits::UPSTREAM_JSON {
+        seen.note(&body);
+    } else {
+        let body = body.clone();
+        let noting = spawn_blocking(move || {
+            seen.note(&body);
+            seen
+        });
+        seen = noting.await.unwrap_or_default();
+    }
     exchange.saw(&seen);
     let outcome = outcome(head.status, &seen);
     Ok(Answer::Whole { status: head.status, headers, body, outcome })
@@ -165,6 +186,10 @@ pub(super) struct Forwarded {
     events: EventReader,
     /// For what is buffered of an event.
     memory: Share,
+    /// What was seen of the answer.
+    seen: Seen,
+    /// A long event is being looked into, on a thread that may block.
+    noting: Option<JoinHandle<Seen>>,
     api: Endpoint,
     silence: Duration,
     /// When it has been silent for too long.
@@ -173,17 +198,21 @@ pub(super) struct Forwarded {
     failed: Option<UpstreamError>,
     /// The event that ends it.
     held: Option<Bytes>,
+    /// Bytes that came after that one, and were dropped.
+    after_end: usize,
+    /// The body has come to a proper end.
+    closed: bool,
 }
 
 impl Events for Forwarded {
     async fn next(&mut self, exchange: &mut Exchange, out: &mut BytesMut) -> Option<End> {
         if let Some(error) = self.failed.take() {
-            return Some(self.fail(error, exchange, out));
+            return Some(self.fail(error, exchange));
         }
         match self.read(out).await {
             Ok(false) => None,
             Ok(true) => Some(self.end(exchange)),
-            Err(error) if out.is_empty() => Some(self.fail(error, exchange, out)),
+            Err(error) if out.is_empty() => Some(self.fail(error, exchange)),
             Err(error) => {
                 self.failed = Some(error);
                 None
@@ -195,34 +224,79 @@ impl Events for Forwarded {
 impl Forwarded {
     /// Appends the next whole events; true at the end of the stream. Nothing is lost when its wait is given up.
     async fn read(&mut self, out: &mut BytesMut) -> Result<bool, UpstreamError> {
-        while out.is_empty() {
-            let piece = timeout_at(self.deadline, self.body.piece()).await;
-            let piece = match (piece, &self.held) {
-                (Ok(piece), _) => piece,
-                // It has said all that it had to say.
-                (Err(_), Some(_)) => return Ok(true),
-                (Err(_), None) => return Err(UpstreamError::Silent),
-            };
-            let Some(data) = piece else {
-                self.events.finish()?;
-                self.lease.take().into_iter().for_each(Lease::finish);
-                return Ok(true);
-            };
-            let data = data?;
-            self.deadline = Instant::now() + self.silence;
-            self.events.push(&data)?;
-            self.pay()?;
-            while let Some(Framed { bytes, terminal }) = self.events.event()? {
-                match terminal {
-                    true => {
+        loop {
+            while self.noting.is_none()
+                && let Some(Framed { bytes, end }) = self.events.event()?
+            {
+                self.note(&bytes);
+                match end {
+                    Some(_) => {
                         self.deadline = Instant::now() + limits::UPSTREAM_CLOSE;
                         self.held = Some(bytes);
                     }
-                    false => out.extend_from_slice(&bytes),
+                    None => out.extend_from_slice(&bytes),
                 }
             }
+            // From here on it waits, and may be given up: what is in `out` leaves first.
+            if !out.is_empty() {
+                return Ok(false);
+            }
+            if let Some(noting) = &mut self.noting {
+                self.seen = noting.await.unwrap_or_default();
+                self.noting = None;
+                continue;
+            }
+            if self.closed {
+                return self.is_whole();
+            }
+            if self.after_end > limits::UPSTREAM_AFTER_END {
+                return Ok(true);
+            }
+            match timeout_at(self.deadline, self.body.piece()).await {
+                Ok(Some(Ok(data))) => self.take(&data)?,
+                Ok(None) => {
+                    self.events.close();
+                    self.lease.take().into_iter().for_each(Lease::finish);
+                    self.closed = true;
+                }
+                // It has said all that it had to say.
+                _ if self.held.is_some() => return Ok(true),
+                Ok(Some(Err(error))) => return Err(error),
+                Err(_) => return Err(UpstreamError::Silent),
+            }
         }
-        Ok(false)
+    }
+
+    fn take(&mut self, data: &[u8]) -> Result<(), UpstreamError> {
+        if self.held.is_some() {
+            self.after_end += data.len();
+            return Ok(());
+        }
+        self.deadline = Instant::now() + self.silence;
+        self.events.push(data)?;
+        self.pay()
+    }
+
+    /// Takes note of an event.
+    fn note(&mut self, event: &Bytes) {
+        if event.len() <= limits::UPSTREAM_JSON {
+            return self.seen.note_event(event);
+        }
+        let (mut seen, event) = (mem::take(&mut self.seen), event.clone());
+        self.noting = Some(spawn_blocking(move || {
+            seen.note_event(&event);
+            seen
+        }));
+    }
+
+    /// The body has come to a proper end: true if the answer has, too. Clients drop an event without its blank line, and so
+    /// does this node.
+    fn is_whole(&self) -> Result<bool, UpstreamError> {
+        let choices = matches!(self.api, Endpoint::Chat | Endpoint::Completions);
+        match self.held.is_some() || (choices && self.seen.all_finished()) {
+            true => Ok(true),
+            false => Err(UpstreamError::Cut),
+        }
     }
 
     /// Pays for what is buffered of an event. What every stream may need is paid for with the request.
@@ -233,21 +307,25 @@ impl Forwarded {
     }
 
     fn end(&mut self, exchange: &mut Exchange) -> End {
-        exchange.saw(&self.events.seen);
-        let outcome = outcome(StatusCode::OK, &self.events.seen);
+        exchange.saw(&self.seen);
+        let outcome = match self.events.end() {
+            Some(events::End::Error) => Outcome::UpstreamFailed,
+            Some(events::End::Terminal) | None => outcome(StatusCode::OK, &self.seen),
+        };
         End { outcome, terminal: self.held.take().unwrap_or_default() }
     }
 
     /// Says so in the shape of the API, in an event that is this node's own.
-    fn fail(&mut self, error: UpstreamError, exchange: &mut Exchange, out: &mut BytesMut) -> End {
+    fn fail(&mut self, error: UpstreamError, exchange: &mut Exchange) -> End {
         self.lease = None;
-        exchange.saw(&self.events.seen);
+        exchange.saw(&self.seen);
         exchange.breaks_off();
-        let error = ApiError::upstream(error);
-        if self.api != Endpoint::Chat && self.api != Endpoint::Completions {
-            out.extend_from_slice(b"event: error\n");
-        }
-        out.extend_from_slice(&[b"data: ", &error.body(self.api.api())[..], b"\n\n"].concat());
-        End { outcome: Outcome::UpstreamFailed, terminal: Bytes::new() }
+        let body = ApiError::upstream(error).body(self.api.api());
+        let name = match self.api {
+            Endpoint::Chat | Endpoint::Completions => &b""[..],
+            _ => b"event: error\n",
+        };
+        let terminal = [name, b"data: ", &body, b"\n\n"].concat().into();
+        End { outcome: Outcome::UpstreamFailed, terminal }
     }
 }

@@ -205,8 +205,8 @@ impl Events for Stream {
                     return Some(self.end(reason, Counts::new(exchange.usage(), cached_tokens), out));
                 }
                 _ => {
-                    out.extend_from_slice(&[b"data: ", &ApiError::engine().body(Api::Openai)[..], b"\n\n"].concat());
-                    return Some(End { outcome: Outcome::EngineFailed, terminal: Bytes::new() });
+                    let terminal = [b"data: ", &ApiError::engine().body(Api::Openai)[..], b"\n\n"].concat().into();
+                    return Some(End { outcome: Outcome::EngineFailed, terminal });
                 }
             }
             if left == 0 {

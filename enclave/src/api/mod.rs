@@ -11,6 +11,7 @@ mod error;
 mod forwarded;
 mod generate;
 mod lookup;
+mod names;
 mod outgoing;
 mod read;
 mod secrets;
@@ -155,6 +156,7 @@ async fn answer(
     // What is read is what was hashed.
     let wrong = |error| ApiError::json(&error);
     let request = json::check(&asked.body).map_err(wrong)?;
+    names::check(request)?;
     if let Some(model) = request.member("model")
         && let Some(name) = model.text().filter(|name| node.engine(name).is_none())
         && let Some(route) = node.upstreams.route(&name)

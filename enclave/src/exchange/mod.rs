@@ -17,9 +17,9 @@ use bytes::Bytes;
 use http::HeaderMap;
 use http::header::HeaderValue;
 use quoth_attestation::binding::Nonce;
-use quoth_attestation::checkpoint::Checkpoint;
+use quoth_attestation::checkpoint::{Checkpoint, Version};
 use quoth_attestation::commit::{Commitment, Label, Opening};
-use quoth_attestation::receipt::{self, Execution, Outcome, Receipt, Times, Usage};
+use quoth_attestation::receipt::{self, Ending, Execution, Outcome, Receipt, Times, Usage};
 use quoth_attestation::transcript::Details;
 use quoth_attestation::{Digest, record};
 use sha2::{Digest as _, Sha256};
@@ -222,8 +222,9 @@ impl Exchange {
             status: open.status,
             number: open.checkpoints,
             offset: open.length,
-            prefix: open.opening.commit_digest(Label::Prefix, &prefix),
+            prefix: open.opening.commit_digest(Label::PrefixAt(open.checkpoints), &prefix),
             prev: open.last_checkpoint,
+            version: Version::V2,
         });
         open.checkpoints += 1;
         open.last_checkpoint = Some(signed.digest());
@@ -237,18 +238,19 @@ impl Exchange {
         if let Some(open) = &mut self.open {
             open.status = status;
         }
-        if let Some(receipt) = self.finish(outcome) {
+        if let Some(receipt) = self.finish(outcome, None) {
             put(headers, "quoth-receipt", BASE64_URL_SAFE_NO_PAD.encode(&receipt));
         }
     }
 
-    /// Ends a stream; returns the receipt's record.
-    pub fn end_stream(mut self, outcome: Outcome) -> String {
-        self.finish(outcome).map_or_else(String::new, |receipt| record::encode(record::Kind::Receipt, &receipt))
+    /// Ends a stream; returns the receipt's record. `ending`: how, if the answer is whole.
+    pub fn end_stream(mut self, outcome: Outcome, ending: Ending) -> String {
+        self.finish(outcome, Some(ending))
+            .map_or_else(String::new, |receipt| record::encode(record::Kind::Receipt, &receipt))
     }
 
     /// Issues the receipt, once.
-    fn finish(&mut self, outcome: Outcome) -> Option<Bytes> {
+    fn finish(&mut self, outcome: Outcome, ending: Option<Ending>) -> Option<Bytes> {
         let open = self.open.take()?;
         self.node.metrics.count(outcome);
         if let Some(usage) = open.work.as_ref().and_then(Work::usage) {
@@ -283,6 +285,7 @@ impl Exchange {
             response_length: open.length,
             streamed: open.streamed,
             outcome,
+            ending: ending.filter(|_| open.streamed && outcome.is_whole()),
         };
         let (node, level) = (self.node.digest(), self.node.level());
         let bytes = self.node.ledger.issue(place, open.cti, |seq, prev| Receipt {
@@ -312,10 +315,11 @@ impl Drop for Exchange {
         if let Some(open) = self.open.as_mut().filter(|open| !open.streamed) {
             open.status = NOBODY;
         }
-        self.finish(match std::thread::panicking() {
+        let outcome = match std::thread::panicking() {
             true => Outcome::EngineFailed,
             false => Outcome::ClientClosed,
-        });
+        };
+        self.finish(outcome, None);
     }
 }
 

@@ -1,5 +1,5 @@
 use bytes::{Bytes, BytesMut};
-use quoth_attestation::receipt::Outcome;
+use quoth_attestation::receipt::{Ending, Outcome};
 use tokio::time::{Instant, sleep_until};
 
 use super::Exchange;
@@ -16,12 +16,13 @@ pub trait Events: Send {
 pub struct End {
     /// The receipt's outcome.
     pub outcome: Outcome,
-    /// The terminal event; held back until the receipt, which covers it, has gone before. Empty when there is none.
+    /// The event that ends the stream, an error's too; held back until the receipt, which covers it, has gone before. Empty
+    /// when there is none.
     pub terminal: Bytes,
 }
 
 /// An event stream with its proofs: checkpoint 0 at once, another within a second of any byte, the receipt before the
-/// terminal event.
+/// event that ends it.
 pub struct Streamed<E> {
     /// Gone when the receipt is out.
     exchange: Option<Exchange>,
@@ -65,7 +66,8 @@ impl<E: Events> Streamed<E> {
             Some(End { outcome, terminal }) => {
                 exchange.wrote(&terminal);
                 let exchange = self.exchange.take()?;
-                out.extend_from_slice(exchange.end_stream(outcome).as_bytes());
+                let ending = if terminal.is_empty() { Ending::FinishReason } else { Ending::Terminal };
+                out.extend_from_slice(exchange.end_stream(outcome, ending).as_bytes());
                 out.extend_from_slice(&terminal);
             }
         }

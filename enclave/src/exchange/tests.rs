@@ -6,10 +6,11 @@ use std::time::Duration;
 use base64::prelude::{BASE64_URL_SAFE_NO_PAD, Engine as _};
 use bytes::{Bytes, BytesMut};
 use http::HeaderMap;
+use quoth_attestation::Digest;
 use quoth_attestation::checkpoint::Checkpoint;
 use quoth_attestation::commit::{Label, Opening};
 use quoth_attestation::cose::Signed;
-use quoth_attestation::receipt::{Outcome, Receipt};
+use quoth_attestation::receipt::{Ending, Outcome, Receipt};
 use quoth_attestation::record::{Kind, Piece, Splitter};
 use tokio::sync::mpsc;
 
@@ -174,6 +175,48 @@ fn a_checkpoint_that_was_signed_ahead_of_time_is_the_first() {
     });
     assert_eq!((first.claims().number, second.claims().number), (0, 1));
     assert_eq!(second.claims().prev, Some(first.digest()));
+}
+
+#[test]
+fn the_salt_of_one_checkpoint_opens_no_other() {
+    let mut exchange = begin(&node());
+    let mut headers = HeaderMap::new();
+    exchange.headers(&mut headers);
+    let opening = BASE64_URL_SAFE_NO_PAD.decode(headers["quoth-opening"].to_str().unwrap()).unwrap();
+    let opening = Opening::new(opening.try_into().unwrap());
+    let checkpoints = [exchange.streams(), exchange.checkpoint()].map(|record| {
+        let (mut splitter, mut pieces) = (Splitter::new(), Vec::new());
+        splitter.push(record.as_bytes(), &mut pieces).unwrap();
+        let [Piece::Record { bytes, .. }] = &pieces[..] else { panic!("{record}") };
+        Signed::<Checkpoint>::decode(bytes).unwrap().claims().clone()
+    });
+    let salt = opening.salt(Label::PrefixAt(0));
+    let opens = |number| salt.commit_digest(Label::PrefixAt(number), &Digest::of(b""));
+    assert_eq!(opens(0), checkpoints[0].prefix);
+    assert_ne!(opens(1), checkpoints[1].prefix);
+    assert_eq!(opening.commit(Label::PrefixAt(1), b""), checkpoints[1].prefix);
+}
+
+#[test]
+fn a_receipt_says_how_a_stream_ended_only_if_it_is_whole() {
+    let node = node();
+    let ending = |outcome, ending, streams: bool| {
+        let mut exchange = begin(&node);
+        let id = exchange.id();
+        if streams {
+            exchange.streams();
+        }
+        exchange.end_stream(outcome, ending);
+        receipt_of(&node, &id).claims().exchange.ending
+    };
+    for found in [Ending::Terminal, Ending::FinishReason] {
+        assert_eq!(ending(Outcome::Complete, found, true), Some(found));
+        assert_eq!(ending(Outcome::Length, found, true), Some(found));
+        for failed in [Outcome::UpstreamFailed, Outcome::EngineFailed, Outcome::ClientClosed] {
+            assert_eq!(ending(failed, found, true), None);
+        }
+        assert_eq!(ending(Outcome::Complete, found, false), None);
+    }
 }
 
 #[tokio::test]

@@ -38,9 +38,12 @@ pub enum UpstreamError {
     /// A comment that looks like a record of this node's.
     #[error("the provider's event stream imitates a record of this node")]
     Imitation,
-    /// Bytes after the event that ends the stream.
-    #[error("the provider's event stream goes on after its end")]
-    AfterEnd,
+    /// An event that clients could take for different things.
+    #[error("the provider's event stream has an event that clients could take for different things")]
+    Ambiguous,
+    /// More than one media type.
+    #[error("the provider's answer has more than one media type")]
+    MediaType,
 }
 
 impl UpstreamError {
@@ -59,7 +62,8 @@ impl UpstreamError {
             Self::Cut => "upstream_cut",
             Self::Malformed => "upstream_malformed",
             Self::Imitation => "upstream_imitation",
-            Self::AfterEnd => "upstream_after_end",
+            Self::Ambiguous => "upstream_ambiguous",
+            Self::MediaType => "upstream_media_type",
         }
     }
 }

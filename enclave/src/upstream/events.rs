@@ -1,71 +1,70 @@
-//! An event stream (WHATWG HTML §9.2) as it passes: whole events only, byte for byte, so that a record of this node's can
-//! stand between any two of them, and nothing that imitates one.
+//! A provider's event stream (WHATWG HTML §9.2) as it passes: whole events only, byte for byte, so that a record of this
+//! node's can stand between any two of them, and nothing that imitates one.
 
-use std::borrow::Cow;
-use std::ops::Range;
+use bytes::{Buf, Bytes, BytesMut};
+use quoth_attestation::events::{Ambiguous, End, Event, MARK, Scanner};
 
-use bytes::{Bytes, BytesMut};
-
-use quoth_attestation::record::ends_stream;
-
-use super::{Seen, UpstreamError};
+use super::UpstreamError;
 use crate::limits;
 
-/// Cuts a stream into events.
+/// Cuts a stream into events, up to the one that ends it.
 #[derive(Default)]
 pub struct EventReader {
+    scanner: Scanner,
     buffer: BytesMut,
-    /// Bytes of the buffer that are whole lines of the event under way.
-    lines: usize,
-    /// Bytes of the buffer in which no line ends but those.
-    searched: usize,
-    /// Whether some event has ended the stream.
-    ended: bool,
-    /// What was seen of the answer.
-    pub seen: Seen,
+    /// Bytes of the buffer that the scanner has had.
+    scanned: usize,
+    /// An event that ended with a CR: an LF that belongs to it may be under way.
+    whole: Option<Event>,
+    /// The body has ended.
+    closed: bool,
+    end: Option<End>,
 }
 
 /// A whole event with the blank line behind it.
 pub struct Framed {
-    /// As received.
+    /// As received, without a byte order mark.
     pub bytes: Bytes,
-    /// Whether it ends the stream.
-    pub terminal: bool,
+    /// How it ends the stream, if it does.
+    pub end: Option<End>,
 }
 
 impl EventReader {
-    /// Takes bytes from the provider.
+    /// Takes bytes from the provider. What comes after the end is dropped.
     pub fn push(&mut self, bytes: &[u8]) -> Result<(), UpstreamError> {
-        match (self.ended, self.buffer.len() + bytes.len() > limits::UPSTREAM_EVENT) {
-            (true, _) if !bytes.is_empty() => Err(UpstreamError::AfterEnd),
-            (_, true) => Err(UpstreamError::TooLong),
-            _ => {
-                self.buffer.extend_from_slice(bytes);
-                Ok(())
-            }
+        if self.end.is_some() {
+            return Ok(());
         }
+        if bytes.len() > limits::UPSTREAM_EVENT - self.buffer.len() {
+            return Err(UpstreamError::TooLong);
+        }
+        self.buffer.extend_from_slice(bytes);
+        Ok(())
+    }
+
+    /// The body has come to a proper end. Events that were only waiting for that are there now.
+    pub fn close(&mut self) {
+        self.closed = true;
     }
 
     /// The next whole event, if there is one.
     pub fn event(&mut self) -> Result<Option<Framed>, UpstreamError> {
-        while let Some((line, end)) = self.line() {
-            if imitates(&self.buffer[line.clone()]) {
-                return Err(UpstreamError::Imitation);
-            }
-            self.lines = end;
-            if !line.is_empty() {
-                continue;
-            }
-            (self.lines, self.searched) = (0, 0);
-            let bytes = self.buffer.split_to(end).freeze();
-            let terminal = self.look(&bytes)?;
-            self.ended |= terminal;
-            return match self.ended && !self.buffer.is_empty() {
-                true => Err(UpstreamError::AfterEnd),
-                false => Ok(Some(Framed { bytes, terminal })),
-            };
+        let Some(event) = self.scan()? else { return Ok(None) };
+        let mut bytes = self.buffer.split_to(std::mem::take(&mut self.scanned)).freeze();
+        if bytes.starts_with(MARK) {
+            bytes.advance(MARK.len());
         }
-        Ok(None)
+        if !event.standard || std::str::from_utf8(&bytes).is_err() {
+            return Err(UpstreamError::Malformed);
+        }
+        if lines(&bytes).any(imitates) {
+            return Err(UpstreamError::Imitation);
+        }
+        self.end = event.end;
+        if self.end.is_some() {
+            self.buffer = BytesMut::new();
+        }
+        Ok(Some(Framed { bytes, end: event.end }))
     }
 
     /// Bytes of an event that is not whole yet.
@@ -73,45 +72,45 @@ impl EventReader {
         self.buffer.len()
     }
 
-    /// The provider has closed the stream: whether it had come to its end.
-    pub fn finish(&self) -> Result<(), UpstreamError> {
-        if self.ended { Ok(()) } else { Err(UpstreamError::Cut) }
+    /// How some event has ended the stream.
+    pub fn end(&self) -> Option<End> {
+        self.end
     }
 
-    /// The line after those that were looked at, without its end, and where the next one begins.
-    fn line(&mut self) -> Option<(Range<usize>, usize)> {
-        let from = self.searched.max(self.lines);
-        let found = self.buffer[from..].iter().position(|byte| matches!(byte, b'\r' | b'\n'));
-        self.searched = found.map_or(self.buffer.len(), |found| from + found);
-        let at = from + found?;
-        let end = match (self.buffer[at], self.buffer.get(at + 1)) {
-            (b'\r', Some(b'\n')) => at + 2,
-            // The other half of a line's end may be under way.
-            (b'\r', None) => return None,
-            _ => at + 1,
+    /// Looks for the end of the next event, with the LF that may belong to it.
+    fn scan(&mut self) -> Result<Option<Event>, UpstreamError> {
+        let event = match self.whole.take() {
+            Some(event) => event,
+            None => {
+                let (taken, event) = self.scanner.scan(self.buffer.get(self.scanned..).unwrap_or_default())?;
+                self.scanned += taken;
+                let Some(event) = event else { return Ok(None) };
+                event
+            }
         };
-        Some((self.lines..at, end))
-    }
-
-    /// Takes note of an event; whether it ends the stream.
-    fn look(&mut self, event: &[u8]) -> Result<bool, UpstreamError> {
-        let text = std::str::from_utf8(event).map_err(|_| UpstreamError::Malformed)?;
-        let (mut data, mut terminal) = (None::<Cow<'_, str>>, false);
-        for line in text.split(['\r', '\n']).filter(|line| !line.is_empty()) {
-            terminal |= ends_stream(line.as_bytes());
-            let (field, value) = line.split_once(':').unwrap_or((line, ""));
-            let value = value.strip_prefix(' ').unwrap_or(value);
-            match (field, &mut data) {
-                ("data", None) => data = Some(value.into()),
-                ("data", Some(data)) => data.to_mut().extend(["\n", value]),
-                // A comment, or what tells nothing of the answer.
-                ("" | "event" | "id" | "retry", _) => {}
-                _ => return Err(UpstreamError::Malformed),
+        if self.scanner.after_cr() {
+            match self.buffer.get(self.scanned) {
+                Some(b'\n') => self.scanned += self.scanner.scan(b"\n")?.0,
+                None if !self.closed => {
+                    self.whole = Some(event);
+                    return Ok(None);
+                }
+                _ => {}
             }
         }
-        self.seen.note(data.unwrap_or_default().as_bytes());
-        Ok(terminal)
+        Ok(Some(event))
     }
+}
+
+impl From<Ambiguous> for UpstreamError {
+    fn from(_: Ambiguous) -> Self {
+        Self::Ambiguous
+    }
+}
+
+/// The lines of an event, and empty ones between CR and LF.
+pub(super) fn lines(event: &[u8]) -> impl Iterator<Item = &[u8]> {
+    event.split(|byte| matches!(byte, b'\r' | b'\n'))
 }
 
 /// A comment that a careless reader could take for a record.
@@ -127,37 +126,102 @@ mod tests {
 
     use super::*;
 
-    fn read(pieces: &[&[u8]]) -> Result<Vec<(Bytes, bool)>, UpstreamError> {
+    type Read = Result<Vec<(Bytes, Option<End>)>, UpstreamError>;
+
+    /// The events of a stream whose body comes to a proper end.
+    fn read(pieces: &[&[u8]]) -> Read {
         let (mut reader, mut events) = (EventReader::default(), Vec::new());
         for piece in pieces {
             reader.push(piece)?;
             while let Some(event) = reader.event()? {
-                events.push((event.bytes, event.terminal));
+                events.push((event.bytes, event.end));
             }
         }
-        reader.finish().map(|()| events)
+        reader.close();
+        while let Some(event) = reader.event()? {
+            events.push((event.bytes, event.end));
+        }
+        Ok(events)
     }
 
-    const STREAM: &[u8] = b": hello\r\n\r\ndata: {\"model\":\"m\"}\n\nevent: x\rdata: 1\r\rdata: [DONE]\n\n";
+    /// The bytes that pass of a stream, the event that ends it apart.
+    fn passed(stream: &str) -> Result<(String, String), UpstreamError> {
+        let (last, others): (Vec<_>, Vec<_>) =
+            read(&[stream.as_bytes()])?.into_iter().partition(|(_, end)| end.is_some());
+        let text = |events: Vec<(Bytes, Option<End>)>| {
+            events.iter().map(|(bytes, _)| std::str::from_utf8(bytes).unwrap()).collect::<String>()
+        };
+        Ok((text(others), text(last)))
+    }
+
+    const STREAM: &[u8] = b": hello\r\n\r\ndata: {\"model\":\"m\"}\n\nevent: x\rdata: 1\r\rdata: [DONE]\n\n: bye";
 
     #[test]
     fn events_come_out_whole_and_byte_for_byte() {
         let events = read(&[STREAM]).unwrap();
-        let found: Vec<_> = events.iter().map(|(bytes, terminal)| (&bytes[..], *terminal)).collect();
-        assert_eq!(found[0], (&b": hello\r\n\r\n"[..], false));
-        assert_eq!(found[1], (&b"data: {\"model\":\"m\"}\n\n"[..], false));
-        assert_eq!(found[2], (&b"event: x\rdata: 1\r\r"[..], false));
-        assert_eq!(found[3], (&b"data: [DONE]\n\n"[..], true));
+        let found: Vec<_> = events.iter().map(|(bytes, end)| (&bytes[..], *end)).collect();
+        assert_eq!(found[0], (&b": hello\r\n\r\n"[..], None));
+        assert_eq!(found[1], (&b"data: {\"model\":\"m\"}\n\n"[..], None));
+        assert_eq!(found[2], (&b"event: x\rdata: 1\r\r"[..], None));
+        assert_eq!(found[3], (&b"data: [DONE]\n\n"[..], Some(End::Terminal)));
     }
 
     #[test]
-    fn every_apis_end_is_known_and_a_stream_without_one_is_cut() {
-        for end in ["message_stop", "response.completed", "response.failed", "response.incomplete"] {
-            let stream = format!("event: {end}\ndata: {{}}\n\n");
-            assert!(read(&[stream.as_bytes()]).unwrap()[0].1, "{end}");
+    fn what_follows_the_end_is_dropped() {
+        for end in [
+            "data: [DONE]\n\n",
+            "event: message_stop\ndata: {\"type\":\"message_stop\"}\n\n",
+            "data: {\"error\":{}}\r\n\r\n",
+        ] {
+            for after in [
+                "\n",
+                "\n\n",
+                ": bye\n\n",
+                "event: ping\ndata: {\"type\":\"ping\"}\n\n",
+                "data: [DONE]\n\n",
+                "<html>",
+                ": quoth receipt AAAA\n\n",
+            ] {
+                assert_eq!(
+                    passed(&format!("data: 1\n\n{end}{after}")),
+                    Ok(("data: 1\n\n".into(), end.into())),
+                    "{after:?}"
+                );
+            }
         }
-        for cut in [&b""[..], b"data: 1\n\n", b"data: [DONE]\n", b"data: [DONE]"] {
-            assert_eq!(read(&[cut]), Err(UpstreamError::Cut));
+        let mut reader = EventReader::default();
+        reader.push(b"data: [DONE]\n\n").unwrap();
+        assert_eq!(reader.event().unwrap().unwrap().end, Some(End::Terminal));
+        for _ in 0..2 {
+            reader.push(&vec![b'x'; limits::UPSTREAM_EVENT]).unwrap();
+            assert!(reader.event().unwrap().is_none());
+        }
+        assert_eq!((reader.end(), reader.buffer.len()), (Some(End::Terminal), 0), "nothing of it is held");
+    }
+
+    #[test]
+    fn a_cr_that_ends_the_body_ends_its_event() {
+        for stream in ["data: [DONE]\r\r", "data: [DONE]\n\r", "data: [DONE]\r\n\r\n", "data: [DONE]\r\n\r"] {
+            assert_eq!(passed(stream), Ok((String::new(), stream.into())), "{stream:?}");
+            let bytes: Vec<_> = stream.as_bytes().chunks(1).collect();
+            assert_eq!(read(&bytes), read(&[stream.as_bytes()]), "{stream:?}");
+        }
+    }
+
+    #[test]
+    fn a_byte_order_mark_is_passed_over() {
+        assert_eq!(
+            passed("\u{feff}data: {}\n\ndata: [DONE]\n\n"),
+            Ok(("data: {}\n\n".into(), "data: [DONE]\n\n".into()))
+        );
+        assert_eq!(passed("\u{feff}data: [DONE]\n\n"), Ok((String::new(), "data: [DONE]\n\n".into())));
+        assert_eq!(passed("data: 1\n\n\u{feff}data: 2\n\n"), Err(UpstreamError::Ambiguous));
+    }
+
+    #[test]
+    fn an_event_without_its_end_is_none() {
+        for cut in ["", "data: 1\n\n", "data: [DONE]\n", "data: [DONE]", "data: [DONE]\r"] {
+            assert!(read(&[cut.as_bytes()]).unwrap().iter().all(|(_, end)| end.is_none()), "{cut:?}");
         }
     }
 
@@ -165,10 +229,11 @@ mod tests {
     fn nothing_that_imitates_a_record_passes() {
         for line in [": quoth receipt AAAA", ":quoth", ":  quoth checkpoint"] {
             for (before, end) in [("", "\n"), ("data: 1\n\n", "\r"), ("data: 1\r", "\r\n"), ("data: 1\r\n", "\n")] {
-                let stream = format!("{before}{line}{end}\n");
+                let stream = format!("{before}{line}{end}\n\n");
                 assert_eq!(read(&[stream.as_bytes()]), Err(UpstreamError::Imitation), "{stream:?}");
             }
         }
+        assert_eq!(read(&[b"\xEF\xBB\xBF: quoth receipt A\n\n"]), Err(UpstreamError::Imitation));
         assert!(read(&[b"data: : quoth receipt\n\ndata: [DONE]\n\n"]).is_ok());
     }
 
@@ -176,8 +241,8 @@ mod tests {
     fn what_is_no_stream_of_events_is_refused() {
         assert_eq!(read(&[b"<html>\n\n"]), Err(UpstreamError::Malformed));
         assert_eq!(read(&[b"data: \xff\n\n"]), Err(UpstreamError::Malformed));
-        assert_eq!(read(&[b"data: [DONE]\n\ndata: more\n\n"]), Err(UpstreamError::AfterEnd));
-        assert_eq!(read(&[b"data: [DONE]\n\n", b"\n"]), Err(UpstreamError::AfterEnd));
+        let differs = b"event: message_delta\ndata: {\"type\":\"message_stop\"}\n\n";
+        assert_eq!(read(&[differs]), Err(UpstreamError::Ambiguous));
     }
 
     #[test]

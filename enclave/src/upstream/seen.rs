@@ -1,8 +1,16 @@
 //! What a provider says of its answer: model, token counts, why it ended. Its word, not the node's.
+//!
+//! An answer is read once to check it and a bounded number of times to look into it, however it is nested.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
 
 use quoth_attestation::receipt::Usage;
 use quoth_attestation::statement::MAX_TEXT;
 use quoth_engine::json::{self, Raw};
+
+use super::events::lines;
+use crate::limits;
 
 /// What was seen of an answer so far.
 #[derive(Default)]
@@ -13,6 +21,13 @@ pub struct Seen {
     pub usage: Option<Usage>,
     /// Whether a token limit ended it.
     pub limited: bool,
+    /// The choices of a chat or completion, and whether each has said why it ended.
+    choices: BTreeMap<u64, bool>,
+    /// There are more choices than are kept.
+    too_many: bool,
+    /// Bytes of the values that were looked into.
+    #[cfg(test)]
+    looked_into: usize,
 }
 
 /// What the APIs call it when a token limit ended an answer.
@@ -21,27 +36,59 @@ const LIMITS: [&str; 3] = ["length", "max_tokens", "max_output_tokens"];
 impl Seen {
     /// Takes note of an object, a whole answer or an event's; what is none says nothing.
     pub fn note(&mut self, body: &[u8]) {
-        if let Ok(object) = json::check(body) {
-            self.object(object);
+        let Ok(object) = json::check(body) else { return };
+        for (name, value) in self.members(object) {
+            match &*name {
+                // Of Anthropic's `message_start`, and of OpenAI's `response.created` and others. They are not nested.
+                "message" | "response" => {
+                    self.members(value).for_each(|(name, value)| self.member(&name, value));
+                }
+                name => self.member(name, value),
+            }
         }
     }
 
-    /// The parts of any of the APIs' objects that matter here; everything else is passed over.
-    fn object(&mut self, object: Raw<'_>) {
-        for (name, value) in object.members() {
-            match &*name {
-                "model" => self.named(value),
-                "usage" => self.counted(value),
-                "choices" => value.elements().for_each(|choice| self.ended(choice.member("finish_reason"))),
-                "stop_reason" => self.ended(Some(value)),
-                "incomplete_details" => self.ended(value.member("reason")),
-                // Of Anthropic's `message_delta`.
-                "delta" => self.ended(value.member("stop_reason")),
-                // Of Anthropic's `message_start`, and of OpenAI's `response.created` and others.
-                "message" | "response" => self.object(value),
-                _ => {}
+    /// Takes note of the data of an event.
+    pub fn note_event(&mut self, event: &[u8]) {
+        let mut data = None::<Cow<'_, [u8]>>;
+        for line in lines(event).filter_map(|line| line.strip_prefix(b"data:")) {
+            let line = line.strip_prefix(b" ").unwrap_or(line);
+            match &mut data {
+                None => data = Some(line.into()),
+                Some(data) => {
+                    data.to_mut().push(b'\n');
+                    data.to_mut().extend_from_slice(line);
+                }
             }
         }
+        self.note(&data.unwrap_or_default());
+    }
+
+    /// Whether every choice has said why it ended, and there is one.
+    pub fn all_finished(&self) -> bool {
+        !self.choices.is_empty() && !self.too_many && self.choices.values().all(|finished| *finished)
+    }
+
+    /// A part of any of the APIs' objects, if it matters here.
+    fn member(&mut self, name: &str, value: Raw<'_>) {
+        match name {
+            "model" => self.named(value),
+            "usage" => self.counted(value),
+            "choices" => value.elements().for_each(|choice| self.choice(choice)),
+            "stop_reason" => self.ended(value),
+            // Of Anthropic's `message_delta`.
+            "delta" => self.ended_by(value, "stop_reason"),
+            "incomplete_details" => self.ended_by(value, "reason"),
+            _ => {}
+        }
+    }
+
+    fn members<'a>(&mut self, object: Raw<'a>) -> impl Iterator<Item = (Cow<'a, str>, Raw<'a>)> + use<'a> {
+        #[cfg(test)]
+        {
+            self.looked_into += object.source().len();
+        }
+        object.members()
     }
 
     fn named(&mut self, model: Raw<'_>) {
@@ -51,7 +98,7 @@ impl Seen {
     }
 
     fn counted(&mut self, counts: Raw<'_>) {
-        for (name, value) in counts.members() {
+        for (name, value) in self.members(counts) {
             let usage = self.usage.unwrap_or(Usage { prompt: 0, completion: 0 });
             let Some(count) = value.number() else { continue };
             match &*name {
@@ -62,9 +109,33 @@ impl Seen {
         }
     }
 
-    fn ended(&mut self, reason: Option<Raw<'_>>) {
-        let reason = reason.and_then(Raw::text);
-        self.limited |= reason.is_some_and(|reason| LIMITS.contains(&&*reason));
+    fn choice(&mut self, choice: Raw<'_>) {
+        let (mut index, mut finished) = (0, false);
+        for (name, value) in self.members(choice) {
+            match &*name {
+                "index" => index = value.number().unwrap_or(0),
+                "finish_reason" => {
+                    finished = value.text().is_some_and(|reason| !reason.is_empty());
+                    self.ended(value);
+                }
+                _ => {}
+            }
+        }
+        if self.choices.len() < limits::UPSTREAM_CHOICES || self.choices.contains_key(&index) {
+            *self.choices.entry(index).or_default() |= finished;
+        } else {
+            self.too_many = true;
+        }
+    }
+
+    fn ended_by(&mut self, object: Raw<'_>, member: &str) {
+        for (_, reason) in self.members(object).filter(|(name, _)| name == member) {
+            self.ended(reason);
+        }
+    }
+
+    fn ended(&mut self, reason: Raw<'_>) {
+        self.limited |= reason.text().is_some_and(|reason| LIMITS.contains(&&*reason));
     }
 }
 
@@ -102,6 +173,51 @@ mod tests {
             r#"{"type":"response.incomplete","response":{"model":"r","usage":{"input_tokens":1,"output_tokens":2},"incomplete_details":{"reason":"max_output_tokens"}}}"#,
         ];
         assert_eq!(seen(&responses), (Some("r".into()), Some((1, 2)), true));
+    }
+
+    #[test]
+    fn a_chat_has_finished_when_every_choice_says_why() {
+        let finished = |events: &[&str]| {
+            let mut seen = Seen::default();
+            events.iter().for_each(|event| seen.note_event(event.as_bytes()));
+            seen.all_finished()
+        };
+        let (open, stop) = (
+            r#"data: {"choices":[{"index":0,"finish_reason":null}]}"#,
+            r#"data: {"choices":[{"finish_reason":"stop"}]}"#,
+        );
+        let other = "data: {\"choices\":\r\ndata:[{\"index\":1,\"finish_reason\":\"length\"}]}";
+        let other_open = r#"data: {"choices":[{"index":1}]}"#;
+        let usage = r#"data: {"choices":[],"usage":{"prompt_tokens":1}}"#;
+        for whole in [&[stop][..], &[open, stop, usage], &[open, other_open, stop, other], &[stop, open]] {
+            assert!(finished(whole), "{whole:?}");
+        }
+        let empty = r#"data: {"choices":[{"index":0,"finish_reason":""}]}"#;
+        for cut in [&[][..], &[open], &[usage], &[open, other_open, stop], &[empty], &["data: {}"]] {
+            assert!(!finished(cut), "{cut:?}");
+        }
+        let choices = |count: usize| {
+            let choices: Vec<_> =
+                (0..count).map(|at| format!("{{\"index\":{at},\"finish_reason\":\"stop\"}}")).collect();
+            format!("data: {{\"choices\":[{}]}}", choices.join(","))
+        };
+        assert!(finished(&[&choices(limits::UPSTREAM_CHOICES)]));
+        assert!(!finished(&[&choices(limits::UPSTREAM_CHOICES + 1)]));
+    }
+
+    #[test]
+    fn nesting_costs_nothing_more() {
+        for part in ["message", "response", "delta", "usage", "choices", "x"] {
+            let text = format!("{{\"x\":\"{}\"}}", "\\n".repeat(1000));
+            let nested =
+                |depth: usize| format!("{}{text}{}", format!("{{\"{part}\":").repeat(depth), "}".repeat(depth));
+            for depth in 1..60 {
+                let (mut seen, body) = (Seen::default(), nested(depth));
+                seen.note(body.as_bytes());
+                assert!(seen.looked_into <= 3 * body.len(), "{part} {depth}: {} of {}", seen.looked_into, body.len());
+                assert!(seen.looked_into >= body.len(), "it was JSON");
+            }
+        }
     }
 
     #[test]

@@ -90,6 +90,7 @@ impl Instance {
                 response_length: 6,
                 streamed: false,
                 outcome: Outcome::Complete,
+                ending: None,
             },
             execution: None,
             usage: Some(Usage { prompt: 7, completion: 8 }),

@@ -61,6 +61,16 @@ pub enum Behaviour {
         /// Whether the comment comes in two writes, parted amid.
         split: bool,
     },
+    /// Streams are these bytes and nothing else.
+    Verbatim {
+        /// The body.
+        stream: String,
+    },
+    /// What it says the answer's media type is, one header field each.
+    MediaTypes {
+        /// Their values.
+        values: Vec<&'static str>,
+    },
     /// Another event after the terminal one; another JSON object after an answer that is no stream.
     BytesAfterEnd,
 

@@ -73,6 +73,14 @@ impl Asked {
                 response.headers_mut().remove(CONTENT_TYPE);
                 response
             }
+            Behaviour::MediaTypes { values } => {
+                let mut response = self.usual(behaviour, reply, pause);
+                response.headers_mut().remove(CONTENT_TYPE);
+                for value in values {
+                    response.headers_mut().append(CONTENT_TYPE, value.parse().unwrap());
+                }
+                response
+            }
             Behaviour::Trailers if self.version != Version::HTTP_2 => {
                 let response = self.plain_head(&reply);
                 let chunks = raw::with_trailer(response.headers(), bytes(reply));

@@ -35,6 +35,9 @@ pub(crate) fn of_events(behaviour: &Behaviour, mut events: Events, pause: Durati
         let wait = (event.piece && !pause.is_zero()).then_some(Step::Wait(pause));
         wait.into_iter().chain([Step::Send(event.bytes)])
     };
+    if let Behaviour::Verbatim { stream } = behaviour {
+        return Box::new(iter::once(send(stream.clone())));
+    }
     let mut first = || events.next().unwrap().bytes;
     match *behaviour {
         Behaviour::Cut { after_events, close_notify } => {

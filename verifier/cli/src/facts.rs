@@ -1,7 +1,7 @@
 //! What verdicts say, in words: the one place where a proof becomes sentences.
 
 use quoth_attestation::Digest;
-use quoth_attestation::receipt::{Execution, Receipt, Upstream};
+use quoth_attestation::receipt::{Ending, Execution, Receipt, Upstream};
 use quoth_attestation::statement::{Clock, Platform};
 use quoth_attestation::transcript::{Details, LocalDetails, Transcript, UpstreamDetails};
 use quoth_verifier::{Passed, VerifiedExchange, VerifiedNode};
@@ -143,6 +143,7 @@ pub(crate) fn receipt(report: &mut Report, claims: &Receipt) {
             "target": exchange.target,
             "status": exchange.status,
             "outcome": exchange.outcome.name(),
+            "ending": exchange.ending.map(Ending::name),
             "streamed": exchange.streamed,
             "request_commitment": exchange.request.0.to_string(),
             "response_commitment": exchange.response.0.to_string(),

@@ -161,7 +161,8 @@ fn respond(node: &Node, request: &Received, cti: [u8; 16], age: u64, attack: Att
         }
         ("POST", _) if body["stream"] == true => {
             headers[0].1 = "text/event-stream".into();
-            let wire = attack(node.stream(&asked, &[event("one"), event("two")]));
+            let done = body["done"].as_str().unwrap_or("data: [DONE]\n\n");
+            let wire = attack(node.stream_with_end(&asked, &[event("one"), event("two")], done));
             in_chunks(&headers, &wire)
         }
         ("POST", _) => {
@@ -356,6 +357,53 @@ async fn a_terminal_event_without_a_receipt_never_passes() {
         let (body, end) = post(proxy.address, CHAT, &[], &streamed()).await.body().await;
         assert_eq!(end, End::Broken);
         assert!(body.contains(r#"data: {"error":"#) && !body.contains("[DONE]"), "{body}");
+    }
+}
+
+#[tokio::test]
+async fn whatever_an_sdk_takes_for_the_end_passes_with_the_proof_and_not_before() {
+    // The type inside the data decides when there is no other name; an empty end is that of the body.
+    let ends = [
+        "",
+        "data: [DONE]\r\n\r\n",
+        "data: [DONE]x\n\n",
+        "event: message_stop\ndata: {\"type\":\"message_stop\"}\n\n",
+        "data: {\"type\":\"message_stop\"}\n\n",
+        "data: {\"\\u0074ype\":\"response.comp\\u006ceted\"}\n\n",
+        "event: response.failed\r\r",
+    ];
+    let whole = Rig::new(|wire| wire).await;
+    let proxy = whole.proxy(&["--transcripts", "kept"]).await;
+    let asks = |done: &str| {
+        let body: Value = serde_json::from_slice(&streamed()).unwrap();
+        let mut body = body.as_object().unwrap().clone();
+        body.insert("done".into(), done.into());
+        Value::Object(body).to_string()
+    };
+    for done in ends {
+        let (body, end) = post(proxy.address, CHAT, &[], asks(done).as_bytes()).await.body().await;
+        assert_eq!((body, end), (format!("{}{}{done}", event("one"), event("two")), End::Whole));
+    }
+    for file in whole.transcripts() {
+        assert_eq!(whole.check(&file).await["verdict"], "proven");
+    }
+    // Without the receipt there is an exception in the end's place.
+    fn without_receipt(wire: Vec<u8>) -> Vec<u8> {
+        let text = String::from_utf8(wire).unwrap();
+        let at = text.find(": quoth receipt").unwrap();
+        let end = at + text[at..].find("\n\n").unwrap() + 2;
+        [&text[..at], &text[end..]].concat().into_bytes()
+    }
+    let rig = Rig::new(without_receipt).await;
+    let proxy = rig.proxy(&[]).await;
+    for done in ends {
+        let (body, end) = post(proxy.address, CHAT, &[], asks(done).as_bytes()).await.body().await;
+        // What comes in one piece with the end may be lost with it.
+        let last = body.strip_prefix(&event("one")).unwrap();
+        let last = last.strip_prefix(&event("two")).unwrap_or(last);
+        assert!(end == End::Broken && last.starts_with("data: {\"error\":{"), "{done:?}: {last}");
+        let code = if done.is_empty() { "stream.cut" } else { "stream.receipt_late" };
+        assert!(last.contains(code), "{done:?}: {last}");
     }
 }
 

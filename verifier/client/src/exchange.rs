@@ -6,7 +6,7 @@ use hyper::body::Incoming;
 use quoth_attestation::Digest;
 use quoth_attestation::binding::Nonce;
 use quoth_attestation::commit::Opening;
-use quoth_attestation::fields;
+use quoth_attestation::fields::{self, is_event_stream};
 use quoth_attestation::record::{Kind, Piece, Splitter};
 use quoth_attestation::transcript::{Details, Request, Response, Transcript};
 use quoth_verifier::{Refusal, StreamVerifier, VerifiedDetails, VerifiedExchange, VerifiedNode};
@@ -15,6 +15,7 @@ use crate::connector::{fresh_nonce, read_body, refuse_status, retry_after, withi
 use crate::{ClientError, Connection, Step, limits};
 
 const CTI: &str = "quoth-cti";
+const CONTENT_TYPE: &str = "content-type";
 const NODE: &str = "quoth-node";
 const OPENING: &str = "quoth-opening";
 const RECEIPT: &str = "quoth-receipt";
@@ -35,7 +36,7 @@ pub struct Options {
 
 /// An answer on its way. Its bytes are handed over as they come; they are proven when [`Exchange::finish`] says so.
 ///
-/// Only what ends a stream for those who read it (`data: [DONE]` and its like) waits for the verdict.
+/// Only the event that ends a stream for SDKs (`data: [DONE]` and its like) waits for the verdict.
 pub struct Exchange {
     connection: Connection,
     incoming: Incoming,
@@ -86,8 +87,6 @@ struct Record {
     body: Vec<u8>,
     /// Bytes of the body that were handed over.
     handed: usize,
-    /// Bytes of the body that stand before the receipt.
-    before_receipt: Option<usize>,
     checkpoints: Vec<Vec<u8>>,
     receipt: Option<Vec<u8>>,
 }
@@ -114,7 +113,7 @@ impl Connection {
         let head = Head::read(status, parts.headers, self.node())?;
         let state = match optional(&head.headers, RECEIPT)? {
             Some(receipt) => State::Whole { receipt: base64(receipt, RECEIPT)? },
-            None if is_event_stream(&head.headers) => {
+            None if optional(&head.headers, CONTENT_TYPE)?.is_some_and(is_event_stream) => {
                 let opening = head.opening.clone();
                 State::Stream(Box::new(self.node().stream(&request, Some(&nonce), opening, Some(head.cti), status)))
             }
@@ -191,8 +190,9 @@ impl Exchange {
         matches!(self.state, State::Proven(_))
     }
 
-    /// The next bytes of the body, Quoth's records removed; `None` when the whole exchange is proven. What comes after a
-    /// stream's receipt, which is the event that ends it, is handed over when it is proven, and not before.
+    /// The next bytes of the body, Quoth's records removed; `None` when the whole exchange is proven. A stream comes in whole
+    /// events; the one that ends it, or anything that an SDK could take for it, is handed over when it is proven, and not
+    /// before.
     ///
     /// # Errors
     /// [`ClientError::Refused`] as soon as a byte, a checkpoint or the receipt is not what was signed; `stream.cut` when
@@ -253,7 +253,7 @@ impl Exchange {
             };
             verifier.push(&data).map_err(Refusal::from)?;
             self.record.push(&data)?;
-            if let Some(bytes) = self.record.hand_over(self.record.before_receipt.unwrap_or(self.record.body.len())) {
+            if let Some(bytes) = self.record.hand_over(usize::try_from(verifier.passable()).unwrap_or_default()) {
                 self.state = State::Stream(verifier);
                 return Ok(Some(bytes));
             }
@@ -318,10 +318,7 @@ impl Record {
             match piece {
                 Piece::Body(bytes) => self.body.extend(bytes),
                 Piece::Record { kind: Kind::Checkpoint, bytes, .. } => self.checkpoints.push(bytes),
-                Piece::Record { kind: Kind::Receipt, bytes, .. } => {
-                    self.receipt = Some(bytes);
-                    self.before_receipt = Some(self.body.len());
-                }
+                Piece::Record { kind: Kind::Receipt, bytes, .. } => self.receipt = Some(bytes),
             }
         }
         Ok(())
@@ -349,11 +346,6 @@ fn error_code(body: &[u8]) -> Option<String> {
     let (word, _) = after.trim_start().strip_prefix('"')?.split_once('"')?;
     let plain = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '.' || c == '-';
     (word.len() <= 64 && !word.is_empty() && word.chars().all(plain)).then(|| word.to_owned())
-}
-
-fn is_event_stream(headers: &HeaderMap) -> bool {
-    let value = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    value.split(';').next().is_some_and(|kind| kind.trim().eq_ignore_ascii_case("text/event-stream"))
 }
 
 fn required<'a>(headers: &'a HeaderMap, name: &'static str) -> Result<&'a str, ClientError> {

@@ -2,8 +2,8 @@ use alloc::string::{String, ToString};
 
 use quoth_attestation::Digest;
 use quoth_attestation::binding::Nonce;
-use quoth_attestation::checkpoint::Checkpoint;
-use quoth_attestation::commit::Commitment;
+use quoth_attestation::checkpoint::{Checkpoint, Version};
+use quoth_attestation::commit::{Commitment, Label};
 use quoth_attestation::cose::Signed;
 
 use crate::receipt::nonce_text;
@@ -19,6 +19,7 @@ pub(crate) struct Checkpoints {
     count: u64,
     prev: Option<Digest>,
     proven: u64,
+    version: Version,
 }
 
 impl Checkpoints {
@@ -29,7 +30,7 @@ impl Checkpoints {
         request: Commitment,
         status: u16,
     ) -> Self {
-        Self { node, cti, nonce, request, status, count: 0, prev: None, proven: 0 }
+        Self { node, cti, nonce, request, status, count: 0, prev: None, proven: 0, version: Version::V1 }
     }
 
     /// Whether there was none yet.
@@ -47,13 +48,18 @@ impl Checkpoints {
         self.cti
     }
 
+    /// The version of the stream, as its first one says; version 1 before that.
+    pub(crate) fn version(&self) -> Version {
+        self.version
+    }
+
     /// Verifies the next one. `found` is the number of body bytes before it, where that is known; `prefix` gives the
-    /// commitment to that many bytes of the body, if it has so many.
+    /// commitment under a label to that many bytes of the body, if it has so many.
     pub(crate) fn next(
         &mut self,
         cose: &[u8],
         found: Option<u64>,
-        prefix: impl FnOnce(u64) -> Option<Commitment>,
+        prefix: impl FnOnce(Label, u64) -> Option<Commitment>,
     ) -> Result<(), Refusal> {
         let signed = Signed::<Checkpoint>::decode(cose)?;
         let number = self.count;
@@ -73,10 +79,11 @@ impl Checkpoints {
         if offset != actual {
             return Err(Refusal::StreamCheckpointOffset { number, expected: offset, actual });
         }
-        if prefix(offset) != Some(checkpoint.prefix) {
+        if prefix(checkpoint.version.prefix(number), offset) != Some(checkpoint.prefix) {
             return Err(Refusal::StreamPrefix { number, offset });
         }
         self.cti = Some(checkpoint.cti);
+        self.version = checkpoint.version;
         self.count += 1;
         self.prev = Some(signed.digest());
         self.proven = offset;
@@ -92,6 +99,8 @@ impl Checkpoints {
         same("cti", hex::encode(self.cti.unwrap_or(checkpoint.cti)), hex::encode(checkpoint.cti))?;
         same("nonce", nonce_text(self.nonce.as_ref()), nonce_text(checkpoint.nonce.as_ref()))?;
         same("request", self.request.0.to_string(), checkpoint.request.0.to_string())?;
-        same("status", self.status.to_string(), checkpoint.status.to_string())
+        same("status", self.status.to_string(), checkpoint.status.to_string())?;
+        let version = if number == 0 { checkpoint.version } else { self.version };
+        same("version", version.number().to_string(), checkpoint.version.number().to_string())
     }
 }

@@ -7,11 +7,11 @@ pub mod document;
 use ed25519_dalek::{Signer, SigningKey};
 use quoth_attestation::Digest;
 use quoth_attestation::binding::{Nonce, node_binding};
-use quoth_attestation::checkpoint::Checkpoint;
+use quoth_attestation::checkpoint::{Checkpoint, Version};
 use quoth_attestation::commit::{Label, Opening, token_bytes};
 use quoth_attestation::cose::{KeyId, Payload, Possession, Signed};
 use quoth_attestation::evidence::Evidence;
-use quoth_attestation::receipt::{Exchange, Execution, Level, Local, Outcome, Receipt, Times, Usage};
+use quoth_attestation::receipt::{Ending, Exchange, Execution, Level, Local, Outcome, Receipt, Times, Usage};
 use quoth_attestation::record::{self, Kind};
 use quoth_attestation::statement::{Clock, Keys, Model, Platform, Software, Statement, Upstream};
 use quoth_attestation::transcript::{Details, LocalDetails, Request, Response, Transcript};
@@ -178,6 +178,7 @@ impl Node {
                 response_length: body.len() as u64,
                 streamed,
                 outcome: Outcome::Complete,
+                ending: streamed.then_some(Ending::Terminal),
             },
             execution: Some(Execution::Local(Local {
                 model: "tiny".into(),
@@ -205,8 +206,9 @@ impl Node {
             status: 200,
             number,
             offset: body.len() as u64,
-            prefix: opening.commit(Label::Prefix, body),
+            prefix: opening.commit(Label::PrefixAt(number), body),
             prev,
+            version: Version::V2,
         }
     }
 

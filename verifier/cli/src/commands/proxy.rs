@@ -1,6 +1,5 @@
 //! An endpoint on this machine that speaks to SDKs in plain HTTP, and to a node only when it is verified.
 
-mod events;
 mod failure;
 mod folder;
 mod headers;

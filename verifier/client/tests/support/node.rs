@@ -7,12 +7,12 @@ use ed25519_dalek::{Signer, SigningKey};
 use quoth_attestation::Digest;
 use quoth_attestation::binding::{Nonce, node_binding};
 use quoth_attestation::cbor::{self, Value};
-use quoth_attestation::checkpoint::Checkpoint;
+use quoth_attestation::checkpoint::{Checkpoint, Version};
 use quoth_attestation::commit::{Label, Opening, token_bytes};
 use quoth_attestation::cose::{KeyId, Payload, Possession, Signed};
 use quoth_attestation::evidence::Evidence;
 use quoth_attestation::measurement::{Pcr, pcr};
-use quoth_attestation::receipt::{Exchange, Execution, Level, Local, Outcome, Receipt, Times, Usage};
+use quoth_attestation::receipt::{Ending, Exchange, Execution, Level, Local, Outcome, Receipt, Times, Usage};
 use quoth_attestation::record::{self, Kind};
 use quoth_attestation::statement::{Clock, Keys, Model, Platform, Software, Statement};
 use quoth_attestation::transcript::{Details, LocalDetails};
@@ -187,6 +187,18 @@ impl Node {
 
     /// The next receipt of the chain.
     pub fn receipt(&self, asked: &Asked<'_>, status: u16, body: &[u8], streamed: bool) -> Vec<u8> {
+        let ending = (streamed && status == 200).then_some(Ending::Terminal);
+        self.receipt_as(asked, status, body, streamed, ending)
+    }
+
+    fn receipt_as(
+        &self,
+        asked: &Asked<'_>,
+        status: u16,
+        body: &[u8],
+        streamed: bool,
+        ending: Option<Ending>,
+    ) -> Vec<u8> {
         let opening = Opening::new(OPENING);
         let details = details();
         let details = details.local().unwrap();
@@ -208,6 +220,7 @@ impl Node {
                 response_length: body.len() as u64,
                 streamed,
                 outcome: if status == 200 { Outcome::Complete } else { Outcome::Refused },
+                ending,
             },
             execution: (status == 200).then(|| {
                 Execution::Local(Local {
@@ -231,6 +244,11 @@ impl Node {
 
     /// An event stream of `events`, a checkpoint before each, the receipt before the terminal event.
     pub fn stream(&self, asked: &Asked<'_>, events: &[String]) -> Vec<u8> {
+        self.stream_with_end(asked, events, "data: [DONE]\n\n")
+    }
+
+    /// The same with this terminal event, or with none if it is empty.
+    pub fn stream_with_end(&self, asked: &Asked<'_>, events: &[String], done: &str) -> Vec<u8> {
         let opening = Opening::new(OPENING);
         let (mut wire, mut body, mut prev) = (String::new(), String::new(), None);
         for (number, event) in events.iter().enumerate() {
@@ -242,16 +260,17 @@ impl Node {
                 status: 200,
                 number: number as u64,
                 offset: body.len() as u64,
-                prefix: opening.commit(Label::Prefix, body.as_bytes()),
+                prefix: opening.commit(Label::PrefixAt(number as u64), body.as_bytes()),
                 prev,
+                version: Version::V2,
             };
             prev = Some(Digest::of(&checkpoint.encode()));
             wire += &record::encode(Kind::Checkpoint, &self.sign(checkpoint));
             wire += event;
             body += event;
         }
-        let done = "data: [DONE]\n\n";
-        let receipt = self.receipt(asked, 200, format!("{body}{done}").as_bytes(), true);
+        let ending = if done.is_empty() { Ending::FinishReason } else { Ending::Terminal };
+        let receipt = self.receipt_as(asked, 200, format!("{body}{done}").as_bytes(), true, Some(ending));
         wire += &record::encode(Kind::Receipt, &receipt);
         wire += done;
         wire.into_bytes()

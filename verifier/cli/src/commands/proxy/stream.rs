@@ -9,7 +9,6 @@ use hyper::body::Frame;
 use quoth_client::Exchange;
 use tokio::time::sleep;
 
-use super::events::WholeEvents;
 use super::failure::{Api, Failure};
 use super::pool::Slot;
 use super::{Body, Proxy, limits};
@@ -24,7 +23,6 @@ struct Passing {
     proxy: Arc<Proxy>,
     slot: Slot,
     exchange: Exchange,
-    events: WholeEvents,
 }
 
 enum State {
@@ -35,7 +33,7 @@ enum State {
 
 /// The body of a streamed answer.
 pub(super) fn body(proxy: Arc<Proxy>, slot: Slot, exchange: Exchange, api: Api) -> Body {
-    let passing = Passing { proxy, slot, exchange, events: WholeEvents::default() };
+    let passing = Passing { proxy, slot, exchange };
     let start = State::Passing(Box::new(passing));
     let frames = stream::unfold(start, move |state| async move {
         match state {
@@ -58,13 +56,15 @@ impl Passing {
     async fn advance(mut self: Box<Self>, api: Api) -> (Bytes, State) {
         let proxy = Arc::clone(&self.proxy);
         let cti = self.exchange.cti();
-        match self.next().await {
-            Ok(events) if !self.exchange.is_proven() => (events.into(), State::Passing(self)),
+        match self.exchange.next().await {
+            Ok(events) if !self.exchange.is_proven() => (events.unwrap_or_default(), State::Passing(self)),
+            // The last event, which the node holds back as long; none when the body's end is the end.
             Ok(events) => match proxy.settle(self.slot, self.exchange).await {
-                Ok(_) => (events.into(), State::Ended),
+                Ok(_) => (events.unwrap_or_default(), State::Ended),
                 Err(failure) => proxy.broken(&failure, cti, api),
             },
-            Err(failure) => {
+            Err(error) => {
+                let failure = Failure::from(error);
                 // What came before the cut is worth keeping, with its checkpoints.
                 if let Some(folder) = &proxy.folder
                     && let Err(unsaved) = folder.cut(cti, self.exchange.transcript()).await
@@ -72,21 +72,6 @@ impl Passing {
                     proxy.log.failed(&unsaved, Some(cti));
                 }
                 proxy.broken(&failure, cti, api)
-            }
-        }
-    }
-
-    /// Events that are whole; all that is left when everything is proven.
-    async fn next(&mut self) -> Result<Vec<u8>, Failure> {
-        loop {
-            let bytes = self.exchange.next().await?.unwrap_or_default();
-            let mut events = self.events.push(&bytes);
-            if self.exchange.is_proven() {
-                events.extend(self.events.finish());
-                return Ok(events);
-            }
-            if !events.is_empty() {
-                return Ok(events);
             }
         }
     }
