@@ -4,7 +4,10 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
-use quoth_link::journal::{ToEnclave, ToHost};
+use quoth_attestation::cose::{OVERHEAD, Payload as _};
+use quoth_attestation::receipt::Receipt;
+use quoth_attestation::statement;
+use quoth_link::journal::{MAX_RECEIPT, MAX_STATEMENT, ToEnclave, ToHost};
 use quoth_link::{Address, CONNECT_TIMEOUT, Frame, Frames, LinkError, Port, RETRY, Stream};
 use tokio::io::{AsyncWriteExt, WriteHalf};
 use tokio::sync::Notify;
@@ -12,6 +15,9 @@ use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use crate::limits;
 use crate::log::log;
+
+/// One frame holds the longest statement, and the longest receipt in its envelope.
+const _: () = assert!(statement::MAX_BYTES <= MAX_STATEMENT && Receipt::MAX_BYTES + OVERHEAD <= MAX_RECEIPT);
 
 /// The buffer between the receipt chain and the host.
 pub struct Journal {

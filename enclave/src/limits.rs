@@ -16,8 +16,6 @@ pub const WRITE_STALL: Duration = Duration::from_secs(60);
 pub const STREAM_PIECES: usize = 8;
 /// The head of a request, bytes.
 pub const HEAD_BYTES: usize = 16 * 1024;
-/// A request-target, bytes: as long as a receipt can name.
-pub const TARGET_BYTES: usize = 2048;
 /// Header fields of a request.
 pub const HEADERS: usize = 64;
 /// The body of a request, bytes, unless configured.

@@ -23,6 +23,7 @@ use bytes::Bytes;
 use http::{HeaderMap, Method, Request, Response};
 use http_body_util::combinators::UnsyncBoxBody;
 use hyper::body::Incoming;
+use quoth_attestation::statement::ShortText;
 use quoth_engine::{Caller, json};
 
 use answer::Answer;
@@ -63,7 +64,7 @@ async fn exchange(
         node.metrics.shed.fetch_add(1, Relaxed);
         error.response(endpoint.api())
     };
-    if clock::seconds() >= node.statement().not_after {
+    if clock::seconds() >= node.statement().not_after() {
         return shed(ApiError::unavailable("statement_expired", "this node must be restarted"));
     }
     let Credentials { token, key } = Credentials::read(request.headers());
@@ -86,7 +87,7 @@ async fn exchange(
         return shed(ApiError::internal());
     };
     match answer(&node, endpoint, &asked, &mut exchange).await {
-        Ok(answer) => answer.response(exchange),
+        Ok(answer) => answer.response(exchange, endpoint.api()),
         Err(error) => refuse(exchange, &error, endpoint),
     }
 }
@@ -102,7 +103,10 @@ async fn answer(
     let wrong = |error| ApiError::json(&error);
     let request = json::check(&asked.body).map_err(wrong)?;
     if let Some(model) = request.member("model")
-        && let Some(name) = model.text().filter(|name| node.engine(name).is_none())
+        && let Some(name) = model.text()
+        // The receipt will name it, whoever has it.
+        && let name = ShortText::new(name).map_err(|_| ApiError::model_name())?
+        && node.engine(&name).is_none()
         && let Some(route) = node.upstreams.route(&name)
     {
         let place = (name != route.model).then(|| model.place());
@@ -122,7 +126,9 @@ async fn answer(
 fn refuse(mut exchange: Exchange, error: &ApiError, endpoint: Endpoint) -> Response<Body> {
     let mut headers = HeaderMap::new();
     exchange.breaks_off();
-    exchange.answer(error.status().as_u16(), &error.body(endpoint.api()), error.outcome(), &mut headers);
+    if exchange.answer(error.status().as_u16(), &error.body(endpoint.api()), error.outcome(), &mut headers).is_err() {
+        return ApiError::internal().response(endpoint.api());
+    }
     let mut response = error.response(endpoint.api());
     response.headers_mut().extend(headers);
     response

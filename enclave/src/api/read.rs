@@ -3,6 +3,7 @@ use http::header::{CONTENT_ENCODING, CONTENT_LENGTH};
 use http::{Request, StatusCode};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
+use quoth_attestation::receipt::{Method, Target};
 use quoth_engine::Caller;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::timeout;
@@ -26,10 +27,9 @@ pub(super) async fn whole(
         let status = StatusCode::UNSUPPORTED_MEDIA_TYPE;
         return Err(ApiError::wrong(status, "content_encoding", "the body must not be encoded"));
     }
-    let target = head.uri.path_and_query().map_or("/", |target| target.as_str()).to_owned();
-    if target.len() > limits::TARGET_BYTES {
-        return Err(ApiError::wrong(StatusCode::URI_TOO_LONG, "target_too_long", "the request-target is too long"));
-    }
+    let target = Target::new(head.uri.path_and_query().map_or("/", |target| target.as_str()))
+        .map_err(|_| ApiError::wrong(StatusCode::URI_TOO_LONG, "target_too_long", "the request-target is too long"))?;
+    let method = Method::new(head.method.as_str()).map_err(|_| ApiError::method("POST"))?;
     let claimed = head.headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
     let (body, memory) = match timeout(limits::BODY, collect(node, claimed.unwrap_or(0), body)).await {
         Ok(collected) => collected?,
@@ -37,7 +37,6 @@ pub(super) async fn whole(
             return Err(ApiError::wrong(StatusCode::REQUEST_TIMEOUT, "body_timeout", "the body came too slowly"));
         }
     };
-    let method = head.method.as_str().into();
     let passed = upstream::passes(&head.headers);
     Ok(Asked { method, target, body, caller, passed, key, connection, received: clock::millis(), _memory: memory })
 }

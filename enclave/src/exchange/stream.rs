@@ -65,8 +65,11 @@ impl<E: Events> Streamed<E> {
             Some(End { outcome, terminal }) => {
                 exchange.wrote(&terminal);
                 let exchange = self.exchange.take()?;
-                out.extend_from_slice(exchange.end_stream(outcome).as_bytes());
-                out.extend_from_slice(&terminal);
+                // Without a receipt the stream breaks off: nothing may say that it is whole.
+                if let Ok(receipt) = exchange.end_stream(outcome) {
+                    out.extend_from_slice(receipt.as_bytes());
+                    out.extend_from_slice(&terminal);
+                }
             }
         }
         Some(out.freeze())
