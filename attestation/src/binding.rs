@@ -4,26 +4,26 @@ use alloc::vec::Vec;
 
 use sha2::{Digest as _, Sha512};
 
+use crate::bounded::Blob;
 use crate::cbor::Field;
 use crate::{Digest, FormatError};
 
-/// A nonce, when there is one, has this many bytes.
-pub const NONCE_BYTES: core::ops::RangeInclusive<usize> = 8..=64;
+/// A nonce, bytes, at least.
+pub const MIN_NONCE: usize = 8;
+/// A nonce, bytes, at most.
+pub const MAX_NONCE: usize = 64;
 
 const NODE: &[u8] = b"quoth/node/1\0";
 
 /// A caller's nonce, 8 to 64 bytes.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Nonce(Vec<u8>);
+pub struct Nonce(Blob<MIN_NONCE, MAX_NONCE>);
 
 impl Nonce {
-    /// Refuses a length outside [`NONCE_BYTES`].
+    /// Refuses a length below [`MIN_NONCE`] or above [`MAX_NONCE`].
     pub fn new(bytes: impl Into<Vec<u8>>) -> Result<Self, FormatError> {
-        let bytes = bytes.into();
-        match NONCE_BYTES.contains(&bytes.len()) {
-            true => Ok(Self(bytes)),
-            false => Err(FormatError::OutOfRange { field: "nonce", expected: "8 to 64 bytes" }),
-        }
+        let nonce = Blob::new(bytes).map(Self);
+        nonce.map_err(|_| FormatError::OutOfRange { field: "nonce", expected: "8 to 64 bytes" })
     }
 
     /// Reads lower- or upper-case hex, as it stands in `?nonce=` and `quoth-nonce`.
@@ -34,7 +34,7 @@ impl Nonce {
 
     /// Of its length, or the field is wrong.
     pub(crate) fn of(field: Field<'_>) -> Self {
-        Self(field.bytes((*NONCE_BYTES.start(), *NONCE_BYTES.end())))
+        Self(field.blob())
     }
 
     /// The bytes.

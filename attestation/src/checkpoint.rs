@@ -1,6 +1,7 @@
 //! The checkpoint: how far a stream had come, signed while it runs (`SPEC.md` §8).
 
 use alloc::vec::Vec;
+use core::num::NonZeroU64;
 
 use crate::binding::Nonce;
 use crate::cbor::{self, Field, Map};
@@ -49,16 +50,63 @@ pub struct Checkpoint {
     pub request: Commitment,
     /// HTTP status of the response.
     pub status: u16,
-    /// 0 for the first one of a stream, then one more each.
-    pub number: u64,
+    /// Its place among the checkpoints of its stream.
+    pub place: Place,
     /// Bytes of the response body, Quoth's records removed, before this checkpoint.
     pub offset: u64,
     /// Commitment to those bytes.
     pub prefix: Commitment,
-    /// Digest of the previous checkpoint's payload; absent in number 0.
-    pub prev: Option<Digest>,
     /// The same in every checkpoint of a stream.
     pub version: Version,
+}
+
+/// A checkpoint's place in its stream: its number, and the checkpoint that it follows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// Number 0, which follows none.
+    First,
+    /// A later number.
+    Later {
+        /// One more than that of the checkpoint before.
+        number: NonZeroU64,
+        /// Digest of that checkpoint's payload.
+        prev: Digest,
+    },
+}
+
+impl Place {
+    /// The number, from 0.
+    pub fn number(&self) -> u64 {
+        match self {
+            Self::First => 0,
+            Self::Later { number, .. } => number.get(),
+        }
+    }
+
+    /// Digest of the previous checkpoint's payload; none at number 0.
+    pub fn prev(&self) -> Option<&Digest> {
+        match self {
+            Self::First => None,
+            Self::Later { prev, .. } => Some(prev),
+        }
+    }
+
+    /// The place after this one, whose checkpoint's payload has the digest `prev`.
+    #[must_use]
+    pub fn next(&self, prev: Digest) -> Self {
+        Self::Later { number: NonZeroU64::MIN.saturating_add(self.number()), prev }
+    }
+
+    fn of(field: Field<'_>, prev: Option<Field<'_>>) -> Self {
+        match (NonZeroU64::new(field.uint()), prev.map(Field::digest)) {
+            (None, None) => Self::First,
+            (Some(number), Some(prev)) => Self::Later { number, prev },
+            _ => {
+                field.check(false, "prev", "absent in number 0 and only there");
+                Self::First
+            }
+        }
+    }
 }
 
 impl Payload for Checkpoint {
@@ -72,33 +120,28 @@ impl Payload for Checkpoint {
             .with_some(3, self.nonce.as_ref().map(|nonce| nonce.as_bytes()))
             .with(4, &self.request)
             .with(5, self.status)
-            .with(6, self.number)
+            .with(6, self.place.number())
             .with(7, self.offset)
             .with(8, &self.prefix)
-            .with_some(9, self.prev.as_ref())
+            .with_some(9, self.place.prev())
             .with_some(10, (self.version != Version::V1).then_some(self.version.number()));
         cbor::encode(&map.build())
     }
 
     fn decode(bytes: &[u8]) -> Result<Self, FormatError> {
-        let checkpoint = cbor::read(bytes, Self::MAX_BYTES, "checkpoint", |fields| Self {
+        cbor::read(bytes, Self::MAX_BYTES, "checkpoint", |fields| Self {
             node: fields.required(1, "node").digest(),
             cti: fields.required(2, "cti").array(),
             nonce: fields.optional(3, "nonce").map(Nonce::of),
             request: Commitment(fields.required(4, "request commitment").digest()),
             status: fields.required(5, "status").short(),
-            number: fields.required(6, "number").uint(),
+            place: Place::of(fields.required(6, "number"), fields.optional(9, "prev")),
             offset: fields.required(7, "offset").uint(),
             prefix: Commitment(fields.required(8, "prefix commitment").digest()),
-            prev: fields.optional(9, "prev").map(Field::digest),
             version: fields.optional(10, "version").map_or(Version::V1, |field| {
                 field.check(field.uint() == 2, "version", "2");
                 Version::V2
             }),
-        })?;
-        match (checkpoint.number, &checkpoint.prev) {
-            (0, None) | (1.., Some(_)) => Ok(checkpoint),
-            _ => Err(FormatError::OutOfRange { field: "prev", expected: "absent in number 0 and only there" }),
-        }
+        })
     }
 }

@@ -21,7 +21,7 @@ const TYP: i64 = 16;
 /// EdDSA with Ed25519 and nothing else (RFC 9864 §2.2).
 const ED25519: i64 = -19;
 /// What the envelope adds to a payload, bytes, at most.
-const OVERHEAD: usize = 256;
+pub const OVERHEAD: usize = 256;
 
 /// The first 8 bytes of SHA-256 of the raw Ed25519 public key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,7 +43,7 @@ pub trait Payload: Sized {
     const TYP: &'static str;
     /// An encoded payload, bytes, at most.
     const MAX_BYTES: usize;
-    /// The payload's only encoding.
+    /// The payload's only encoding, which [`decode`](Self::decode) reads.
     fn encode(&self) -> Vec<u8>;
     /// The strict reverse.
     fn decode(bytes: &[u8]) -> Result<Self, FormatError>;
@@ -68,14 +68,25 @@ struct Envelope {
 
 impl<T: Payload> Signed<T> {
     /// Signs `claims`: `sign` gets the Sig_structure (RFC 9052 §4.4) and returns a raw Ed25519 signature.
-    pub fn sign(claims: T, key_id: KeyId, sign: impl FnOnce(&[u8]) -> [u8; 64]) -> Self {
+    ///
+    /// # Errors
+    /// [`FormatError::TooLong`] when the payload is longer than its format allows; `sign` is not called then.
+    pub fn sign(claims: T, key_id: KeyId, sign: impl FnOnce(&[u8]) -> [u8; 64]) -> Result<Self, FormatError> {
         let payload = claims.encode();
+        if payload.len() > T::MAX_BYTES {
+            return Err(FormatError::TooLong { limit: T::MAX_BYTES, actual: payload.len() });
+        }
+        debug_assert!(
+            T::decode(&payload).is_ok_and(|decoded| decoded.encode() == payload),
+            "{} does not decode",
+            T::TYP
+        );
         let digest = Digest::of(&payload);
         let protected = protected(key_id, T::TYP);
         let to_be_signed = to_be_signed(&protected, &payload);
         let signature = sign(&to_be_signed);
         let bytes = tagged(&protected, &payload, &signature);
-        Self { claims, envelope: Envelope { key_id, digest, to_be_signed, signature, bytes } }
+        Ok(Self { claims, envelope: Envelope { key_id, digest, to_be_signed, signature, bytes } })
     }
 
     /// Reads an envelope strictly; verifies no signature.

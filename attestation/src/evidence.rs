@@ -3,6 +3,7 @@
 use alloc::vec::Vec;
 
 use crate::binding::Nonce;
+use crate::bounded::{Blob, List};
 use crate::cbor::{self, Field, Map, Value};
 use crate::statement;
 use crate::{Digest, FormatError};
@@ -24,20 +25,29 @@ pub const MAX_CRLS: usize = 4;
 /// One revocation list, bytes, at most.
 pub const MAX_CRL: usize = 32 * 1024;
 
+/// An encoded statement.
+pub type Encoded = Blob<1, { statement::MAX_BYTES }>;
+/// What a platform signed.
+pub type Quote = Blob<1, MAX_QUOTE>;
+/// Certificates in DER.
+pub type Certificates = List<Blob<1, MAX_CERTIFICATE>, MAX_CERTIFICATES>;
+/// Revocation lists in DER.
+pub type Crls = List<Blob<1, MAX_CRL>, MAX_CRLS>;
+
 /// Statement, quote, endorsements.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Evidence {
     /// The encoded [`Statement`](crate::statement::Statement), byte for byte.
-    pub statement: Vec<u8>,
+    pub statement: Encoded,
     /// What the platform signed over the binding of the statement and `nonce`: a Nitro attestation document,
     /// an SNP report, or on platform `none` a [`Possession`](crate::cose::Possession).
-    pub quote: Vec<u8>,
+    pub quote: Quote,
     /// The nonce that the quote was asked for with.
     pub nonce: Option<Nonce>,
     /// Endorsing certificates beside the quote, DER: for SNP VCEK or VLEK, then ASK or ASVK, then ARK.
-    pub certificates: Vec<Vec<u8>>,
+    pub certificates: Certificates,
     /// Certificate revocation lists (RFC 5280 §5), DER.
-    pub crls: Vec<Vec<u8>>,
+    pub crls: Crls,
 }
 
 impl Evidence {
@@ -48,15 +58,13 @@ impl Evidence {
 
     /// Deterministic CBOR.
     pub fn encode(&self) -> Vec<u8> {
-        let [certificates, crls] =
-            [&self.certificates, &self.crls].map(|items| Value::Array(items.iter().map(Value::from).collect()));
         let map = Map::new()
             .with(1, PROFILE)
             .with(2, &self.statement)
             .with(3, &self.quote)
             .with_some(4, self.nonce.as_ref().map(|nonce| nonce.as_bytes()))
-            .with(5, certificates)
-            .with(6, crls);
+            .with(5, Value::Array(self.certificates.iter().map(Value::from).collect()))
+            .with(6, Value::Array(self.crls.iter().map(Value::from).collect()));
         cbor::encode(&map.build())
     }
 
@@ -66,16 +74,12 @@ impl Evidence {
         cbor::read(bytes, MAX_BYTES, "evidence", |fields| {
             fields.required(1, "evidence profile").profile(PROFILE);
             Self {
-                statement: fields.required(2, "statement").bytes((1, statement::MAX_BYTES)),
-                quote: fields.required(3, "quote").bytes((1, MAX_QUOTE)),
+                statement: fields.required(2, "statement").blob(),
+                quote: fields.required(3, "quote").blob(),
                 nonce: fields.optional(4, "nonce").map(Nonce::of),
-                certificates: blobs(fields.required(5, "certificates"), MAX_CERTIFICATES, MAX_CERTIFICATE),
-                crls: blobs(fields.required(6, "crls"), MAX_CRLS, MAX_CRL),
+                certificates: fields.required(5, "certificates").list(Field::blob),
+                crls: fields.required(6, "crls").list(Field::blob),
             }
         })
     }
-}
-
-fn blobs(field: Field<'_>, count: usize, size: usize) -> Vec<Vec<u8>> {
-    field.list(count).map(|item| item.bytes((1, size))).collect()
 }

@@ -14,6 +14,7 @@
 //! | [`checkpoint`] | how far a stream had come, signed while it runs |
 //! | [`events`] | where the events of a stream end, and which one ends it |
 //! | [`record`] | how checkpoints and receipts travel inside an event stream |
+//! | [`bounded`] | texts, byte strings, lists and integers that carry their format's bounds |
 //! | [`fields`] | header fields that pass to providers and back |
 //! | [`json`] | the JSON of transcripts |
 //! | [`sorted`] | ordered collections that the others are made of |
@@ -21,7 +22,8 @@
 //! | [`token`] | access tokens of callers, and what nodes keep of them |
 //! | [`transcript`] | one exchange in one file, for an auditor |
 //!
-//! Decoding is strict everywhere: each value has exactly one accepted encoding.
+//! Decoding is strict everywhere: each value has exactly one accepted encoding. What is encoded can be decoded: the types
+//! hold each format's bounds, so a value that its decoder would refuse cannot be made.
 #![no_std]
 #![forbid(unsafe_code)]
 
@@ -29,6 +31,7 @@ extern crate alloc;
 
 mod base64url;
 pub mod binding;
+pub mod bounded;
 pub mod cbor;
 pub mod checkpoint;
 pub mod commit;

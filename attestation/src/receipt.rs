@@ -6,8 +6,8 @@ mod execution;
 
 use alloc::vec::Vec;
 
-pub use exchange::{Ending, Exchange, Outcome};
-pub use execution::{Credential, Execution, Local, MAX_RETRIES, TlsPeer, Upstream};
+pub use exchange::{Ending, Exchange, Method, Outcome, Status, Target};
+pub use execution::{Credential, Execution, Local, MAX_RETRIES, Retries, TlsPeer, Upstream};
 
 use crate::binding::Nonce;
 use crate::cbor::{self, Field, Map, Value};
@@ -90,15 +90,37 @@ pub struct Usage {
     pub completion: u64,
 }
 
-/// Milliseconds since the Unix epoch, by the enclave's clock.
+/// Milliseconds since the Unix epoch, by the enclave's clock, each no earlier than the one before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Times {
-    /// The request was read whole.
-    pub received: u64,
-    /// The first body byte of the response was ready.
-    pub first_byte: u64,
-    /// The last one was.
-    pub last_byte: u64,
+    received: u64,
+    first_byte: u64,
+    last_byte: u64,
+}
+
+impl Times {
+    /// Refuses times that are not in order.
+    pub fn new(received: u64, first_byte: u64, last_byte: u64) -> Result<Self, FormatError> {
+        match received <= first_byte && first_byte <= last_byte {
+            true => Ok(Self { received, first_byte, last_byte }),
+            false => Err(FormatError::OutOfRange { field: "times", expected: "received ≤ first byte ≤ last byte" }),
+        }
+    }
+
+    /// When the request was read whole.
+    pub fn received(&self) -> u64 {
+        self.received
+    }
+
+    /// When the first body byte of the response was ready.
+    pub fn first_byte(&self) -> u64 {
+        self.first_byte
+    }
+
+    /// When the last one was.
+    pub fn last_byte(&self) -> u64 {
+        self.last_byte
+    }
 }
 
 impl Payload for Receipt {
@@ -167,8 +189,9 @@ impl Times {
             first_byte: fields.required(2, "first byte").uint(),
             last_byte: fields.required(3, "last byte").uint(),
         });
-        let in_order = times.received <= times.first_byte && times.first_byte <= times.last_byte;
-        field.check(in_order, "times", "received ≤ first byte ≤ last byte");
-        times
+        Self::new(times.received, times.first_byte, times.last_byte).unwrap_or_else(|error| {
+            field.refuse(error);
+            times
+        })
     }
 }

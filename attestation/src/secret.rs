@@ -3,7 +3,9 @@
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
+use core::ops::Deref;
 
+use crate::bounded::{Blob, Text};
 use crate::cbor::{self, Field, Map, Value, Writer};
 use crate::cose::Payload;
 use crate::{Digest, FormatError};
@@ -19,13 +21,68 @@ const TAG: usize = 16;
 /// What fingerprints are over, before name and secret.
 const FINGERPRINT: &[u8] = b"quoth/secret/fingerprint/1\0";
 
+/// A sealed secret: ciphertext and tag.
+pub type Ciphertext = Blob<{ TAG + 1 }, { TAG + MAX_SECRET }>;
+
+/// A secret's name: 1 to [`MAX_NAME`] of `a-z 0-9 -`.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Name(Text<MAX_NAME>);
+
+impl Name {
+    /// Refuses what [`is_name`] refuses.
+    pub fn new(name: impl Into<String>) -> Result<Self, FormatError> {
+        match Text::new(name) {
+            Ok(name) if is_name(&name) => Ok(Self(name)),
+            _ => Err(NO_NAME),
+        }
+    }
+
+    fn of(field: Field<'_>) -> Self {
+        let name = field.text();
+        if !is_name(&name) {
+            field.refuse(NO_NAME);
+        }
+        Self(name)
+    }
+}
+
+const NO_NAME: FormatError = FormatError::OutOfRange { field: "name", expected: "1 to 64 of a-z, 0-9 and -" };
+
+impl Deref for Name {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self)
+    }
+}
+
+impl fmt::Debug for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&**self, f)
+    }
+}
+
+impl TryFrom<&str> for Name {
+    type Error = FormatError;
+
+    fn try_from(name: &str) -> Result<Self, FormatError> {
+        Self::new(name)
+    }
+}
+
 /// What a node's operator wants it to hold, or to hold no longer.
 #[derive(Clone, PartialEq, Eq)]
 pub struct SecretOrder {
     /// Digest of the node statement: of one boot, and no other.
     pub node: Digest,
     /// The secret's name.
-    pub name: String,
+    pub name: Name,
     /// Greater than that of any order which the node has taken.
     pub counter: u64,
     /// The secret; none removes it.
@@ -39,7 +96,7 @@ pub struct Sealed {
     /// The encapsulated key.
     pub encapsulated: [u8; 32],
     /// Ciphertext and tag.
-    pub ciphertext: Vec<u8>,
+    pub ciphertext: Ciphertext,
 }
 
 impl SecretOrder {
@@ -75,7 +132,7 @@ impl Payload for SecretOrder {
         let sealed = self.sealed.as_ref();
         let map = Map::new()
             .with(1, &self.node)
-            .with(2, self.name.as_str())
+            .with(2, &self.name.0)
             .with(3, self.counter)
             .with_some(4, sealed.map(|sealed| Value::from(&sealed.encapsulated)))
             .with_some(5, sealed.map(|sealed| &sealed.ciphertext));
@@ -84,18 +141,14 @@ impl Payload for SecretOrder {
 
     fn decode(bytes: &[u8]) -> Result<Self, FormatError> {
         let (node, name, counter, encapsulated, ciphertext) = cbor::read(bytes, Self::MAX_BYTES, "secret", |fields| {
-            let lengths = (TAG + 1, TAG + MAX_SECRET);
             (
                 fields.required(1, "node").digest(),
-                fields.required(2, "name").text(MAX_NAME),
+                Name::of(fields.required(2, "name")),
                 fields.required(3, "counter").uint(),
                 fields.optional(4, "encapsulated key").map(Field::array),
-                fields.optional(5, "ciphertext").map(|field| field.bytes(lengths)),
+                fields.optional(5, "ciphertext").map(Field::blob),
             )
         })?;
-        if !is_name(&name) {
-            return Err(FormatError::OutOfRange { field: "name", expected: "1 to 64 of a-z, 0-9 and -" });
-        }
         let sealed = match (encapsulated, ciphertext) {
             (Some(encapsulated), Some(ciphertext)) => Some(Sealed { encapsulated, ciphertext }),
             (None, None) => None,

@@ -1,16 +1,16 @@
 //! The node statement: who a node is. Made once at every boot (`SPEC.md` §2).
 
-use alloc::string::String;
 use alloc::vec::Vec;
 
+use crate::bounded::{Blob, List, Text};
 use crate::cbor::{self, Field, Map, Value};
 use crate::sorted::SortedMap;
 use crate::{Digest, FormatError};
 
 /// The profile that a statement carries.
 pub const PROFILE: &str = "tag:quoth.dev,2026:node:1";
-/// An encoded statement, bytes, at most.
-pub const MAX_BYTES: usize = 16 * 1024;
+/// An encoded statement, bytes, at most: one with every field at its limit fits.
+pub const MAX_BYTES: usize = 40 * 1024;
 /// A statement's life, seconds, at most (30 days).
 pub const MAX_LIFE: u64 = 30 * 24 * 60 * 60;
 /// Local models in one statement, at most.
@@ -21,6 +21,13 @@ pub const MAX_UPSTREAMS: usize = 32;
 pub const MAX_OTHER_KEYS: usize = 16;
 /// A name, a version or another short text, bytes, at most.
 pub const MAX_TEXT: usize = 256;
+/// Key roles that [`Keys`] has fields for.
+const KNOWN_KEYS: [&str; 3] = ["receipt", "tls", "seal"];
+
+/// A name, a version or another short text.
+pub type ShortText = Text<MAX_TEXT>;
+/// A key of a role that this version does not know.
+pub type OtherKey = Blob<1, MAX_TEXT>;
 
 /// Who a node is: its keys, its code, its models, for one boot.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,17 +43,42 @@ pub struct Statement {
     /// The program.
     pub software: Software,
     /// Local models, in configuration order.
-    pub models: Vec<Model>,
+    pub models: List<Model, MAX_MODELS>,
     /// Closed providers, in configuration order.
-    pub upstreams: Vec<Upstream>,
+    pub upstreams: List<Upstream, MAX_UPSTREAMS>,
     /// Ed25519 key that may set secrets; absent: nobody may.
     pub operator: Option<[u8; 32]>,
-    /// When the statement was made, Unix seconds.
-    pub issued: u64,
-    /// When it ends, Unix seconds; at most [`MAX_LIFE`] after `issued`.
-    pub not_after: u64,
-    /// Who vouches for the two times above and for every `iat`.
+    /// When it holds.
+    pub validity: Validity,
+    /// Who vouches for the times of `validity` and for every `iat`.
     pub clock: Clock,
+}
+
+/// When a statement holds, Unix seconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Validity {
+    issued: u64,
+    not_after: u64,
+}
+
+impl Validity {
+    /// From `issued` to `not_after`, which comes 0 to [`MAX_LIFE`] seconds later; other times are refused.
+    pub fn new(issued: u64, not_after: u64) -> Result<Self, FormatError> {
+        match not_after.checked_sub(issued) {
+            Some(life) if life <= MAX_LIFE => Ok(Self { issued, not_after }),
+            _ => Err(FormatError::OutOfRange { field: "not_after", expected: "at most 30 days after issued" }),
+        }
+    }
+
+    /// When the statement was made.
+    pub fn issued(&self) -> u64 {
+        self.issued
+    }
+
+    /// When it ends.
+    pub fn not_after(&self) -> u64 {
+        self.not_after
+    }
 }
 
 /// What vouches for a statement.
@@ -100,27 +132,50 @@ pub struct Keys {
     /// X25519 key for HPKE (RFC 9180), raw; absent when the node opens nothing sealed.
     pub seal: Option<[u8; 32]>,
     /// Roles this version does not know: carried, never trusted.
-    pub other: SortedMap<String, Vec<u8>>,
+    pub other: OtherKeys,
+}
+
+/// Keys of at most [`MAX_OTHER_KEYS`] roles for which [`Keys`] has no field.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct OtherKeys(SortedMap<ShortText, OtherKey>);
+
+impl OtherKeys {
+    /// Refuses a role that [`Keys`] has a field for, a role named twice, and more than [`MAX_OTHER_KEYS`].
+    pub fn new(keys: impl IntoIterator<Item = (ShortText, OtherKey)>) -> Result<Self, FormatError> {
+        let mut all = SortedMap::new();
+        for (role, key) in keys {
+            let known = KNOWN_KEYS.contains(&role.as_str());
+            if known || all.len() == MAX_OTHER_KEYS || all.insert(role, key).is_some() {
+                return Err(FormatError::OutOfRange { field: "keys", expected: "at most 16 other roles, each once" });
+            }
+        }
+        Ok(Self(all))
+    }
+
+    /// Roles and keys, sorted by role.
+    pub fn iter(&self) -> impl Iterator<Item = (&ShortText, &OtherKey)> {
+        self.0.iter()
+    }
 }
 
 /// The program that a node runs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Software {
     /// Name.
-    pub name: String,
+    pub name: ShortText,
     /// Version.
-    pub version: String,
+    pub version: ShortText,
     /// Source commit.
-    pub commit: String,
+    pub commit: ShortText,
     /// Identity of the inference engine; absent in a node without local models.
-    pub engine: Option<String>,
+    pub engine: Option<ShortText>,
 }
 
 /// A local model.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Model {
     /// The name that requests use.
-    pub name: String,
+    pub name: ShortText,
     /// SHA-256 of the whole GGUF file.
     pub sha256: Digest,
     /// Size of that file, bytes.
@@ -131,9 +186,9 @@ pub struct Model {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Upstream {
     /// The name that requests use.
-    pub name: String,
+    pub name: ShortText,
     /// DNS name the provider must authenticate as.
-    pub host: String,
+    pub host: ShortText,
     /// TCP port.
     pub port: u16,
 }
@@ -150,15 +205,16 @@ impl Statement {
         let models = self
             .models
             .iter()
-            .map(|model| Map::new().with(1, model.name.as_str()).with(2, &model.sha256).with(3, model.size).build());
-        let upstreams = self.upstreams.iter().map(|upstream| {
-            Map::new().with(1, upstream.name.as_str()).with(2, upstream.host.as_str()).with(3, upstream.port).build()
-        });
+            .map(|model| Map::new().with(1, &model.name).with(2, &model.sha256).with(3, model.size).build());
+        let upstreams = self
+            .upstreams
+            .iter()
+            .map(|upstream| Map::new().with(1, &upstream.name).with(2, &upstream.host).with(3, upstream.port).build());
         let software = Map::new()
-            .with(1, self.software.name.as_str())
-            .with(2, self.software.version.as_str())
-            .with(3, self.software.commit.as_str())
-            .with_some(4, self.software.engine.as_deref());
+            .with(1, &self.software.name)
+            .with(2, &self.software.version)
+            .with(3, &self.software.commit)
+            .with_some(4, self.software.engine.as_ref());
         let map = Map::new()
             .with(1, PROFILE)
             .with(2, &self.instance)
@@ -169,15 +225,15 @@ impl Statement {
             .with(7, Value::Array(models.collect()))
             .with(8, Value::Array(upstreams.collect()))
             .with_some(9, self.operator.as_ref())
-            .with(10, self.issued)
-            .with(11, self.not_after)
+            .with(10, self.validity.issued)
+            .with(11, self.validity.not_after)
             .with(12, self.clock.name());
         cbor::encode(&map.build())
     }
 
     /// Decodes and checks what can be checked without a clock: the fields, their bounds and `not_after`.
     pub fn decode(bytes: &[u8]) -> Result<Self, FormatError> {
-        let statement = cbor::read(bytes, MAX_BYTES, "statement", |fields| {
+        cbor::read(bytes, MAX_BYTES, "statement", |fields| {
             fields.required(1, "statement profile").profile(PROFILE);
             Self {
                 instance: fields.required(2, "instance").array(),
@@ -185,18 +241,33 @@ impl Statement {
                 keys: Keys::of(fields.required(4, "keys")),
                 config: fields.required(5, "config").digest(),
                 software: Software::of(fields.required(6, "software")),
-                models: fields.required(7, "models").list(MAX_MODELS).map(Model::of).collect(),
-                upstreams: fields.required(8, "upstreams").list(MAX_UPSTREAMS).map(Upstream::of).collect(),
+                models: fields.required(7, "models").list(Model::of),
+                upstreams: fields.required(8, "upstreams").list(Upstream::of),
                 operator: fields.optional(9, "operator").map(Field::array),
-                issued: fields.required(10, "issued").uint(),
-                not_after: fields.required(11, "not_after").uint(),
+                validity: Validity::of(fields.required(10, "issued"), fields.required(11, "not_after")),
                 clock: fields.required(12, "clock").one_of(&Clock::NAMES),
             }
-        })?;
-        match statement.not_after.checked_sub(statement.issued) {
-            Some(life) if life <= MAX_LIFE => Ok(statement),
-            _ => Err(FormatError::OutOfRange { field: "not_after", expected: "at most 30 days after issued" }),
-        }
+        })
+    }
+
+    /// When it was made, Unix seconds.
+    pub fn issued(&self) -> u64 {
+        self.validity.issued
+    }
+
+    /// When it ends, Unix seconds.
+    pub fn not_after(&self) -> u64 {
+        self.validity.not_after
+    }
+}
+
+impl Validity {
+    fn of(issued: Field<'_>, not_after: Field<'_>) -> Self {
+        let times = Self { issued: issued.uint(), not_after: not_after.uint() };
+        Self::new(times.issued, times.not_after).unwrap_or_else(|error| {
+            not_after.refuse(error);
+            times
+        })
     }
 }
 
@@ -204,19 +275,24 @@ impl Keys {
     fn to_value(&self) -> Value<'_> {
         let map =
             Map::new().with("receipt", &self.receipt).with("tls", &self.tls).with_some("seal", self.seal.as_ref());
-        self.other.iter().fold(map, |map, (role, key)| map.with(role.as_str(), key)).build()
+        self.other.iter().fold(map, |map, (role, key)| map.with(role, key)).build()
     }
 
     fn of(field: Field<'_>) -> Self {
-        let (mut receipt, mut tls, mut seal, mut other) = (None, None, None, SortedMap::new());
-        for (role, key) in field.entries(MAX_OTHER_KEYS + 3) {
-            match role.text(MAX_TEXT).as_str() {
+        let (mut receipt, mut tls, mut seal, mut other) = (None, None, None, Vec::new());
+        for (role, key) in field.entries(MAX_OTHER_KEYS + KNOWN_KEYS.len()) {
+            let role: ShortText = role.text();
+            match role.as_str() {
                 "receipt" => receipt = Some(key.array()),
                 "tls" => tls = Some(key.digest()),
                 "seal" => seal = Some(key.array()),
-                role => drop(other.insert(role.into(), key.bytes((1, MAX_TEXT)))),
+                _ => other.push((role, key.blob())),
             }
         }
+        let other = OtherKeys::new(other).unwrap_or_else(|error| {
+            field.refuse(error);
+            OtherKeys::default()
+        });
         if receipt.is_none() {
             field.missing("receipt key");
         }
@@ -230,10 +306,10 @@ impl Keys {
 impl Software {
     fn of(field: Field<'_>) -> Self {
         field.map(|fields| Self {
-            name: fields.required(1, "software name").text(MAX_TEXT),
-            version: fields.required(2, "software version").text(MAX_TEXT),
-            commit: fields.required(3, "software commit").text(MAX_TEXT),
-            engine: fields.optional(4, "software engine").map(|engine| engine.text(MAX_TEXT)),
+            name: fields.required(1, "software name").text(),
+            version: fields.required(2, "software version").text(),
+            commit: fields.required(3, "software commit").text(),
+            engine: fields.optional(4, "software engine").map(Field::text),
         })
     }
 }
@@ -241,7 +317,7 @@ impl Software {
 impl Model {
     fn of(field: Field<'_>) -> Self {
         field.map(|fields| Self {
-            name: fields.required(1, "model name").text(MAX_TEXT),
+            name: fields.required(1, "model name").text(),
             sha256: fields.required(2, "model sha256").digest(),
             size: fields.required(3, "model size").uint(),
         })
@@ -251,8 +327,8 @@ impl Model {
 impl Upstream {
     fn of(field: Field<'_>) -> Self {
         field.map(|fields| Self {
-            name: fields.required(1, "upstream name").text(MAX_TEXT),
-            host: fields.required(2, "upstream host").text(MAX_TEXT),
+            name: fields.required(1, "upstream name").text(),
+            host: fields.required(2, "upstream host").text(),
             port: fields.required(3, "upstream port").short(),
         })
     }

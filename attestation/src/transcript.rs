@@ -14,6 +14,8 @@ use crate::{FormatError, base64url};
 pub const PROFILE: &str = "tag:quoth.dev,2026:transcript:1";
 /// An encoded transcript, bytes, at most.
 pub const MAX_BYTES: usize = 256 * 1024 * 1024;
+/// Checkpoints of one stream, and certificates of a provider, at most: 16 hours of one a second.
+pub const MAX_PARTS: usize = 64 * 1024;
 
 /// One exchange with its proofs.
 #[derive(Clone, PartialEq, Eq)]
@@ -140,7 +142,8 @@ impl Transcript {
         json.finish()
     }
 
-    /// Reads a transcript; any other encoding of the same value is refused.
+    /// Reads a transcript; any other encoding of the same value is refused. Takes memory of at most twice the text's length
+    /// and 4 MiB, whatever the text is.
     pub fn decode(text: &[u8]) -> Result<Self, FormatError> {
         json::read(text, MAX_BYTES, |file| file.object(Self::of))
     }
@@ -168,7 +171,11 @@ impl Transcript {
                 status: response.required("status").number(u16::MAX.into()) as u16,
             }),
             receipt: file.optional("receipt").map(|receipt| receipt.base64("receipt")),
-            checkpoints: file.required("checkpoints").array().map(|bytes| bytes.base64("checkpoint")).collect(),
+            checkpoints: file
+                .required("checkpoints")
+                .array(MAX_PARTS)
+                .map(|bytes| bytes.base64("checkpoint"))
+                .collect(),
             opening: Opening::new(opening),
             nonce,
             evidence: file.required("evidence").base64("evidence"),
@@ -193,7 +200,7 @@ impl Details {
         json.finish()
     }
 
-    /// Reads details; any other encoding of the same value is refused.
+    /// Reads details; any other encoding of the same value is refused. Takes memory as [`Transcript::decode`] does.
     pub fn decode(text: &[u8]) -> Result<Self, FormatError> {
         json::read(text, MAX_BYTES, |details| details.object(Self::of))
     }
@@ -221,7 +228,8 @@ impl Details {
     }
 
     fn of(details: &mut Members<'_, '_>) -> Self {
-        let tokens = |field: Field<'_, '_>| field.array().map(|token| token.number(u32::MAX.into()) as u32).collect();
+        let tokens =
+            |field: Field<'_, '_>| field.array(usize::MAX).map(|token| token.number(u32::MAX.into()) as u32).collect();
         match details.has("prompt") {
             true => Self::Local(LocalDetails {
                 prompt: body(details.required("prompt"), "prompt"),
@@ -231,7 +239,11 @@ impl Details {
             }),
             false => Self::Upstream(UpstreamDetails {
                 head: body(details.required("head"), "head"),
-                certificates: details.required("certificates").array().map(|der| der.base64("certificate")).collect(),
+                certificates: details
+                    .required("certificates")
+                    .array(MAX_PARTS)
+                    .map(|der| der.base64("certificate"))
+                    .collect(),
                 sent: details.optional("sent").map(|bytes| body(bytes, "sent body")),
                 received: details.optional("received").map(|bytes| body(bytes, "received body")),
             }),

@@ -19,10 +19,13 @@ pub async fn ask(node: &Node, link: &Address) -> bool {
         Endorsements::ask(stream, &report).await
     };
     match timeout(limits::ENDORSEMENTS, asked).await {
-        Ok(Ok(endorsements)) if !endorsements.certificates.is_empty() => {
-            node.endorse(endorsements);
-            true
-        }
+        Ok(Ok(endorsements)) if !endorsements.certificates.is_empty() => match node.endorse(endorsements) {
+            Ok(()) => true,
+            Err(error) => {
+                log!("endorsements: {error}");
+                false
+            }
+        },
         Ok(Ok(_) | Err(LinkError::Io(_))) | Err(_) => false,
         Ok(Err(error)) => {
             log!("endorsements: {error}");

@@ -4,7 +4,10 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
-use quoth_link::journal::{ToEnclave, ToHost};
+use quoth_attestation::cose::{OVERHEAD, Payload as _};
+use quoth_attestation::receipt::Receipt;
+use quoth_attestation::statement;
+use quoth_link::journal::{MAX_RECEIPT, MAX_STATEMENT, ToEnclave, ToHost};
 use quoth_link::{Address, CONNECT_TIMEOUT, Frame, Frames, LinkError, Port, RETRY, Stream};
 use tokio::io::{AsyncWriteExt, WriteHalf};
 use tokio::sync::Notify;
@@ -13,11 +16,16 @@ use tokio::time::{Instant, sleep, sleep_until, timeout};
 use crate::limits;
 use crate::log::log;
 
+/// One frame holds the longest statement, and the longest receipt in its envelope.
+const _: () = assert!(statement::MAX_BYTES <= MAX_STATEMENT && Receipt::MAX_BYTES + OVERHEAD <= MAX_RECEIPT);
+
 /// The buffer between the receipt chain and the host.
 pub struct Journal {
     instance: [u8; 16],
     statement: Bytes,
     state: Mutex<State>,
+    /// Receipts to come and receipts that are not acknowledged, at most.
+    places: usize,
     /// A receipt was added.
     added: Notify,
     /// The last receipt was acknowledged.
@@ -46,16 +54,18 @@ pub struct Reservation {
 pub struct Unavailable;
 
 impl Journal {
-    /// A journal of this instance; not attached.
-    pub fn new(instance: [u8; 16], statement: Vec<u8>) -> Self {
+    /// A journal of this instance, for at most `exchanges` that run; not attached.
+    pub fn new(instance: [u8; 16], statement: Vec<u8>, exchanges: usize) -> Self {
         let (added, empty) = (Notify::new(), Notify::new());
-        Self { instance, statement: statement.into(), state: Mutex::default(), added, empty }
+        // When all places for exchanges are taken, as many receipts may still be on their way.
+        let places = limits::UNACKNOWLEDGED.max(2 * exchanges);
+        Self { instance, statement: statement.into(), state: Mutex::default(), places, added, empty }
     }
 
     /// Keeps a place for one receipt, which may then be issued whatever the host does meanwhile.
     pub fn reserve(self: &Arc<Self>) -> Result<Reservation, Unavailable> {
         let mut state = self.lock();
-        if !state.attached || state.held.len() + state.reserved >= limits::UNACKNOWLEDGED {
+        if !state.attached || state.held.len() + state.reserved >= self.places {
             return Err(Unavailable);
         }
         state.reserved += 1;

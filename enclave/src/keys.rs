@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 
 use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair};
+use quoth_attestation::FormatError;
 use quoth_attestation::cose::{KeyId, Payload, Signed};
 use zeroize::{Zeroize, Zeroizing};
 
@@ -30,7 +31,10 @@ impl ReceiptKey {
     }
 
     /// Signs a payload of one of Quoth's formats; there is no other way to use the key.
-    pub fn sign<T: Payload>(&self, claims: T) -> Signed<T> {
+    ///
+    /// # Errors
+    /// As [`Signed::sign`].
+    pub fn sign<T: Payload>(&self, claims: T) -> Result<Signed<T>, FormatError> {
         Signed::sign(claims, self.id, |bytes| {
             // safe: an Ed25519 signature has 64 bytes (RFC 8032 §5.1.6)
             self.key.sign(bytes).as_ref().try_into().expect("an Ed25519 signature has 64 bytes")

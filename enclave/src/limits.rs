@@ -16,8 +16,6 @@ pub const LEAST_RATE: u64 = 4 * 1024;
 pub const STREAM_PIECES: usize = 8;
 /// The head of a request, bytes.
 pub const HEAD_BYTES: usize = 16 * 1024;
-/// A request-target, bytes: as long as a receipt can name.
-pub const TARGET_BYTES: usize = 2048;
 /// Header fields of a request.
 pub const HEADERS: usize = 64;
 /// The body of a request, bytes, unless configured.
@@ -58,7 +56,8 @@ pub const H2_RESETS: usize = 20;
 pub const QUOTES: u64 = 64;
 /// Quotes that the platform makes at one time.
 pub const QUOTES_AT_ONCE: usize = 2;
-/// Receipts that the host has not acknowledged; at so many the node answers 503.
+/// Receipts to come and receipts that the host has not acknowledged, unless more exchanges are configured; at so many the
+/// node answers 503.
 pub const UNACKNOWLEDGED: usize = quoth_link::journal::MAX_UNACKNOWLEDGED;
 /// Receipts kept for `GET /v1/receipts`.
 pub const RECENT_RECEIPTS: usize = 4096;

@@ -5,17 +5,18 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use http::HeaderValue;
-use quoth_attestation::Digest;
 use quoth_attestation::binding::{Nonce, node_binding};
-use quoth_attestation::evidence::Evidence;
+use quoth_attestation::bounded::{Blob, List};
+use quoth_attestation::evidence::{Certificates, Crls, Encoded, Evidence};
 use quoth_attestation::receipt::Level;
-use quoth_attestation::statement::{Keys, Model, Software, Statement};
+use quoth_attestation::statement::{Keys, Model, OtherKeys, ShortText, Software, Statement, Validity};
+use quoth_attestation::{Digest, FormatError};
 use quoth_engine::Engine;
 use quoth_link::endorse::{self, Endorsements};
 
 use crate::callers::Callers;
 use crate::config::{Config, Limits};
-use crate::exchange::{Ledger, Shelf};
+use crate::exchange::{Ledger, Named, Shelf};
 use crate::journal::Journal;
 use crate::keys::{ReceiptKey, random};
 use crate::metrics::Metrics;
@@ -54,12 +55,12 @@ pub struct Node {
     /// Bounds of the configuration.
     pub limits: Limits,
     statement: Statement,
-    encoded: Vec<u8>,
+    encoded: Encoded,
     digest: Digest,
     digest_value: HeaderValue,
     platform: Arc<dyn Platform>,
     newest: Mutex<Option<Newest>>,
-    endorsements: Mutex<Endorsements>,
+    endorsements: Mutex<Endorsed>,
     quotes: Arc<Shares>,
     turns: Arc<Turns>,
 }
@@ -75,6 +76,21 @@ impl Newest {
     fn new(made: Instant, evidence: Evidence) -> Self {
         let bytes = evidence.encode().into();
         Self { made, evidence, bytes }
+    }
+}
+
+/// What endorses quotes, within the bounds of evidence.
+#[derive(Clone, Default)]
+struct Endorsed {
+    certificates: Certificates,
+    crls: Crls,
+}
+
+impl Endorsed {
+    fn of(certificates: Vec<Vec<u8>>, crls: Vec<Vec<u8>>) -> Result<Self, FormatError> {
+        let certificates = certificates.into_iter().map(Blob::new).collect::<Result<Vec<_>, _>>()?;
+        let crls = crls.into_iter().map(Blob::new).collect::<Result<Vec<_>, _>>()?;
+        Ok(Self { certificates: List::new(certificates)?, crls: List::new(crls)? })
     }
 }
 
@@ -95,27 +111,32 @@ impl Node {
         let platform = platform::open(config, instance, &key)?;
         let secrets = Secrets::new(&config.settings)?;
         let issued = clock::seconds();
+        let unfit = |what: &'static str| move |_: FormatError| EnclaveError::Config(what.into());
+        let text = |text: String| ShortText::new(text).map_err(EnclaveError::make("statement"));
+        let engine = engines.first().map(|engine| format!("{} {}", engine.info().identity, engine.info().processor));
+        let models: Vec<Model> = engines.iter().map(model).collect::<Result<_, _>>()?;
         let statement = Statement {
             instance,
             platform: platform.name(),
-            keys: Keys { receipt: key.public(), tls: tls.spki, seal: secrets.seal_key(), other: Default::default() },
+            keys: Keys { receipt: key.public(), tls: tls.spki, seal: secrets.seal_key(), other: OtherKeys::default() },
             config: config.digest(),
             software: Software {
-                name: "quoth-enclave".into(),
-                version: env!("CARGO_PKG_VERSION").into(),
-                commit: env!("QUOTH_COMMIT").into(),
-                engine: engines.first().map(|engine| format!("{} {}", engine.info().identity, engine.info().processor)),
+                name: text("quoth-enclave".into())?,
+                version: text(env!("CARGO_PKG_VERSION").into())?,
+                commit: text(env!("QUOTH_COMMIT").into())?,
+                engine: engine.map(text).transpose()?,
             },
-            models: engines.iter().map(model).collect(),
-            upstreams: upstreams.described(),
+            models: List::new(models).map_err(unfit("too many models"))?,
+            upstreams: List::new(upstreams.described()).map_err(unfit("too many upstreams"))?,
             operator: secrets.operator(),
-            issued,
-            not_after: issued + limits::STATEMENT_LIFE.as_secs(),
+            validity: Validity::new(issued, issued + limits::STATEMENT_LIFE.as_secs())
+                .map_err(EnclaveError::make("statement"))?,
             clock: platform.clock(),
         };
-        let encoded = statement.encode();
+        let encoded =
+            Encoded::new(statement.encode()).map_err(unfit("more models and upstreams than a statement holds"))?;
         let digest = Digest::of(&encoded);
-        let journal = Arc::new(Journal::new(instance, encoded.clone()));
+        let journal = Arc::new(Journal::new(instance, encoded.to_vec(), config.settings.limits.exchanges));
         let limits = config.settings.limits;
         let details = limits.memory_bytes / limits::DETAILS_PART;
         let node = Self {
@@ -244,33 +265,44 @@ impl Node {
     pub fn report(&self) -> Option<[u8; endorse::REPORT]> {
         let newest = lock(&self.newest);
         let report = &newest.as_ref().filter(|_| self.platform.is_endorsed_by_others())?.evidence.quote;
-        report.as_slice().try_into().ok()
+        report[..].try_into().ok()
     }
 
     /// Evidence carries these from now on.
-    pub fn endorse(&self, endorsements: Endorsements) {
+    ///
+    /// # Errors
+    /// When evidence cannot hold them: then it goes on as before.
+    pub fn endorse(&self, endorsements: Endorsements) -> Result<(), FormatError> {
+        let endorsements = Endorsed::of(endorsements.certificates, endorsements.crls)?;
         let mut newest = lock(&self.newest);
         if let Some(Newest { made, evidence, .. }) = newest.take() {
             *newest = Some(Newest::new(made, endorsed(evidence, &endorsements)));
         }
         *lock(&self.endorsements) = endorsements;
+        Ok(())
     }
 
     fn quote(&self, nonce: Option<Nonce>) -> Result<Evidence, EnclaveError> {
         let binding = node_binding(&self.digest, nonce.as_ref());
         let Quote { bytes, certificates } = self.platform.quote(&binding, nonce.as_ref())?;
-        let evidence =
-            Evidence { statement: self.encoded.clone(), quote: bytes, nonce, certificates, crls: Vec::new() };
+        let endorsements = Endorsed::of(certificates, Vec::new()).map_err(EnclaveError::make("quote"))?;
+        let evidence = Evidence {
+            statement: self.encoded.clone(),
+            quote: bytes.try_into().map_err(EnclaveError::make("quote"))?,
+            nonce,
+            certificates: endorsements.certificates,
+            crls: endorsements.crls,
+        };
         Ok(endorsed(evidence, &lock(&self.endorsements)))
     }
 }
 
 /// What came with the report itself stays where there is nothing else.
-fn endorsed(evidence: Evidence, endorsements: &Endorsements) -> Evidence {
+fn endorsed(evidence: Evidence, endorsements: &Endorsed) -> Evidence {
     match endorsements.certificates.is_empty() {
         true => evidence,
         false => {
-            let Endorsements { certificates, crls } = endorsements.clone();
+            let Endorsed { certificates, crls } = endorsements.clone();
             Evidence { certificates, crls, ..evidence }
         }
     }
@@ -280,7 +312,10 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn model(engine: &Engine) -> Model {
+/// What the statement says of a model; receipts can name it, too.
+fn model(engine: &Engine) -> Result<Model, EnclaveError> {
     let info = engine.info();
-    Model { name: info.name.clone(), sha256: Digest(info.sha256), size: info.size }
+    let unfit = |_| EnclaveError::Config("a model's name, or what runs it, is longer than receipts can say".into());
+    let named = Named::of(info).map_err(unfit)?;
+    Ok(Model { name: named.model().clone(), sha256: Digest(info.sha256), size: info.size })
 }

@@ -144,7 +144,7 @@ impl Secrets {
         if meant != node {
             return Err(SecretError::Node);
         }
-        let kind = *holder.names.get(name).ok_or(SecretError::Name)?;
+        let kind = *holder.names.get(&**name).ok_or(SecretError::Name)?;
         let mut held = holder.held();
         if *counter <= held.counter {
             return Err(SecretError::Counter);
@@ -156,8 +156,8 @@ impl Secrets {
         }
         held.counter = *counter;
         match secret {
-            Some(secret) => held.secrets.insert(name.clone(), secret),
-            None => held.secrets.remove(name),
+            Some(secret) => held.secrets.insert(name.to_string(), secret),
+            None => held.secrets.remove(&**name),
         };
         Ok(())
     }
@@ -237,18 +237,18 @@ mod tests {
         let key = HpkePublicKey(to.seal_key().unwrap().to_vec());
         let aad = SecretOrder::aad(node, name, counter);
         let sealed = DH_KEM_X25519_HKDF_SHA256_CHACHA20_POLY1305.seal(secret::INFO, &aad, secret, &key).unwrap();
-        Sealed { encapsulated: sealed.0.0.try_into().unwrap(), ciphertext: sealed.1 }
+        Sealed { encapsulated: sealed.0.0.try_into().unwrap(), ciphertext: sealed.1.try_into().unwrap() }
     }
 
     fn signed(by: u8, order: SecretOrder) -> Vec<u8> {
         let (key, public) = operator(by);
         let sign = |bytes: &[u8]| key.sign(bytes).as_ref().try_into().unwrap();
-        Signed::sign(order, KeyId::of(&public), sign).bytes().to_vec()
+        Signed::sign(order, KeyId::of(&public), sign).unwrap().bytes().to_vec()
     }
 
     fn order(to: &Secrets, name: &str, counter: u64, secret: &str) -> SecretOrder {
         let sealed = Some(sealed(to, (&NODE, name, counter), secret.as_bytes()));
-        SecretOrder { node: NODE, name: name.into(), counter, sealed }
+        SecretOrder { node: NODE, name: name.try_into().unwrap(), counter, sealed }
     }
 
     #[test]
@@ -261,7 +261,7 @@ mod tests {
         let list = secrets.list();
         assert_eq!((list[0].name.as_str(), list[0].counter), ("p", 6));
         assert_eq!(list[0].fingerprint, secret::fingerprint("p", b"sk-two"));
-        let remove = SecretOrder { node: NODE, name: "p".into(), counter: 7, sealed: None };
+        let remove = SecretOrder { node: NODE, name: "p".try_into().unwrap(), counter: 7, sealed: None };
         assert_eq!(secrets.take(&NODE, &signed(1, remove)), Ok(()));
         assert!(secrets.get("p").is_none() && secrets.list().is_empty());
     }
@@ -284,7 +284,7 @@ mod tests {
         // Sealed for another counter, name or boot, and signed with these.
         for (node, name, counter) in [(NODE, "p", 7), (NODE, "q", 6), (Digest([8; 32]), "p", 6)] {
             let sealed = sealed(&secrets, (&node, name, counter), b"sk");
-            let order = SecretOrder { node: NODE, name: "p".into(), counter: 6, sealed: Some(sealed) };
+            let order = SecretOrder { node: NODE, name: "p".try_into().unwrap(), counter: 6, sealed: Some(sealed) };
             assert_eq!(refused(&signed(1, order)), SecretError::Sealed);
         }
         for at in 0..taken.len() {

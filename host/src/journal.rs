@@ -6,4 +6,4 @@ mod store;
 
 pub use chain::{Break, Chain, Entry, Instance, MAX_BREAKS, read};
 pub use serve::{Attachment, Notice, serve};
-pub use store::{JournalError, Store};
+pub use store::{JournalError, NotStored, Store};

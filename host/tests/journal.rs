@@ -7,10 +7,11 @@ use std::path::PathBuf;
 
 use bytes::Bytes;
 use quoth_host::journal::{self, Attachment, Break, JournalError, Notice};
-use quoth_link::journal::{ToEnclave, ToHost};
-use quoth_link::{Address, Port};
+use quoth_link::journal::{MAX_RECEIPT, ToEnclave, ToHost};
+use quoth_link::{Address, Frame as _, Port};
 use rusqlite::Connection;
 use support::{Instance, Journal};
+use tokio::io::AsyncWriteExt as _;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
@@ -108,22 +109,89 @@ async fn the_same_receipt_may_come_twice_and_another_one_in_its_place_may_not() 
 }
 
 #[tokio::test]
-async fn what_is_no_receipt_of_this_place_and_instance_is_not_stored() {
+async fn what_cannot_be_read_is_stored_at_its_place_and_the_journal_goes_on() {
     let (mut other, mut later) = (Instance::new(2), Instance::new(1));
-    let late = {
-        later.receipt();
-        (0, later.receipt().1)
-    };
-    for wrong in [(0, Bytes::from_static(b"no receipt")), other.receipt(), late] {
-        let (mut served, instance) = (Served::new(), Instance::new(1));
+    let foreign = other.receipt().1;
+    let late = (0..4).map(|_| later.receipt().1).last().unwrap();
+    for wrong in [Bytes::from_static(b"no receipt"), Bytes::from(vec![0xff; MAX_RECEIPT]), foreign, late] {
+        let (mut served, mut instance) = (Served::new(), Instance::new(1));
+        let honest: Vec<_> = (0..4).map(|_| instance.receipt()).collect();
         let mut journal = Journal::attach(&served.address, &instance, 0).await;
         journal.expect(ToEnclave::Welcome { next: 0 }).await;
-        journal.send(&wrong).await;
-        journal.expect(ToEnclave::Failed).await;
+        // One batch: nothing of it is lost.
+        let sent = [honest[0].clone(), (1, wrong.clone()), honest[2].clone()];
+        let frames: Vec<u8> = sent
+            .iter()
+            .flat_map(|(seq, bytes)| ToHost::Receipt { seq: *seq, bytes: bytes.clone() }.to_bytes())
+            .collect();
+        journal.writer.write_all(&frames).await.unwrap();
+        journal.acknowledged(2).await;
         let notice = served.notices.recv().await.unwrap();
-        assert!(matches!(notice, Notice::Failed(JournalError::Receipt { seq: 0 })), "{notice:?}");
-        assert!(journal::read(&served.path(), None).unwrap()[0].receipts.is_empty());
+        assert!(matches!(notice, Notice::Unreadable { seq: 1 }), "{notice:?}");
+        // Sent again, it is the same, and after the host has started anew the chain goes on behind it.
+        journal.send(&(1, wrong.clone())).await;
+        journal.acknowledged(2).await;
+        let served = served.again().await;
+        let mut journal = Journal::attach(&served.address, &instance, 3).await;
+        journal.expect(ToEnclave::Welcome { next: 3 }).await;
+        journal.send(&honest[3]).await;
+        journal.acknowledged(3).await;
+
+        let read = journal::read(&served.path(), None).unwrap().remove(0);
+        assert_eq!(read.chain.breaks, [Break::Unreadable { seq: 1 }]);
+        assert_eq!(read.receipts.iter().map(|receipt| receipt.seq).collect::<Vec<_>>(), [0, 2, 3]);
+        let stored: Vec<u8> = Connection::open(served.path())
+            .unwrap()
+            .query_row("SELECT cose FROM receipts WHERE seq = 1", [], |row| row.get(0))
+            .unwrap();
+        assert_eq!(stored, wrong, "the bytes as they came");
     }
+}
+
+#[tokio::test]
+async fn what_came_before_a_conflict_in_its_batch_is_kept() {
+    let (mut served, mut instance) = (Served::new(), Instance::new(1));
+    let honest: Vec<_> = (0..3).map(|_| instance.receipt()).collect();
+    let mut journal = Journal::attach(&served.address, &instance, 0).await;
+    journal.expect(ToEnclave::Welcome { next: 0 }).await;
+    journal.send(&honest[0]).await;
+    journal.acknowledged(0).await;
+    let sent = [&honest[1], &honest[2], &(0, honest[1].1.clone())];
+    let frames: Vec<u8> =
+        sent.iter().flat_map(|(seq, bytes)| ToHost::Receipt { seq: *seq, bytes: bytes.clone() }.to_bytes()).collect();
+    journal.writer.write_all(&frames).await.unwrap();
+    journal.acknowledged(2).await;
+    journal.expect(ToEnclave::Failed).await;
+    let notice = served.notices.recv().await.unwrap();
+    assert!(matches!(notice, Notice::Failed(JournalError::Conflict { seq: 0 })), "{notice:?}");
+    assert_eq!(journal::read(&served.path(), None).unwrap()[0].receipts.len(), 3);
+}
+
+#[tokio::test]
+async fn a_journal_of_an_earlier_version_opens() {
+    let (served, mut instance) = (Served::new(), Instance::new(1));
+    let receipts = [instance.receipt(), instance.receipt()];
+    Connection::open(served.path())
+        .unwrap()
+        .execute_batch(&format!(
+            "CREATE TABLE instances (id INTEGER PRIMARY KEY, instance BLOB NOT NULL UNIQUE, statement BLOB NOT NULL,
+                 attached INTEGER NOT NULL) STRICT;
+             CREATE TABLE receipts (id INTEGER NOT NULL REFERENCES instances (id), seq INTEGER NOT NULL,
+                 cti BLOB NOT NULL, cose BLOB NOT NULL, UNIQUE (id, seq)) STRICT;
+             CREATE INDEX receipts_by_cti ON receipts (cti);
+             INSERT INTO instances VALUES (1, x'{}', x'{}', 1);
+             INSERT INTO receipts VALUES (1, 0, x'{}', x'{}');",
+            hex::encode(instance.id),
+            hex::encode(&instance.statement),
+            "00".repeat(16),
+            hex::encode(&receipts[0].1),
+        ))
+        .unwrap();
+    let mut journal = Journal::attach(&served.address, &instance, 0).await;
+    journal.expect(ToEnclave::Welcome { next: 1 }).await;
+    journal.send(&receipts[1]).await;
+    journal.acknowledged(1).await;
+    assert!(journal::read(&served.path(), None).unwrap()[0].chain.whole);
 }
 
 #[tokio::test]

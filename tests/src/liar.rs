@@ -1,12 +1,13 @@
 use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair};
 use quoth_attestation::Digest;
 use quoth_attestation::binding::node_binding;
-use quoth_attestation::checkpoint::{Checkpoint, Version};
+use quoth_attestation::bounded::List;
+use quoth_attestation::checkpoint::{Checkpoint, Place, Version};
 use quoth_attestation::commit::{Label, token_bytes};
 use quoth_attestation::cose::{KeyId, Payload, Possession, Signed};
-use quoth_attestation::evidence::Evidence;
+use quoth_attestation::evidence::{Certificates, Crls, Evidence};
 use quoth_attestation::receipt::{Execution, Level, Receipt, Usage};
-use quoth_attestation::statement::{Clock, Keys, Model, Platform, Software, Statement};
+use quoth_attestation::statement::{Clock, Keys, Model, Platform, Software, Statement, Validity};
 use quoth_attestation::transcript::{Details, Transcript};
 
 /// An enclave that signs whatever it is told to. It has no hardware that would vouch for it, but a key that a policy may pin.
@@ -40,8 +41,8 @@ impl Liar {
         let opening = &told.opening;
         (claims.node, claims.seq, claims.prev, claims.level) = (node, 0, node, Level::Vanilla);
         let exchange = &mut claims.exchange;
-        exchange.target.clone_from(&told.request.target);
-        exchange.status = told.response.status;
+        exchange.target = told.request.target.as_str().try_into().unwrap();
+        exchange.status = told.response.status.try_into().unwrap();
         exchange.request = opening.commit(Label::Request, &told.request.body);
         exchange.response = opening.commit(Label::Response, &told.response.body);
         exchange.response_length = told.response.body.len() as u64;
@@ -62,16 +63,21 @@ impl Liar {
             nonce: claims.nonce.clone(),
             request: claims.exchange.request,
             status: told.response.status,
-            number: 0,
+            place: Place::First,
             offset: 0,
             prefix: opening.commit(Label::PrefixAt(0), b""),
-            prev: None,
             version: Version::V2,
         };
         told.checkpoints = claims.exchange.streamed.then(|| self.cose(checkpoint)).into_iter().collect();
         let quote = self.cose(Possession { binding: node_binding(&node, None) });
-        let statement = statement.encode();
-        told.evidence = Evidence { statement, quote, nonce: None, certificates: vec![], crls: vec![] }.encode();
+        let evidence = Evidence {
+            statement: statement.encode().try_into().unwrap(),
+            quote: quote.try_into().unwrap(),
+            nonce: None,
+            certificates: Certificates::default(),
+            crls: Crls::default(),
+        };
+        told.evidence = evidence.encode();
         told.receipt = Some(self.cose(claims));
         told
     }
@@ -93,12 +99,16 @@ impl Liar {
                 other: Default::default(),
             },
             config: config(),
-            software: Software { name: "liar".into(), version: "1".into(), commit: "0".repeat(40), engine: None },
-            models: model.into_iter().collect(),
-            upstreams: vec![],
+            software: Software {
+                name: "liar".try_into().unwrap(),
+                version: "1".try_into().unwrap(),
+                commit: "0".repeat(40).try_into().unwrap(),
+                engine: None,
+            },
+            models: Vec::from_iter(model).try_into().unwrap(),
+            upstreams: List::default(),
             operator: None,
-            issued: claims.iat - 3600,
-            not_after: claims.iat + 3600,
+            validity: Validity::new(claims.iat - 3600, claims.iat + 3600).unwrap(),
             clock: Clock::Host,
         }
     }
@@ -109,7 +119,7 @@ impl Liar {
 
     fn cose<T: Payload>(&self, claims: T) -> Vec<u8> {
         let sign = |bytes: &[u8]| self.key.sign(bytes).as_ref().try_into().unwrap();
-        Signed::sign(claims, KeyId::of(&self.public()), sign).bytes().to_vec()
+        Signed::sign(claims, KeyId::of(&self.public()), sign).unwrap().bytes().to_vec()
     }
 }
 

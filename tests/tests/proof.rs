@@ -17,7 +17,7 @@ async fn an_answer_is_proven_streamed_or_whole() {
     for stream in [false, true] {
         let proven = proven_chat(&node, "Why is the sky blue?", 16, stream).await;
         let claims = proven.exchange.receipt().claims().clone();
-        assert_eq!((claims.exchange.status, claims.exchange.streamed, claims.level), (200, stream, Level::Tee));
+        assert_eq!((claims.exchange.status.get(), claims.exchange.streamed, claims.level), (200, stream, Level::Tee));
         assert!(matches!(claims.exchange.outcome, Outcome::Complete | Outcome::Length));
         let Some(Execution::Local(local)) = &claims.execution else { panic!("not a local execution") };
         assert_eq!(local.model, Node::MODEL);

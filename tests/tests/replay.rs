@@ -347,10 +347,10 @@ async fn what_computes_otherwise_is_not_compared() {
     let bends: &[(&str, Bend)] = &[
         ("replay.no_details", |told, _| told.details = None),
         ("replay.arithmetic", |_, claims| {
-            local(claims).arithmetic = local(claims).arithmetic.replace("exact-1", "cpu-1")
+            local(claims).arithmetic = local(claims).arithmetic.replace("exact-1", "cpu-1").try_into().unwrap()
         }),
-        ("replay.arithmetic", |_, claims| local(claims).arithmetic = "exact-1/other".into()),
-        ("replay.engine", |_, claims| local(claims).engine.push('+')),
+        ("replay.arithmetic", |_, claims| local(claims).arithmetic = "exact-1/other".try_into().unwrap()),
+        ("replay.engine", |_, claims| local(claims).engine = format!("{}+", local(claims).engine).try_into().unwrap()),
         ("replay.endpoint", |told, _| told.request.target = "/v1/embeddings".into()),
         ("replay.request", |told, _| told.request.body = br#"{"model":"tiny","messages":[]}"#.to_vec()),
         ("replay.request", |told, _| told.request.body.push(b'}')),

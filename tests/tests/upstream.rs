@@ -310,7 +310,7 @@ async fn a_providers_own_errors_pass_as_they_are() {
 async fn a_busy_provider_is_asked_again_when_the_caller_allows_it() {
     let house = House::new("openai", Fake::default()).await;
     let ask = |retries| send_with(&house, CHAT, chat("m-1", false).to_string(), Some(house.provider.key()), retries);
-    let times = |proven: &Proven| (upstream(proven).retries, house.provider.requests().len());
+    let times = |proven: &Proven| (upstream(proven).retries.get(), house.provider.requests().len());
     for behaviour in [Behaviour::RateLimited { retry_after: 1 }, Behaviour::Unavailable] {
         let before = house.provider.requests().len();
         house.provider.behave(behaviour.clone());

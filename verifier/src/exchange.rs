@@ -143,7 +143,7 @@ pub(crate) fn finish(
     opening: Opening,
 ) -> Result<VerifiedExchange, Refusal> {
     let exchange = &receipt.claims().exchange;
-    same("status", &exchange.status, &received.status, response_mismatch)?;
+    same("status", &exchange.status.get(), &received.status, response_mismatch)?;
     same("length", &exchange.response_length, &received.length, response_mismatch)?;
     let found = opening.commit_digest(Label::Response, &received.digest);
     same("body", &exchange.response.0, &found.0, response_mismatch)?;

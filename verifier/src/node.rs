@@ -85,7 +85,7 @@ impl VerifiedNode {
     /// # Errors
     /// [`Refusal::ModelNotAccepted`], [`Refusal::UpstreamNotAccepted`].
     pub fn accepts_model(&self, name: &str) -> Result<(), Refusal> {
-        let mut served = self.statement().models.iter().filter(|model| model.name == name).peekable();
+        let mut served = self.statement().models.iter().filter(|model| model.name == *name).peekable();
         if served.peek().is_none() {
             let mut providers = self.statement().upstreams.iter();
             return match providers.find(|at| !self.accepted_upstreams().accepts(&at.host, at.port)) {

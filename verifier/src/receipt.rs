@@ -81,18 +81,18 @@ pub(crate) fn nonce_text(nonce: Option<&Nonce>) -> String {
 }
 
 fn check_times(statement: &Statement, claims: &Receipt) -> Result<(), Refusal> {
-    let (issued, not_after, iat) = (statement.issued, statement.not_after, claims.iat);
+    let (issued, not_after, iat) = (statement.issued(), statement.not_after(), claims.iat);
     if !(issued..=not_after).contains(&iat) {
         return Err(Refusal::ReceiptTimeWindow { issued, not_after, actual: iat });
     }
     // One clock, which its host may have corrected meanwhile: the exchange ends when the receipt is issued, and cannot
     // have begun before the node did.
     let times = claims.times;
-    let (received, last_byte) = (times.received / 1000, times.last_byte / 1000);
+    let (received, last_byte) = (times.received() / 1000, times.last_byte() / 1000);
     let begins = received.saturating_add(CLOCK_SKEW) >= issued;
     match begins && last_byte.abs_diff(iat) <= CLOCK_SKEW {
         true => Ok(()),
-        false => Err(Refusal::ReceiptTimes { iat, received: times.received, last_byte: times.last_byte }),
+        false => Err(Refusal::ReceiptTimes { iat, received: times.received(), last_byte: times.last_byte() }),
     }
 }
 
@@ -118,11 +118,11 @@ fn check_execution(node: &VerifiedNode, claims: &Receipt) -> Result<(), Refusal>
         (Some(Execution::Local(local)), _) => {
             let (name, sha256) = (&local.model, local.model_sha256);
             if !node.statement().models.iter().any(|model| model.name == *name && model.sha256 == sha256) {
-                return Err(Refusal::ReceiptModelNotInStatement { name: name.clone(), actual: sha256.into() });
+                return Err(Refusal::ReceiptModelNotInStatement { name: name.to_string(), actual: sha256.into() });
             }
             match node.accepted_models().accepts(&sha256) {
                 true => Ok(()),
-                false => Err(Refusal::ModelNotAccepted { name: name.clone(), actual: sha256.into() }),
+                false => Err(Refusal::ModelNotAccepted { name: name.to_string(), actual: sha256.into() }),
             }
         }
     }

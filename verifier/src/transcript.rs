@@ -76,7 +76,7 @@ fn moment(transcript: &Transcript, time: TimeChoice) -> Result<Time, Refusal> {
         }
         (TimeChoice::Archived, None) => {
             let evidence = Evidence::decode(&transcript.evidence)?;
-            Ok(Time::Archived { at: Statement::decode(&evidence.statement)?.issued })
+            Ok(Time::Archived { at: Statement::decode(&evidence.statement)?.issued() })
         }
     }
 }

@@ -6,9 +6,10 @@ mod support;
 use ed25519_dalek::{Signer, SigningKey};
 use quoth_attestation::Digest;
 use quoth_attestation::binding::Nonce;
+use quoth_attestation::checkpoint::Place;
 use quoth_attestation::commit::{Commitment, Opening};
 use quoth_attestation::cose::{KeyId, Payload, Signed};
-use quoth_attestation::receipt::{Credential, Execution, Level, Outcome, Receipt, TlsPeer, Upstream};
+use quoth_attestation::receipt::{Credential, Execution, Level, Outcome, Receipt, Retries, Times, TlsPeer, Upstream};
 use quoth_attestation::statement::Platform;
 use quoth_verifier::{
     CLOCK_SKEW, Details, Gap, LocalDetails, Policy, Refusal, Request, Response, Time, VerifiedNode, Verifier,
@@ -62,7 +63,7 @@ fn a_receipt_is_signed_by_the_attested_key() {
     }
     let other = SigningKey::from_bytes(&[8; 32]);
     let sign = |id: KeyId, key: &SigningKey| {
-        Signed::sign(node.claims(BODY, false), id, |bytes| key.sign(bytes).to_bytes()).bytes().to_vec()
+        Signed::sign(node.claims(BODY, false), id, |bytes| key.sign(bytes).to_bytes()).unwrap().bytes().to_vec()
     };
     let id = KeyId::of(&node.key.verifying_key().to_bytes());
     assert_eq!(code(verified.receipt(&sign(id, &other))), "receipt.signature");
@@ -70,7 +71,7 @@ fn a_receipt_is_signed_by_the_attested_key() {
     assert_eq!(code(verified.receipt(&sign(other_id, &other))), "receipt.signature");
     assert_eq!(code(verified.receipt(&sign(other_id, &node.key))), "receipt.signature");
     // A checkpoint is no receipt, though the same key signs it.
-    assert_eq!(code(verified.receipt(&node.sign(node.checkpoint(0, b"", None)))), "format.missing");
+    assert_eq!(code(verified.receipt(&node.sign(node.checkpoint(Place::First, b"")))), "format.missing");
 }
 
 #[test]
@@ -95,11 +96,11 @@ fn a_receipt_says_only_what_its_node_can_say() {
 #[test]
 fn a_receipt_lies_within_the_life_of_its_statement() {
     let node = Node::new(Platform::Simulated);
-    let (issued, not_after) = (node.statement.issued, node.statement.not_after);
+    let (issued, not_after) = (node.statement.issued(), node.statement.not_after());
     let at = |iat: u64, millis: u64| {
         bent(&node, |claims| {
             claims.iat = iat;
-            (claims.times.received, claims.times.first_byte, claims.times.last_byte) = (millis, millis, millis);
+            claims.times = Times::new(millis, millis, millis).unwrap();
         })
     };
     assert_eq!(at(issued, issued * 1000), "proven");
@@ -112,7 +113,12 @@ fn a_receipt_lies_within_the_life_of_its_statement() {
     assert_eq!(at(NOW + 1000, (NOW + 1000 - CLOCK_SKEW) * 1000 - 1), "receipt.times");
     assert_eq!(at(NOW, NOW), "receipt.times", "seconds for milliseconds");
     assert_eq!(at(u64::MAX, u64::MAX), "receipt.time_window");
-    let began = |received: u64| bent(&node, |claims| claims.times.received = received);
+    let began = |received: u64| {
+        bent(&node, |claims| {
+            let times = claims.times;
+            claims.times = Times::new(received, times.first_byte(), times.last_byte()).unwrap();
+        })
+    };
     assert_eq!(began((issued - CLOCK_SKEW) * 1000), "proven");
     assert_eq!(began((issued - CLOCK_SKEW) * 1000 - 1), "receipt.times");
 }
@@ -120,7 +126,10 @@ fn a_receipt_lies_within_the_life_of_its_statement() {
 #[test]
 fn models_are_in_the_statement_and_in_the_policy() {
     let node = Node::new(Platform::Simulated);
-    assert_eq!(bent(&node, |claims| local(claims).model = "other".into()), "receipt.model_not_in_statement");
+    assert_eq!(
+        bent(&node, |claims| local(claims).model = "other".try_into().unwrap()),
+        "receipt.model_not_in_statement"
+    );
     let other = Digest::of(b"other");
     assert_eq!(bent(&node, |claims| local(claims).model_sha256 = other), "receipt.model_not_in_statement");
     let cose = node.sign(node.claims(BODY, false));
@@ -139,18 +148,18 @@ fn providers_are_in_the_statement_and_in_the_policy() {
     let node = Node::new(Platform::Simulated);
     let nothing = Commitment(Digest([0; 32]));
     let upstream = Upstream {
-        provider: "openai".into(),
-        host: "api.openai.com".into(),
+        provider: "openai".try_into().unwrap(),
+        host: "api.openai.com".try_into().unwrap(),
         port: 443,
         tls: Some(TlsPeer { version: 0x0304, suite: 0x1301, leaf_spki: Digest([1; 32]), chain: Digest([2; 32]) }),
         head: nothing,
         sent: nothing,
         received: nothing,
-        model_asked: "gpt".into(),
+        model_asked: "gpt".try_into().unwrap(),
         model_answered: None,
         request_id: None,
         credential: Credential::Operator,
-        retries: 0,
+        retries: Retries::LEAST,
     };
     let signed = |bend: &dyn Fn(&mut Upstream)| {
         let mut upstream = upstream.clone();
@@ -173,8 +182,8 @@ fn providers_are_in_the_statement_and_in_the_policy() {
         assert_eq!(under(&format!("[upstreams]\naccept = [\"{other}\"]\n"), &honest), "upstream.not_accepted");
     }
     let bends: [&dyn Fn(&mut Upstream); 3] = [
-        &|upstream| upstream.provider = "other".into(),
-        &|upstream| upstream.host = "other.example".into(),
+        &|upstream| upstream.provider = "other".try_into().unwrap(),
+        &|upstream| upstream.host = "other.example".try_into().unwrap(),
         &|upstream| upstream.port = 444,
     ];
     for bend in bends {

@@ -8,7 +8,7 @@ use quoth_attestation::binding::Nonce;
 use quoth_attestation::cbor::Value;
 use quoth_attestation::cose::Possession;
 use quoth_attestation::evidence::Evidence;
-use quoth_attestation::statement::Platform;
+use quoth_attestation::statement::{Platform, Validity};
 use quoth_verifier::{CLOCK_SKEW, Policy, Refusal, Time, Verifier};
 use support::{NOW, Node, code, nonce};
 
@@ -52,7 +52,7 @@ fn a_name_may_be_asked_when_whatever_could_answer_by_it_is_accepted() {
     assert_eq!(asked(&node, &other, &providers("\"any\""), "tiny"), "model.not_accepted");
     assert_eq!(asked(&node, &other, &providers("\"any\""), "gpt"), "proven");
     let mut alone = Node::new(Platform::Simulated);
-    alone.statement.upstreams.clear();
+    alone.statement.upstreams = Default::default();
     assert_eq!(asked(&alone, any, "", "gpt"), "proven", "nothing answers by it");
 }
 
@@ -164,14 +164,14 @@ fn evidence_is_neither_old_nor_early() {
 #[test]
 fn nobody_quotes_a_statement_that_has_ended() {
     let mut node = Node::new(Platform::Simulated);
-    node.statement.not_after = NOW + 100;
+    node.statement.validity = Validity::new(node.statement.issued(), NOW + 100).unwrap();
     let quoted = |at: u64| {
         let mut document = node.document(None);
         *document.field("timestamp") = Value::from(at * 1000);
         let evidence = node.bundle(node.authority.sign(document), None);
         code(node.verifier().node(&evidence, None, Time::Archived { at: NOW }))
     };
-    let last = node.statement.not_after + CLOCK_SKEW;
+    let last = node.statement.not_after() + CLOCK_SKEW;
     let verdicts = [last - 1, last, last + 1, last + 2].map(quoted);
     assert_eq!(verdicts, ["proven", "proven", "statement.time_window", "statement.time_window"]);
 }
@@ -179,9 +179,9 @@ fn nobody_quotes_a_statement_that_has_ended() {
 #[test]
 fn a_statement_has_a_beginning_and_an_end() {
     let mut node = Node::new(Platform::None);
-    node.statement.not_after = NOW + 100;
+    node.statement.validity = Validity::new(node.statement.issued(), NOW + 100).unwrap();
     let judge = |time: Time| code(node.verifier().node(&node.evidence(None), None, time));
-    let (issued, not_after) = (node.statement.issued, node.statement.not_after);
+    let (issued, not_after) = (node.statement.issued(), node.statement.not_after());
     assert_eq!(judge(Time::Live { now: issued - CLOCK_SKEW }), "proven");
     assert_eq!(judge(Time::Live { now: issued - CLOCK_SKEW - 1 }), "statement.time_window");
     assert_eq!(judge(Time::Live { now: not_after + CLOCK_SKEW }), "proven");
@@ -262,7 +262,7 @@ fn nothing_stands_beside_a_quote_that_needs_nothing() {
     for platform in [Platform::Simulated, Platform::None] {
         let node = Node::new(platform);
         let mut evidence = Evidence::decode(&node.evidence(None)).unwrap();
-        evidence.crls.push(vec![1]);
+        evidence.crls = vec![vec![1].try_into().unwrap()].try_into().unwrap();
         assert_eq!(code(node.verifier().node(&evidence.encode(), None, LIVE)), "evidence.endorsements");
     }
 }

@@ -8,10 +8,10 @@ use std::sync::LazyLock;
 use proptest::prelude::*;
 use quoth_attestation::Digest;
 use quoth_attestation::binding::Nonce;
-use quoth_attestation::checkpoint::{Checkpoint, Version};
+use quoth_attestation::checkpoint::{Checkpoint, Place, Version};
 use quoth_attestation::commit::{Label, Opening};
 use quoth_attestation::cose::Payload;
-use quoth_attestation::receipt::{Ending, Outcome};
+use quoth_attestation::receipt::{Ending, Outcome, Status};
 use quoth_attestation::record::{self, Kind};
 use quoth_attestation::statement::Platform;
 use quoth_verifier::{Refusal, StreamVerifier, VerifiedExchange, VerifiedNode};
@@ -60,7 +60,7 @@ fn ended_as(version: Version, ending: Option<Ending>, before: &str, body: &str, 
     let node = &node().0;
     let mut stream = Stream::default();
     let prefix = opening().commit(version.prefix(0), b"");
-    let checkpoint = Checkpoint { version, prefix, ..node.checkpoint(0, b"", None) };
+    let checkpoint = Checkpoint { version, prefix, ..node.checkpoint(Place::First, b"") };
     stream.record(Kind::Checkpoint, node.sign(checkpoint));
     stream.text(before);
     let mut claims = node.claims(body.as_bytes(), true);
@@ -95,7 +95,10 @@ fn every_kind_of_terminal_event_ends_a_stream() {
         let body = format!("{before}{end}");
         assert_eq!(verdict(&ended(&before, &body, end)), "proven", "{end:?}");
         assert_eq!(verdict(&format!("{}\n", ended(&before, &body, end))), "stream.after_end", "{end:?}");
-        let late = record::encode(Kind::Checkpoint, &node().0.sign(node().0.checkpoint(1, body.as_bytes(), None)));
+        let late = record::encode(
+            Kind::Checkpoint,
+            &node().0.sign(node().0.checkpoint(Place::First.next(Digest([0; 32])), body.as_bytes())),
+        );
         assert_eq!(verdict(&(ended(&before, &body, end) + &late)), "stream.after_end", "{end:?}");
         assert_eq!(verdict(&ended(&body, &body, "")), "stream.receipt_late", "{end:?}");
     }
@@ -247,8 +250,8 @@ fn checkpoints_stand_where_they_were_signed_for() {
     assert_eq!(verdict(&stream.wire.replace('!', "?")), "receipt.response_mismatch");
     let second = |bend: &dyn Fn(&mut Checkpoint)| {
         let first = event("hel");
-        let prev = Digest::of(&node.checkpoint(0, b"", None).encode());
-        let mut checkpoint = node.checkpoint(1, first.as_bytes(), Some(prev));
+        let prev = Digest::of(&node.checkpoint(Place::First, b"").encode());
+        let mut checkpoint = node.checkpoint(Place::First.next(prev), first.as_bytes());
         bend(&mut checkpoint);
         verdict(&stream.wire.replace(&records[1], &record::encode(Kind::Checkpoint, &node.sign(checkpoint))))
     };
@@ -261,8 +264,11 @@ fn checkpoints_stand_where_they_were_signed_for() {
     assert_eq!(second(&|checkpoint| checkpoint.status = 201), "stream.checkpoint");
     assert_eq!(second(&|checkpoint| checkpoint.version = Version::V1), "stream.checkpoint");
     assert_eq!(second(&|checkpoint| checkpoint.prefix = opening().commit(Label::Prefix, b"")), "stream.prefix");
-    assert_eq!(second(&|checkpoint| checkpoint.number = 2), "stream.checkpoint_number");
-    assert_eq!(second(&|checkpoint| checkpoint.prev = Some(Digest([0; 32]))), "stream.checkpoint_prev");
+    assert_eq!(
+        second(&|checkpoint| checkpoint.place = checkpoint.place.next(Digest([0; 32]))),
+        "stream.checkpoint_number"
+    );
+    assert_eq!(second(&|checkpoint| checkpoint.place = Place::First.next(Digest([0; 32]))), "stream.checkpoint_prev");
     assert_eq!(second(&|checkpoint| checkpoint.offset += 1), "stream.checkpoint_offset");
     assert_eq!(second(&|checkpoint| checkpoint.prefix.0.0[0] ^= 1), "stream.prefix");
     let mut forged = stream.checkpoints[1].clone();
@@ -288,8 +294,11 @@ fn the_receipt_is_of_this_stream() {
     assert_eq!(receipt(&|claims| claims.exchange.streamed = false), "format.out_of_range");
     assert_eq!(receipt(&|claims| claims.cti = [6; 16]), "receipt.cti");
     assert_eq!(receipt(&|claims| claims.nonce = None), "receipt.nonce");
-    assert_eq!(receipt(&|claims| claims.exchange.status = 500), "receipt.response_mismatch");
-    assert_eq!(receipt(&|claims| claims.exchange.target = "/v1/completions".into()), "receipt.request_mismatch");
+    assert_eq!(receipt(&|claims| claims.exchange.status = Status::new(500).unwrap()), "receipt.response_mismatch");
+    assert_eq!(
+        receipt(&|claims| claims.exchange.target = "/v1/completions".try_into().unwrap()),
+        "receipt.request_mismatch"
+    );
     assert_eq!(receipt(&|claims| claims.exchange.response_length -= 1), "receipt.response_mismatch");
     assert_eq!(receipt(&|claims| claims.exchange.response_length += 1), "stream.cut");
     assert_eq!(receipt(&|claims| claims.exchange.response.0.0[0] ^= 1), "receipt.response_mismatch");

@@ -3,6 +3,7 @@
 
 mod support;
 
+use quoth_attestation::checkpoint::Place;
 use quoth_attestation::receipt::{Ending, Outcome};
 use quoth_attestation::statement::Platform;
 use quoth_attestation::transcript::Transcript;
@@ -67,7 +68,7 @@ fn each_part_belongs_to_the_others() {
     // Checkpoints of another request of the same node.
     assert_eq!(
         bent(&node, |transcript| {
-            let mut checkpoint = node.checkpoint(0, b"", None);
+            let mut checkpoint = node.checkpoint(Place::First, b"");
             checkpoint.cti = [6; 16];
             transcript.checkpoints = vec![node.sign(checkpoint)];
         }),

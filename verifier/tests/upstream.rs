@@ -4,8 +4,9 @@
 mod support;
 
 use quoth_attestation::Digest;
+use quoth_attestation::checkpoint::Place;
 use quoth_attestation::commit::Label;
-use quoth_attestation::receipt::{Credential, Execution, Outcome, Receipt, TlsPeer, Upstream};
+use quoth_attestation::receipt::{Credential, Execution, Outcome, Receipt, Retries, TlsPeer, Upstream};
 use quoth_attestation::record::Kind;
 use quoth_attestation::statement::Platform;
 use quoth_attestation::transcript::{REDACTED, Transcript, head};
@@ -64,8 +65,8 @@ impl Bench {
     fn execution(&self, told: &UpstreamDetails, body: &[u8]) -> Upstream {
         let (sent, received) = (told.sent.as_ref(), told.received.as_ref());
         Upstream {
-            provider: "openai".into(),
-            host: "api.openai.com".into(),
+            provider: "openai".try_into().unwrap(),
+            host: "api.openai.com".try_into().unwrap(),
             port: 443,
             tls: Some(TlsPeer {
                 version: 0x0304,
@@ -76,11 +77,11 @@ impl Bench {
             head: opening().commit(Label::UpstreamHead, &told.head),
             sent: opening().commit(Label::UpstreamRequest, sent.unwrap_or(&request().body)),
             received: opening().commit(Label::UpstreamResponse, received.map_or(body, |bytes| &bytes[..])),
-            model_asked: "gpt".into(),
-            model_answered: Some("gpt-2026".into()),
+            model_asked: "gpt".try_into().unwrap(),
+            model_answered: Some("gpt-2026".try_into().unwrap()),
             request_id: None,
             credential: Credential::Caller,
-            retries: 0,
+            retries: Retries::LEAST,
         }
     }
 
@@ -101,7 +102,7 @@ impl Bench {
     fn stream(&self, upstream: &dyn Fn(&[u8]) -> Upstream) -> Stream {
         let (node, body) = (&self.node, event("hello") + DONE);
         let mut stream = Stream::default();
-        stream.record(Kind::Checkpoint, node.sign(node.checkpoint(0, b"", None)));
+        stream.record(Kind::Checkpoint, node.sign(node.checkpoint(Place::First, b"")));
         stream.text(&event("hello"));
         stream.receipt = node.sign(self.claims(upstream(body.as_bytes()), body.as_bytes(), true));
         stream.record(Kind::Receipt, stream.receipt.clone());

@@ -1,9 +1,9 @@
-use alloc::string::String;
 use alloc::vec::Vec;
 use core::cell::OnceCell;
 
 use super::Value;
 use super::write::order;
+use crate::bounded::{self, Blob, Bounded, List, Text};
 use crate::statement::MAX_TEXT;
 use crate::{Digest, FormatError};
 
@@ -97,7 +97,8 @@ impl<'a> Fields<'a> {
 }
 
 impl<'a> Field<'a> {
-    fn refuse(self, error: FormatError) {
+    /// Refuses for `error`.
+    pub(crate) fn refuse(self, error: FormatError) {
         // The first one counts.
         let _ = self.wrong.set(error);
     }
@@ -134,13 +135,17 @@ impl<'a> Field<'a> {
         }
     }
 
-    /// A byte string of `least` to `most` bytes.
-    pub(crate) fn bytes(self, (least, most): (usize, usize)) -> Vec<u8> {
+    fn within(self, least: usize, most: usize) -> &'a [u8] {
         let bytes = self.content().unwrap_or_default();
         if bytes.len() < least || bytes.len() > most {
-            self.out_of_range("another length");
+            self.out_of_range(bounded::LENGTH);
         }
-        bytes.to_vec()
+        bytes
+    }
+
+    /// A byte string within its bounds.
+    pub(crate) fn blob<const MIN: usize, const MAX: usize>(self) -> Blob<MIN, MAX> {
+        Blob::unchecked(self.within(MIN, MAX))
     }
 
     /// A byte string of exactly `N` bytes.
@@ -153,7 +158,7 @@ impl<'a> Field<'a> {
     fn fill(self, array: &mut [u8]) {
         match self.content() {
             Some(bytes) if bytes.len() == array.len() => array.copy_from_slice(bytes),
-            Some(_) => self.out_of_range("another length"),
+            Some(_) => self.out_of_range(bounded::LENGTH),
             None => {}
         }
     }
@@ -167,7 +172,7 @@ impl<'a> Field<'a> {
         match self.value {
             Some(Value::Text(text)) => {
                 if text.is_empty() || text.len() > limit {
-                    self.out_of_range("a non-empty text within its limit");
+                    self.out_of_range(bounded::TEXT);
                 }
                 text
             }
@@ -178,9 +183,9 @@ impl<'a> Field<'a> {
         }
     }
 
-    /// A non-empty text of at most `limit` bytes.
-    pub(crate) fn text(self, limit: usize) -> String {
-        self.name(limit).into()
+    /// A text within its bounds.
+    pub(crate) fn text<const MAX: usize>(self) -> Text<MAX> {
+        Text::unchecked(self.name(MAX))
     }
 
     fn number(self, greatest: u64) -> u64 {
@@ -200,6 +205,13 @@ impl<'a> Field<'a> {
     /// An unsigned integer of 16 bits.
     pub(crate) fn short(self) -> u16 {
         self.number(u16::MAX.into()) as u16
+    }
+
+    /// An unsigned integer within its bounds, which `expected` states.
+    pub(crate) fn bounded<const MIN: u16, const MAX: u16>(self, expected: &'static str) -> Bounded<MIN, MAX> {
+        let number = self.short();
+        self.check((MIN..=MAX).contains(&number), self.field, expected);
+        Bounded::unchecked(number)
     }
 
     /// A boolean.
@@ -243,20 +255,24 @@ impl<'a> Field<'a> {
         entries.iter().map(move |(key, value)| (Self { value: Some(key), ..self }, Self { value: Some(value), ..self }))
     }
 
-    /// The elements of an array of at most `limit`.
-    pub(crate) fn list(self, limit: usize) -> impl Iterator<Item = Self> {
-        let mut items = match self.value {
-            Some(Value::Array(items)) => &items[..],
+    /// The elements of an array of at most `MAX`.
+    pub(crate) fn list<T, const MAX: usize>(self, of: impl FnMut(Self) -> T) -> List<T, MAX> {
+        let elements = self.elements(MAX).iter();
+        List::unchecked(elements.map(|value| Self { value: Some(value), ..self }).map(of).collect())
+    }
+
+    fn elements(self, limit: usize) -> &'a [Value<'a>] {
+        match self.value {
+            Some(Value::Array(items)) if items.len() <= limit => items,
+            Some(Value::Array(_)) => {
+                self.out_of_range(bounded::ELEMENTS);
+                &[]
+            }
             _ => {
                 self.is_not("an array");
                 &[]
             }
-        };
-        if items.len() > limit {
-            self.out_of_range("fewer elements");
-            items = &[];
         }
-        items.iter().map(move |value| Self { value: Some(value), ..self })
     }
 
     /// A text that names one of a fixed set.

@@ -2,6 +2,7 @@ use alloc::borrow::Cow;
 use alloc::vec::Vec;
 
 use crate::Digest;
+use crate::bounded::{Blob, Bounded, Text};
 
 /// One item of the types that Quoth's formats use. Strings are lent where they can be: by the bytes that were read, by what
 /// is written.
@@ -91,5 +92,23 @@ impl<'a> From<&'a Vec<u8>> for Value<'a> {
 impl<'a> From<&'a Digest> for Value<'a> {
     fn from(digest: &'a Digest) -> Self {
         (&digest.0).into()
+    }
+}
+
+impl<'a, const MAX: usize> From<&'a Text<MAX>> for Value<'a> {
+    fn from(text: &'a Text<MAX>) -> Self {
+        text.as_str().into()
+    }
+}
+
+impl<'a, const MIN: usize, const MAX: usize> From<&'a Blob<MIN, MAX>> for Value<'a> {
+    fn from(bytes: &'a Blob<MIN, MAX>) -> Self {
+        bytes[..].into()
+    }
+}
+
+impl<const MIN: u16, const MAX: u16> From<Bounded<MIN, MAX>> for Value<'_> {
+    fn from(number: Bounded<MIN, MAX>) -> Self {
+        number.get().into()
     }
 }

@@ -12,10 +12,6 @@ impl Writer {
         Self::default()
     }
 
-    pub(crate) fn with_capacity(bytes: usize) -> Self {
-        Self(String::with_capacity(bytes))
-    }
-
     /// What was written.
     pub fn finish(self) -> String {
         self.0

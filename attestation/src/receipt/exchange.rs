@@ -1,5 +1,4 @@
-use alloc::string::String;
-
+use crate::bounded::{Bounded, Text};
 use crate::cbor::{Field, Map, Value};
 use crate::commit::Commitment;
 use crate::statement::name_of;
@@ -9,15 +8,22 @@ const MAX_METHOD: usize = 16;
 /// A request-target, bytes, at most.
 const MAX_TARGET: usize = 2 * 1024;
 
+/// A request method (RFC 9110 §9).
+pub type Method = Text<MAX_METHOD>;
+/// A request-target (RFC 9112 §3.2).
+pub type Target = Text<MAX_TARGET>;
+/// An HTTP status (RFC 9110 §15).
+pub type Status = Bounded<100, 999>;
+
 /// One request and its response.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Exchange {
     /// HTTP method (RFC 9110 §9).
-    pub method: String,
+    pub method: Method,
     /// Request-target as received (RFC 9112 §3.2), query included.
-    pub target: String,
+    pub target: Target,
     /// HTTP status of the response.
-    pub status: u16,
+    pub status: Status,
     /// Commitment to the request body.
     pub request: Commitment,
     /// Commitment to the response body, Quoth's records removed.
@@ -92,23 +98,23 @@ impl Outcome {
 impl Exchange {
     pub(super) fn to_value(&self) -> Value<'_> {
         Map::new()
-            .with(1, self.method.as_str())
-            .with(2, self.target.as_str())
+            .with(1, &self.method)
+            .with(2, &self.target)
             .with(3, self.status)
             .with(4, &self.request)
             .with(5, &self.response)
             .with(6, self.response_length)
             .with(7, self.streamed)
             .with(8, self.outcome.name())
-            .with_some(9, self.ending.map(Ending::name))
+            .with_some(9, self.ending.filter(|_| self.may_say_ending()).map(Ending::name))
             .build()
     }
 
     pub(super) fn of(field: Field<'_>) -> Self {
         let exchange = field.map(|fields| Self {
-            method: fields.required(1, "method").text(MAX_METHOD),
-            target: fields.required(2, "target").text(MAX_TARGET),
-            status: fields.required(3, "status").short(),
+            method: fields.required(1, "method").text(),
+            target: fields.required(2, "target").text(),
+            status: fields.required(3, "status").bounded("100 to 999"),
             request: Commitment(fields.required(4, "request commitment").digest()),
             response: Commitment(fields.required(5, "response commitment").digest()),
             response_length: fields.required(6, "response length").uint(),
@@ -116,9 +122,13 @@ impl Exchange {
             outcome: fields.required(8, "outcome").one_of(&Outcome::NAMES),
             ending: fields.optional(9, "ending").map(|field| field.one_of(&Ending::NAMES)),
         });
-        field.check((100..=999).contains(&exchange.status), "status", "100 to 999");
-        let may_say = exchange.streamed && exchange.outcome.is_whole();
-        field.check(exchange.ending.is_none() || may_say, "ending", "only of a stream that is whole");
+        let holds = exchange.ending.is_none() || exchange.may_say_ending();
+        field.check(holds, "ending", "only of a stream that is whole");
         exchange
+    }
+
+    /// Only a stream that is whole has an ending; of others none is written.
+    fn may_say_ending(&self) -> bool {
+        self.streamed && self.outcome.is_whole()
     }
 }

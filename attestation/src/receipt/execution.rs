@@ -1,9 +1,8 @@
-use alloc::string::String;
-
 use crate::Digest;
+use crate::bounded::Bounded;
 use crate::cbor::{Field, Fields, Map, Value};
 use crate::commit::Commitment;
-use crate::statement::{MAX_TEXT, name_of};
+use crate::statement::{ShortText, name_of};
 
 /// What produced a response.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,7 +17,7 @@ pub enum Execution {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Local {
     /// The model's name in the statement.
-    pub model: String,
+    pub model: ShortText,
     /// SHA-256 of the whole GGUF file.
     pub model_sha256: Digest,
     /// Commitment to the rendered prompt.
@@ -30,9 +29,9 @@ pub struct Local {
     /// Commitment to the sampling parameters as used, the seed among them.
     pub sampling: Commitment,
     /// Arithmetic profile, with the instruction set it ran on.
-    pub arithmetic: String,
+    pub arithmetic: ShortText,
     /// Identity of the engine.
-    pub engine: String,
+    pub engine: ShortText,
 }
 
 /// Execution by a closed provider: these bytes went to, and came back from, a TLS peer that authenticated as this
@@ -40,9 +39,9 @@ pub struct Local {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Upstream {
     /// The provider's name in the statement.
-    pub provider: String,
+    pub provider: ShortText,
     /// The DNS name it authenticated as.
-    pub host: String,
+    pub host: ShortText,
     /// TCP port.
     pub port: u16,
     /// The connection; absent when none was made.
@@ -54,19 +53,22 @@ pub struct Upstream {
     /// Commitment to the body bytes received.
     pub received: Commitment,
     /// The model that the forwarded body asks for.
-    pub model_asked: String,
+    pub model_asked: ShortText,
     /// The model string that came back.
-    pub model_answered: Option<String>,
+    pub model_answered: Option<ShortText>,
     /// The provider's own request id.
-    pub request_id: Option<String>,
+    pub request_id: Option<ShortText>,
     /// Whose key the provider was shown.
     pub credential: Credential,
     /// How often the same was sent before, and answered with 429 or 503: the caller allows up to [`MAX_RETRIES`].
-    pub retries: u64,
+    pub retries: Retries,
 }
 
 /// How often a caller may have a request sent again.
-pub const MAX_RETRIES: u64 = 3;
+pub const MAX_RETRIES: u16 = 3;
+
+/// How often a request was sent before.
+pub type Retries = Bounded<0, MAX_RETRIES>;
 
 /// The authenticated peer of a TLS connection.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -127,27 +129,27 @@ impl Local {
     fn to_value(&self) -> Value<'_> {
         Map::new()
             .with(1, "local")
-            .with(2, self.model.as_str())
+            .with(2, &self.model)
             .with(3, &self.model_sha256)
             .with(4, &self.prompt)
             .with(5, &self.prompt_tokens)
             .with(6, &self.output_tokens)
             .with(7, &self.sampling)
-            .with(8, self.arithmetic.as_str())
-            .with(9, self.engine.as_str())
+            .with(8, &self.arithmetic)
+            .with(9, &self.engine)
             .build()
     }
 
     fn of(fields: &mut Fields<'_>) -> Self {
         Self {
-            model: fields.required(2, "model").text(MAX_TEXT),
+            model: fields.required(2, "model").text(),
             model_sha256: fields.required(3, "model sha256").digest(),
             prompt: Commitment(fields.required(4, "prompt commitment").digest()),
             prompt_tokens: Commitment(fields.required(5, "prompt token commitment").digest()),
             output_tokens: Commitment(fields.required(6, "output token commitment").digest()),
             sampling: Commitment(fields.required(7, "sampling commitment").digest()),
-            arithmetic: fields.required(8, "arithmetic").text(MAX_TEXT),
-            engine: fields.required(9, "engine").text(MAX_TEXT),
+            arithmetic: fields.required(8, "arithmetic").text(),
+            engine: fields.required(9, "engine").text(),
         }
     }
 }
@@ -156,42 +158,42 @@ impl Upstream {
     fn to_value(&self) -> Value<'_> {
         Map::new()
             .with(1, "upstream")
-            .with(2, self.provider.as_str())
-            .with(3, self.host.as_str())
+            .with(2, &self.provider)
+            .with(3, &self.host)
             .with(4, self.port)
             .with_some(5, self.tls.as_ref().map(TlsPeer::to_value))
             .with(6, &self.head)
             .with(7, &self.sent)
             .with(8, &self.received)
-            .with(9, self.model_asked.as_str())
-            .with_some(10, self.model_answered.as_deref())
-            .with_some(11, self.request_id.as_deref())
+            .with(9, &self.model_asked)
+            .with_some(10, self.model_answered.as_ref())
+            .with_some(11, self.request_id.as_ref())
             .with(12, self.credential.name())
-            .with_some(13, Some(self.retries).filter(|retries| *retries > 0))
+            .with_some(13, Some(self.retries).filter(|retries| *retries > Retries::LEAST))
             .build()
     }
 
     fn of(fields: &mut Fields<'_>) -> Self {
         Self {
-            provider: fields.required(2, "provider").text(MAX_TEXT),
-            host: fields.required(3, "host").text(MAX_TEXT),
+            provider: fields.required(2, "provider").text(),
+            host: fields.required(3, "host").text(),
             port: fields.required(4, "port").short(),
             tls: fields.optional(5, "tls").map(TlsPeer::of),
             head: Commitment(fields.required(6, "head commitment").digest()),
             sent: Commitment(fields.required(7, "sent commitment").digest()),
             received: Commitment(fields.required(8, "received commitment").digest()),
-            model_asked: fields.required(9, "model asked").text(MAX_TEXT),
-            model_answered: fields.optional(10, "model answered").map(|field| field.text(MAX_TEXT)),
-            request_id: fields.optional(11, "provider request id").map(|field| field.text(MAX_TEXT)),
+            model_asked: fields.required(9, "model asked").text(),
+            model_answered: fields.optional(10, "model answered").map(Field::text),
+            request_id: fields.optional(11, "provider request id").map(Field::text),
             credential: fields.required(12, "credential").one_of(&Credential::NAMES),
-            retries: fields.optional(13, "retries").map_or(0, retries),
+            retries: fields.optional(13, "retries").map_or(Retries::LEAST, retries),
         }
     }
 }
 
-fn retries(field: Field<'_>) -> u64 {
-    let retries = field.uint();
-    field.check((1..=MAX_RETRIES).contains(&retries), "retries", "1 to 3, or absent");
+fn retries(field: Field<'_>) -> Retries {
+    let retries = field.bounded("1 to 3, or absent");
+    field.check(retries > Retries::LEAST, "retries", "1 to 3, or absent");
     retries
 }
 

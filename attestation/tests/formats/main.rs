@@ -1,6 +1,7 @@
 //! The formats as a whole: strictness, and agreement with `SPEC.md`.
 #![allow(clippy::unwrap_used)]
 
+mod constructed;
 mod spec;
 mod strict;
 mod support;

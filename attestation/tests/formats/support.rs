@@ -2,13 +2,14 @@
 
 use ed25519_dalek::{Signer, SigningKey};
 use quoth_attestation::binding::{Nonce, node_binding};
-use quoth_attestation::checkpoint::{Checkpoint, Version};
+use quoth_attestation::bounded::{Blob, List, Text};
+use quoth_attestation::checkpoint::{Checkpoint, Place, Version};
 use quoth_attestation::commit::{Label, Opening, token_bytes};
 use quoth_attestation::cose::{KeyId, Payload, Possession, Signed};
 use quoth_attestation::evidence::Evidence;
-use quoth_attestation::receipt::{Ending, Exchange, Execution, Level, Local, Outcome, Receipt, Times, Usage};
-use quoth_attestation::secret::{Sealed, SecretOrder};
-use quoth_attestation::statement::{Clock, Keys, Model, Platform, Software, Statement, Upstream};
+use quoth_attestation::receipt::{Ending, Exchange, Execution, Level, Local, Outcome, Receipt, Status, Times, Usage};
+use quoth_attestation::secret::{Name, Sealed, SecretOrder};
+use quoth_attestation::statement::{Clock, Keys, Model, OtherKeys, Platform, Software, Statement, Upstream, Validity};
 use quoth_attestation::token::{TokenHash, token};
 use quoth_attestation::transcript::{self, Details, LocalDetails, Request, Response, Transcript, UpstreamDetails};
 use quoth_attestation::{Digest, record};
@@ -25,11 +26,15 @@ pub(crate) fn key() -> SigningKey {
 
 pub(crate) fn sign<T: Payload>(claims: T) -> Signed<T> {
     let key = key();
-    Signed::sign(claims, KeyId::of(key.verifying_key().as_bytes()), |bytes| key.sign(bytes).to_bytes())
+    Signed::sign(claims, KeyId::of(key.verifying_key().as_bytes()), |bytes| key.sign(bytes).to_bytes()).unwrap()
 }
 
 pub(crate) fn nonce() -> Nonce {
     Nonce::new([0xee; 8]).unwrap()
+}
+
+pub(crate) fn text<const MAX: usize>(text: &str) -> Text<MAX> {
+    Text::new(text).unwrap()
 }
 
 pub(crate) fn opening() -> Opening {
@@ -44,20 +49,19 @@ pub(crate) fn statement() -> Statement {
             receipt: key().verifying_key().to_bytes(),
             tls: Digest([0x22; 32]),
             seal: Some([0x33; 32]),
-            other: [("settlement".into(), vec![0x02; 33])].into(),
+            other: OtherKeys::new([(text("settlement"), Blob::new([0x02; 33]).unwrap())]).unwrap(),
         },
         config: Digest([0x44; 32]),
         software: Software {
-            name: "quoth-enclave".into(),
-            version: "0.1.0".into(),
-            commit: "0123456789abcdef0123456789abcdef01234567".into(),
-            engine: Some("llama-cpp-2 0.1.160".into()),
+            name: text("quoth-enclave"),
+            version: text("0.1.0"),
+            commit: text("0123456789abcdef0123456789abcdef01234567"),
+            engine: Some(text("llama-cpp-2 0.1.160")),
         },
-        models: vec![Model { name: "tiny".into(), sha256: Digest([0x55; 32]), size: 1_100_000 }],
-        upstreams: vec![Upstream { name: "openai".into(), host: "api.openai.com".into(), port: 443 }],
+        models: List::new([Model { name: text("tiny"), sha256: Digest([0x55; 32]), size: 1_100_000 }]).unwrap(),
+        upstreams: List::new([Upstream { name: text("openai"), host: text("api.openai.com"), port: 443 }]).unwrap(),
         operator: Some([0x66; 32]),
-        issued: ISSUED,
-        not_after: ISSUED + 86_400,
+        validity: Validity::new(ISSUED, ISSUED + 86_400).unwrap(),
         clock: Clock::Nsm,
     }
 }
@@ -72,11 +76,11 @@ pub(crate) fn possession() -> Possession {
 
 pub(crate) fn evidence() -> Evidence {
     Evidence {
-        statement: statement().encode(),
-        quote: sign(possession()).bytes().to_vec(),
+        statement: Blob::new(statement().encode()).unwrap(),
+        quote: Blob::new(sign(possession()).bytes()).unwrap(),
         nonce: Some(nonce()),
-        certificates: vec![vec![0x30, 0x00]],
-        crls: vec![],
+        certificates: List::new([Blob::new([0x30, 0x00]).unwrap()]).unwrap(),
+        crls: List::default(),
     }
 }
 
@@ -104,8 +108,8 @@ pub(crate) fn upstream_details() -> Details {
 }
 
 pub(crate) fn order() -> SecretOrder {
-    let sealed = Sealed { encapsulated: [0xaa; 32], ciphertext: vec![0xbb; 24] };
-    SecretOrder { node: node(), name: "openai".into(), counter: ISSUED * 1000, sealed: Some(sealed) }
+    let sealed = Sealed { encapsulated: [0xaa; 32], ciphertext: Blob::new([0xbb; 24]).unwrap() };
+    SecretOrder { node: node(), name: Name::new("openai").unwrap(), counter: ISSUED * 1000, sealed: Some(sealed) }
 }
 
 pub(crate) fn access_token() -> (String, TokenHash) {
@@ -120,10 +124,9 @@ pub(crate) fn checkpoint() -> Checkpoint {
         nonce: Some(nonce()),
         request: opening().commit(Label::Request, REQUEST),
         status: 200,
-        number: 0,
+        place: Place::First,
         offset: 0,
         prefix: opening().commit(Label::PrefixAt(0), b""),
-        prev: None,
         version: Version::V2,
     }
 }
@@ -149,9 +152,9 @@ pub(crate) fn receipt() -> Receipt {
         prev: node(),
         level: Level::Tee,
         exchange: Exchange {
-            method: "POST".into(),
-            target: "/v1/chat/completions".into(),
-            status: 200,
+            method: text("POST"),
+            target: text("/v1/chat/completions"),
+            status: Status::new(200).unwrap(),
             request: opening.commit(Label::Request, REQUEST),
             response: opening.commit(Label::Response, &body()),
             response_length: body().len() as u64,
@@ -160,28 +163,28 @@ pub(crate) fn receipt() -> Receipt {
             ending: Some(Ending::Terminal),
         },
         execution: Some(Execution::Local(Local {
-            model: "tiny".into(),
+            model: text("tiny"),
             model_sha256: Digest([0x55; 32]),
             prompt: opening.commit(Label::Prompt, &details.prompt),
             prompt_tokens: opening.commit(Label::PromptTokens, &token_bytes(&details.prompt_tokens)),
             output_tokens: opening.commit(Label::OutputTokens, &token_bytes(&details.output_tokens)),
             sampling: opening.commit(Label::Sampling, &details.sampling),
-            arithmetic: "cpu-1/x86-64-v3".into(),
-            engine: "llama-cpp-2 0.1.160".into(),
+            arithmetic: text("cpu-1/x86-64-v3"),
+            engine: text("llama-cpp-2 0.1.160"),
         })),
         usage: Some(Usage { prompt: 3, completion: 3 }),
-        times: Times { received: 1_800_000_059_000, first_byte: 1_800_000_059_100, last_byte: 1_800_000_060_000 },
+        times: Times::new(1_800_000_059_000, 1_800_000_059_100, 1_800_000_060_000).unwrap(),
         parent: None,
     }
 }
 
 pub(crate) fn upstream_receipt() -> Receipt {
-    use quoth_attestation::receipt::{Credential, TlsPeer, Upstream};
+    use quoth_attestation::receipt::{Credential, Retries, TlsPeer, Upstream};
     let opening = opening();
     Receipt {
         execution: Some(Execution::Upstream(Upstream {
-            provider: "openai".into(),
-            host: "api.openai.com".into(),
+            provider: text("openai"),
+            host: text("api.openai.com"),
             port: 443,
             tls: Some(TlsPeer {
                 version: 0x0304,
@@ -192,11 +195,11 @@ pub(crate) fn upstream_receipt() -> Receipt {
             head: opening.commit(Label::UpstreamHead, b"POST /v1/chat/completions HTTP/1.1"),
             sent: opening.commit(Label::UpstreamRequest, REQUEST),
             received: opening.commit(Label::UpstreamResponse, &body()),
-            model_asked: "gpt-4o".into(),
-            model_answered: Some("gpt-4o-2024-08-06".into()),
-            request_id: Some("req_1".into()),
+            model_asked: text("gpt-4o"),
+            model_answered: Some(text("gpt-4o-2024-08-06")),
+            request_id: Some(text("req_1")),
             credential: Credential::Operator,
-            retries: 0,
+            retries: Retries::LEAST,
         })),
         parent: Some(Digest([0x99; 32])),
         ..receipt()

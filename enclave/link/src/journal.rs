@@ -11,7 +11,7 @@ use crate::{Frame, LinkError};
 /// The version of this protocol.
 pub const VERSION: u8 = 1;
 /// An encoded node statement, bytes, at most.
-pub const MAX_STATEMENT: usize = 16 * 1024;
+pub const MAX_STATEMENT: usize = 40 * 1024;
 /// An encoded receipt, bytes, at most.
 pub const MAX_RECEIPT: usize = 9 * 1024;
 /// Receipts that may be unacknowledged before an enclave admits no more requests.

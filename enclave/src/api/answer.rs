@@ -10,9 +10,10 @@ use quoth_attestation::receipt::Outcome;
 use tokio::sync::mpsc::{self, error::TrySendError};
 use tokio::task::yield_now;
 
-use super::Body;
 use super::forwarded::Forwarded;
 use super::generate::Stream;
+use super::{ApiError, Body};
+use crate::config::Api;
 use crate::exchange::{Events, Exchange, Streamed};
 use crate::limits;
 use crate::shares::{Account, Share, guarded};
@@ -44,10 +45,12 @@ impl Answer {
     }
 
     /// The response, its proofs in place.
-    pub(super) fn response(self, exchange: Exchange) -> Response<Body> {
+    pub(super) fn response(self, exchange: Exchange, api: Api) -> Response<Body> {
         match self {
             Self::Whole { status, mut headers, body, outcome } => {
-                exchange.answer(status.as_u16(), &body, outcome, &mut headers);
+                if exchange.answer(status.as_u16(), &body, outcome, &mut headers).is_err() {
+                    return ApiError::internal().response(api);
+                }
                 let mut response = Response::new(Full::new(body).boxed_unsync());
                 *response.status_mut() = status;
                 *response.headers_mut() = headers;

@@ -26,7 +26,7 @@ pub(super) async fn answer(
     let prompt = json!(embedding.inputs).to_string().into_bytes();
     let embeddings = spawn_blocking(move || engine.embed(&embedding)).await.map_err(|_| ApiError::internal())??;
     // No token is drawn: there are no output tokens and no sampling parameters to commit to.
-    exchange.runs(&info, prompt, embeddings.tokens.concat(), Vec::new());
+    exchange.runs(&info, prompt, embeddings.tokens.concat(), Vec::new()).map_err(|_| ApiError::internal())?;
     let item = |(index, vector): (u32, &Vec<f32>)| json!({ "object": "embedding", "index": index, "embedding": encode(vector, encoding) });
     let data: Vec<Value> = (0..).zip(&embeddings.vectors).map(item).collect();
     let tokens = exchange.usage().prompt;

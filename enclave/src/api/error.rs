@@ -3,6 +3,7 @@ use http::header::CONTENT_TYPE;
 use http::{HeaderValue, Response, StatusCode};
 use http_body_util::{BodyExt, Full};
 use quoth_attestation::receipt::Outcome;
+use quoth_attestation::statement::MAX_TEXT;
 use quoth_engine::{EngineError, JsonError, RequestError};
 use serde_json::json;
 
@@ -50,6 +51,12 @@ impl ApiError {
     /// 404: no model of that name.
     pub fn no_model() -> Self {
         let error = Self::wrong(StatusCode::NOT_FOUND, "model_not_found", "this node has no model of that name");
+        Self { param: Some("model".into()), ..error }
+    }
+
+    /// 400: a model's name that neither a receipt nor a configuration can hold.
+    pub fn model_name() -> Self {
+        let error = Self::bad("invalid_value", format!("'model' must have 1 to {MAX_TEXT} bytes"));
         Self { param: Some("model".into()), ..error }
     }
 

@@ -127,7 +127,7 @@ pub(super) async fn answer(
 ) -> Result<Answer, ApiError> {
     let handle = engine.clone();
     let generation = spawn_blocking(move || start(&handle)).await.map_err(|_| ApiError::internal())??;
-    exchange.generates(engine.info(), &generation);
+    exchange.generates(engine.info(), &generation).map_err(|_| ApiError::internal())?;
     match stream {
         true => Ok(Answer::Stream(Stream { events: generation.events, head, shape: Box::new(shape), begun: false })),
         false => whole(generation.events, exchange, &head, shape).await,

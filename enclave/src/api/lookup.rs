@@ -86,7 +86,7 @@ fn model(node: &Node, api: Api, name: &str) -> Result<Response<Body>, ApiError> 
 
 /// The models that can be asked for by name, as the API has them.
 fn described(node: &Node, api: Api) -> impl Iterator<Item = Value> {
-    let created = node.statement().issued;
+    let created = node.statement().issued();
     let local = node.engines.iter().map(|engine| (engine.info().name.as_str(), "quoth"));
     local.chain(node.upstreams.models()).map(move |(name, owner)| match api {
         Api::Openai => json!({ "id": name, "object": "model", "created": created, "owned_by": owner }),

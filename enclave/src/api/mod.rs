@@ -27,6 +27,7 @@ use http::request::Parts;
 use http::{HeaderMap, Method, Request, Response};
 use http_body_util::combinators::UnsyncBoxBody;
 use hyper::body::Incoming;
+use quoth_attestation::statement::ShortText;
 use quoth_engine::json;
 
 use answer::Answer;
@@ -101,7 +102,7 @@ fn shed(node: &Node, endpoint: Endpoint, error: &ApiError) -> Response<Body> {
 
 /// Whether the caller may ask now, by what the head says.
 fn admit(node: &Node, connection: &Connection, credentials: &Credentials) -> Result<Admitted, ApiError> {
-    if clock::seconds() >= node.statement().not_after {
+    if clock::seconds() >= node.statement().not_after() {
         return Err(ApiError::unavailable("statement_expired", "this node must be restarted"));
     }
     if !node.journal.is_attached() {
@@ -141,7 +142,7 @@ async fn exchange(
         return shed(node, endpoint, &ApiError::internal());
     };
     match answer(node, endpoint, &asked, &mut exchange).await {
-        Ok(answer) => answer.response(exchange),
+        Ok(answer) => answer.response(exchange, endpoint.api()),
         Err(error) => refuse(exchange, &error, endpoint),
     }
 }
@@ -158,7 +159,10 @@ async fn answer(
     let request = json::check(&asked.body).map_err(wrong)?;
     names::check(request)?;
     if let Some(model) = request.member("model")
-        && let Some(name) = model.text().filter(|name| node.engine(name).is_none())
+        && let Some(name) = model.text()
+        // The receipt will name it, whoever has it.
+        && let name = ShortText::new(name).map_err(|_| ApiError::model_name())?
+        && node.engine(&name).is_none()
         && let Some(route) = node.upstreams.route(&name)
     {
         let slot = node.upstream_slots.take(route.party, 1);
@@ -182,7 +186,9 @@ async fn answer(
 fn refuse(mut exchange: Exchange, error: &ApiError, endpoint: Endpoint) -> Response<Body> {
     let mut headers = HeaderMap::new();
     exchange.breaks_off();
-    exchange.answer(error.status().as_u16(), &error.body(endpoint.api()), error.outcome(), &mut headers);
+    if exchange.answer(error.status().as_u16(), &error.body(endpoint.api()), error.outcome(), &mut headers).is_err() {
+        return ApiError::internal().response(endpoint.api());
+    }
     let mut response = error.response(endpoint.api());
     response.headers_mut().extend(headers);
     response

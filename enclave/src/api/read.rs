@@ -1,11 +1,11 @@
 //! A request as it is read: its head is checked, its body collected.
 
+use bytes::Bytes;
 use http::StatusCode;
 use http::header::{CONTENT_ENCODING, CONTENT_LENGTH};
 use http::request::Parts;
+use quoth_attestation::receipt::{Method, Target};
 use tokio::time::timeout_at;
-
-use bytes::Bytes;
 
 use super::upload::Upload;
 use super::{ApiError, caller};
@@ -44,13 +44,11 @@ pub(super) async fn whole(
         let status = StatusCode::UNSUPPORTED_MEDIA_TYPE;
         return Err(ApiError::wrong(status, "content_encoding", "the body must not be encoded"));
     }
-    let target = head.uri.path_and_query().map_or("/", |target| target.as_str()).to_owned();
-    if target.len() > limits::TARGET_BYTES {
-        return Err(ApiError::wrong(StatusCode::URI_TOO_LONG, "target_too_long", "the request-target is too long"));
-    }
+    let target = Target::new(head.uri.path_and_query().map_or("/", |target| target.as_str()))
+        .map_err(|_| ApiError::wrong(StatusCode::URI_TOO_LONG, "target_too_long", "the request-target is too long"))?;
+    let method = Method::new(head.method.as_str()).map_err(|_| ApiError::method("POST"))?;
     let claimed = head.headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
     let body = collect(node.limits.body_bytes, hold, claimed.unwrap_or(0), upload).await?;
-    let method = head.method.as_str().into();
     let passed = upstream::passes(&head.headers);
     let connection = connection.cache().clone();
     Ok(Asked { method, target, body, caller, passed, key, connection, received: clock::millis() })

@@ -100,6 +100,22 @@ fn an_upstream_that_makes_no_sense_is_refused() {
 }
 
 #[test]
+fn names_of_models_are_as_long_as_receipts_can_hold() {
+    for (length, fits) in [(256, true), (257, false)] {
+        let name = "m".repeat(length);
+        for file in [
+            proxy("").replace("m-*", &name),
+            proxy("").replace("m-*", &format!("{}*", &name[1..])),
+            proxy(&format!("aliases = {{ {name} = \"y\" }}")),
+            proxy(&format!("aliases = {{ x = \"{name}\" }}")),
+            file().replace("\"m\"", &format!("\"{name}\"")),
+        ] {
+            assert_eq!(Config::parse(file.clone().into_bytes()).is_ok(), fits, "{length}: {file}");
+        }
+    }
+}
+
+#[test]
 fn callers_have_names_of_their_own_and_limits_in_range() {
     let hash = format!("token = \"{}:{}\"", "ab".repeat(16), "cd".repeat(32));
     let caller = |rest: &str| proxy(&format!("[[caller]]\nname = \"team-a\"\n{rest}"));

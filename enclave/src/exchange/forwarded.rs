@@ -5,8 +5,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 use quoth_attestation::Digest;
 use quoth_attestation::commit::{Label, Opening};
-use quoth_attestation::receipt::{Credential, Upstream, Usage};
-use quoth_attestation::statement::MAX_TEXT;
+use quoth_attestation::receipt::{Credential, Retries, Upstream, Usage};
+use quoth_attestation::statement::{self, ShortText};
 use quoth_attestation::transcript::UpstreamDetails;
 
 use super::{Exchange, Work};
@@ -15,18 +15,16 @@ use crate::upstream::{Forward, Peer, Route, Seen};
 
 /// An upstream execution as it goes.
 pub(super) struct Forwarded {
-    provider: String,
-    host: String,
-    port: u16,
+    provider: statement::Upstream,
     peer: Option<Arc<Peer>>,
     head: Vec<u8>,
     /// The body as sent, when it is not the caller's.
     altered: Option<Bytes>,
-    model_asked: String,
-    model_answered: Option<String>,
-    request_id: Option<String>,
+    model_asked: ShortText,
+    model_answered: Option<ShortText>,
+    request_id: Option<ShortText>,
     credential: Credential,
-    retries: u64,
+    retries: Retries,
     pub(super) usage: Option<Usage>,
     /// What came back, once it is known to be less than what was answered.
     received: Option<Received>,
@@ -45,9 +43,7 @@ impl Exchange {
     pub fn forwards(&mut self, route: &Route, forward: &Forward, altered: bool, credential: Credential) {
         let Some(open) = &mut self.open else { return };
         open.work = Some(Work::Upstream(Box::new(Forwarded {
-            provider: route.upstream.name().into(),
-            host: route.upstream.host().into(),
-            port: route.upstream.port(),
+            provider: route.upstream.described().clone(),
             peer: None,
             head: forward.head(),
             altered: altered.then(|| forward.body().clone()),
@@ -55,7 +51,7 @@ impl Exchange {
             model_answered: None,
             request_id: None,
             credential,
-            retries: 0,
+            retries: Retries::LEAST,
             usage: None,
             received: Some(Received { digest: Digest::of(b""), length: 0 }),
             kept: Some(Vec::new()),
@@ -72,14 +68,14 @@ impl Exchange {
     /// The same is about to be sent again.
     pub fn retries(&mut self) {
         if let Some(forwarded) = self.forwarded() {
-            forwarded.retries += 1;
+            forwarded.retries = forwarded.retries.next();
         }
     }
 
     /// An answer has begun that will be passed on as it comes. `request_id`: what the provider calls it.
     pub fn answers(&mut self, request_id: Option<&str>) {
         if let Some(forwarded) = self.forwarded() {
-            forwarded.request_id = request_id.filter(|id| (1..=MAX_TEXT).contains(&id.len())).map(Into::into);
+            forwarded.request_id = request_id.and_then(|id| ShortText::new(id).ok());
             forwarded.received = None;
         }
     }
@@ -130,9 +126,9 @@ impl Forwarded {
         let sent = self.altered.as_ref().map_or(*body, |altered| Digest::of(altered));
         let received = self.received.as_ref().map_or(response, |received| &received.digest);
         let upstream = Upstream {
-            provider: self.provider,
-            host: self.host,
-            port: self.port,
+            provider: self.provider.name,
+            host: self.provider.host,
+            port: self.provider.port,
             tls: self.peer.as_ref().map(|peer| peer.tls.clone()),
             head: opening.commit(Label::UpstreamHead, &self.head),
             sent: opening.commit_digest(Label::UpstreamRequest, &sent),

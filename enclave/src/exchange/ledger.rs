@@ -2,10 +2,10 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
-use quoth_attestation::Digest;
 use quoth_attestation::checkpoint::Checkpoint;
 use quoth_attestation::cose::Signed;
 use quoth_attestation::receipt::Receipt;
+use quoth_attestation::{Digest, FormatError};
 
 use crate::journal::{Journal, Reservation};
 use crate::keys::ReceiptKey;
@@ -38,15 +38,27 @@ impl Ledger {
     }
 
     /// Signs a checkpoint; checkpoints are no links of the chain.
-    pub fn sign(&self, checkpoint: Checkpoint) -> Signed<Checkpoint> {
+    ///
+    /// # Errors
+    /// As [`Signed::sign`].
+    pub fn sign(&self, checkpoint: Checkpoint) -> Result<Signed<Checkpoint>, FormatError> {
         self.key.sign(checkpoint)
     }
 
     /// Signs the next receipt and hands it to the journal. Position, signature and hand-over are one step, so that
     /// the journal sees the chain in order.
-    pub fn issue(&self, place: Reservation, cti: [u8; 16], receipt: impl FnOnce(u64, Digest) -> Receipt) -> Bytes {
+    ///
+    /// # Errors
+    /// Why there can be no such receipt. The chain stays as it was then: a position is taken only once its receipt is
+    /// signed.
+    pub fn issue(
+        &self,
+        place: Reservation,
+        cti: [u8; 16],
+        receipt: impl FnOnce(u64, Digest) -> Result<Receipt, FormatError>,
+    ) -> Result<Bytes, FormatError> {
         let mut chain = self.chain.lock().unwrap_or_else(PoisonError::into_inner);
-        let signed = self.key.sign(receipt(chain.seq, chain.prev));
+        let signed = self.key.sign(receipt(chain.seq, chain.prev)?)?;
         let bytes = Bytes::copy_from_slice(signed.bytes());
         chain.seq += 1;
         chain.prev = signed.digest();
@@ -58,7 +70,7 @@ impl Ledger {
         chain.recent.insert(cti, bytes.clone());
         chain.order.push_back(cti);
         self.journal.append(place, bytes.clone());
-        bytes
+        Ok(bytes)
     }
 
     /// A recent receipt.

@@ -17,14 +17,15 @@ use bytes::Bytes;
 use http::HeaderMap;
 use http::header::HeaderValue;
 use quoth_attestation::binding::Nonce;
-use quoth_attestation::checkpoint::{Checkpoint, Version};
+use quoth_attestation::checkpoint::{Checkpoint, Place, Version};
 use quoth_attestation::commit::{Commitment, Label, Opening};
-use quoth_attestation::receipt::{self, Ending, Execution, Outcome, Receipt, Times, Usage};
+use quoth_attestation::receipt::{self, Ending, Execution, Method, Outcome, Receipt, Status, Target, Times, Usage};
 use quoth_attestation::transcript::Details;
-use quoth_attestation::{Digest, record};
+use quoth_attestation::{Digest, FormatError, record};
 use sha2::{Digest as _, Sha256};
 
 pub use ledger::Ledger;
+pub use local::Named;
 pub use shelf::Shelf;
 pub use stream::{End, Events, Streamed};
 
@@ -32,6 +33,7 @@ use self::forwarded::Forwarded;
 use self::local::Run;
 use crate::hold::Hold;
 use crate::journal::Reservation;
+use crate::log::log;
 use crate::node::Node;
 use crate::upstream::Key;
 use crate::{EnclaveError, clock, keys};
@@ -55,15 +57,15 @@ pub struct Caller {
     /// `quoth-details: 1`.
     pub details: bool,
     /// `quoth-retries`: how often a provider that answers 429 or 503 may be asked again.
-    pub retries: u64,
+    pub retries: u16,
 }
 
 /// A request that was read whole, parsed or not.
 pub struct Asked {
     /// HTTP method.
-    pub method: String,
+    pub method: Method,
     /// Request-target as received.
-    pub target: String,
+    pub target: Target,
     /// The body.
     pub body: Bytes,
     /// What the caller asked of the proofs.
@@ -91,8 +93,8 @@ struct Open {
     cti: [u8; 16],
     opening: Opening,
     caller: Caller,
-    method: String,
-    target: String,
+    method: Method,
+    target: Target,
     /// SHA-256 of the request's body.
     body: Digest,
     request: Commitment,
@@ -105,8 +107,8 @@ struct Open {
     work: Option<Work>,
     /// Checkpoint 0, signed ahead of time.
     first: Option<String>,
-    checkpoints: u64,
-    last_checkpoint: Option<Digest>,
+    /// That of the next checkpoint.
+    next: Place,
 }
 
 /// What produces the answer.
@@ -154,8 +156,7 @@ impl Exchange {
             length: 0,
             work: None,
             first: None,
-            checkpoints: 0,
-            last_checkpoint: None,
+            next: Place::First,
         };
         Ok(Self { node: Arc::clone(node), open: Some(open), hold })
     }
@@ -192,7 +193,7 @@ impl Exchange {
 
     /// The answer will perhaps be an event stream, and now is time to sign checkpoint 0, which says nothing of it.
     pub fn may_stream(&mut self) {
-        if self.open.as_ref().is_none_or(|open| open.checkpoints > 0) {
+        if self.open.as_ref().is_none_or(|open| open.next != Place::First) {
             return;
         }
         let first = self.checkpoint();
@@ -220,45 +221,63 @@ impl Exchange {
             nonce: open.caller.nonce.clone(),
             request: open.request,
             status: open.status,
-            number: open.checkpoints,
+            place: open.next,
             offset: open.length,
-            prefix: open.opening.commit_digest(Label::PrefixAt(open.checkpoints), &prefix),
-            prev: open.last_checkpoint,
+            prefix: open.opening.commit_digest(Label::PrefixAt(open.next.number()), &prefix),
             version: Version::V2,
         });
-        open.checkpoints += 1;
-        open.last_checkpoint = Some(signed.digest());
+        let signed = match signed {
+            Ok(signed) => signed,
+            Err(error) => {
+                log!("checkpoint_failed {error}");
+                return String::new();
+            }
+        };
+        open.next = open.next.next(signed.digest());
         record::encode(record::Kind::Checkpoint, signed.bytes())
     }
 
     /// Ends the exchange with an answer in one piece, and signs its receipt into the headers.
-    pub fn answer(mut self, status: u16, body: &[u8], outcome: Outcome, headers: &mut HeaderMap) {
+    ///
+    /// # Errors
+    /// As [`Ledger::issue`]: then there is no receipt, and the answer must not leave.
+    pub fn answer(
+        mut self,
+        status: u16,
+        body: &[u8],
+        outcome: Outcome,
+        headers: &mut HeaderMap,
+    ) -> Result<(), FormatError> {
         self.headers(headers);
         self.wrote(body);
         if let Some(open) = &mut self.open {
             open.status = status;
         }
-        if let Some(receipt) = self.finish(outcome, None) {
+        if let Some(receipt) = self.finish(outcome, None)? {
             put(headers, "quoth-receipt", BASE64_URL_SAFE_NO_PAD.encode(&receipt));
         }
+        Ok(())
     }
 
     /// Ends a stream; returns the receipt's record. `ending`: how, if the answer is whole.
-    pub fn end_stream(mut self, outcome: Outcome, ending: Ending) -> String {
-        self.finish(outcome, Some(ending))
-            .map_or_else(String::new, |receipt| record::encode(record::Kind::Receipt, &receipt))
+    ///
+    /// # Errors
+    /// As [`Ledger::issue`]: then there is no receipt, and the terminal event must not leave.
+    pub fn end_stream(mut self, outcome: Outcome, ending: Ending) -> Result<String, FormatError> {
+        let receipt = self.finish(outcome, Some(ending))?;
+        Ok(receipt.map_or_else(String::new, |receipt| record::encode(record::Kind::Receipt, &receipt)))
     }
 
     /// Issues the receipt, once.
-    fn finish(&mut self, outcome: Outcome, ending: Option<Ending>) -> Option<Bytes> {
-        let open = self.open.take()?;
+    fn finish(&mut self, outcome: Outcome, ending: Option<Ending>) -> Result<Option<Bytes>, FormatError> {
+        let Some(open) = self.open.take() else { return Ok(None) };
         self.node.metrics.count(outcome);
         if let Some(usage) = open.work.as_ref().and_then(Work::usage) {
             self.node.metrics.prompt_tokens.fetch_add(usage.prompt, Relaxed);
             self.node.metrics.completion_tokens.fetch_add(usage.completion, Relaxed);
         }
         if !RECEIPTS {
-            return None;
+            return Ok(None);
         }
         let now = clock::millis().max(open.received);
         let first_byte = open.first_byte.unwrap_or(now).clamp(open.received, now);
@@ -276,37 +295,40 @@ impl Exchange {
             }
             None => (None, None),
         };
-        let exchange = receipt::Exchange {
-            method: open.method,
-            target: open.target,
-            status: open.status,
-            request: open.request,
-            response: opening.commit_digest(Label::Response, &response),
-            response_length: open.length,
-            streamed: open.streamed,
-            outcome,
-            ending: ending.filter(|_| open.streamed && outcome.is_whole()),
-        };
         let (node, level) = (self.node.digest(), self.node.level());
-        let bytes = self.node.ledger.issue(place, open.cti, |seq, prev| Receipt {
-            iat: now / 1000,
-            cti: open.cti,
-            nonce: caller.nonce,
-            node,
-            seq,
-            prev,
-            level,
-            exchange,
-            execution,
-            usage,
-            times: Times { received: open.received, first_byte, last_byte: now },
-            parent: caller.parent,
+        let issued = self.node.ledger.issue(place, open.cti, |seq, prev| {
+            let exchange = receipt::Exchange {
+                method: open.method,
+                target: open.target,
+                status: Status::new(open.status)?,
+                request: open.request,
+                response: opening.commit_digest(Label::Response, &response),
+                response_length: open.length,
+                streamed: open.streamed,
+                outcome,
+                ending: ending.filter(|_| open.streamed && outcome.is_whole()),
+            };
+            Ok(Receipt {
+                iat: now / 1000,
+                cti: open.cti,
+                nonce: caller.nonce,
+                node,
+                seq,
+                prev,
+                level,
+                exchange,
+                execution,
+                usage,
+                times: Times::new(open.received, first_byte, now)?,
+                parent: caller.parent,
+            })
         });
+        let bytes = issued.inspect_err(|error| log!("receipt_failed {error}"))?;
         if let Some(details) = details.filter(|_| caller.details) {
             let party = self.hold.account().party;
             self.node.shelf.put(party, open.cti, opening.details_credential(), details.encode());
         }
-        Some(bytes)
+        Ok(Some(bytes))
     }
 }
 
@@ -319,7 +341,8 @@ impl Drop for Exchange {
             true => Outcome::EngineFailed,
             false => Outcome::ClientClosed,
         };
-        self.finish(outcome, None);
+        // A failure is in the log, and no client is left to be told.
+        let _ = self.finish(outcome, None);
     }
 }
 

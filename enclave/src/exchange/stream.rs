@@ -67,8 +67,11 @@ impl<E: Events> Streamed<E> {
                 exchange.wrote(&terminal);
                 let exchange = self.exchange.take()?;
                 let ending = if terminal.is_empty() { Ending::FinishReason } else { Ending::Terminal };
-                out.extend_from_slice(exchange.end_stream(outcome, ending).as_bytes());
-                out.extend_from_slice(&terminal);
+                // Without a receipt the stream breaks off: nothing may say that it is whole.
+                if let Ok(receipt) = exchange.end_stream(outcome, ending) {
+                    out.extend_from_slice(receipt.as_bytes());
+                    out.extend_from_slice(&terminal);
+                }
             }
         }
         Some(out.freeze())

@@ -6,12 +6,15 @@ use std::time::Duration;
 use base64::prelude::{BASE64_URL_SAFE_NO_PAD, Engine as _};
 use bytes::{Bytes, BytesMut};
 use http::HeaderMap;
-use quoth_attestation::Digest;
+use proptest::collection::vec;
+use proptest::prelude::*;
 use quoth_attestation::checkpoint::Checkpoint;
 use quoth_attestation::commit::{Label, Opening};
 use quoth_attestation::cose::Signed;
-use quoth_attestation::receipt::{Ending, Outcome, Receipt};
+use quoth_attestation::receipt::{Credential, Ending, Method, Outcome, Receipt, Status, Target};
 use quoth_attestation::record::{Kind, Piece, Splitter};
+use quoth_attestation::statement::ShortText;
+use quoth_attestation::{Digest, FormatError};
 use tokio::sync::mpsc;
 
 use super::{Asked, Caller, End, Events, Exchange, Streamed};
@@ -21,7 +24,7 @@ use crate::hold::Hold;
 use crate::node::Node;
 use crate::shares::Party;
 use crate::tls;
-use crate::upstream::Upstreams;
+use crate::upstream::{Key, Seen, Upstreams};
 
 const BODY: &[u8] = b"{\"model\":\"m\"}";
 
@@ -32,7 +35,10 @@ fn node() -> Arc<Node> {
          context = 16\nparallel = 1\nthreads = 1\n",
         "00".repeat(32)
     );
-    let config = Config::parse(file.into_bytes()).unwrap();
+    made(Config::parse(file.into_bytes()).unwrap())
+}
+
+fn made(config: Config) -> Arc<Node> {
     let tls = tls::make(&config.settings.tls_names).unwrap();
     let link = quoth_link::Address::parse("unix:nowhere").unwrap();
     let upstreams = Upstreams::new(&config.settings, &link).unwrap();
@@ -41,19 +47,32 @@ fn node() -> Arc<Node> {
     node
 }
 
-fn begin(node: &Arc<Node>) -> Exchange {
-    let asked = Asked {
-        method: "POST".into(),
-        target: "/v1/chat/completions".into(),
+fn asked() -> Asked {
+    Asked {
+        method: "POST".try_into().unwrap(),
+        target: "/v1/chat/completions".try_into().unwrap(),
         body: Bytes::from_static(BODY),
         caller: Caller::default(),
         passed: HeaderMap::new(),
         key: None,
         connection: quoth_engine::Caller::new(),
         received: crate::clock::millis(),
-    };
-    let hold = Hold::new(node.account(Party::Connection(0)), Admitted::default(), 0).unwrap();
-    Exchange::begin(node, node.journal.reserve().unwrap(), hold, &asked).unwrap()
+    }
+}
+
+fn hold(node: &Node) -> Arc<Hold> {
+    Hold::new(node.account(Party::Connection(0)), Admitted::default(), 0).unwrap()
+}
+
+fn begin(node: &Arc<Node>) -> Exchange {
+    Exchange::begin(node, node.journal.reserve().unwrap(), hold(node), &asked()).unwrap()
+}
+
+/// A node in front of a provider that has every model, its journal attached.
+fn proxy() -> Arc<Node> {
+    let file = "version = 1\nplatform = \"none\"\ntls_names = [\"localhost\"]\n[[upstream]]\nname = \"p\"\n\
+                host = \"p.example\"\napi = \"openai\"\nmodels = [\"*\"]\n";
+    made(Config::parse(file.into()).unwrap())
 }
 
 fn receipt_of(node: &Node, id: &str) -> Signed<Receipt> {
@@ -70,7 +89,7 @@ fn receipts_form_a_chain_from_the_statement_on() {
         let exchange = begin(&node);
         let id = exchange.id();
         let mut headers = HeaderMap::new();
-        exchange.answer(200, b"{}", Outcome::Complete, &mut headers);
+        exchange.answer(200, b"{}", Outcome::Complete, &mut headers).unwrap();
         let receipt = receipt_of(&node, &id);
         let claims = receipt.claims();
         assert_eq!((claims.seq, claims.prev, claims.node), (seq, prev, node.digest()));
@@ -87,6 +106,116 @@ fn receipts_form_a_chain_from_the_statement_on() {
 }
 
 #[test]
+fn a_receipt_that_cannot_be_made_takes_no_place_in_the_chain() {
+    let node = node();
+    let place = node.journal.reserve().unwrap();
+    let refused = FormatError::OutOfRange { field: "status", expected: "100 to 999" };
+    let issued = node.ledger.issue(place, [7; 16], |seq, prev| {
+        assert_eq!((seq, prev), (0, node.digest()));
+        Err(refused.clone())
+    });
+    assert_eq!(issued, Err(refused));
+    assert!(begin(&node).answer(99, b"", Outcome::Refused, &mut HeaderMap::new()).is_err());
+    assert_eq!((node.journal.running(), node.journal.unacknowledged()), (0, 0), "no place of the journal is lost");
+    let exchange = begin(&node);
+    let id = exchange.id();
+    exchange.answer(200, b"{}", Outcome::Refused, &mut HeaderMap::new()).unwrap();
+    let receipt = receipt_of(&node, &id);
+    assert_eq!((receipt.claims().seq, receipt.claims().prev), (0, node.digest()));
+}
+
+/// What a request asks for, and what its provider answers.
+#[derive(Debug)]
+struct Talk {
+    method: String,
+    target: String,
+    model: String,
+    answered: String,
+    request_id: Option<String>,
+    usage: (u64, u64),
+    status: u16,
+    streamed: bool,
+    retries: u8,
+    received: u64,
+}
+
+fn texts() -> impl Strategy<Value = String> {
+    prop_oneof![8 => ".{0,40}", 4 => "[a-z]{250,262}", 1 => "[a-z]{9000}"]
+}
+
+prop_compose! {
+    fn talks()(
+        (method, target) in ("[A-Z]{1,20}|.{0,4}", "/[ -~]{0,40}|/[a-z]{2040,2055}"),
+        (model, answered, request_id) in (texts(), texts(), proptest::option::of(texts())),
+        usage: (u64, u64),
+        status in prop_oneof![8 => 100..1000u16, 1 => any::<u16>()],
+        (streamed, retries) in (any::<bool>(), 0..6u8),
+        received in prop_oneof![Just(0), Just(1 << 62), any::<u64>()],
+    ) -> Talk {
+        Talk { method, target, model, answered, request_id, usage, status, streamed, retries, received }
+    }
+}
+
+/// Does what the API does, from the request read whole to the receipt; none where the API refuses before that.
+fn told(node: &Arc<Node>, talk: &Talk) -> Option<Result<String, FormatError>> {
+    let asked = Asked {
+        method: Method::new(talk.method.as_str()).ok()?,
+        target: Target::new(talk.target.as_str()).ok()?,
+        received: talk.received,
+        ..asked()
+    };
+    let model = ShortText::new(talk.model.as_str()).ok()?;
+    let mut exchange = Exchange::begin(node, node.journal.reserve().unwrap(), hold(node), &asked).unwrap();
+    let id = exchange.id();
+    let route = node.upstreams.route(&model).unwrap();
+    let key = Key::held("sk".to_owned().into());
+    if let Some(forward) = route.upstream.forward("/v1/chat/completions", &asked.passed, &key, asked.body.clone()) {
+        exchange.forwards(&route, &forward, false, Credential::Operator);
+    }
+    (0..talk.retries).for_each(|_| exchange.retries());
+    exchange.answers(talk.request_id.as_deref());
+    let (prompt, completion) = talk.usage;
+    let answer = serde_json::json!({
+        "model": talk.answered, "usage": { "prompt_tokens": prompt, "completion_tokens": completion },
+    });
+    let mut seen = Seen::default();
+    seen.note(answer.to_string().as_bytes());
+    exchange.saw(&seen);
+    let issued = match talk.streamed {
+        true => {
+            exchange.streams();
+            exchange.wrote(b"data: a\n\n");
+            exchange.checkpoint();
+            exchange.end_stream(Outcome::Complete, Ending::Terminal).map(drop)
+        }
+        false => exchange.answer(talk.status, answer.to_string().as_bytes(), Outcome::Complete, &mut HeaderMap::new()),
+    };
+    Some(issued.map(|()| id))
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(32))]
+
+    #[test]
+    fn whatever_is_asked_and_answered_receipts_decode_and_the_chain_goes_on(talks in vec(talks(), 1..24)) {
+        let node = proxy();
+        let (mut seq, mut prev) = (0, node.digest());
+        for talk in &talks {
+            match told(&node, talk) {
+                Some(Ok(id)) => {
+                    let receipt = receipt_of(&node, &id);
+                    prop_assert_eq!((receipt.claims().seq, receipt.claims().prev), (seq, prev));
+                    (seq, prev) = (seq + 1, receipt.digest());
+                }
+                Some(Err(_)) => prop_assert!(!talk.streamed && Status::new(talk.status).is_err(), "{:?}", talk),
+                None => {}
+            }
+            prop_assert_eq!((node.journal.unacknowledged() as u64, node.journal.running()), (seq, 0));
+        }
+    }
+}
+
+#[test]
 fn whoever_leaves_gets_a_receipt_all_the_same() {
     let node = node();
     let exchange = begin(&node);
@@ -94,7 +223,7 @@ fn whoever_leaves_gets_a_receipt_all_the_same() {
     drop(exchange);
     let receipt = receipt_of(&node, &id);
     let exchange = &receipt.claims().exchange;
-    assert_eq!((exchange.outcome, exchange.status, exchange.response_length), (Outcome::ClientClosed, 499, 0));
+    assert_eq!((exchange.outcome, exchange.status.get(), exchange.response_length), (Outcome::ClientClosed, 499, 0));
 }
 
 #[test]
@@ -173,8 +302,8 @@ fn a_checkpoint_that_was_signed_ahead_of_time_is_the_first() {
         let [Piece::Record { bytes, .. }] = &pieces[..] else { panic!("{record}") };
         Signed::<Checkpoint>::decode(bytes).unwrap()
     });
-    assert_eq!((first.claims().number, second.claims().number), (0, 1));
-    assert_eq!(second.claims().prev, Some(first.digest()));
+    assert_eq!((first.claims().place.number(), second.claims().place.number()), (0, 1));
+    assert_eq!(second.claims().place.prev(), Some(&first.digest()));
 }
 
 #[test]
@@ -206,7 +335,7 @@ fn a_receipt_says_how_a_stream_ended_only_if_it_is_whole() {
         if streams {
             exchange.streams();
         }
-        exchange.end_stream(outcome, ending);
+        exchange.end_stream(outcome, ending).unwrap();
         receipt_of(&node, &id).claims().exchange.ending
     };
     for found in [Ending::Terminal, Ending::FinishReason] {
@@ -242,7 +371,7 @@ async fn a_stream_that_nobody_reads_on_ends_as_client_closed() {
     drop(stream);
     let receipt = receipt_of(&node, &id);
     let exchange = &receipt.claims().exchange;
-    assert_eq!((exchange.outcome, exchange.status, exchange.response_length), (Outcome::ClientClosed, 200, 9));
+    assert_eq!((exchange.outcome, exchange.status.get(), exchange.response_length), (Outcome::ClientClosed, 200, 9));
 }
 
 #[tokio::test(start_paused = true)]
@@ -269,7 +398,7 @@ async fn bytes_are_under_a_checkpoint_within_a_second() {
                     assert!(since <= Duration::from_secs(1), "{since:?} without a checkpoint");
                     if kind == Kind::Checkpoint {
                         let checkpoint = Signed::<Checkpoint>::decode(&bytes).unwrap();
-                        assert_eq!(checkpoint.claims().number, offsets.len() as u64);
+                        assert_eq!(checkpoint.claims().place.number(), offsets.len() as u64);
                         assert_eq!(checkpoint.claims().offset, offset);
                         offsets.push(offset);
                     }

@@ -11,7 +11,7 @@ use super::{Journal, Unavailable};
 use crate::limits::UNACKNOWLEDGED;
 
 fn journal() -> Arc<Journal> {
-    Arc::new(Journal::new([7; 16], vec![1]))
+    Arc::new(Journal::new([7; 16], vec![1], 8))
 }
 
 #[test]

@@ -34,6 +34,7 @@ impl Platform for Vanilla {
     }
 
     fn quote(&self, binding: &[u8; 64], _nonce: Option<&Nonce>) -> Result<Quote, EnclaveError> {
-        Ok(self.key.sign(Possession { binding: *binding }).bytes().to_vec().into())
+        let signed = self.key.sign(Possession { binding: *binding }).map_err(EnclaveError::make("possession"))?;
+        Ok(signed.bytes().to_vec().into())
     }
 }

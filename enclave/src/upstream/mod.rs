@@ -22,6 +22,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::HeaderMap;
+use quoth_attestation::statement::{self, ShortText};
 use quoth_link::Address;
 
 pub use body::Body;
@@ -48,6 +49,7 @@ pub struct Upstreams {
 /// One provider.
 pub struct Upstream {
     settings: config::Upstream,
+    described: statement::Upstream,
     named: Named,
     pool: Pool,
 }
@@ -59,7 +61,7 @@ pub struct Route {
     /// Whose share of the exchange slots requests to it use.
     pub party: Party,
     /// The model that it is asked for.
-    pub model: String,
+    pub model: ShortText,
 }
 
 impl Upstreams {
@@ -71,10 +73,10 @@ impl Upstreams {
     }
 
     /// Where requests for `model` go; none when no provider has it.
-    pub fn route(&self, model: &str) -> Option<Route> {
+    pub fn route(&self, model: &ShortText) -> Option<Route> {
         let (index, model) = self.routes.find(model)?;
         let upstream = Arc::clone(self.all.get(index)?);
-        Some(Route { upstream, party: Party::Upstream(index), model: model.into() })
+        Some(Route { upstream, party: Party::Upstream(index), model: model.clone() })
     }
 
     /// Names that can be asked for, patterns left out; each with its provider's.
@@ -83,35 +85,28 @@ impl Upstreams {
     }
 
     /// What the statement says of them.
-    pub fn described(&self) -> Vec<quoth_attestation::statement::Upstream> {
-        let described = |upstream: &Arc<Upstream>| quoth_attestation::statement::Upstream {
-            name: upstream.settings.name.clone(),
-            host: upstream.settings.host.clone(),
-            port: upstream.settings.port,
-        };
-        self.all.iter().map(described).collect()
+    pub fn described(&self) -> Vec<statement::Upstream> {
+        self.all.iter().map(|upstream| upstream.described.clone()).collect()
     }
 }
 
 impl Upstream {
     fn new(settings: &config::Upstream, link: &Address) -> Result<Self, EnclaveError> {
         let named = Named::new(settings).ok_or_else(no_name)?;
-        Ok(Self { settings: settings.clone(), named, pool: Pool::new(settings, link)? })
+        let text = |text: &String| ShortText::new(text.as_str()).map_err(|_| no_name());
+        let described =
+            statement::Upstream { name: text(&settings.name)?, host: text(&settings.host)?, port: settings.port };
+        Ok(Self { settings: settings.clone(), described, named, pool: Pool::new(settings, link)? })
     }
 
-    /// What receipts call it.
+    /// What statement and receipts say of it.
+    pub fn described(&self) -> &statement::Upstream {
+        &self.described
+    }
+
+    /// What secrets call it.
     pub fn name(&self) -> &str {
         &self.settings.name
-    }
-
-    /// The DNS name that it authenticates as.
-    pub fn host(&self) -> &str {
-        &self.settings.host
-    }
-
-    /// TCP port.
-    pub fn port(&self) -> u16 {
-        self.settings.port
     }
 
     /// Which API it speaks.
@@ -136,5 +131,5 @@ impl Upstream {
 }
 
 fn no_name() -> EnclaveError {
-    EnclaveError::Config("an upstream's host is no DNS name".into())
+    EnclaveError::Config("an upstream's host is no DNS name of at most 253 bytes".into())
 }

@@ -1,11 +1,13 @@
 use std::collections::BTreeMap;
 
+use quoth_attestation::statement::ShortText;
+
 use crate::config::Settings;
 
 /// Which provider has a model, and what it calls it.
 pub struct Routes {
     /// By name: the provider, and its own name for the model.
-    exact: BTreeMap<String, (usize, String)>,
+    exact: BTreeMap<String, (usize, ShortText)>,
     /// Prefixes, the longest first.
     prefixes: Vec<(String, usize)>,
 }
@@ -26,7 +28,10 @@ impl Routes {
                         prefixes.push((prefix.into(), index));
                         new
                     }
-                    None => exact.insert(name.clone(), (index, own.clone())).is_none(),
+                    None => {
+                        let own = ShortText::new(own).map_err(|_| "a model's name has 1 to 256 bytes")?;
+                        exact.insert(name.clone(), (index, own)).is_none()
+                    }
                 };
                 if !new {
                     return Err("a model's name leads to two upstreams");
@@ -41,8 +46,8 @@ impl Routes {
     }
 
     /// The provider's position in the configuration, and its name for the model.
-    pub fn find<'a>(&'a self, model: &'a str) -> Option<(usize, &'a str)> {
-        if let Some((index, own)) = self.exact.get(model) {
+    pub fn find<'a>(&'a self, model: &'a ShortText) -> Option<(usize, &'a ShortText)> {
+        if let Some((index, own)) = self.exact.get(model.as_str()) {
             return Some((*index, own));
         }
         let (_, index) = self.prefixes.iter().find(|(prefix, _)| model.starts_with(prefix.as_str()))?;
@@ -82,10 +87,12 @@ mod tests {
             ("gpt-5-x", (1, "gpt-5-x")),
             ("o1-mini", (1, "o1-mini")),
         ] {
-            assert_eq!(routes.find(model), Some(found), "{model}");
+            let found = (found.0, ShortText::new(found.1).unwrap());
+            let model = ShortText::new(model).unwrap();
+            assert_eq!(routes.find(&model), Some((found.0, &found.1)), "{model}");
         }
         let routes = Routes::new(&settings(&upstream("a", "models = [\"gpt-*\"]"))).unwrap();
-        assert_eq!(routes.find("claude"), None);
+        assert_eq!(routes.find(&ShortText::new("claude").unwrap()), None);
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use quoth_attestation::receipt::Usage;
-use quoth_attestation::statement::MAX_TEXT;
+use quoth_attestation::statement::ShortText;
 use quoth_engine::json::{self, Raw};
 
 use super::events::lines;
@@ -16,7 +16,7 @@ use crate::limits;
 #[derive(Default)]
 pub struct Seen {
     /// The model that it names.
-    pub model: Option<String>,
+    pub model: Option<ShortText>,
     /// Tokens that it counts.
     pub usage: Option<Usage>,
     /// Whether a token limit ended it.
@@ -92,8 +92,8 @@ impl Seen {
     }
 
     fn named(&mut self, model: Raw<'_>) {
-        if let Some(model) = model.text().filter(|model| (1..=MAX_TEXT).contains(&model.len())) {
-            self.model.get_or_insert_with(|| model.into_owned());
+        if self.model.is_none() {
+            self.model = model.text().and_then(|model| ShortText::new(model).ok());
         }
     }
 
@@ -148,7 +148,7 @@ mod tests {
     fn seen(objects: &[&str]) -> (Option<String>, Option<(u64, u64)>, bool) {
         let mut seen = Seen::default();
         objects.iter().for_each(|object| seen.note(object.as_bytes()));
-        (seen.model, seen.usage.map(|usage| (usage.prompt, usage.completion)), seen.limited)
+        (seen.model.map(String::from), seen.usage.map(|usage| (usage.prompt, usage.completion)), seen.limited)
     }
 
     #[test]
@@ -223,7 +223,7 @@ mod tests {
     #[test]
     fn what_is_nothing_says_nothing() {
         assert_eq!(seen(&["", "[]", "{", "{\"model\":7}", "[DONE]"]), (None, None, false));
-        let long = format!("{{\"model\":\"{}\"}}", "m".repeat(MAX_TEXT + 1));
+        let long = format!("{{\"model\":\"{}\"}}", "m".repeat(quoth_attestation::statement::MAX_TEXT + 1));
         assert_eq!(seen(&[&long]), (None, None, false));
     }
 }

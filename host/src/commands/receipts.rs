@@ -59,7 +59,14 @@ fn list(instances: &[Instance], last: usize) -> String {
 }
 
 fn section(instance: &Instance, last: usize) -> String {
-    let shown = &instance.receipts[instance.receipts.len().saturating_sub(last)..];
+    let mut rows: Vec<(u64, Option<&Entry>)> =
+        instance.receipts.iter().map(|receipt| (receipt.seq, Some(receipt))).collect();
+    rows.extend(instance.chain.breaks.iter().filter_map(|found| match found {
+        Break::Unreadable { seq } => Some((*seq, None)),
+        Break::Gap { .. } | Break::Link { .. } => None,
+    }));
+    rows.sort_by_key(|(seq, _)| *seq);
+    let shown = &rows[rows.len().saturating_sub(last)..];
     let mut text = format!(
         "{DIM}instance{DIM:#} {}  {DIM}chain{DIM:#} {}\n",
         instance.instance,
@@ -69,13 +76,18 @@ fn section(instance: &Instance, last: usize) -> String {
         let mut table = Table::new();
         table.load_style(presets::NOTHING);
         table.set_header(["seq", "id", "time", "model", "status", "outcome", "tokens", "took"]);
-        for receipt in shown {
+        for (seq, receipt) in shown {
+            let seq = Cell::new(seq).set_alignment(CellAlignment::Right);
+            let Some(receipt) = receipt else {
+                table.add_row([seq, Cell::new("unreadable")]);
+                continue;
+            };
             let tokens = match (receipt.prompt_tokens, receipt.completion_tokens) {
                 (Some(prompt), Some(completion)) => format!("{prompt} + {completion}"),
                 _ => "-".into(),
             };
             table.add_row([
-                Cell::new(receipt.seq).set_alignment(CellAlignment::Right),
+                seq,
                 Cell::new(&receipt.cti),
                 Cell::new(time(receipt.iat)),
                 Cell::new(receipt.model.as_deref().map_or_else(|| "-".into(), plain)),
@@ -87,7 +99,7 @@ fn section(instance: &Instance, last: usize) -> String {
         }
         text += &format!("{}\n", table.trim_fmt());
     }
-    let hidden = instance.receipts.len() - shown.len();
+    let hidden = rows.len() - shown.len();
     if hidden > 0 {
         text += &format!("{DIM}{hidden} earlier ones not shown (--last){DIM:#}\n");
     }
@@ -103,7 +115,7 @@ fn chain(chain: &Chain, count: usize) -> String {
         Break::Gap { from, to } if from == to => format!("receipt {from} missing"),
         Break::Gap { from, to } => format!("receipts {from} to {to} missing"),
         Break::Link { seq } => format!("receipt {seq} does not follow the one before it"),
-        Break::Unreadable { seq } => format!("receipt {seq} is not one of this instance"),
+        Break::Unreadable { seq } => format!("receipt {seq} cannot be read as one of this instance"),
     });
     let found: Vec<_> = found.collect();
     let more = if chain.breaks.len() > SHOWN_BREAKS { ", and more" } else { "" };
@@ -129,4 +141,36 @@ fn one(receipt: &Entry) -> String {
 /// Text of a receipt, harmless on a terminal.
 fn plain(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { '?' } else { c }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_cannot_be_read_is_shown_at_its_place() {
+        let entry = |seq| Entry {
+            seq,
+            cti: "00".repeat(16),
+            iat: 0,
+            model: None,
+            outcome: "complete",
+            status: 200,
+            streamed: false,
+            prompt_tokens: None,
+            completion_tokens: None,
+            duration_ms: 0,
+            digest: String::new(),
+            cose: Vec::new(),
+        };
+        let chain = Chain { whole: false, breaks: vec![Break::Unreadable { seq: 1 }] };
+        let receipts = vec![entry(0), entry(2)];
+        let instance = Instance { instance: "i".into(), node: "n".into(), chain, receipts };
+        let text = list(&[instance], 2);
+        assert!(text.contains("receipt 1 cannot be read as one of this instance"), "{text}");
+        let rows: Vec<_> =
+            text.lines().filter(|line| line.contains("unreadable") || line.contains("complete")).collect();
+        assert!(rows.len() == 2 && rows[0].contains("unreadable"), "the last two, in order: {text}");
+        assert!(text.contains("1 earlier ones not shown"), "{text}");
+    }
 }

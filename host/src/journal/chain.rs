@@ -52,7 +52,7 @@ pub enum Break {
         /// The receipt.
         seq: u64,
     },
-    /// What is stored is no receipt of this instance at this place.
+    /// What is stored cannot be read as a receipt of this instance at this place, so the chain cannot be followed through it.
     Unreadable {
         /// The place.
         seq: u64,
@@ -189,8 +189,8 @@ impl Entry {
     fn new(receipt: &Signed<Receipt>, cose: Vec<u8>) -> Self {
         let claims = receipt.claims();
         let model = claims.execution.as_ref().map(|execution| match execution {
-            Execution::Local(local) => local.model.clone(),
-            Execution::Upstream(upstream) => upstream.model_asked.clone(),
+            Execution::Local(local) => local.model.to_string(),
+            Execution::Upstream(upstream) => upstream.model_asked.to_string(),
         });
         Self {
             seq: claims.seq,
@@ -198,11 +198,11 @@ impl Entry {
             iat: claims.iat,
             model,
             outcome: claims.exchange.outcome.name(),
-            status: claims.exchange.status,
+            status: claims.exchange.status.get(),
             streamed: claims.exchange.streamed,
             prompt_tokens: claims.usage.map(|usage| usage.prompt),
             completion_tokens: claims.usage.map(|usage| usage.completion),
-            duration_ms: claims.times.last_byte.saturating_sub(claims.times.received),
+            duration_ms: claims.times.last_byte().saturating_sub(claims.times.received()),
             digest: receipt.digest().to_string(),
             cose,
         }

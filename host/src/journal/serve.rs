@@ -8,7 +8,7 @@ use tokio::io::{AsyncWriteExt as _, ReadHalf, WriteHalf, split};
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, timeout, timeout_at};
 
-use super::store::{JournalError, Store};
+use super::store::{JournalError, NotStored, Store};
 
 /// Receipts committed at once, at most: a commit costs one fsync however many it holds.
 const BATCH: usize = 256;
@@ -44,6 +44,11 @@ pub enum Notice {
         from: u64,
         /// The first one that is there again.
         to: u64,
+    },
+    /// What came for this place is stored, and cannot be read as a receipt of the enclave.
+    Unreadable {
+        /// The place.
+        seq: u64,
     },
     /// The enclave broke the protocol.
     Link(LinkError),
@@ -161,7 +166,7 @@ impl<'a> Connection<'a> {
         self.attachment.send_replace(Attachment::Attached { next: expected });
         loop {
             let Some(mut frame) = self.frames.next().await? else { return Ok(None) };
-            let mut batch = Vec::new();
+            let mut received = Vec::new();
             loop {
                 let ToHost::Receipt { seq, bytes } = frame else {
                     return Err(LinkError::Malformed { what: "journal: second hello" });
@@ -169,24 +174,32 @@ impl<'a> Connection<'a> {
                 // One past the expected was on its way when the enclave was welcomed, and comes again in its turn.
                 if seq <= expected {
                     expected = expected.max(seq.saturating_add(1));
-                    batch.push((seq, bytes));
+                    received.push((seq, bytes));
                 }
-                match if batch.len() < BATCH { self.frames.buffered()? } else { None } {
+                match if received.len() < BATCH { self.frames.buffered()? } else { None } {
                     Some(another) => frame = another,
                     None => break,
                 }
             }
-            if batch.is_empty() {
+            if received.is_empty() {
                 continue;
             }
-            let result;
-            (store, result) = blocking(move || {
-                let result = store.append(&batch);
-                (store, result)
+            let (result, batch);
+            (store, result, batch) = blocking(move || {
+                let result = store.append(&received);
+                (store, result, received)
             })
             .await;
-            if let Err(error) = result {
-                return Ok(Some(error));
+            match result {
+                Ok(unreadable) => {
+                    unreadable.into_iter().for_each(|seq| tell(self.notices, Notice::Unreadable { seq }));
+                }
+                Err(NotStored { stored, error }) => {
+                    if let Some(seq) = batch[..stored].iter().map(|(seq, _)| *seq).max() {
+                        self.say(ToEnclave::Ack { seq }).await?;
+                    }
+                    return Ok(Some(error));
+                }
             }
             self.say(ToEnclave::Ack { seq: expected - 1 }).await?;
             self.attachment.send_replace(Attachment::Attached { next: expected });

@@ -16,6 +16,9 @@ const BUSY: Duration = Duration::from_millis(1000);
 /// written once more.
 const CHECKPOINT_PAGES: u32 = 4000;
 
+/// What stands in the column of ids for bytes that cannot be read.
+const UNREADABLE: &[u8] = &[];
+
 const SCHEMA: &str = "
     CREATE TABLE IF NOT EXISTS instances (
         id INTEGER PRIMARY KEY,
@@ -49,10 +52,10 @@ pub enum JournalError {
     /// An instance that is known already came with another statement.
     #[error("instance came with two different statements")]
     StatementConflict,
-    /// Not a receipt of this instance at this place.
-    #[error("receipt {seq} is malformed or of another instance or place")]
-    Receipt {
-        /// The place it was sent for.
+    /// A place that the database cannot number.
+    #[error("place {seq} is beyond what the database can number")]
+    Place {
+        /// The place.
         seq: u64,
     },
     /// Another receipt is already stored at this place.
@@ -67,6 +70,27 @@ impl JournalError {
     /// Whether trying again later can help.
     pub fn is_passing(&self) -> bool {
         matches!(self, Self::Database(_) | Self::Replaced)
+    }
+}
+
+/// Why receipts could not all be stored.
+#[derive(Debug)]
+pub struct NotStored {
+    /// How many of them are on disk: those before the one that failed.
+    pub stored: usize,
+    /// Why that one is not.
+    pub error: JournalError,
+}
+
+impl From<JournalError> for NotStored {
+    fn from(error: JournalError) -> Self {
+        Self { stored: 0, error }
+    }
+}
+
+impl From<rusqlite::Error> for NotStored {
+    fn from(error: rusqlite::Error) -> Self {
+        JournalError::from(error).into()
     }
 }
 
@@ -121,13 +145,16 @@ impl Store {
         Ok((Self { connection, path: path.to_owned(), file, id, node: Digest::of(statement) }, next))
     }
 
-    /// Stores receipts; all of them are on disk when this returns. One that is stored already with the same bytes is fine.
+    /// Stores receipts; all of them are on disk when this returns. One that is stored already with the same bytes is fine. What
+    /// cannot be read as a receipt of this instance is stored at its place all the same: who verifies judges it, not the host.
+    /// Returns the places of those.
     ///
     /// # Errors
-    /// [`JournalError`]; then none of them counts as stored.
-    pub fn append(&mut self, receipts: &[(u64, Bytes)]) -> Result<(), JournalError> {
+    /// [`NotStored`]: those before the one that failed may be on disk.
+    pub fn append(&mut self, receipts: &[(u64, Bytes)]) -> Result<Vec<u64>, NotStored> {
+        let (mut unreadable, mut refused) = (Vec::new(), None);
         if identity(&self.path) != Some(self.file) {
-            return Err(JournalError::Replaced);
+            return Err(JournalError::Replaced.into());
         }
         let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         {
@@ -135,29 +162,34 @@ impl Store {
             let mut insert = transaction.prepare_cached(
                 "INSERT INTO receipts (id, seq, cti, cose) VALUES (?1, ?2, ?3, ?4) ON CONFLICT (id, seq) DO NOTHING",
             )?;
-            for (seq, bytes) in receipts {
-                let (place, cti) = check(*seq, bytes, self.node)?;
-                if insert.execute(params![self.id, place, cti, bytes.as_ref()])? > 0 {
+            for (index, (seq, bytes)) in receipts.iter().enumerate() {
+                let Ok(place) = i64::try_from(*seq) else {
+                    refused = Some(NotStored { stored: index, error: JournalError::Place { seq: *seq } });
+                    break;
+                };
+                let cti = id_of(*seq, bytes, self.node);
+                let id = cti.as_ref().map_or(UNREADABLE, |id| id);
+                if insert.execute(params![self.id, place, id, bytes.as_ref()])? > 0 {
+                    unreadable.extend(cti.is_none().then_some(*seq));
                     continue;
                 }
                 let known: Vec<u8> = find.query_row(params![self.id, place], |row| row.get(0))?;
                 if known != *bytes {
-                    return Err(JournalError::Conflict { seq: *seq });
+                    refused = Some(NotStored { stored: index, error: JournalError::Conflict { seq: *seq } });
+                    break;
                 }
             }
         }
-        Ok(transaction.commit()?)
+        transaction.commit()?;
+        refused.map_or(Ok(unreadable), Err)
     }
 }
 
-fn check(seq: u64, bytes: &[u8], node: Digest) -> Result<(i64, [u8; 16]), JournalError> {
-    let place = i64::try_from(seq).map_err(|_| JournalError::Receipt { seq })?;
-    match Signed::<Receipt>::decode(bytes) {
-        Ok(receipt) if receipt.claims().seq == seq && receipt.claims().node == node => {
-            Ok((place, receipt.claims().cti))
-        }
-        _ => Err(JournalError::Receipt { seq }),
-    }
+/// The request's id, if these bytes are a receipt of the instance at this place.
+fn id_of(seq: u64, bytes: &[u8], node: Digest) -> Option<[u8; 16]> {
+    let receipt = Signed::<Receipt>::decode(bytes).ok()?;
+    let claims = receipt.claims();
+    (claims.seq == seq && claims.node == node).then_some(claims.cti)
 }
 
 fn identity(path: &Path) -> Option<(u64, u64)> {

@@ -252,6 +252,9 @@ impl Host {
             Notice::Gap { from, to } => {
                 self.screen.warn(format!("journal: receipts {from} to {} are lost", to.saturating_sub(1)));
             }
+            Notice::Unreadable { seq } => {
+                self.screen.warn(format!("journal: receipt {seq} is stored, but this host cannot read it"));
+            }
             Notice::Link(error) => self.screen.warn(format!("journal: {error}")),
         }
     }

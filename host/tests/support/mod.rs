@@ -13,10 +13,11 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use ed25519_dalek::{Signer, SigningKey};
 use quoth_attestation::Digest;
+use quoth_attestation::bounded::List;
 use quoth_attestation::commit::Commitment;
 use quoth_attestation::cose::{KeyId, Signed};
-use quoth_attestation::receipt::{Exchange, Level, Outcome, Receipt, Times, Usage};
-use quoth_attestation::statement::{Clock, Keys, Platform, Software, Statement};
+use quoth_attestation::receipt::{Exchange, Level, Outcome, Receipt, Status, Times, Usage};
+use quoth_attestation::statement::{Clock, Keys, Platform, Software, Statement, Validity};
 use quoth_link::event::{Event, Pem, Ready};
 use quoth_link::journal::{ToEnclave, ToHost};
 use quoth_link::{Address, Frame, Frames, LinkError, Port, Stream};
@@ -47,16 +48,15 @@ impl Instance {
             },
             config: Digest([3; 32]),
             software: Software {
-                name: "quoth-enclave".into(),
-                version: "0.1.0".into(),
-                commit: "unknown".into(),
+                name: "quoth-enclave".try_into().unwrap(),
+                version: "0.1.0".try_into().unwrap(),
+                commit: "unknown".try_into().unwrap(),
                 engine: None,
             },
-            models: vec![],
-            upstreams: vec![],
+            models: List::default(),
+            upstreams: List::default(),
             operator: None,
-            issued: 1_800_000_000,
-            not_after: 1_800_000_000 + 1000,
+            validity: Validity::new(1_800_000_000, 1_800_000_000 + 1000).unwrap(),
             clock: Clock::Host,
         }
         .encode();
@@ -82,9 +82,9 @@ impl Instance {
             prev: self.prev,
             level: Level::Tee,
             exchange: Exchange {
-                method: "POST".into(),
-                target: "/v1/chat/completions".into(),
-                status: 200,
+                method: "POST".try_into().unwrap(),
+                target: "/v1/chat/completions".try_into().unwrap(),
+                status: Status::new(200).unwrap(),
                 request: Commitment(Digest([4; 32])),
                 response: Commitment(Digest([5; 32])),
                 response_length: 6,
@@ -94,11 +94,11 @@ impl Instance {
             },
             execution: None,
             usage: Some(Usage { prompt: 7, completion: 8 }),
-            times: Times { received: 9, first_byte: 10, last_byte: 11 },
+            times: Times::new(9, 10, 11).unwrap(),
             parent: None,
         };
         let id = KeyId::of(&self.key.verifying_key().to_bytes());
-        let signed = Signed::sign(claims, id, |bytes| self.key.sign(bytes).to_bytes());
+        let signed = Signed::sign(claims, id, |bytes| self.key.sign(bytes).to_bytes()).unwrap();
         self.prev = signed.digest();
         self.seq += 1;
         (self.seq - 1, Bytes::copy_from_slice(signed.bytes()))

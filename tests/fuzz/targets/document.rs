@@ -4,7 +4,8 @@
 
 use std::sync::LazyLock;
 
-use quoth_attestation::evidence::Evidence;
+use quoth_attestation::bounded::List;
+use quoth_attestation::evidence::{Encoded, Evidence, Quote};
 use quoth_attestation::statement::{Platform, Statement};
 use quoth_verifier::{HardwareEvidence, Policy, Time, Verifier};
 
@@ -13,13 +14,13 @@ const AT: u64 = 1_755_000_000;
 /// The specification's example, made a simulated node.
 const STATEMENT: &[u8] = include_bytes!("../corpus/statement/spec");
 
-static STATEMENT_BYTES: LazyLock<(Vec<u8>, u64)> = LazyLock::new(|| {
+static STATEMENT_BYTES: LazyLock<(Encoded, u64)> = LazyLock::new(|| {
     let mut statement = Statement::decode(STATEMENT).unwrap();
     statement.platform = Platform::Simulated;
     // The base point of Ed25519: a valid key that nobody would use.
     statement.keys.receipt = [0x66; 32];
     statement.keys.receipt[0] = 0x58;
-    (statement.encode(), statement.issued)
+    (statement.encode().try_into().unwrap(), statement.issued())
 });
 
 static VERIFIER: LazyLock<Verifier> = LazyLock::new(|| {
@@ -35,7 +36,9 @@ static VERIFIER: LazyLock<Verifier> = LazyLock::new(|| {
 libfuzzer_sys::fuzz_target!(|quote: &[u8]| {
     assert!(VERIFIER.hardware(&HardwareEvidence::Nitro { document: quote.to_vec() }, AT).accepted.is_err());
     let (statement, issued) = STATEMENT_BYTES.clone();
-    let evidence = Evidence { statement, quote: quote.to_vec(), nonce: None, certificates: vec![], crls: vec![] };
+    // Evidence holds no quote of another length.
+    let Ok(quote) = Quote::new(quote) else { return };
+    let evidence = Evidence { statement, quote, nonce: None, certificates: List::default(), crls: List::default() };
     let evidence = evidence.encode();
     assert!(VERIFIER.node(&evidence, None, Time::Live { now: issued + 1 }).is_err());
     assert!(VERIFIER.node(&evidence, None, Time::Archived { at: issued + 1 }).is_err());

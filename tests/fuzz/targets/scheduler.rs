@@ -68,7 +68,9 @@ libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
                 let body = body(&[at(2), at(3), at(4), at(5), at(6), at(7)]);
                 let Ok(chat) = Chat::from_json(&body) else { continue };
                 match engine.chat(&chat) {
-                    Ok(generation) => open.push_back(Open { generation, logprobs: chat.logprobs, produced: Vec::new() }),
+                    Ok(generation) => {
+                        open.push_back(Open { generation, logprobs: chat.logprobs, produced: Vec::new() })
+                    }
                     Err(EngineError::Request(_) | EngineError::Busy { .. }) => {}
                     Err(error) => panic!("{error}"),
                 }

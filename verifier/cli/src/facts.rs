@@ -47,7 +47,7 @@ pub(crate) fn node(report: &mut Report, node: &VerifiedNode, view: View) {
     let models: Vec<_> = statement
         .models
         .iter()
-        .map(|model| json!({ "name": model.name, "sha256": model.sha256.to_string() }))
+        .map(|model| json!({ "name": model.name.as_str(), "sha256": model.sha256.to_string() }))
         .collect();
     let checks: Vec<_> = node
         .checks()
@@ -68,8 +68,8 @@ pub(crate) fn node(report: &mut Report, node: &VerifiedNode, view: View) {
             "config": statement.config.to_string(),
             "software": format!("{} {} {}", statement.software.name, statement.software.version, statement.software.commit),
             "models": models,
-            "issued": statement.issued,
-            "not_after": statement.not_after,
+            "issued": statement.issued(),
+            "not_after": statement.not_after(),
             "clock": statement.clock.name(),
             "time_basis": node.time_basis(),
             "checks": checks,
@@ -117,13 +117,14 @@ pub(crate) fn receipt(report: &mut Report, claims: &Receipt) {
     );
     let execution = match &claims.execution {
         Some(Execution::Local(local)) => json!({
-            "kind": "local", "model": local.model, "model_sha256": local.model_sha256.to_string(),
-            "arithmetic": local.arithmetic, "engine": local.engine,
+            "kind": "local", "model": local.model.as_str(), "model_sha256": local.model_sha256.to_string(),
+            "arithmetic": local.arithmetic.as_str(), "engine": local.engine.as_str(),
         }),
         Some(Execution::Upstream(upstream)) => json!({
-            "kind": "upstream", "provider": upstream.provider, "host": upstream.host, "port": upstream.port,
-            "model_asked": upstream.model_asked, "model_answered": upstream.model_answered,
-            "request_id": upstream.request_id, "credential": upstream.credential.name(), "retries": upstream.retries,
+            "kind": "upstream", "provider": upstream.provider.as_str(), "host": upstream.host.as_str(),
+            "port": upstream.port, "model_asked": upstream.model_asked.as_str(),
+            "model_answered": upstream.model_answered.as_deref(), "request_id": upstream.request_id.as_deref(),
+            "credential": upstream.credential.name(), "retries": upstream.retries.get(),
             "tls": upstream.tls.as_ref().map(|tls| json!({
                 "version": tls_version(tls.version), "suite": tls_suite(tls.suite),
                 "leaf_spki": tls.leaf_spki.to_string(), "chain": tls.chain.to_string(),
@@ -139,9 +140,9 @@ pub(crate) fn receipt(report: &mut Report, claims: &Receipt) {
             "iat": claims.iat,
             "prev": claims.prev.to_string(),
             "level": claims.level.name(),
-            "method": exchange.method,
-            "target": exchange.target,
-            "status": exchange.status,
+            "method": exchange.method.as_str(),
+            "target": exchange.target.as_str(),
+            "status": exchange.status.get(),
             "outcome": exchange.outcome.name(),
             "ending": exchange.ending.map(Ending::name),
             "streamed": exchange.streamed,
@@ -234,7 +235,7 @@ fn provider(report: &mut Report, upstream: &Upstream) {
         report.row("request id", format!("{id}, by the provider's count"));
     }
     report.row("key shown", format!("the {}'s", upstream.credential.name()));
-    if upstream.retries > 0 {
+    if upstream.retries.get() > 0 {
         report.row("sent again", format!("{} times, after 429 or 503, as the caller allowed", upstream.retries));
     }
 }

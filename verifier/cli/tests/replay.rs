@@ -77,7 +77,7 @@ fn every_exchange_gets_a_line_and_all_of_them_a_summary() {
     let other = Digest::of(b"another model");
     let right = |claims: &mut Receipt| {
         local(claims).model_sha256 = Digest::of(MODEL);
-        local(claims).arithmetic = Arithmetic::Exact.profile();
+        local(claims).arithmetic = Arithmetic::Exact.profile().try_into().unwrap();
     };
     bench.write("a", bench.signed(|_, claims| right(claims)).encode());
     bench.write("b", bench.signed(|_, claims| local(claims).model_sha256 = Digest::of(MODEL)).encode());
@@ -162,7 +162,8 @@ fn usage_and_file_errors_exit_2() {
     let right = |_: &mut Transcript, claims: &mut Receipt| {
         let local = local(claims);
         local.model_sha256 = Digest::of(MODEL);
-        (local.arithmetic, local.engine) = (Arithmetic::Exact.profile(), Replayer::identity());
+        local.arithmetic = Arithmetic::Exact.profile().try_into().unwrap();
+        local.engine = Replayer::identity().try_into().unwrap();
     };
     bench.write("a", bench.signed(right).encode());
     // The right hash of what no engine can load.

@@ -94,12 +94,13 @@ impl OperatorKey {
         Ok(Self { key, public })
     }
 
-    fn sign(&self, order: SecretOrder) -> Vec<u8> {
+    fn sign(&self, order: SecretOrder) -> Result<Vec<u8>, OrderError> {
         let signed = Signed::sign(order, KeyId::of(&self.public), |bytes| {
             // safe: an Ed25519 signature has 64 bytes (RFC 8032 §5.1.6)
             self.key.sign(bytes).as_ref().try_into().expect("an Ed25519 signature has 64 bytes")
         });
-        signed.bytes().to_vec()
+        // What an order holds is bounded so that it never is too long.
+        signed.map(|signed| signed.bytes().to_vec()).map_err(|_| OrderError::Secret)
     }
 }
 
@@ -117,7 +118,7 @@ impl Connection {
         counter: u64,
     ) -> Result<(), ClientError> {
         let order = self.order(operator, name, secret, counter)?;
-        self.send_order(operator.sign(order)).await
+        self.send_order(operator.sign(order)?).await
     }
 
     fn order(
@@ -132,9 +133,7 @@ impl Connection {
         if statement.operator != Some(operator.public) {
             return Err(OrderError::OtherOperator);
         }
-        if !secret::is_name(name) {
-            return Err(OrderError::Name);
-        }
+        let name = secret::Name::new(name).map_err(|_| OrderError::Name)?;
         let node = self.node().digest();
         let sealed = match secret {
             None => None,
@@ -142,15 +141,16 @@ impl Connection {
                 if !secret::is_secret(secret.as_bytes()) {
                     return Err(OrderError::Secret);
                 }
-                let (key, aad) = (HpkePublicKey(seal.to_vec()), SecretOrder::aad(&node, name, counter));
+                let (key, aad) = (HpkePublicKey(seal.to_vec()), SecretOrder::aad(&node, &name, counter));
                 let (encapsulated, ciphertext) = DH_KEM_X25519_HKDF_SHA256_CHACHA20_POLY1305
                     .seal(secret::INFO, &aad, secret.as_bytes(), &key)
                     .map_err(|_| OrderError::NoSealKey)?;
                 let encapsulated = encapsulated.0.try_into().map_err(|_| OrderError::NoSealKey)?;
+                let ciphertext = ciphertext.try_into().map_err(|_| OrderError::Secret)?;
                 Some(Sealed { encapsulated, ciphertext })
             }
         };
-        Ok(SecretOrder { node, name: name.into(), counter, sealed })
+        Ok(SecretOrder { node, name, counter, sealed })
     }
 
     async fn send_order(&mut self, order: Vec<u8>) -> Result<(), ClientError> {

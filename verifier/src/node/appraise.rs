@@ -137,7 +137,9 @@ impl Appraisal<'_> {
             Time::Archived { at } => Validity { at, skew: 0 },
         };
         let Evidence { quote, certificates, crls, .. } = self.evidence;
-        let found = hardware::snp_genuine(quote, certificates, crls, validity, self.trust, &mut self.checks)?;
+        let certificates: alloc::vec::Vec<&[u8]> = certificates.iter().map(|certificate| &certificate[..]).collect();
+        let crls: alloc::vec::Vec<&[u8]> = crls.iter().map(|crl| &crl[..]).collect();
+        let found = hardware::snp_genuine(quote, &certificates, &crls, validity, self.trust, &mut self.checks)?;
         self.binding(Some(&found.report.report_data))?;
         hardware::snp_accepted(self.policy, &found, validity, &mut self.checks)
     }
@@ -200,7 +202,7 @@ impl Appraisal<'_> {
             hardware::age(self.policy, now, signed_at, &mut self.checks)?;
         }
         // Nobody can quote a statement before it is made, nor needs to after it has ended.
-        let Statement { issued, not_after, .. } = *self.statement;
+        let (issued, not_after) = (self.statement.issued(), self.statement.not_after());
         if signed_at.saturating_add(CLOCK_SKEW) < issued || signed_at > not_after.saturating_add(CLOCK_SKEW) {
             return Err(Refusal::StatementTimeWindow { issued, not_after, at: signed_at });
         }
@@ -208,7 +210,7 @@ impl Appraisal<'_> {
     }
 
     fn window(&mut self) -> Result<(), Refusal> {
-        let Statement { issued, not_after, .. } = *self.statement;
+        let (issued, not_after) = (self.statement.issued(), self.statement.not_after());
         let (at, skew) = match self.time {
             Time::Live { now } => (now, CLOCK_SKEW),
             Time::Archived { at } => (at, 0),

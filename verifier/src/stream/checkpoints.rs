@@ -68,10 +68,10 @@ impl Checkpoints {
         }
         let checkpoint = signed.claims();
         self.check_claims(number, checkpoint)?;
-        if checkpoint.number != number {
-            return Err(Refusal::StreamCheckpointNumber { expected: number, actual: checkpoint.number });
+        if checkpoint.place.number() != number {
+            return Err(Refusal::StreamCheckpointNumber { expected: number, actual: checkpoint.place.number() });
         }
-        if checkpoint.prev != self.prev {
+        if checkpoint.place.prev() != self.prev.as_ref() {
             return Err(Refusal::StreamCheckpointPrev { number });
         }
         let offset = checkpoint.offset;

@@ -7,13 +7,14 @@ pub mod document;
 use ed25519_dalek::{Signer, SigningKey};
 use quoth_attestation::Digest;
 use quoth_attestation::binding::{Nonce, node_binding};
-use quoth_attestation::checkpoint::{Checkpoint, Version};
+use quoth_attestation::bounded::List;
+use quoth_attestation::checkpoint::{Checkpoint, Place, Version};
 use quoth_attestation::commit::{Label, Opening, token_bytes};
 use quoth_attestation::cose::{KeyId, Payload, Possession, Signed};
 use quoth_attestation::evidence::Evidence;
-use quoth_attestation::receipt::{Ending, Exchange, Execution, Level, Local, Outcome, Receipt, Times, Usage};
+use quoth_attestation::receipt::{Ending, Exchange, Execution, Level, Local, Outcome, Receipt, Status, Times, Usage};
 use quoth_attestation::record::{self, Kind};
-use quoth_attestation::statement::{Clock, Keys, Model, Platform, Software, Statement, Upstream};
+use quoth_attestation::statement::{Clock, Keys, Model, Platform, Software, Statement, Upstream, Validity};
 use quoth_attestation::transcript::{Details, LocalDetails, Request, Response, Transcript};
 use quoth_verifier::{Policy, Refusal, Time, VerifiedNode, Verifier};
 
@@ -69,6 +70,8 @@ pub fn code<T>(result: Result<T, Refusal>) -> &'static str {
 impl Node {
     pub fn new(platform: Platform) -> Self {
         let key = SigningKey::from_bytes(&[3; 32]);
+        let openai =
+            Upstream { name: "openai".try_into().unwrap(), host: "api.openai.com".try_into().unwrap(), port: 443 };
         let statement = Statement {
             instance: [9; 16],
             platform,
@@ -80,16 +83,17 @@ impl Node {
             },
             config: Digest::of(b"config"),
             software: Software {
-                name: "quoth-enclave".into(),
-                version: "0.1.0".into(),
-                commit: "0".repeat(40),
-                engine: Some("test".into()),
+                name: "quoth-enclave".try_into().unwrap(),
+                version: "0.1.0".try_into().unwrap(),
+                commit: "0".repeat(40).try_into().unwrap(),
+                engine: Some("test".try_into().unwrap()),
             },
-            models: vec![Model { name: "tiny".into(), sha256: Digest::of(b"tiny"), size: 4 }],
-            upstreams: vec![Upstream { name: "openai".into(), host: "api.openai.com".into(), port: 443 }],
+            models: vec![Model { name: "tiny".try_into().unwrap(), sha256: Digest::of(b"tiny"), size: 4 }]
+                .try_into()
+                .unwrap(),
+            upstreams: vec![openai].try_into().unwrap(),
             operator: None,
-            issued: NOW - 60,
-            not_after: NOW + 30 * 24 * 3600 - 60,
+            validity: Validity::new(NOW - 60, NOW + 30 * 24 * 3600 - 60).unwrap(),
             clock: Clock::Host,
         };
         Self { key, statement, authority: Authority::new() }
@@ -145,8 +149,14 @@ impl Node {
     }
 
     pub fn bundle(&self, quote: Vec<u8>, nonce: Option<&Nonce>) -> Vec<u8> {
-        let statement = self.statement.encode();
-        Evidence { statement, quote, nonce: nonce.cloned(), certificates: vec![], crls: vec![] }.encode()
+        Evidence {
+            statement: self.statement.encode().try_into().unwrap(),
+            quote: quote.try_into().unwrap(),
+            nonce: nonce.cloned(),
+            certificates: List::default(),
+            crls: List::default(),
+        }
+        .encode()
     }
 
     pub fn verified(&self) -> VerifiedNode {
@@ -155,7 +165,7 @@ impl Node {
 
     pub fn sign<T: Payload>(&self, claims: T) -> Vec<u8> {
         let id = KeyId::of(&self.key.verifying_key().to_bytes());
-        Signed::sign(claims, id, |bytes| self.key.sign(bytes).to_bytes()).bytes().to_vec()
+        Signed::sign(claims, id, |bytes| self.key.sign(bytes).to_bytes()).unwrap().bytes().to_vec()
     }
 
     /// The claims of an honest receipt, first of its chain, for [`request`] and `body`.
@@ -170,9 +180,9 @@ impl Node {
             prev: self.digest(),
             level: if self.statement.platform == Platform::None { Level::Vanilla } else { Level::Tee },
             exchange: Exchange {
-                method: "POST".into(),
-                target: request().target,
-                status: 200,
+                method: "POST".try_into().unwrap(),
+                target: request().target.try_into().unwrap(),
+                status: Status::new(200).unwrap(),
                 request: opening.commit(Label::Request, &request().body),
                 response: opening.commit(Label::Response, body),
                 response_length: body.len() as u64,
@@ -181,22 +191,22 @@ impl Node {
                 ending: streamed.then_some(Ending::Terminal),
             },
             execution: Some(Execution::Local(Local {
-                model: "tiny".into(),
+                model: "tiny".try_into().unwrap(),
                 model_sha256: Digest::of(b"tiny"),
                 prompt: opening.commit(Label::Prompt, &details.prompt),
                 prompt_tokens: opening.commit(Label::PromptTokens, &token_bytes(&details.prompt_tokens)),
                 output_tokens: opening.commit(Label::OutputTokens, &token_bytes(&details.output_tokens)),
                 sampling: opening.commit(Label::Sampling, &details.sampling),
-                arithmetic: "cpu-1/x86-64-v3".into(),
-                engine: "test".into(),
+                arithmetic: "cpu-1/x86-64-v3".try_into().unwrap(),
+                engine: "test".try_into().unwrap(),
             })),
             usage: Some(Usage { prompt: 3, completion: 2 }),
-            times: Times { received: NOW * 1000 - 900, first_byte: NOW * 1000 - 500, last_byte: NOW * 1000 },
+            times: Times::new(NOW * 1000 - 900, NOW * 1000 - 500, NOW * 1000).unwrap(),
             parent: None,
         }
     }
 
-    pub fn checkpoint(&self, number: u64, body: &[u8], prev: Option<Digest>) -> Checkpoint {
+    pub fn checkpoint(&self, place: Place, body: &[u8]) -> Checkpoint {
         let opening = opening();
         Checkpoint {
             node: self.digest(),
@@ -204,10 +214,9 @@ impl Node {
             nonce: Some(nonce()),
             request: opening.commit(Label::Request, &request().body),
             status: 200,
-            number,
+            place,
             offset: body.len() as u64,
-            prefix: opening.commit(Label::PrefixAt(number), body),
-            prev,
+            prefix: opening.commit(Label::PrefixAt(place.number()), body),
             version: Version::V2,
         }
     }
@@ -215,10 +224,10 @@ impl Node {
     /// A stream of `events`, a checkpoint before each, the receipt before the terminal event.
     pub fn stream(&self, events: &[String]) -> Stream {
         let mut stream = Stream::default();
-        let mut prev = None;
-        for (number, event) in events.iter().enumerate() {
-            let checkpoint = self.checkpoint(number as u64, stream.body.as_bytes(), prev);
-            prev = Some(Digest::of(&checkpoint.encode()));
+        let mut place = Place::First;
+        for event in events {
+            let checkpoint = self.checkpoint(place, stream.body.as_bytes());
+            place = place.next(Digest::of(&checkpoint.encode()));
             stream.record(Kind::Checkpoint, self.sign(checkpoint));
             stream.text(event);
         }

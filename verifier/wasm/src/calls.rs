@@ -220,11 +220,11 @@ fn described(node: &VerifiedNode, json: &mut Writer) {
         Some(image) => json.text(image),
         None => json.null(),
     }
-    json.key("models").array(&statement.models, |json, model| {
+    json.key("models").array(statement.models.iter(), |json, model| {
         json.object(|json| texts(json, &[("name", &model.name), ("sha256", &model.sha256.to_string())]));
     });
-    json.key("issued").number(statement.issued);
-    json.key("not_after").number(statement.not_after);
+    json.key("issued").number(statement.issued());
+    json.key("not_after").number(statement.not_after());
     checked(node.checks(), json);
 }
 
@@ -242,7 +242,7 @@ fn exchanged(exchange: &VerifiedExchange, json: &mut Writer) {
     );
     json.key("seq").number(claims.seq);
     json.key("issued").number(claims.iat);
-    json.key("status").number(claims.exchange.status.into());
+    json.key("status").number(claims.exchange.status.get().into());
     json.key("streamed").boolean(claims.exchange.streamed);
     json.key("execution");
     match &claims.execution {

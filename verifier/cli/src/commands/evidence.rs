@@ -62,11 +62,11 @@ fn bundled(verifier: &Verifier, file: &[u8], bundle: &Bundle, at: u64) -> Result
     let platform = Statement::decode(&bundle.statement).map_err(Refusal::from)?.platform;
     let quote = bundle.quote.clone();
     let hardware = match platform {
-        Platform::Nitro => Some(HardwareEvidence::Nitro { document: quote }),
+        Platform::Nitro => Some(HardwareEvidence::Nitro { document: quote.into() }),
         Platform::SevSnp => Some(HardwareEvidence::SevSnp {
-            report: quote,
-            certificates: bundle.certificates.clone(),
-            crls: bundle.crls.clone(),
+            report: quote.into(),
+            certificates: bundle.certificates.iter().map(|der| der.to_vec()).collect(),
+            crls: bundle.crls.iter().map(|der| der.to_vec()).collect(),
         }),
         _ => None,
     };

@@ -6,15 +6,16 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use ed25519_dalek::{Signer, SigningKey};
 use quoth_attestation::Digest;
 use quoth_attestation::binding::{Nonce, node_binding};
+use quoth_attestation::bounded::List;
 use quoth_attestation::cbor::{self, Value};
-use quoth_attestation::checkpoint::{Checkpoint, Version};
+use quoth_attestation::checkpoint::{Checkpoint, Place, Version};
 use quoth_attestation::commit::{Label, Opening, token_bytes};
 use quoth_attestation::cose::{KeyId, Payload, Possession, Signed};
 use quoth_attestation::evidence::Evidence;
 use quoth_attestation::measurement::{Pcr, pcr};
-use quoth_attestation::receipt::{Ending, Exchange, Execution, Level, Local, Outcome, Receipt, Times, Usage};
+use quoth_attestation::receipt::{Ending, Exchange, Execution, Level, Local, Outcome, Receipt, Status, Times, Usage};
 use quoth_attestation::record::{self, Kind};
-use quoth_attestation::statement::{Clock, Keys, Model, Platform, Software, Statement};
+use quoth_attestation::statement::{Clock, Keys, Model, Platform, Software, Statement, Validity};
 use quoth_attestation::transcript::{Details, LocalDetails};
 use rcgen::{
     BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, KeyUsagePurpose, PublicKeyData as _,
@@ -86,16 +87,17 @@ impl Node {
             },
             config: Digest::of(b"config"),
             software: Software {
-                name: "quoth-enclave".into(),
-                version: "0.1.0".into(),
-                commit: "0".repeat(40),
-                engine: Some("test".into()),
+                name: "quoth-enclave".try_into().unwrap(),
+                version: "0.1.0".try_into().unwrap(),
+                commit: "0".repeat(40).try_into().unwrap(),
+                engine: Some("test".try_into().unwrap()),
             },
-            models: vec![Model { name: MODEL.into(), sha256: Digest::of(MODEL.as_bytes()), size: 4 }],
-            upstreams: vec![],
+            models: vec![Model { name: MODEL.try_into().unwrap(), sha256: Digest::of(MODEL.as_bytes()), size: 4 }]
+                .try_into()
+                .unwrap(),
+            upstreams: List::default(),
             operator: None,
-            issued: now() - 4 * 3600,
-            not_after: now() + 3600,
+            validity: Validity::new(now() - 4 * 3600, now() + 3600).unwrap(),
             clock: Clock::Host,
         };
         let prev = std::sync::Mutex::new(Digest::of(&statement.encode()));
@@ -136,11 +138,11 @@ impl Node {
             _ => self.document(&binding, nonce, now() - age),
         };
         Evidence {
-            statement: self.statement.encode(),
-            quote,
+            statement: self.statement.encode().try_into().unwrap(),
+            quote: quote.try_into().unwrap(),
             nonce: nonce.cloned(),
-            certificates: vec![],
-            crls: vec![],
+            certificates: List::default(),
+            crls: List::default(),
         }
         .encode()
     }
@@ -182,7 +184,7 @@ impl Node {
 
     pub fn sign<T: Payload>(&self, claims: T) -> Vec<u8> {
         let key = KeyId::of(&self.statement.keys.receipt);
-        Signed::sign(claims, key, |bytes| self.receipt_key.sign(bytes).to_bytes()).bytes().to_vec()
+        Signed::sign(claims, key, |bytes| self.receipt_key.sign(bytes).to_bytes()).unwrap().bytes().to_vec()
     }
 
     /// The next receipt of the chain.
@@ -212,9 +214,9 @@ impl Node {
             prev: *prev,
             level: if self.platform == Platform::None { Level::Vanilla } else { Level::Tee },
             exchange: Exchange {
-                method: "POST".into(),
-                target: asked.target.into(),
-                status,
+                method: "POST".try_into().unwrap(),
+                target: asked.target.try_into().unwrap(),
+                status: Status::new(status).unwrap(),
                 request: opening.commit(Label::Request, asked.body),
                 response: opening.commit(Label::Response, body),
                 response_length: body.len() as u64,
@@ -224,18 +226,18 @@ impl Node {
             },
             execution: (status == 200).then(|| {
                 Execution::Local(Local {
-                    model: MODEL.into(),
+                    model: MODEL.try_into().unwrap(),
                     model_sha256: Digest::of(MODEL.as_bytes()),
                     prompt: opening.commit(Label::Prompt, &details.prompt),
                     prompt_tokens: opening.commit(Label::PromptTokens, &token_bytes(&details.prompt_tokens)),
                     output_tokens: opening.commit(Label::OutputTokens, &token_bytes(&details.output_tokens)),
                     sampling: opening.commit(Label::Sampling, &details.sampling),
-                    arithmetic: "test".into(),
-                    engine: "test".into(),
+                    arithmetic: "test".try_into().unwrap(),
+                    engine: "test".try_into().unwrap(),
                 })
             }),
             usage: (status == 200).then_some(Usage { prompt: 3, completion: 2 }),
-            times: Times { received: now() * 1000, first_byte: now() * 1000, last_byte: now() * 1000 },
+            times: Times::new(now() * 1000, now() * 1000, now() * 1000).unwrap(),
             parent: None,
         };
         *prev = Digest::of(&receipt.encode());
@@ -250,21 +252,20 @@ impl Node {
     /// The same with this terminal event, or with none if it is empty.
     pub fn stream_with_end(&self, asked: &Asked<'_>, events: &[String], done: &str) -> Vec<u8> {
         let opening = Opening::new(OPENING);
-        let (mut wire, mut body, mut prev) = (String::new(), String::new(), None);
-        for (number, event) in events.iter().enumerate() {
+        let (mut wire, mut body, mut place) = (String::new(), String::new(), Place::First);
+        for event in events {
             let checkpoint = Checkpoint {
                 node: self.digest(),
                 cti: asked.cti,
                 nonce: asked.nonce.clone(),
                 request: opening.commit(Label::Request, asked.body),
                 status: 200,
-                number: number as u64,
+                place,
                 offset: body.len() as u64,
-                prefix: opening.commit(Label::PrefixAt(number as u64), body.as_bytes()),
-                prev,
+                prefix: opening.commit(Label::PrefixAt(place.number()), body.as_bytes()),
                 version: Version::V2,
             };
-            prev = Some(Digest::of(&checkpoint.encode()));
+            place = place.next(Digest::of(&checkpoint.encode()));
             wire += &record::encode(Kind::Checkpoint, &self.sign(checkpoint));
             wire += event;
             body += event;

@@ -8,7 +8,7 @@ use alloc::vec::Vec;
 use quoth_attestation::Digest;
 use quoth_attestation::binding::{Nonce, node_binding};
 use quoth_attestation::evidence::Evidence;
-use quoth_attestation::statement::{Clock, Keys, Model, Platform, Software, Statement};
+use quoth_attestation::statement::{Clock, Keys, Model, Platform, Software, Statement, Validity};
 
 use super::forge::*;
 use crate::trust::Trust;
@@ -33,16 +33,17 @@ fn statement() -> Statement {
         },
         config: Digest::of(b"config"),
         software: Software {
-            name: "quoth-enclave".into(),
-            version: "0.1.0".into(),
-            commit: "0".repeat(40),
-            engine: Some("test".into()),
+            name: "quoth-enclave".try_into().unwrap(),
+            version: "0.1.0".try_into().unwrap(),
+            commit: "0".repeat(40).try_into().unwrap(),
+            engine: Some("test".try_into().unwrap()),
         },
-        models: vec![Model { name: "tiny".into(), sha256: Digest::of(b"tiny"), size: 4 }],
-        upstreams: vec![],
+        models: vec![Model { name: "tiny".try_into().unwrap(), sha256: Digest::of(b"tiny"), size: 4 }]
+            .try_into()
+            .unwrap(),
+        upstreams: Default::default(),
         operator: None,
-        issued: NOW - 60,
-        not_after: NOW + 24 * 3600,
+        validity: Validity::new(NOW - 60, NOW + 24 * 3600).unwrap(),
         clock: Clock::Host,
     }
 }
@@ -75,7 +76,13 @@ fn verifier(forge: &Forge, pins: &str) -> Verifier {
 
 fn appraise(forge: &Forge, pins: &str, time: Time) -> Result<VerifiedNode, &'static str> {
     let (statement, quote) = (statement().encode(), forge.signed());
-    let evidence = Evidence { statement, quote, nonce: Some(nonce()), certificates: vec![], crls: vec![] };
+    let evidence = Evidence {
+        statement: statement.try_into().unwrap(),
+        quote: quote.try_into().unwrap(),
+        nonce: Some(nonce()),
+        certificates: Default::default(),
+        crls: Default::default(),
+    };
     verifier(forge, pins).node(&evidence.encode(), Some(&nonce()), time).map_err(|refusal| refusal.code())
 }
 

@@ -7,7 +7,7 @@ use alloc::vec::Vec;
 use quoth_attestation::Digest;
 use quoth_attestation::binding::{Nonce, node_binding};
 use quoth_attestation::evidence::Evidence;
-use quoth_attestation::statement::{Clock, Keys, Model, Platform, Software, Statement};
+use quoth_attestation::statement::{Clock, Keys, Model, Platform, Software, Statement, Validity};
 
 use super::forge::{Forge, List, NOW, roots};
 use crate::trust::Trust;
@@ -36,16 +36,17 @@ impl Machine {
             },
             config: Digest::of(b"config"),
             software: Software {
-                name: "quoth-enclave".into(),
-                version: "0.1.0".into(),
-                commit: "0".repeat(40),
-                engine: Some("test".into()),
+                name: "quoth-enclave".try_into().unwrap(),
+                version: "0.1.0".try_into().unwrap(),
+                commit: "0".repeat(40).try_into().unwrap(),
+                engine: Some("test".try_into().unwrap()),
             },
-            models: vec![Model { name: "tiny".into(), sha256: Digest::of(b"tiny"), size: 4 }],
-            upstreams: vec![],
+            models: vec![Model { name: "tiny".try_into().unwrap(), sha256: Digest::of(b"tiny"), size: 4 }]
+                .try_into()
+                .unwrap(),
+            upstreams: Default::default(),
             operator: None,
-            issued: NOW - 60,
-            not_after: NOW + 24 * 3600,
+            validity: Validity::new(NOW - 60, NOW + 24 * 3600).unwrap(),
             clock: Clock::Host,
         };
         Self { forge: Forge::new(), statement, nonce: Some(nonce()), rules: "crl = false" }
@@ -58,7 +59,14 @@ impl Machine {
         bend(&mut data);
         self.forge.put(0x50, &data);
         let (certificates, crls) = self.forge.endorsements();
-        Evidence { statement, quote: self.forge.signed(), nonce: self.nonce.clone(), certificates, crls }
+        let blobs = |ders: Vec<Vec<u8>>| ders.into_iter().map(|der| der.try_into().unwrap()).collect::<Vec<_>>();
+        Evidence {
+            statement: statement.try_into().unwrap(),
+            quote: self.forge.signed().try_into().unwrap(),
+            nonce: self.nonce.clone(),
+            certificates: blobs(certificates).try_into().unwrap(),
+            crls: crls.into_iter().map(|der| der.try_into().unwrap()).collect::<Vec<_>>().try_into().unwrap(),
+        }
     }
 
     fn appraise(&self, evidence: &Evidence, asked: Option<&Nonce>, time: Time) -> Result<VerifiedNode, &'static str> {
@@ -147,11 +155,16 @@ fn a_report_is_of_one_statement_and_one_nonce() {
     assert_eq!(judge(&Evidence { nonce: None, ..honest.clone() }, None), Some("evidence.binding"));
     let mut stolen = machine.statement.clone();
     stolen.keys.tls = Digest::of(b"another key");
-    assert_eq!(judge(&Evidence { statement: stolen.encode(), ..honest.clone() }, None), Some("evidence.binding"));
-    let swapped = Evidence { certificates: honest.certificates.iter().rev().cloned().collect(), ..honest.clone() };
+    assert_eq!(
+        judge(&Evidence { statement: stolen.encode().try_into().unwrap(), ..honest.clone() }, None),
+        Some("evidence.binding")
+    );
+    let reversed: Vec<_> = honest.certificates.iter().rev().cloned().collect();
+    let swapped = Evidence { certificates: reversed.try_into().unwrap(), ..honest.clone() };
     assert!(judge(&swapped, None).is_some_and(|code| code.starts_with("snp.chain")), "VEK, intermediate, root");
     let [vek, intermediate, _] = &honest.certificates[..] else { unreachable!() };
-    let short = Evidence { certificates: vec![vek.clone(), intermediate.clone()], ..honest.clone() };
+    let short =
+        Evidence { certificates: vec![vek.clone(), intermediate.clone()].try_into().unwrap(), ..honest.clone() };
     assert_eq!(judge(&short, None), Some("snp.chain.length"));
 }
 
@@ -163,10 +176,12 @@ fn the_policy_rules_nodes_as_it_rules_guests() {
     assert_eq!(bent(|machine| machine.forge.put(0x08, &0xa0000u64.to_le_bytes())), "snp.policy.debug");
     assert_eq!(bent(|machine| machine.forge.put(0x40, &0u64.to_le_bytes())), "snp.platform_info");
     assert_eq!(bent(|machine| machine.rules = "crl = true"), "snp.crl.stale");
-    assert_eq!(bent(|machine| machine.statement.issued = NOW + 2 * CLOCK_SKEW), "statement.time_window");
+    assert_eq!(
+        bent(|machine| machine.statement.validity = Validity::new(NOW + 2 * CLOCK_SKEW, NOW + 24 * 3600).unwrap()),
+        "statement.time_window"
+    );
     let ended = |machine: &mut Machine| {
-        machine.statement.issued = NOW - 3 * CLOCK_SKEW;
-        machine.statement.not_after = NOW - 2 * CLOCK_SKEW;
+        machine.statement.validity = Validity::new(NOW - 3 * CLOCK_SKEW, NOW - 2 * CLOCK_SKEW).unwrap();
     };
     assert_eq!(bent(ended), "statement.time_window");
     assert_eq!(bent(|machine| machine.statement.platform = Platform::Nitro), "platform.not_allowed");

@@ -59,7 +59,7 @@ fn facts(claims: &Receipt) -> Facts {
     Facts {
         cti: claims.cti,
         model: match &claims.execution {
-            Some(Execution::Local(local)) => Some(local.model.clone()),
+            Some(Execution::Local(local)) => Some(local.model.to_string()),
             _ => None,
         },
         outcome: claims.exchange.outcome.name(),
@@ -122,8 +122,8 @@ fn same_computation(local: &Local, model: &Digest) -> Result<(), Difference> {
     let hash = |digest: &Digest| format!("SHA-256 {digest}");
     same("replay.model", "the answer came from another model file", hash(model), hash(&local.model_sha256))?;
     let exact = Arithmetic::Exact.profile();
-    same("replay.arithmetic", "the node computed in another way", exact, local.arithmetic.clone())?;
-    same("replay.engine", "another engine computed", Replayer::identity(), local.engine.clone())
+    same("replay.arithmetic", "the node computed in another way", exact, local.arithmetic.to_string())?;
+    same("replay.engine", "another engine computed", Replayer::identity(), local.engine.to_string())
 }
 
 impl Candidate {
