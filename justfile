@@ -82,13 +82,16 @@ audit:
 
 # Fuzz every decoder, or one: `just fuzz 60 receipt` (needs a nightly toolchain)
 fuzz seconds="60" *targets:
-    @tests/tools/install cargo-fuzz
     tests/fuzz/run {{ seconds }} {{ targets }}
 
-# Changes the verifier would be wrong with and no test notices: `just mutants verifier/src/snp/rules.rs`, or of all files (takes hours)
-mutants *files:
+# Changes to the sources that no test notices: `just mutants enclave/src/callers.rs`, or all files that matter most (takes many hours)
+mutants *options:
     @tests/tools/install cargo-mutants
-    QUOTH_VECTORS="${QUOTH_VECTORS:-{{ absolute_path("../shared/vectors") }}}" {{ QUOTH_CACHE }}/tools/bin/cargo-mutants mutants --package quoth-verifier --features fast --output "${CARGO_TARGET_DIR:-target}" {{ prepend("--file=", files) }}
+    @tests/tools/mutants {{ options }}
+
+# What a node withstands, written to RELIABILITY.md: `just siege`, or parts of it: `just siege faults --faults 50`
+siege *options: _build
+    {{ programs }}/quoth-siege {{ options }}
 
 # Ratios against llama.cpp's own benches, socat, nginx, LiteLLM, published verifiers and a build without receipts, written to BENCHMARKS.md
 bench *options:

@@ -167,6 +167,15 @@ impl Node {
         host.wait().unwrap();
     }
 
+    /// Lets no file of the host be written beyond so many bytes, as on a disk that is full, until
+    /// [`Node::lift_file_limit`]. Only for a node with [`Options::file_limit`]: a host without one is ended by the first
+    /// such write (`SIGXFSZ`).
+    pub fn limit_files(&self, bytes: u64) {
+        assert!(self.options.file_limit.is_some(), "the host would be ended");
+        let limit = Rlimit { current: Some(bytes), maximum: getrlimit(Resource::Fsize).maximum };
+        prlimit(Some(self.host()), Resource::Fsize, limit).unwrap();
+    }
+
     /// Lets files grow again.
     pub fn lift_file_limit(&self) {
         let limit = getrlimit(Resource::Fsize);
@@ -176,6 +185,12 @@ impl Node {
     /// Starts the host again on the same folder; the enclave is still there.
     pub async fn restart_host(&mut self) {
         self.start_host(false);
+        self.ready().await;
+    }
+
+    /// Starts a host and a new enclave on the same folder, after both have ended.
+    pub async fn boot_again(&mut self) {
+        self.start_host(true);
         self.ready().await;
     }
 
