@@ -14,6 +14,7 @@
 //! | [`checkpoint`] | how far a stream had come, signed while it runs |
 //! | [`record`] | how checkpoints and receipts travel inside an event stream |
 //! | [`fields`] | header fields that pass to providers and back |
+//! | [`guest_policy`] | what a guest of SEV-SNP asks of its platform |
 //! | [`json`] | the JSON of transcripts |
 //! | [`sorted`] | ordered collections that the others are made of |
 //! | [`secret`] | provider keys on their way into a node |
@@ -36,6 +37,7 @@ mod digest;
 mod error;
 pub mod evidence;
 pub mod fields;
+pub mod guest_policy;
 pub mod json;
 pub mod measurement;
 pub mod receipt;
