@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
@@ -221,4 +222,28 @@ fn a_signed_image_says_by_whom_and_measures_to_it() {
     );
     let alone = parts.build("nitro", &options[..2]);
     assert!(!alone.status.success(), "a key without its certificate");
+}
+
+/// What is launched asks for what was built, and for SMT beside that where the host says so.
+#[test]
+fn a_launch_asks_for_the_guest_policy_of_the_image() {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| {
+        let file = folder.path().join(name);
+        fs::write(&file, text).unwrap();
+        fs::set_permissions(&file, fs::Permissions::from_mode(0o755)).unwrap();
+    };
+    write("launch", include_str!("../launch"));
+    write("command-line", "console=ttyS0");
+    write("guest-policy", "0x2820137\n");
+    write("qemu-system-x86_64", "#!/bin/sh\nprintf '%s\\n' \"$@\"\n");
+    let asked = |smt: &str| {
+        let path = format!("{}:{}", folder.path().display(), std::env::var("PATH").unwrap());
+        let output =
+            Command::new(folder.path().join("launch")).env("PATH", path).env("QUOTH_SMT", smt).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    };
+    assert!(asked("off").contains("sev-snp-guest,id=snp,policy=0x2820137,"), "{}", asked("off"));
+    assert!(asked("on").contains("sev-snp-guest,id=snp,policy=0x2830137,"), "{}", asked("on"));
 }

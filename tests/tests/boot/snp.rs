@@ -67,6 +67,11 @@ fn launch_digests_are_what_another_program_says() {
     let told: toml::Table = fs::read_to_string(image.out().join("measurements.toml")).unwrap().parse().unwrap();
     let launched = told["snp"].as_array().unwrap();
     assert_eq!(launched.len(), 12, "three types, four numbers");
+    let guest = &told["guest"];
+    assert_eq!((guest["abi"].as_str(), guest["acpi"].as_str()), (Some("1.55"), Some("static")));
+    assert_eq!(fs::read_to_string(image.out().join("guest-policy")).unwrap(), "0x20137\n");
+    let measured = command("quoth-images").arg("measure").arg(image.out()).output().unwrap();
+    assert_eq!(measured.stdout, fs::read(image.out().join("measurements.toml")).unwrap());
     for launched in launched {
         let (vcpus, cpu) = (launched["vcpus"].as_integer().unwrap(), launched["cpu"].as_str().unwrap());
         assert_eq!(
