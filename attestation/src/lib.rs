@@ -16,6 +16,7 @@
 //! | [`record`] | how checkpoints and receipts travel inside an event stream |
 //! | [`bounded`] | texts, byte strings, lists and integers that carry their format's bounds |
 //! | [`fields`] | header fields that pass to providers and back |
+//! | [`guest_policy`] | what a guest of SEV-SNP asks of its platform |
 //! | [`json`] | the JSON of transcripts |
 //! | [`sorted`] | ordered collections that the others are made of |
 //! | [`secret`] | provider keys on their way into a node |
@@ -41,6 +42,7 @@ mod error;
 pub mod events;
 pub mod evidence;
 pub mod fields;
+pub mod guest_policy;
 pub mod json;
 pub mod measurement;
 pub mod receipt;

@@ -28,8 +28,7 @@ const HEARTBEAT: u8 = 0xB7;
 const RANDOM: &str = "/sys/class/misc/hw_random/rng_current";
 /// A parent that owes an answer for so long is none.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// The Nitro Security Module.
-const NITRO: &str = "/dev/nsm";
+/// What the Nitro Security Module's randomness is called.
 const NITRO_RANDOM: &str = "nsm-hwrng";
 
 /// Whether this process is the first.
@@ -114,12 +113,13 @@ fn beat(host: u32) -> Result<(), EnclaveError> {
     beat().map_err(EnclaveError::io("send the heartbeat"))
 }
 
-/// Ends the machine. A Nitro enclave has no switch: it ends by asking for a reset (AWS Nitro Enclaves SDK bootstrap, init). If
-/// all is refused, the end of the first process is a panic of the kernel, which ends it too.
+/// Ends the machine by asking for a reset, which ends the enclave or QEMU. A Nitro enclave has no switch (AWS Nitro Enclaves SDK
+/// bootstrap, init), and a kernel without ACPI knows of none. If the reset is refused, the end of the first process is a panic of
+/// the kernel, which ends the machine too.
 pub fn power_off() {
     // What was said last should be seen.
     let _ = File::options().write(true).open("/dev/console").and_then(|console| console.sync_all());
-    let _ = reboot(if Path::new(NITRO).exists() { RebootCommand::Restart } else { RebootCommand::PowerOff });
+    let _ = reboot(RebootCommand::Restart);
 }
 
 #[cfg(test)]

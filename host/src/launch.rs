@@ -90,7 +90,8 @@ impl Launch {
             Self::Program(program) => Ok(Measured::Registers(policy::registers(program, config)?)),
             Self::Nitro { image, .. } | Self::QemuNitro { image, .. } => Ok(Measured::Registers(image.registers()?)),
             Self::Snp { image, size, machine: Machine { cpu, smt } } => {
-                Ok(Measured::Launch { digest: image.launch_digest(size.processors, cpu)?, smt: *smt })
+                let digest = image.launch_digest(size.processors, cpu)?;
+                Ok(Measured::Launch { digest, smt: *smt, guest: image.guest().cloned() })
             }
             // Nobody measures it.
             Self::QemuSnp { .. } => Ok(Measured::Nothing {}),

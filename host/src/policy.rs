@@ -14,7 +14,7 @@ use serde::Serialize;
 
 use crate::HostError;
 use crate::endorsements::Source;
-use crate::run_dir::{Measured, State};
+use crate::run_dir::{Guest, Measured, State};
 
 const HEAD: &str = "\
 # Accepts the node that runs in this folder, and no other: for trying things out. Whoever relies on a node computes
@@ -52,7 +52,7 @@ struct PolicyFile<'a> {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     image: Vec<Image<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    snp: Option<Snp>,
+    snp: Option<Snp<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     models: Option<Accept>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -77,6 +77,8 @@ struct Image<'a> {
     registers: Option<Registers<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     snp_launch: Option<[&'a str; 1]>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    acpi: Option<&'a str>,
 }
 
 #[derive(Serialize)]
@@ -87,8 +89,14 @@ struct Registers<'a> {
 }
 
 #[derive(Serialize)]
-struct Snp {
+struct Snp<'a> {
     smt: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    abi: Option<&'a str>,
+    require: &'a [String],
+    /// Of a Milan, whose reports the owner of any other could forge (arXiv 2605.12990).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    chip_ids: Option<[&'a str; 1]>,
     floor: BTreeMap<&'static str, Floor>,
 }
 
@@ -102,12 +110,18 @@ struct Floor {
     microcode: u8,
 }
 
-impl Snp {
-    /// No older firmware than there is here.
-    fn of(source: &Source, smt: bool) -> Self {
+impl<'a> Snp<'a> {
+    /// No older firmware than there is here, and what the launch asked for.
+    fn of(source: &'a Source, smt: bool, guest: Option<&'a Guest>) -> Self {
         let (family, Tcb { fmc, bootloader, tee, snp, microcode }) = (source.family(), source.tcb());
         let fmc = (family == Family::Turin).then_some(fmc);
-        Self { smt, floor: BTreeMap::from([(family.name(), Floor { fmc, bootloader, tee, snp, microcode })]) }
+        Self {
+            smt,
+            abi: guest.map(|guest| &*guest.abi),
+            require: guest.map(|guest| &*guest.require).unwrap_or_default(),
+            chip_ids: (family == Family::Milan).then(|| [source.chip()]),
+            floor: BTreeMap::from([(family.name(), Floor { fmc, bootloader, tee, snp, microcode })]),
+        }
     }
 }
 
@@ -126,13 +140,19 @@ impl Accept {
 /// The file's text; none as long as nothing is known of a machine with SEV-SNP, whose `source` comes with its endorsements.
 pub(crate) fn text(state: &State, ready: &Ready, source: Option<&Source>) -> Option<String> {
     let simulated = ready.simulated_root.map(|root| Roots { roots: [hex::encode(root)] });
-    let image = |registers, snp_launch| Image { name: "this folder's node", registers, snp_launch };
+    let image = |registers, snp_launch, acpi| Image { name: "this folder's node", registers, snp_launch, acpi };
     let (image, snp) = match &state.measured {
         // Where nothing is measured, a policy cannot ask for it.
         _ if state.platform == "none" => (None, None),
         Measured::Nothing {} => (None, None),
-        Measured::Registers([pcr0, pcr1, pcr2]) => (Some(image(Some(Registers { pcr0, pcr1, pcr2 }), None)), None),
-        Measured::Launch { digest, smt } => (Some(image(None, Some([&**digest]))), Some(Snp::of(source?, *smt))),
+        Measured::Registers([pcr0, pcr1, pcr2]) => {
+            (Some(image(Some(Registers { pcr0, pcr1, pcr2 }), None, None)), None)
+        }
+        Measured::Launch { digest, smt, guest } => {
+            let (guest, source) = (guest.as_ref(), source?);
+            let acpi = guest.and_then(|guest| guest.acpi.as_deref());
+            (Some(image(None, Some([&**digest]), acpi)), Some(Snp::of(source, *smt, guest)))
+        }
     };
     let file = PolicyFile {
         version: 1,
@@ -180,21 +200,39 @@ mod tests {
         Ready { instance: [1; 16], node: [2; 32], ca, simulated_root: Some([3; 32]), receipt_key: [5; 32] }
     }
 
-    /// A report of a Genoa, as far as its key is named by it (AMD 56860, table "ATTESTATION_REPORT").
+    /// Reports of a Milan are worth what is known of its chip.
+    #[test]
+    fn a_milan_is_pinned_by_its_chip() {
+        let mut report = report();
+        (report[0x188], report[0x189]) = (0x19, 0x01);
+        let milan = Source::of(&report, None).unwrap();
+        let measured = Measured::Launch { digest: hex::encode([9; 48]), smt: false, guest: None };
+        let text = text(&state(measured, "sev-snp"), &Ready { simulated_root: None, ..ready() }, Some(&milan)).unwrap();
+        let policy = Policy::from_toml(&text).unwrap();
+        let chip = core::array::from_fn(|index| (index == 0).into());
+        assert_eq!(policy.snp().chips, Some([chip].into()));
+    }
+
     fn source() -> Source {
+        Source::of(&report(), None).unwrap()
+    }
+
+    /// A report of a Genoa, as far as its key is named by it (AMD 56860, table "ATTESTATION_REPORT").
+    fn report() -> Vec<u8> {
         let mut report = vec![0; 1184];
         (report[0x00], report[0x34]) = (3, 1);
         report[0x180..0x188].copy_from_slice(&[10, 0, 0, 0, 0, 0, 23, 84]);
         (report[0x188], report[0x189], report[0x1a0]) = (0x19, 0x11, 1);
         // Its signature is none, but has the form of one.
         (report[0x2a0], report[0x2e8]) = (1, 1);
-        Source::of(&report, None).unwrap()
+        report
     }
 
     #[test]
     fn policies_are_understood_by_the_verifier() {
         let registers = Measured::Registers([6, 7, 8].map(|byte| hex::encode([byte; 48])));
-        let launch = |smt| Measured::Launch { digest: hex::encode([9; 48]), smt };
+        let guest = || Guest { abi: "1.58".into(), require: vec!["rapl-disabled".into()], acpi: Some("static".into()) };
+        let launch = |smt| Measured::Launch { digest: hex::encode([9; 48]), smt, guest: smt.then(guest) };
         for (measured, platform) in [
             (registers.clone(), "simulated"),
             (registers, "nitro"),
@@ -212,9 +250,12 @@ mod tests {
 
     #[test]
     fn a_machine_of_unknown_firmware_has_no_policy() {
-        let measured = Measured::Launch { digest: hex::encode([9; 48]), smt: false };
+        let guest = Guest { abi: "1.58".into(), require: vec!["rapl-disabled".into()], acpi: Some("static".into()) };
+        let measured = Measured::Launch { digest: hex::encode([9; 48]), smt: false, guest: Some(guest) };
         assert!(text(&state(measured.clone(), "sev-snp"), &ready(), None).is_none());
         let text = text(&state(measured, "sev-snp"), &ready(), Some(&source())).unwrap();
+        assert!(text.contains("acpi = \"static\"\n"), "{text}");
+        assert!(text.contains("smt = false\nabi = \"1.58\"\nrequire = [\"rapl-disabled\"]\n"), "{text}");
         assert!(text.contains("[snp.floor.genoa]\nbootloader = 10\ntee = 0\nsnp = 23\nmicrocode = 84\n"), "{text}");
     }
 }

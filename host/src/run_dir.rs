@@ -78,9 +78,24 @@ pub enum Measured {
         digest: String,
         /// Whether it was launched so that guests may share a core.
         smt: bool,
+        /// What its launch asks of the platform. A state file without it is an earlier version's, or an earlier image's.
+        #[serde(default)]
+        guest: Option<Guest>,
     },
     /// Nothing that anybody vouches for.
     Nothing {},
+}
+
+/// What the launch of an image asks of SEV-SNP, and what is known of its kernel, as `measurements.toml` says.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Guest {
+    /// The oldest interface of the firmware.
+    pub abi: String,
+    /// Protections, by name.
+    #[serde(default)]
+    pub require: Vec<String>,
+    /// `static` for a kernel that runs none of its host's ACPI bytecode.
+    pub acpi: Option<String>,
 }
 
 /// A model of a running enclave.

@@ -3,6 +3,9 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
+use quoth_attestation::guest_policy::{Abi, Protection};
+
+use crate::guest;
 
 /// Builds images that enclaves boot from, and says what they measure to.
 #[derive(Debug, Parser)]
@@ -81,12 +84,36 @@ pub struct Snp {
     /// What it is made of.
     #[command(flatten)]
     pub parts: Parts,
+    /// What the launch asks of the platform.
+    #[command(flatten)]
+    pub guest: Guest,
     /// Firmware that measures kernel hashes, as OVMF's AmdSev build does [default: Debian's]
     #[arg(long, value_name = "FILE")]
     pub ovmf: Option<PathBuf>,
     /// What it may be launched on.
     #[command(flatten)]
     pub processors: Processors,
+}
+
+/// What a launch asks of SEV-SNP for the guest's whole life. It is part of reports, not of the launch digest: policies demand it.
+#[derive(Args, Debug)]
+pub struct Guest {
+    /// The oldest interface of SEV-SNP's firmware to run on
+    #[arg(long, value_name = "MAJOR.MINOR", default_value = guest::DEFAULT_ABI, value_parser = abi)]
+    pub abi: Abi,
+    /// Protections that the platform must give: single-socket, mem-aes-256-xts, rapl-disabled, ciphertext-hiding,
+    /// page-swap-disabled. All but the first need a host whose KVM knows them (Linux 6.19)
+    #[arg(long, value_name = "NAME", value_delimiter = ',', value_parser = protection)]
+    pub require: Vec<Protection>,
+}
+
+fn abi(text: &str) -> Result<Abi, &'static str> {
+    Abi::from_text(text).ok_or("not a version like 1.55")
+}
+
+fn protection(name: &str) -> Result<Protection, &'static str> {
+    let known = "single-socket, mem-aes-256-xts, rapl-disabled, ciphertext-hiding or page-swap-disabled";
+    Protection::from_name(name).ok_or(known)
 }
 
 /// What an image may be launched on: SEV-SNP measures the first state of each processor, too.

@@ -10,16 +10,22 @@ use crate::args::{Nitro, Parts, Snp};
 use crate::config::{Config, Target};
 use crate::eif::{Image, ImageSigner};
 use crate::error::ImageError;
+use crate::guest::{self, Guest};
 use crate::inputs::Lock;
+use crate::kernel_image::KernelImage;
 use crate::measurements::Measurements;
-use crate::{initramfs, kernel, snp, tool};
+use crate::{initramfs, kernel, program, snp, tool};
 
-/// Nitro has one serial port. The clock is not the host's to choose, and an enclave that fails ends.
-const NITRO_COMMAND_LINE: &str = "reboot=k panic=-1 oops=panic nomodules console=ttyS0 random.trust_cpu=on";
-/// The same for a virtual machine whose host is hostile: no other device than those named.
-const SNP_COMMAND_LINE: &str = "panic=-1 oops=panic nomodules console=ttyS0 random.trust_cpu=on";
-/// Memory for whoever launches an image without naming one: models are fed later, and need more.
+/// Nitro has one serial port. The clock is not the host's to choose, and an enclave that fails ends. So does a machine of SEV-SNP,
+/// whose host is hostile: by a reset, since a kernel without ACPI knows no other switch.
+const COMMAND_LINE_START: &str = "reboot=k panic=-1 oops=panic";
+/// No module is ever loaded; not said to kernels that come with modules, which the program forbids once those are loaded.
+const NO_MODULE: &str = " nomodule";
+const COMMAND_LINE_END: &str = " console=ttyS0 random.trust_cpu=on";
+/// The memory of an enclave that is launched without naming any, bytes; models are fed later, and need more.
 const DEFAULT_MEMORY: u64 = 1 << 30;
+/// An image is unpacked in memory, and what it was unpacked from stays: it may have this part of that (AWS, nitro-cli run-enclave).
+const PART_OF_MEMORY: u64 = 4;
 const DEFAULT_PROCESSORS: u64 = 2;
 /// What builds the program, in a clone of the source.
 const ENCLAVE: &str = "images/enclave";
@@ -32,6 +38,7 @@ pub(crate) const KERNEL: &str = "kernel";
 pub(crate) const INITRAMFS: &str = "initramfs.cpio";
 pub(crate) const FIRMWARE: &str = "firmware.fd";
 pub(crate) const COMMAND_LINE: &str = "command-line";
+pub(crate) const GUEST_POLICY: &str = "guest-policy";
 const LAUNCH: &str = "launch";
 
 /// How a machine is launched.
@@ -40,7 +47,9 @@ const SCRIPT: &str = include_str!("../launch");
 /// What an image is made of, read.
 struct Read {
     kernel: Vec<u8>,
+    has_static_acpi: bool,
     initramfs: Vec<u8>,
+    command_line: String,
     measurements: Measurements,
 }
 
@@ -54,10 +63,24 @@ impl Read {
         // Hosts read it, too: which models to feed, whom to let the enclave reach.
         let copy = parts.out.join(CONFIG);
         fs::write(&copy, &config).map_err(ImageError::at(&copy))?;
-        let initramfs = initramfs::bytes(read(&enclave(parts)?)?, config, modules(&parts.modules)?);
-        let kernel = parts.kernel.clone().map_or_else(kernel::get, Ok)?;
-        Ok(Self { kernel: read(&kernel)?, initramfs, measurements })
+        let file = enclave(parts)?;
+        let program = read(&file)?;
+        program::check(&file, &program)?;
+        let initramfs = initramfs::bytes(program, config, modules(&parts.modules)?);
+        let file = parts.kernel.clone().map_or_else(kernel::get, Ok)?;
+        let kernel = read(&file)?;
+        let has_static_acpi = KernelImage::parse(&file, &kernel)?.has_static_acpi();
+        fits(kernel.len() as u64 + initramfs.len() as u64)?;
+        let modules = if parts.modules.is_empty() { NO_MODULE } else { "" };
+        let command_line = [COMMAND_LINE_START, modules, COMMAND_LINE_END].concat();
+        Ok(Self { kernel, has_static_acpi, initramfs, command_line, measurements })
     }
+}
+
+/// Whether a machine with as much memory as it has by default can unpack an image of so many bytes.
+fn fits(actual: u64) -> Result<(), ImageError> {
+    let limit = DEFAULT_MEMORY / PART_OF_MEMORY;
+    if actual > limit { Err(ImageError::TooBig { limit, actual }) } else { Ok(()) }
 }
 
 /// The program, built if need be.
@@ -88,12 +111,12 @@ fn modules(files: &[PathBuf]) -> Result<Vec<Vec<u8>>, ImageError> {
 /// `build nitro`.
 pub(crate) fn nitro(options: &Nitro) -> Result<String, ImageError> {
     let parts = &options.parts;
-    let Read { kernel, initramfs, measurements } = Read::new(parts, Target::Nitro)?;
+    let Read { kernel, initramfs, command_line, measurements, .. } = Read::new(parts, Target::Nitro)?;
     let signer = signer(options)?;
     let metadata = metadata(&parts.name);
     let image = Image {
         kernel: &kernel,
-        command_line: NITRO_COMMAND_LINE,
+        command_line: &command_line,
         ramdisk: &initramfs,
         metadata: metadata.as_bytes(),
         memory: DEFAULT_MEMORY,
@@ -114,7 +137,8 @@ fn signer(options: &Nitro) -> Result<Option<ImageSigner>, ImageError> {
 /// `build snp`.
 pub(crate) fn snp(options: &Snp) -> Result<String, ImageError> {
     let parts = &options.parts;
-    let Read { kernel, initramfs, measurements } = Read::new(parts, Target::Snp)?;
+    let Read { kernel, has_static_acpi, initramfs, command_line, measurements } = Read::new(parts, Target::Snp)?;
+    let policy = guest::policy(&options.guest);
     let written = |name: &str, bytes: &[u8]| {
         let file = parts.out.join(name);
         fs::write(&file, bytes).map_err(ImageError::at(&file)).map(|()| file)
@@ -123,13 +147,14 @@ pub(crate) fn snp(options: &Snp) -> Result<String, ImageError> {
         kernel: written(KERNEL, &kernel)?,
         initramfs: written(INITRAMFS, &initramfs)?,
         firmware: written(FIRMWARE, &firmware(options)?)?,
-        command_line: SNP_COMMAND_LINE.into(),
+        command_line,
     };
-    written(COMMAND_LINE, SNP_COMMAND_LINE.as_bytes())?;
+    written(COMMAND_LINE, launched.command_line.as_bytes())?;
+    written(GUEST_POLICY, guest::to_text(policy).as_bytes())?;
     let script = written(LAUNCH, SCRIPT.as_bytes())?;
     fs::set_permissions(&script, Permissions::from_mode(0o755)).map_err(ImageError::at(&script))?;
     let digests = snp::digests(&launched, &options.processors.cpu, &options.processors.vcpus)?;
-    told(parts, &measurements.snp(digests))
+    told(parts, &measurements.snp(digests, Guest::new(policy, has_static_acpi)))
 }
 
 fn firmware(options: &Snp) -> Result<Vec<u8>, ImageError> {
@@ -166,4 +191,16 @@ fn metadata(name: &str) -> String {
 
 pub(crate) fn read(file: &Path) -> Result<Vec<u8>, ImageError> {
     fs::read(file).map_err(ImageError::at(file))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn images_fit_into_a_quarter_of_the_memory() {
+        assert!(fits(256 << 20).is_ok());
+        let refused = fits((256 << 20) + 1);
+        assert!(matches!(refused, Err(ImageError::TooBig { limit: 268_435_456, actual: 268_435_457 })));
+    }
 }

@@ -23,6 +23,32 @@ pub enum ImageError {
         /// What is wrong with it.
         problem: String,
     },
+    /// A kernel that could not boot.
+    #[error("{}: {problem}", file.display())]
+    NoKernel {
+        /// The file.
+        file: PathBuf,
+        /// What is wrong with it.
+        problem: &'static str,
+    },
+    /// A program that the kernel could not start.
+    #[error("{}: {problem}", file.display())]
+    NoProgram {
+        /// The file.
+        file: PathBuf,
+        /// What is wrong with it.
+        problem: &'static str,
+    },
+    /// An image that its memory could not hold.
+    #[error(
+        "kernel and initramfs have {actual} bytes, at most {limit} fit: models do not belong in an image, the host feeds them"
+    )]
+    TooBig {
+        /// Bytes.
+        limit: u64,
+        /// Bytes.
+        actual: u64,
+    },
     /// Not an enclave image file.
     #[error("{}: {source}", file.display())]
     Eif {

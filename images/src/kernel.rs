@@ -13,6 +13,8 @@ use crate::tool;
 
 /// What it has.
 const CONFIG: &str = include_str!("../kernel/config");
+/// What is changed in Debian's source: the host's ACPI bytecode is not run. Under the kernel's own licence.
+const PATCH: &str = include_str!("../kernel/static-acpi.patch");
 /// What would else tell when, where and by whom it was built.
 const FIXED: [&str; 4] = [
     "KBUILD_BUILD_TIMESTAMP=1970-01-01 00:00:00 UTC",
@@ -45,8 +47,8 @@ pub(crate) fn get() -> Result<PathBuf, ImageError> {
 
 /// Whether everything is there that building needs; says all that is missing at once.
 fn ready() -> Result<(), ImageError> {
-    let programs = ["bc", "bison", "curl", "dpkg-deb", "flex", "make", "xz"];
-    let packages = ["bc", "bison", "curl", "dpkg", "flex", "make", "xz-utils"];
+    let programs = ["bc", "bison", "curl", "dpkg-deb", "flex", "make", "patch", "xz"];
+    let packages = ["bc", "bison", "curl", "dpkg", "flex", "make", "patch", "xz-utils"];
     let asks = |program| {
         let mut asked = tool::command(program);
         asked.arg("--version");
@@ -72,7 +74,7 @@ fn ready() -> Result<(), ImageError> {
 /// What determines the kernel's bytes.
 fn recipe(source: &str, compiler: &str) -> String {
     let mut hash = Sha256::new();
-    for part in [source, CONFIG, compiler].into_iter().chain(FIXED) {
+    for part in [source, CONFIG, PATCH, compiler].into_iter().chain(FIXED) {
         hash.update((part.len() as u64).to_be_bytes());
         hash.update(part);
     }
@@ -103,6 +105,13 @@ fn build(package: &Path, work: &Path) -> Result<PathBuf, ImageError> {
     let mut unpack = tool::command("tar");
     unpack.arg("-xf").arg(archive).arg("-C").arg(&source).args(["--strip-components", "1"]);
     tool::run(unpack, "tar")?;
+
+    let patch = work.join("patch");
+    fs::write(&patch, PATCH).map_err(ImageError::at(&patch))?;
+    let mut apply = tool::command("patch");
+    apply.args(["--batch", "--forward", "--quiet", "--fuzz", "0", "--strip", "1", "--directory"]).arg(&source);
+    apply.arg("--input").arg(&patch);
+    tool::run(apply, "patch")?;
 
     let wanted = work.join("wanted");
     fs::write(&wanted, CONFIG).map_err(ImageError::at(&wanted))?;
@@ -136,6 +145,7 @@ fn check(wanted: &str, given: &str) -> Result<(), ImageError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::kernel_image::STATIC_ACPI;
 
     #[test]
     fn every_option_must_be_as_wanted() {
@@ -151,6 +161,15 @@ mod tests {
         assert_eq!(recipe("a", "b"), recipe("a", "b"));
         assert_ne!(recipe("a", "b"), recipe("a", "c"));
         assert_ne!(recipe("ab", ""), recipe("a", "b"));
+    }
+
+    /// The mark that images are measured by stands for the patch: a build stops where the patch did not bring its option.
+    #[test]
+    fn a_kernel_that_is_marked_has_the_patch() {
+        for option in ["CONFIG_ACPI_TABLES_ONLY=y", &format!("CONFIG_LOCALVERSION=\"{STATIC_ACPI}\"")] {
+            assert!(CONFIG.lines().any(|line| line == option), "{option}");
+        }
+        assert!(PATCH.contains("\n+config ACPI_TABLES_ONLY\n"));
     }
 
     #[test]

@@ -6,7 +6,9 @@
 //! | [`eif`] | enclave image files: written, and read with suspicion |
 //! | [`snp`] | launch digests of AMD SEV-SNP |
 //! | [`inputs`] | kernel source and firmware: Debian packages, known by their hashes |
-//! | `kernel` | the kernel, from that source and a small configuration |
+//! | `kernel` | the kernel, from that source, a small configuration and a patch |
+//! | `kernel_image`, `program` | what can boot, told from what cannot |
+//! | `guest` | what a launch asks of SEV-SNP beside being measured |
 //! | [`measurements`] | what an image measures to, as a file for policies |
 #![forbid(unsafe_code)]
 
@@ -16,12 +18,15 @@ mod config;
 pub mod cpio;
 pub mod eif;
 mod error;
+mod guest;
 mod initramfs;
 pub mod inputs;
 mod inspect;
 mod kernel;
+mod kernel_image;
 mod measure;
 pub mod measurements;
+mod program;
 pub mod snp;
 mod tool;
 

@@ -4,8 +4,10 @@ use std::fs::{self, File};
 use std::io::BufReader;
 
 use crate::args::Measure;
-use crate::build::{COMMAND_LINE, CONFIG, EIF, FIRMWARE, INITRAMFS, KERNEL, read};
+use crate::build::{COMMAND_LINE, CONFIG, EIF, FIRMWARE, GUEST_POLICY, INITRAMFS, KERNEL, read};
 use crate::error::ImageError;
+use crate::guest::{self, Guest};
+use crate::kernel_image::KernelImage;
 use crate::measurements::Measurements;
 use crate::{eif, snp};
 
@@ -32,14 +34,21 @@ pub(crate) fn run(options: &Measure) -> Result<String, ImageError> {
         measurements = measurements.nitro(&found.registers, signed.map(|signed| signed.pcr8));
     }
     if kernel.exists() {
-        let line = place(COMMAND_LINE);
+        let (line, policy) = (place(COMMAND_LINE), place(GUEST_POLICY));
+        let asked = fs::read_to_string(&policy).map_err(ImageError::at(&policy))?;
+        let asked = guest::from_text(&asked).ok_or_else(|| ImageError::Wrong {
+            file: policy,
+            problem: "no guest policy that `quoth-images build` writes".into(),
+        })?;
+        let has_static_acpi = KernelImage::parse(&kernel, &read(&kernel)?)?.has_static_acpi();
         let launched = snp::Launched {
             kernel,
             initramfs: place(INITRAMFS),
             firmware: place(FIRMWARE),
             command_line: fs::read_to_string(&line).map_err(ImageError::at(&line))?,
         };
-        measurements = measurements.snp(snp::digests(&launched, &options.processors.cpu, &options.processors.vcpus)?);
+        let digests = snp::digests(&launched, &options.processors.cpu, &options.processors.vcpus)?;
+        measurements = measurements.snp(digests, Guest::new(asked, has_static_acpi));
     }
     Ok(measurements.to_toml())
 }

@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use crate::config::Config;
 use crate::eif::Registers;
+use crate::guest::Guest;
 
 /// What is known of one image.
 #[derive(Debug, Serialize)]
@@ -19,6 +20,8 @@ pub struct Measurements {
     models: Vec<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     nitro: Option<Nitro>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    guest: Option<Guest>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     snp: Vec<Snp>,
 }
@@ -51,7 +54,7 @@ impl Measurements {
     pub fn new(name: &str, config: &[u8]) -> Result<Self, String> {
         let models = Config::parse(config)?.model.into_iter().map(|model| model.sha256).collect();
         let config = Digest::of(config).to_string();
-        Ok(Self { version: 1, name: name.into(), config, models, nitro: None, snp: Vec::new() })
+        Ok(Self { version: 1, name: name.into(), config, models, nitro: None, guest: None, snp: Vec::new() })
     }
 
     /// As an enclave image file, perhaps signed.
@@ -61,9 +64,9 @@ impl Measurements {
         Self { nitro: Some(Nitro { pcr0, pcr1, pcr2, pcr8: pcr8.map(hex::encode) }), ..self }
     }
 
-    /// Under SEV-SNP.
-    pub fn snp(self, snp: Vec<Snp>) -> Self {
-        Self { snp, ..self }
+    /// Under SEV-SNP, and what its launch asks of that.
+    pub fn snp(self, snp: Vec<Snp>, guest: Guest) -> Self {
+        Self { snp, guest: Some(guest), ..self }
     }
 
     /// The file.

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
@@ -18,8 +19,8 @@ impl Parts {
     fn new() -> Self {
         let parts = Self(tempfile::tempdir().unwrap());
         fs::write(parts.file("enclave.toml"), CONFIG).unwrap();
-        fs::write(parts.file("enclave"), vec![1; 100_001]).unwrap();
-        fs::write(parts.file("kernel"), vec![2; 50_000]).unwrap();
+        fs::write(parts.file("enclave"), program(100_001)).unwrap();
+        fs::write(parts.file("kernel"), kernel(50_000, "6.12.0")).unwrap();
         parts
     }
 
@@ -35,6 +36,35 @@ impl Parts {
         }
         command.args(["--out", "out"]).args(more).output().unwrap()
     }
+}
+
+/// A bzImage as far as its head says, of so many bytes (Documentation/arch/x86/boot.rst).
+fn kernel(length: usize, release: &str) -> Vec<u8> {
+    let mut bytes = vec![2; length];
+    bytes[0x1f1] = 1;
+    bytes[0x1f4..0x1f8].copy_from_slice(&8_u32.to_le_bytes());
+    bytes[0x1fe..0x200].copy_from_slice(&[0x55, 0xaa]);
+    bytes[0x202..0x206].copy_from_slice(b"HdrS");
+    bytes[0x206..0x208].copy_from_slice(&0x020f_u16.to_le_bytes());
+    bytes[0x20e..0x210].copy_from_slice(&0x100_u16.to_le_bytes());
+    bytes[0x211] = 1;
+    bytes[0x236] = 1;
+    let version = [release.as_bytes(), b" (quoth@quoth)\0"].concat();
+    bytes[0x300..0x300 + version.len()].copy_from_slice(&version);
+    bytes
+}
+
+/// A static executable as far as its headers say, of so many bytes.
+fn program(length: usize) -> Vec<u8> {
+    let mut bytes = vec![1; length];
+    bytes[..120].fill(0);
+    bytes[..7].copy_from_slice(b"\x7fELF\x02\x01\x01");
+    (bytes[16], bytes[18], bytes[32], bytes[54], bytes[56]) = (2, 62, 64, 56, 1);
+    // One segment that is loaded, may run, and begins with the file.
+    (bytes[64], bytes[68]) = (1, 1);
+    bytes[96..104].copy_from_slice(&(length as u64).to_le_bytes());
+    bytes[104..112].copy_from_slice(&(length as u64).to_le_bytes());
+    bytes
 }
 
 fn inspect(file: &Path, options: &[&str]) -> Output {
@@ -110,6 +140,27 @@ fn what_is_no_image_no_configuration_and_no_firmware_is_refused_in_words() {
 }
 
 #[test]
+fn an_image_that_could_not_boot_is_not_built() {
+    let refused = |name: &str, bytes: &[u8], kind: &str| {
+        let parts = Parts::new();
+        fs::write(parts.file(name), bytes).unwrap();
+        let output = parts.build(kind, &[]);
+        assert_eq!(output.status.code(), Some(2), "{name} {kind}");
+        String::from_utf8(output.stderr).unwrap()
+    };
+    for kind in ["nitro", "snp"] {
+        assert!(refused("kernel", &[2; 200_000], kind).contains("kernel: no bzImage"));
+        assert!(
+            refused("kernel", &kernel(50_000, "6.12.0")[..1000], kind).contains("kernel: a bzImage that is cut off")
+        );
+        assert!(refused("enclave", &[1; 100_001], kind).contains("enclave: no ELF executable"));
+        let dynamic = fs::read(std::env::current_exe().unwrap()).unwrap();
+        assert!(refused("enclave", &dynamic, kind).contains("enclave: linked dynamically"));
+    }
+    assert!(refused("enclave", &program(256 << 20), "nitro").contains("at most 268435456 fit"));
+}
+
+#[test]
 fn modules_of_another_kernel_come_along_in_their_order() {
     let parts = Parts::new();
     let module = |name: &str, content: &[u8]| fs::write(parts.file(name), content).unwrap();
@@ -126,6 +177,12 @@ fn modules_of_another_kernel_come_along_in_their_order() {
     let place = |part: &[u8]| image.windows(part.len()).position(|window| window == part).unwrap();
     assert!(place(b"etc/quoth/modules/00.ko") < place(b"\x7fELF first"));
     assert!(place(b"\x7fELF first") < place(b"etc/quoth/modules/01.ko"));
+    // The program forbids further ones when these are loaded.
+    assert!(!image.windows(8).any(|window| window == b"nomodule"));
+    assert!(parts.build("nitro", &[]).status.success());
+    let image = fs::read(parts.file("out/image.eif")).unwrap();
+    assert!(image.windows(19).any(|window| window == b"oops=panic nomodule"));
+    assert!(build("z.ko,a.ko").status.success());
     assert!(place(b"etc/quoth/modules/01.ko") < place(b"\x7fELF second"));
     let refused = build("z.ko,a.ko.xz");
     assert_eq!(refused.status.code(), Some(2));
@@ -165,4 +222,28 @@ fn a_signed_image_says_by_whom_and_measures_to_it() {
     );
     let alone = parts.build("nitro", &options[..2]);
     assert!(!alone.status.success(), "a key without its certificate");
+}
+
+/// What is launched asks for what was built, and for SMT beside that where the host says so.
+#[test]
+fn a_launch_asks_for_the_guest_policy_of_the_image() {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| {
+        let file = folder.path().join(name);
+        fs::write(&file, text).unwrap();
+        fs::set_permissions(&file, fs::Permissions::from_mode(0o755)).unwrap();
+    };
+    write("launch", include_str!("../launch"));
+    write("command-line", "console=ttyS0");
+    write("guest-policy", "0x2820137\n");
+    write("qemu-system-x86_64", "#!/bin/sh\nprintf '%s\\n' \"$@\"\n");
+    let asked = |smt: &str| {
+        let path = format!("{}:{}", folder.path().display(), std::env::var("PATH").unwrap());
+        let output =
+            Command::new(folder.path().join("launch")).env("PATH", path).env("QUOTH_SMT", smt).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    };
+    assert!(asked("off").contains("sev-snp-guest,id=snp,policy=0x2820137,"), "{}", asked("off"));
+    assert!(asked("on").contains("sev-snp-guest,id=snp,policy=0x2830137,"), "{}", asked("on"));
 }

@@ -9,6 +9,7 @@ use quoth_attestation::statement::Platform;
 
 use crate::nitro::{self, Anchor, Document, Naming};
 use crate::node::{Checks, joined};
+use crate::policy::Acpi;
 use crate::snp;
 use crate::trust::Trust;
 use crate::verifier::CLOCK_SKEW;
@@ -18,6 +19,8 @@ use crate::{Check, Policy, Refusal};
 const NITRO_ROOT: &str = "Nitro Enclaves User Guide, verifying the root of trust";
 const NITRO_PCRS: &str = "Nitro Enclaves User Guide, PCRs; the policy's images";
 const SNP_CHAIN: &str = "AMD 57230 §3, roots pinned by hash";
+/// The check that a node's kernel is known to run no bytecode of its host's.
+pub(crate) const ACPI_STATIC: &str = "image.acpi";
 const SNP_REPORT: &str = "AMD 56860, ATTESTATION_REPORT";
 
 /// Evidence as the hardware gave it, without a Quoth statement: of any enclave or guest.
@@ -198,12 +201,16 @@ pub(crate) fn snp_accepted(
 ) -> Result<String, Refusal> {
     policy.snp().check(found, validity, checks)?;
     let actual = hex::encode(found.report.measurement);
-    let Some(name) = policy.launch_image(&found.report.measurement).map(String::from) else {
+    let Some((name, acpi)) = policy.launch_image(&found.report.measurement) else {
         return Err(Refusal::MeasurementUnknown { expected: policy.launch_count(), actual });
     };
     let what = "the launch digest is one that the policy lists";
-    checks.held("measurement.unknown", what, "AMD 56860 §8.17; the policy's images", name.clone(), actual);
-    Ok(name)
+    checks.held("measurement.unknown", what, "AMD 56860 §8.17; the policy's images", name, actual);
+    if acpi == Acpi::Static {
+        let what = "the image's kernel runs no ACPI bytecode, which would be the host's";
+        checks.held(ACPI_STATIC, what, "the policy's images", "static", "static");
+    }
+    Ok(name.into())
 }
 
 pub(crate) fn allowed(policy: &Policy, actual: Platform, checks: &mut Checks) -> Result<(), Refusal> {

@@ -45,12 +45,15 @@ pub use chain::{ChainReport, Gap, verify_chain};
 pub use exchange::{Passed, VerifiedDetails, VerifiedExchange};
 pub use hardware::{HardwareEvidence, HardwareVerdict};
 pub use node::{Check, VerifiedNode};
-pub use policy::{Accept, AcceptUpstreams, Image, NitroPins, Policy, PolicyBuilder, PolicyError, SnpImage};
+pub use policy::{Accept, AcceptUpstreams, Acpi, Image, NitroPins, Policy, PolicyBuilder, PolicyError, SnpImage};
 pub use quoth_attestation::sorted::{SortedMap, SortedSet};
 pub use quoth_attestation::transcript::{Details, LocalDetails, Request, Response, UpstreamDetails};
 pub use receipt::VerifiedReceipt;
 pub use refusal::Refusal;
-pub use snp::{Family, ReportSigner, SigningKey, SnpRefusal, SnpRules, Tcb, certificate_table, revocation_list_window};
+pub use snp::{
+    Abi, Family, GuestRules, Protection, ReportSigner, SigningKey, SnpRefusal, SnpRules, Tcb, certificate_table,
+    revocation_list_window,
+};
 pub use stream::StreamVerifier;
 pub use transcript::VerifiedTranscript;
 pub use verifier::{CLOCK_SKEW, Time, TimeChoice, Verifier};

@@ -18,6 +18,7 @@ use quoth_attestation::statement::{Platform, Statement};
 use quoth_attestation::transcript::Request;
 
 use crate::ed25519::ReceiptKey;
+use crate::hardware::ACPI_STATIC;
 use crate::policy::{Accept, AcceptUpstreams};
 use crate::{Refusal, StreamVerifier, VerifiedReceipt, receipt};
 
@@ -71,6 +72,12 @@ impl VerifiedNode {
     /// Everything that was checked, in order.
     pub fn checks(&self) -> &[Check] {
         &self.node.checks
+    }
+
+    /// Whether the host of this node could run ACPI bytecode in its kernel, with access to all of its memory: on SEV-SNP, unless
+    /// the policy knows better of the image.
+    pub fn host_may_run_acpi(&self) -> bool {
+        self.platform() == Platform::SevSnp && !self.checks().iter().any(|check| check.code == ACPI_STATIC)
     }
 
     /// SHA-256 of the SubjectPublicKeyInfo that its TLS certificate must have.

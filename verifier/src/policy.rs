@@ -41,7 +41,7 @@ pub struct Policy {
     upstreams: AcceptUpstreams,
     config: Option<Accept>,
     max_evidence_age: u64,
-    launches: SortedMap<String, SortedSet<LaunchDigest>>,
+    launches: SortedMap<String, Launches>,
     nitro: NitroPins,
     snp: SnpRules,
 }
@@ -56,6 +56,26 @@ pub struct SnpImage {
     pub name: String,
     /// Its launch digests: one for each number and type of virtual processors.
     pub launch: SortedSet<LaunchDigest>,
+    /// What its kernel does with the ACPI tables that the host writes.
+    pub acpi: Acpi,
+}
+
+/// What an image's kernel does with the ACPI tables that its host writes. They contain bytecode, which an ordinary kernel runs
+/// with access to all of the guest's memory.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Acpi {
+    /// Not known: the kernel may run the host's bytecode, and verdicts say so.
+    #[default]
+    Unknown,
+    /// It reads the table of processors and runs no bytecode.
+    Static,
+}
+
+/// What is known of an image on SEV-SNP.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Launches {
+    digests: SortedSet<LaunchDigest>,
+    acpi: Acpi,
 }
 
 /// Accepted values of registers that say who runs an image and where (Nitro Enclaves User Guide, PCRs); none for any.
@@ -158,9 +178,10 @@ impl Policy {
         }
     }
 
-    /// The name of the image with this launch digest.
-    pub(crate) fn launch_image(&self, found: &LaunchDigest) -> Option<&str> {
-        self.launches.iter().find(|(_, digests)| digests.contains(found)).map(|(name, _)| name.as_str())
+    /// The image with this launch digest: its name, and what its kernel does with the host's ACPI tables.
+    pub(crate) fn launch_image(&self, found: &LaunchDigest) -> Option<(&str, Acpi)> {
+        let (name, known) = self.launches.iter().find(|(_, known)| known.digests.contains(found))?;
+        Some((name, known.acpi))
     }
 
     /// How many images have launch digests.

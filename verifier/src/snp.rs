@@ -4,6 +4,7 @@
 mod chain;
 mod crl;
 mod family;
+mod guest_policy;
 mod refusal;
 mod report;
 mod rsa;
@@ -19,6 +20,8 @@ use alloc::vec::Vec;
 pub(crate) use chain::{Roots, pinned};
 pub use crl::revocation_list_window;
 pub use family::{Family, Tcb};
+pub use guest_policy::GuestRules;
+pub use quoth_attestation::guest_policy::{Abi, Protection};
 pub use refusal::SnpRefusal;
 pub(crate) use report::Report;
 pub use report::SigningKey;

@@ -6,10 +6,9 @@ use std::sync::LazyLock;
 use std::{env, fs};
 
 use quoth_attestation::statement::Platform;
-use quoth_verifier::Accept;
 use quoth_verifier::{
-    Family, HardwareEvidence, HardwareVerdict, Image, Policy, Refusal, ReportSigner, SigningKey, SnpImage, SnpRules,
-    Tcb, Verifier, revocation_list_window,
+    Abi, Accept, Acpi, Family, GuestRules, HardwareEvidence, HardwareVerdict, Image, Policy, Protection, Refusal,
+    ReportSigner, SigningKey, SnpImage, SnpRules, Tcb, Verifier, revocation_list_window,
 };
 use serde_json::Value;
 
@@ -278,13 +277,17 @@ fn revocation_lists_are_by_the_root_and_fresh() {
 /// Rules that accept the Genoa machine of the vectors.
 fn genoa() -> SnpRules {
     let floor = Tcb { fmc: 0, bootloader: 10, tee: 0, snp: 23, microcode: 27 };
-    SnpRules { floors: [(Family::Genoa, floor)].into(), smt: true, crl: false, ..SnpRules::default() }
+    SnpRules { floors: [(Family::Genoa, floor)].into(), guest: smt(), crl: false, ..SnpRules::default() }
+}
+
+fn smt() -> GuestRules {
+    GuestRules { smt: true, ..GuestRules::default() }
 }
 
 fn verdict(rules: SnpRules, measurement: [u8; 48], name: &str) -> Result<String, &'static str> {
     let policy = Policy::builder()
         .platform(Platform::SevSnp)
-        .snp_image(SnpImage { name: "theirs".into(), launch: [measurement].into() })
+        .snp_image(SnpImage { name: "theirs".into(), launch: [measurement].into(), acpi: Acpi::Unknown })
         .snp(rules)
         .models(Accept::Any)
         .build()
@@ -309,7 +312,16 @@ fn a_policy_accepts_a_genuine_report_and_each_rule_alone_refuses_it() {
     let floor = Tcb { fmc: 0, bootloader: 10, tee: 0, snp: 28, microcode: 0 };
     assert_eq!(judge(SnpRules { floors: [(Family::Genoa, floor)].into(), ..genoa() }), Err("snp.tcb.floor"));
     assert_eq!(judge(SnpRules { signers: [SigningKey::Vlek].into(), ..genoa() }), Err("snp.signer.not_allowed"));
-    assert_eq!(judge(SnpRules { smt: false, ..genoa() }), Err("snp.policy.guest"));
+    assert_eq!(judge(SnpRules { guest: GuestRules::default(), ..genoa() }), Err("snp.policy.guest"));
+    let abi = GuestRules { abi: Abi { major: 1, minor: 55 }, ..smt() };
+    assert_eq!(judge(SnpRules { guest: abi, ..genoa() }), Err("snp.policy.abi"));
+    for protection in Protection::ALL {
+        let guest = GuestRules { required: [protection].into(), ..smt() };
+        assert_eq!(judge(SnpRules { guest, ..genoa() }), Err("snp.policy.required"), "{protection:?}");
+    }
+    // The report's vectors are 0x0b.
+    assert_eq!(judge(SnpRules { mitigations: 0x0b, ..genoa() }), Ok("theirs".into()));
+    assert_eq!(judge(SnpRules { mitigations: 0x04, ..genoa() }), Err("snp.mitigations"));
     assert_eq!(judge(SnpRules { crl: true, ..genoa() }), Err("snp.crl.stale"));
     assert_eq!(judge(SnpRules { ciphertext_hiding: true, ..genoa() }), Err("snp.platform_info"));
     assert_eq!(judge(SnpRules { guest_svn: u32::MAX, ..genoa() }), Err("snp.guest_svn"));
@@ -324,17 +336,45 @@ fn a_debugged_guest_and_a_lesser_level_are_refused_unless_allowed() {
     let milan = |vmpl, debug| SnpRules {
         floors: [(Family::Milan, Tcb::default())].into(),
         signers: [SigningKey::Vcek, SigningKey::Vlek].into(),
-        smt: true,
+        guest: GuestRules { debug, ..smt() },
         crl: false,
         alias_check: false,
         max_vmpl: vmpl,
-        debug,
+        unpinned_milan: true,
         ..SnpRules::default()
     };
     assert_eq!(verdict(milan(0, false), [1; 48], "377e6241-debug"), Err("snp.policy.debug"));
     assert_eq!(verdict(milan(0, true), [1; 48], "377e6241-debug"), Err("measurement.unknown"));
     assert_eq!(verdict(milan(0, false), [1; 48], "decdab94"), Err("snp.vmpl"));
     assert_eq!(verdict(milan(1, false), [1; 48], "decdab94"), Err("measurement.unknown"));
+}
+
+/// A genuine chain of Milan is worth what the policy knows of its chip.
+#[test]
+fn milan_is_refused_unless_its_chip_is_pinned_or_it_is_allowed_by_name() {
+    for name in ["milan-v2-vcek-lunal", "milan-v3-vcek-project-oak", "milan-v3-vlek"] {
+        let vector = vectors("snp-report").into_iter().find(|vector| text(vector, "name").contains(name)).unwrap();
+        let report = read(text(&vector, "name"));
+        let (chip, measurement) = (report[0x1a0..0x1e0].try_into().unwrap(), report[0x90..0xc0].try_into().unwrap());
+        let unpinned = SnpRules {
+            floors: [(Family::Milan, Tcb::default())].into(),
+            signers: [SigningKey::Vcek, SigningKey::Vlek].into(),
+            guest: smt(),
+            crl: false,
+            alias_check: false,
+            max_vmpl: 1,
+            ..SnpRules::default()
+        };
+        assert_eq!(verdict(unpinned.clone(), measurement, name), Err("snp.family.unpinned"), "{name}");
+        let by_name = SnpRules { unpinned_milan: true, ..unpinned.clone() };
+        assert_eq!(verdict(by_name, measurement, name), Ok("theirs".into()), "{name}");
+        if !name.contains("vlek") {
+            let pinned =
+                |chip| SnpRules { signers: [SigningKey::Vcek].into(), chips: Some([chip].into()), ..unpinned.clone() };
+            assert_eq!(verdict(pinned(chip), measurement, name), Ok("theirs".into()), "{name}");
+            assert_eq!(verdict(pinned([1; 64]), measurement, name), Err("snp.pin"), "{name}");
+        }
+    }
 }
 
 #[test]
@@ -376,7 +416,7 @@ fn genuine_is_not_accepted_by_another_platform_s_policy_nor_when_it_is_old() {
     let theirs = || nitro.clone().image(image("theirs", register("pcr2")));
     let snp = Policy::builder()
         .platform(Platform::SevSnp)
-        .snp_image(SnpImage { name: "theirs".into(), launch: [[1; 48]].into() })
+        .snp_image(SnpImage { name: "theirs".into(), launch: [[1; 48]].into(), acpi: Acpi::Unknown })
         .snp(genoa())
         .models(Accept::Any);
     assert_eq!(under(snp.build().unwrap(), signed).unwrap_err().code(), "platform.not_allowed");
@@ -390,7 +430,7 @@ fn genuine_is_not_accepted_by_another_platform_s_policy_nor_when_it_is_old() {
 
 #[test]
 fn an_unknown_launch_digest_is_refused_with_how_many_are_known() {
-    let image = |name: &str, digest| SnpImage { name: name.into(), launch: [[digest; 48]].into() };
+    let image = |name: &str, digest| SnpImage { name: name.into(), launch: [[digest; 48]].into(), acpi: Acpi::Unknown };
     let policy = Policy::builder()
         .platform(Platform::SevSnp)
         .snp_image(image("one", 1))

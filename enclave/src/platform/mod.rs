@@ -67,11 +67,9 @@ pub fn open(config: &Config, instance: [u8; 16], key: &Arc<ReceiptKey>) -> Resul
         PlatformName::Nitro => Ok(Arc::new(nitro::Nitro::start(nitro::Module::open()?, key.public())?)),
         #[cfg(not(feature = "nitro"))]
         PlatformName::Nitro => Err(EnclaveError::Platform("nitro")),
-        // Its host sets the clock, so it is refused at least what cannot be.
+        // Its host sets the clock. A time that cannot be is refused at once; later ones are held to the release.
         #[cfg(feature = "sev-snp")]
-        PlatformName::SevSnp if crate::clock::seconds() < crate::clock::RELEASED => {
-            Err(EnclaveError::Make { what: "clock" })
-        }
+        PlatformName::SevSnp if crate::clock::is_behind_release() => Err(EnclaveError::Make { what: "clock" }),
         #[cfg(feature = "sev-snp")]
         PlatformName::SevSnp => Ok(Arc::new(snp::Snp::new(snp::Processor::open()?))),
         #[cfg(not(feature = "sev-snp"))]

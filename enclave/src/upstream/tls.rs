@@ -12,6 +12,7 @@ use rustls::server::ParsedCertificate;
 use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
 
 use crate::EnclaveError;
+use crate::clock::TlsClock;
 use crate::config::Upstream;
 
 /// The client's side of TLS for one provider.
@@ -24,7 +25,7 @@ pub(super) fn config(upstream: &Upstream) -> Result<Arc<ClientConfig>, EnclaveEr
     let verifier = WebPkiServerVerifier::builder_with_provider(Arc::new(roots(upstream)?), Arc::clone(&provider));
     let authority = verifier.build().map_err(EnclaveError::make("the verifier of an upstream"))?;
     let pins = upstream.pins.iter().map(|pin| Digest(pin.0)).collect();
-    let mut config = ClientConfig::builder_with_provider(provider)
+    let mut config = ClientConfig::builder_with_details(provider, Arc::new(TlsClock))
         .with_protocol_versions(versions)
         .map_err(EnclaveError::make("an upstream's TLS configuration"))?
         .dangerous()
@@ -96,5 +97,20 @@ impl ServerCertVerifier for Pinned {
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
         self.authority.supported_verify_schemes()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    /// The host may set the system's clock back to when a stolen certificate was valid.
+    #[test]
+    fn providers_are_judged_by_the_clock_that_never_steps_back() {
+        let upstream = "name = \"p\"\nhost = \"api.example.org\"\napi = \"openai\"\nmodels = [\"*\"]\n";
+        let upstream: Upstream = toml::from_str(upstream).unwrap();
+        assert_eq!(format!("{:?}", config(&upstream).unwrap().time_provider), "TlsClock");
     }
 }

@@ -88,6 +88,11 @@ impl Source {
         self.family
     }
 
+    /// The chip's id, hex, as long as the family's ids are.
+    pub(crate) fn chip(&self) -> &str {
+        &self.chip
+    }
+
     /// The firmware that the key is for.
     pub fn tcb(&self) -> Tcb {
         self.tcb

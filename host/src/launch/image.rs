@@ -8,6 +8,7 @@ use serde::Deserialize;
 
 use crate::HostError;
 use crate::configuration::Configuration;
+use crate::run_dir::Guest;
 
 /// The configuration inside the image.
 pub(crate) const CONFIG: &str = "enclave.toml";
@@ -30,6 +31,7 @@ struct Measurements {
     version: u32,
     config: String,
     nitro: Option<Registers>,
+    guest: Option<Guest>,
     #[serde(default)]
     snp: Vec<Launched>,
 }
@@ -89,6 +91,11 @@ impl Image {
                 "{what}: build with --vcpus {vcpus} --cpu {cpu}, or choose by --cpus and --cpu-type"
             ))
         })
+    }
+
+    /// What its launch asks of SEV-SNP.
+    pub(super) fn guest(&self) -> Option<&Guest> {
+        self.measurements.guest.as_ref()
     }
 
     /// The enclave image file.

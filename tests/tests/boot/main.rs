@@ -3,6 +3,7 @@
 //! it is.
 #![allow(clippy::unwrap_used)]
 
+mod acpi;
 mod hostile;
 mod nitro;
 mod snp;

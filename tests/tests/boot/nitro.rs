@@ -64,7 +64,7 @@ async fn an_image_boots_answers_and_measures_to_what_was_said() {
 
     let log = node.enclave_log();
     for said in [
-        "oops=panic nomodules console=ttyS0 random.trust_cpu=on",
+        "oops=panic nomodule console=ttyS0 random.trust_cpu=on",
         "Run /init as init process",
         "init heartbeat=answered random=nsm-hwrng",
         "limits files=65536 cores=0",

@@ -277,6 +277,13 @@ pub(crate) struct PolicyInit {
     /// SNP 24 on Milan and 23 on Genoa
     #[arg(long, value_name = "FAMILY=NUMBERS", value_parser = floor)]
     pub(crate) floor: Vec<(Family, Floor)>,
+    /// On sev-snp, accept this chip only (CHIP_ID, 128 hexadecimal digits); may be repeated. A floor for milan needs it: the owner
+    /// of any Milan chip can forge that chip's reports (arXiv 2605.12990)
+    #[arg(long, value_name = "CHIP_ID")]
+    pub(crate) chip_id: Vec<String>,
+    /// Accept any Milan chip, although its owner can forge its reports, of any firmware
+    #[arg(long, conflicts_with = "chip_id")]
+    pub(crate) unpinned_milan: bool,
     /// Accept this model (SHA-256, hex), besides those that the measurements name
     #[arg(long, value_name = "SHA256")]
     pub(crate) model: Vec<String>,

@@ -187,6 +187,12 @@ pub(crate) fn limits_of_node(report: &mut Report, node: &VerifiedNode) {
         Platform::None => report.not_proven("hardware: only a key you already knew vouches for this node"),
         _ => report.not_proven("that the hardware vendor's root is uncompromised, or that there are no side channels"),
     }
+    if node.host_may_run_acpi() {
+        report.not_proven(
+            "that the host stays out: the policy does not say acpi = \"static\" of this image, and an ordinary kernel runs the \
+             ACPI bytecode of its host, which can read and change all memory (BadAML)",
+        );
+    }
     if node.statement().clock == Clock::Host {
         report.not_proven("the time: the node's clock is set by its host");
     }

@@ -18,8 +18,22 @@ pub(crate) struct Measurements {
     #[serde(default)]
     pub(crate) models: Vec<String>,
     pub(crate) nitro: Option<Nitro>,
+    pub(crate) guest: Option<Guest>,
     #[serde(default)]
     pub(crate) snp: Vec<Snp>,
+}
+
+/// What the image's launch asks of SEV-SNP, and what is known of its kernel.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Guest {
+    /// The oldest interface of the firmware.
+    pub(crate) abi: String,
+    /// Protections, by name.
+    #[serde(default)]
+    pub(crate) require: Vec<String>,
+    /// `static` for a kernel that runs none of its host's ACPI bytecode.
+    pub(crate) acpi: Option<String>,
 }
 
 /// Registers of the image as an EIF, hex.

@@ -6,7 +6,7 @@ use std::process::{Command, Output};
 use std::{env, fs};
 
 use quoth_attestation::statement::Platform;
-use quoth_verifier::{Accept, Family, Policy};
+use quoth_verifier::{Abi, Accept, Family, Policy, Protection};
 
 const REGISTERS: &str = "pcr0 = \"A\"\npcr1 = \"B\"\npcr2 = \"C\"\n";
 
@@ -57,10 +57,55 @@ fn the_policy_accepts_the_measured_images_and_is_strict_about_the_rest() {
     assert_eq!(policy.nitro().pcr8.as_ref().unwrap().len(), 1);
     let rules = policy.snp();
     assert_eq!(rules.floors.keys().copied().collect::<Vec<_>>(), [Family::Genoa, Family::Turin]);
-    assert_eq!((rules.max_vmpl, rules.debug, rules.migration, rules.smt), (0, false, false, false));
+    let guest = &rules.guest;
+    assert_eq!((rules.max_vmpl, guest.debug, guest.migration, guest.smt, guest.cxl), (0, false, false, false, false));
+    assert_eq!((guest.abi, guest.required.len()), (Abi::default(), 0), "older measurements do not say");
     assert!(rules.alias_check && rules.crl);
     assert!(matches!(policy.models(), Accept::Only(models) if models.len() == 1));
     assert!(policy.config().is_some());
+}
+
+/// A policy demands what the launch of every image asks for, and no more than that.
+#[test]
+fn a_policy_demands_what_launches_ask_for() {
+    const FLOOR: [&str; 2] = ["--floor", "genoa=10,0,23,84"];
+    let launched = |name: &str, abi: &str, require: &str, acpi: &str| {
+        let guest = format!("[guest]\nabi = \"{abi}\"\nrequire = [{require}]\n{acpi}\n[[snp]]");
+        measurements("", true).replacen("[[snp]]", &guest, 1).replace("\"demo\"", &format!("\"{name}\""))
+    };
+    let new = launched("new", "1.58", "\"rapl-disabled\", \"page-swap-disabled\"", "acpi = \"static\"");
+    let policy = made(std::slice::from_ref(&new), &FLOOR);
+    let guest = &policy.snp().guest;
+    assert_eq!(guest.abi, Abi { major: 1, minor: 58 });
+    assert_eq!(guest.required, [Protection::RaplDisabled, Protection::PageSwapDisabled].into());
+    let text = String::from_utf8(init(tempfile::tempdir().unwrap().path(), std::slice::from_ref(&new), &FLOOR).stdout);
+    assert!(text.unwrap().contains("acpi = \"static\""));
+
+    let old = launched("old", "1.55", "\"page-swap-disabled\", \"single-socket\"", "")
+        .replace(&"5".repeat(96), &"7".repeat(96));
+    let old = old.replace(&"6".repeat(96), &"8".repeat(96));
+    let both = [new, old.clone()];
+    let text = String::from_utf8(init(tempfile::tempdir().unwrap().path(), &both, &FLOOR).stdout).unwrap();
+    assert_eq!(text.matches("acpi = ").count(), 1, "{text}");
+    let policy = Policy::from_toml(&text).unwrap();
+    let guest = &policy.snp().guest;
+    assert_eq!((guest.abi, &guest.required), (Abi { major: 1, minor: 55 }, &[Protection::PageSwapDisabled].into()));
+    assert!(refused(&[old.replace("1.55", "1.055")], &FLOOR).contains("abi"));
+    assert!(refused(&[old.replace("single-socket", "smt")], &FLOOR).contains("snp.require"));
+}
+
+#[test]
+fn milan_needs_its_chips_or_an_explicit_word() {
+    let (images, floor) = (measurements("", true), ["--floor", "milan=4,0,24,219"]);
+    let told = refused(std::slice::from_ref(&images), &floor);
+    assert!(told.contains("--chip-id") && told.contains("2605.12990"), "{told}");
+    let chip = "c5".repeat(64);
+    let policy = made(std::slice::from_ref(&images), &[&floor[..], &["--chip-id", &chip]].concat());
+    assert_eq!(policy.snp().chips, Some([[0xc5; 64]].into()));
+    assert!(!policy.snp().unpinned_milan);
+    let policy = made(std::slice::from_ref(&images), &[&floor[..], &["--unpinned-milan"]].concat());
+    assert!(policy.snp().unpinned_milan && policy.snp().chips.is_none());
+    assert!(refused(&[images], &[&floor[..], &["--chip-id", "c5"]].concat()).contains("128"));
 }
 
 #[test]

@@ -6,8 +6,8 @@ use quoth_attestation::Digest;
 use quoth_attestation::statement::Platform;
 
 use super::{
-    Accept, AcceptUpstreams, DEFAULT_MAX_EVIDENCE_AGE, GREATEST_EVIDENCE_AGE, Image, MAX_ENTRIES, MAX_FILE, MAX_NAME,
-    NitroPins, Policy, SnpImage,
+    Accept, AcceptUpstreams, DEFAULT_MAX_EVIDENCE_AGE, GREATEST_EVIDENCE_AGE, Image, Launches, MAX_ENTRIES, MAX_FILE,
+    MAX_NAME, NitroPins, Policy, SnpImage,
 };
 use crate::snp::SnpRules;
 
@@ -182,7 +182,7 @@ impl PolicyBuilder {
             upstreams: self.upstreams.unwrap_or_default(),
             config: self.config,
             max_evidence_age: self.max_evidence_age.unwrap_or(DEFAULT_MAX_EVIDENCE_AGE),
-            launches: self.launches.into_iter().map(|image| (image.name, image.launch)).collect(),
+            launches: self.launches.into_iter().map(launches).collect(),
             nitro: self.nitro.unwrap_or_default(),
             snp: self.snp.unwrap_or_default(),
         })
@@ -225,7 +225,7 @@ impl PolicyBuilder {
         }
         in_range(field, 0, MAX_ENTRIES, self.launches.len())?;
         let mut names = SortedSet::new();
-        for SnpImage { name, launch } in &self.launches {
+        for SnpImage { name, launch, .. } in &self.launches {
             in_range("image.name", 1, MAX_NAME, name.len())?;
             in_range(field, 1, MAX_ENTRIES, launch.len())?;
             if launch.contains(&[0; 48]) {
@@ -288,6 +288,10 @@ impl PolicyBuilder {
         }
         Ok(())
     }
+}
+
+fn launches(image: SnpImage) -> (String, Launches) {
+    (image.name, Launches { digests: image.launch, acpi: image.acpi })
 }
 
 fn check_new(name_is_new: bool) -> Result<(), PolicyError> {

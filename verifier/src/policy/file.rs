@@ -8,7 +8,7 @@ use quoth_attestation::statement::Platform;
 
 use super::build::check_length;
 use super::table::{self, Table, Value};
-use super::{Accept, AcceptUpstreams, Image, NitroPins, Policy, PolicyBuilder, PolicyError, SnpImage, snp};
+use super::{Accept, AcceptUpstreams, Acpi, Image, NitroPins, Policy, PolicyBuilder, PolicyError, SnpImage, snp};
 
 const VERSION: u64 = 1;
 const PLATFORMS: [Platform; 4] = [Platform::Nitro, Platform::SevSnp, Platform::Simulated, Platform::None];
@@ -52,11 +52,15 @@ fn only<'a>(file: &mut Table<'a>, table: &'static str, key: &'static str) -> Opt
 }
 
 fn image(value: Value<'_>, builder: &mut PolicyBuilder) {
-    let (name, registers, launch) = value.table(|table| {
+    let (name, registers, launch, acpi) = value.table(|table| {
         let name = table.required("name").text();
         let registers = ["pcr0", "pcr1", "pcr2"].map(|key| table.optional(key).map(Value::text));
-        (name, registers, table.optional("snp_launch").map(Value::texts))
+        (name, registers, table.optional("snp_launch").map(Value::texts), table.optional("acpi").map(acpi))
     });
+    if acpi.is_some() && launch.is_none() {
+        let reason = "only an image with snp_launch has tables of its host's";
+        value.refuse(PolicyError::Contradiction { field: "image.acpi", reason });
+    }
     match registers {
         [Some(pcr0), Some(pcr1), Some(pcr2)] => builder.images.push(Image {
             name: name.into(),
@@ -71,8 +75,17 @@ fn image(value: Value<'_>, builder: &mut PolicyBuilder) {
         }
     }
     if let Some(launch) = launch {
-        builder.launches.push(SnpImage { name: name.into(), launch: value.hexes("image.snp_launch", &launch) });
+        let launch = value.hexes("image.snp_launch", &launch);
+        builder.launches.push(SnpImage { name: name.into(), launch, acpi: acpi.unwrap_or_default() });
     }
+}
+
+fn acpi(value: Value<'_>) -> Acpi {
+    if value.text() != "static" {
+        let reason = "\"static\", or nothing where the kernel may run the host's bytecode";
+        value.refuse(PolicyError::Contradiction { field: "image.acpi", reason });
+    }
+    Acpi::Static
 }
 
 fn nitro(value: Value<'_>) -> NitroPins {

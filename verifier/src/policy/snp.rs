@@ -2,10 +2,12 @@
 
 use super::table::Value;
 use super::{MAX_ENTRIES, PolicyError, file};
-use crate::snp::{Family, SigningKey, SnpRules, Tcb};
+use crate::snp::{Abi, Family, GuestRules, Protection, SigningKey, SnpRules, Tcb};
 
 /// VMPLs that there are.
 const GREATEST_VMPL: u32 = 3;
+/// Mitigations are bits of a vector of 64.
+const GREATEST_MITIGATION: u64 = 63;
 
 pub(super) fn rules(value: Value<'_>) -> SnpRules {
     let default = SnpRules::default();
@@ -14,6 +16,11 @@ pub(super) fn rules(value: Value<'_>) -> SnpRules {
         let signers = table
             .optional("signers")
             .map(|names| names.texts().into_iter().filter_map(|name| signer(names, name)).collect());
+        let required = table.optional("require");
+        let required =
+            required.map(|names| names.texts().into_iter().filter_map(|name| protection(names, name)).collect());
+        let abi = table.optional("abi").map(abi);
+        let mitigations = table.optional("mitigations").map(mitigations);
         let mut number =
             |key, default| table.optional(key).map_or(default, |value: Value<'_>| value.number(u32::MAX.into()) as u32);
         let (max_vmpl, guest_svn) = (number("vmpl", default.max_vmpl), number("guest_svn", default.guest_svn));
@@ -22,9 +29,16 @@ pub(super) fn rules(value: Value<'_>) -> SnpRules {
             floors,
             signers: signers.unwrap_or(default.signers),
             max_vmpl,
-            smt: boolean("smt", default.smt),
-            debug: boolean("debug", default.debug),
-            migration: boolean("migration", default.migration),
+            guest: GuestRules {
+                smt: boolean("smt", default.guest.smt),
+                debug: boolean("debug", default.guest.debug),
+                migration: boolean("migration", default.guest.migration),
+                cxl: boolean("cxl", default.guest.cxl),
+                required: required.unwrap_or(default.guest.required),
+                abi: abi.unwrap_or(default.guest.abi),
+            },
+            mitigations: mitigations.unwrap_or(default.mitigations),
+            unpinned_milan: boolean("unpinned_milan", default.unpinned_milan),
             alias_check: boolean("alias_check", default.alias_check),
             ciphertext_hiding: boolean("ciphertext_hiding", default.ciphertext_hiding),
             crl: boolean("crl", default.crl),
@@ -77,6 +91,28 @@ fn signer(value: Value<'_>, name: &str) -> Option<SigningKey> {
             None
         }
     }
+}
+
+fn protection(value: Value<'_>, name: &str) -> Option<Protection> {
+    let found = Protection::from_name(name);
+    if found.is_none() {
+        let reason =
+            "protections are single-socket, mem-aes-256-xts, rapl-disabled, ciphertext-hiding and page-swap-disabled";
+        value.refuse(PolicyError::Contradiction { field: "snp.require", reason });
+    }
+    found
+}
+
+fn abi(value: Value<'_>) -> Abi {
+    Abi::from_text(value.text()).unwrap_or_else(|| {
+        value.refuse(PolicyError::Contradiction { field: "snp.abi", reason: "not a version like \"1.55\"" });
+        Abi::default()
+    })
+}
+
+/// A vector with the bits of these numbers.
+fn mitigations(value: Value<'_>) -> u64 {
+    value.numbers(GREATEST_MITIGATION).fold(0, |vector, bit| vector | 1 << bit)
 }
 
 /// Rules that can accept something, and contradict nothing.

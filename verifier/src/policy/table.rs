@@ -128,6 +128,11 @@ impl<'a> Value<'a> {
         self.array("an array of texts").map(Self::text).collect()
     }
 
+    /// An array of numbers from 0 to `greatest`.
+    pub(super) fn numbers(self, greatest: u64) -> impl Iterator<Item = u64> {
+        self.array("an array of numbers").map(move |item| item.number(greatest))
+    }
+
     /// A text, or an array of them.
     pub(super) fn word_or_texts(self) -> Result<&'a str, Vec<&'a str>> {
         match self.value {

@@ -3,7 +3,7 @@ use alloc::string::String;
 
 use quoth_attestation::Digest;
 
-use super::{Family, SigningKey, Tcb};
+use super::{Abi, Family, Protection, SigningKey, Tcb};
 
 /// Why an SEV-SNP report is not accepted.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -210,6 +210,47 @@ pub enum SnpRefusal {
         /// The guest policy.
         actual: u64,
     },
+    /// The guest policy does not demand a protection that the verifier's policy requires.
+    #[error("the guest policy {actual:#x} does not demand {}, which the policy requires", missing.name())]
+    Unprotected {
+        /// The first protection that is missing.
+        missing: Protection,
+        /// The guest policy.
+        actual: u64,
+    },
+    /// The guest policy is content with an older interface of the firmware.
+    #[error("the guest policy demands ABI {actual}, the policy at least {expected}")]
+    Abi {
+        /// The oldest that is accepted.
+        expected: Abi,
+        /// The guest policy's.
+        actual: Abi,
+    },
+    /// A mitigation that the policy asks for was not, or is not, in place.
+    #[error("the {which} mitigation vector is {actual:#x}, without some of {expected:#x}")]
+    Mitigations {
+        /// `launch` or `current`.
+        which: &'static str,
+        /// The bits that must be set.
+        expected: u64,
+        /// The report's.
+        actual: u64,
+    },
+    /// A report that says nothing of mitigations, though the policy asks for some.
+    #[error("a report of version {version} names no mitigations, which the policy requires; version 5 does")]
+    MitigationsUnknown {
+        /// The report's.
+        version: u32,
+    },
+    /// A family whose chips' owners can forge reports, under a policy that names no chips.
+    #[error(
+        "the owner of any {} chip can forge reports of it (arXiv 2605.12990): the policy must list chip_ids, or say unpinned_milan = true",
+        actual.name()
+    )]
+    FamilyUnpinned {
+        /// The report's.
+        actual: Family,
+    },
     /// The report was made at a less privileged level than the policy accepts.
     #[error("VMPL {actual}, at most {expected} is accepted")]
     Vmpl {
@@ -305,6 +346,10 @@ impl SnpRefusal {
             Self::SignerNotAllowed { .. } => "snp.signer.not_allowed",
             Self::Debug { .. } => "snp.policy.debug",
             Self::GuestPolicy { .. } => "snp.policy.guest",
+            Self::Unprotected { .. } => "snp.policy.required",
+            Self::Abi { .. } => "snp.policy.abi",
+            Self::Mitigations { .. } | Self::MitigationsUnknown { .. } => "snp.mitigations",
+            Self::FamilyUnpinned { .. } => "snp.family.unpinned",
             Self::Vmpl { .. } => "snp.vmpl",
             Self::TcbFloor { .. } => "snp.tcb.floor",
             Self::TcbRollback { .. } => "snp.tcb.rollback",

@@ -57,6 +57,8 @@ pub(crate) struct Report {
     pub(crate) chip_id: [u8; 64],
     pub(crate) committed_tcb: [u8; 8],
     pub(crate) launch_tcb: [u8; 8],
+    /// LAUNCH_MIT_VECTOR and CURRENT_MIT_VECTOR, from version 5 on.
+    pub(crate) mitigations: Option<[u64; 2]>,
     signed: [u8; SIGNED],
     signature: P384Signature,
 }
@@ -123,6 +125,7 @@ impl Report {
             chip_id: array(bytes, 0x1a0),
             committed_tcb: array(bytes, 0x1e0),
             launch_tcb: array(bytes, 0x1f0),
+            mitigations: (version >= 5).then(|| [u64_at(bytes, 0x1f8), u64_at(bytes, 0x200)]),
             signed: array(bytes, 0),
             signature: signature(bytes)?,
         })

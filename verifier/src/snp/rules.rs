@@ -4,21 +4,15 @@ use alloc::format;
 use alloc::string::{String, ToString};
 use quoth_attestation::sorted::{SortedMap, SortedSet};
 
-use super::{Attested, Family, SigningKey, SnpRefusal, Tcb};
+use super::guest_policy::allows_smt;
+use super::{Attested, Family, GuestRules, SigningKey, SnpRefusal, Tcb};
 use crate::node::{Checks, joined};
 use crate::x509::Validity;
 
 const ABI: &str = "AMD 56860, ATTESTATION_REPORT";
-const GUEST_POLICY: &str = "AMD 56860 §4.3, guest policy";
 const PLATFORM_INFO: &str = "AMD 56860, PLATFORM_INFO";
 const POLICY: &str = "the policy, [snp]";
 
-/// Guest policy bits.
-const SMT_ALLOWED: u64 = 1 << 16;
-const MUST_BE_ONE: u64 = 1 << 17;
-const MIGRATION: u64 = 1 << 18;
-const DEBUG: u64 = 1 << 19;
-const RESERVED_FROM: u32 = 26;
 /// Platform info bits.
 const SMT_ON: u64 = 1;
 const CIPHERTEXT_HIDING: u64 = 1 << 4;
@@ -33,12 +27,13 @@ pub struct SnpRules {
     pub signers: SortedSet<SigningKey>,
     /// Greatest VMPL that a report may be made at.
     pub max_vmpl: u32,
-    /// Whether two threads of a core may belong to different guests.
-    pub smt: bool,
-    /// Whether the guest may be debugged: then nothing in it is confidential.
-    pub debug: bool,
-    /// Whether a migration agent may take the guest elsewhere.
-    pub migration: bool,
+    /// What the guest policy may allow, and what it must demand.
+    pub guest: GuestRules,
+    /// Mitigations, by bit, that must be in place now and at launch (CURRENT_MIT_VECTOR, LAUNCH_MIT_VECTOR).
+    pub mitigations: u64,
+    /// Whether reports of Milan are accepted without [`chips`](Self::chips). Software can read out the root of a Milan chip's
+    /// keys (arXiv 2605.12990): the owner of one chip can then sign any report in its name, of any firmware.
+    pub unpinned_milan: bool,
     /// Whether the platform must have checked that no memory answers at two addresses (AMD-SB-3015, BadRAM).
     pub alias_check: bool,
     /// Whether ciphertext must be hidden from the host.
@@ -63,9 +58,9 @@ impl Default for SnpRules {
             floors: SortedMap::new(),
             signers: [SigningKey::Vcek].into(),
             max_vmpl: 0,
-            smt: false,
-            debug: false,
-            migration: false,
+            guest: GuestRules::default(),
+            mitigations: 0,
+            unpinned_milan: false,
             alias_check: true,
             ciphertext_hiding: false,
             crl: true,
@@ -101,6 +96,9 @@ impl SnpRules {
             expected,
             actual.name(),
         );
+        if actual == Family::Milan && self.chips.is_none() && !self.unpinned_milan {
+            return Err(SnpRefusal::FamilyUnpinned { actual });
+        }
         let actual = found.report.signing_key;
         if !self.signers.contains(&actual) {
             return Err(SnpRefusal::SignerNotAllowed { actual });
@@ -118,29 +116,7 @@ impl SnpRules {
     }
 
     fn guest_policy(&self, found: &Attested, checks: &mut Checks) -> Result<(), SnpRefusal> {
-        let actual = found.report.policy;
-        let refuse = |problem| Err(SnpRefusal::GuestPolicy { problem, actual });
-        if actual & DEBUG != 0 && !self.debug {
-            return Err(SnpRefusal::Debug { actual });
-        }
-        if actual & MUST_BE_ONE == 0 || actual >> RESERVED_FROM != 0 {
-            return refuse("has reserved bits that are not as they must be");
-        }
-        if actual & MIGRATION != 0 && !self.migration {
-            return refuse("allows migration");
-        }
-        if actual & SMT_ALLOWED != 0 && !self.smt {
-            return refuse("allows SMT");
-        }
-        let shown = format!("{actual:#x}");
-        checks.held(
-            "snp.policy.debug",
-            "the guest cannot be debugged, unless allowed",
-            GUEST_POLICY,
-            "no debugging",
-            &*shown,
-        );
-        checks.held("snp.policy.guest", "the guest policy is accepted", GUEST_POLICY, "no more than allowed", shown);
+        self.guest.check(found.report.policy, checks)?;
         let (expected, actual) = (self.max_vmpl, found.report.vmpl);
         if actual > expected {
             return Err(SnpRefusal::Vmpl { expected, actual });
@@ -158,7 +134,7 @@ impl SnpRules {
     fn platform(&self, found: &Attested, checks: &mut Checks) -> Result<(), SnpRefusal> {
         let actual = found.report.platform_info;
         let refuse = |problem| Err(SnpRefusal::PlatformInfo { problem, actual });
-        if actual & SMT_ON != 0 && (!self.smt || found.report.policy & SMT_ALLOWED == 0) {
+        if actual & SMT_ON != 0 && !(self.guest.smt && allows_smt(found.report.policy)) {
             return refuse("SMT is on");
         }
         if actual & ALIAS_CHECK == 0 && self.alias_check {
@@ -173,6 +149,29 @@ impl SnpRules {
             PLATFORM_INFO,
             "as the policy asks",
             format!("{actual:#x}"),
+        );
+        self.mitigations(found, checks)
+    }
+
+    fn mitigations(&self, found: &Attested, checks: &mut Checks) -> Result<(), SnpRefusal> {
+        let expected = self.mitigations;
+        if expected == 0 {
+            return Ok(());
+        }
+        let Some([launch, current]) = found.report.mitigations else {
+            return Err(SnpRefusal::MitigationsUnknown { version: found.report.version });
+        };
+        for (which, actual) in [("launch", launch), ("current", current)] {
+            if actual & expected != expected {
+                return Err(SnpRefusal::Mitigations { which, expected, actual });
+            }
+        }
+        checks.held(
+            "snp.mitigations",
+            "the mitigations that the policy asks for were in place at launch and are now",
+            ABI,
+            format!("{expected:#x}"),
+            format!("{launch:#x}, {current:#x}"),
         );
         Ok(())
     }

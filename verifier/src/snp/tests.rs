@@ -12,7 +12,7 @@ use alloc::vec;
 use forge::*;
 use quoth_attestation::Digest;
 
-use super::{Family, SnpRules, Tcb, verify};
+use super::{Family, GuestRules, SigningKey, SnpRules, Tcb, verify};
 use crate::signatures::Signatures;
 use crate::x509::Validity;
 
@@ -280,15 +280,60 @@ fn guest_policies_levels_and_platforms_are_ruled() {
     assert_eq!(under(hiding(), 0x20000, 0x20), "snp.platform_info");
     assert_eq!(under(hiding(), 0x20000, 0x30), "accepted");
     assert_eq!(under(SnpRules { alias_check: false, ..rules() }, 0x20000, 0), "accepted");
-    assert_eq!(under(SnpRules { migration: true, ..rules() }, 0x60000, 0x20), "accepted");
-    assert_eq!(under(SnpRules { debug: true, ..rules() }, 0xa0000, 0x20), "accepted");
+    let guest = |guest| SnpRules { guest, ..rules() };
+    let migration = GuestRules { migration: true, ..GuestRules::default() };
+    assert_eq!(under(guest(migration), 0x60000, 0x20), "accepted");
+    assert_eq!(under(guest(GuestRules { debug: true, ..GuestRules::default() }), 0xa0000, 0x20), "accepted");
     // Allowed by the verifier, forbidden by the guest itself: such a platform cannot be.
     let mut forge = Forge::new();
     forge.put(0x40, &[0x21]);
-    assert_eq!(forge.ruled(&SnpRules { smt: true, ..rules() }), "snp.platform_info");
+    let smt = guest(GuestRules { smt: true, ..GuestRules::default() });
+    assert_eq!(forge.ruled(&smt), "snp.platform_info");
     forge.put(0x08, &(0x30000u64).to_le_bytes());
-    assert_eq!(forge.ruled(&SnpRules { smt: true, ..rules() }), "accepted");
+    assert_eq!(forge.ruled(&smt), "accepted");
 }
+
+#[test]
+fn mitigations_are_in_place_at_launch_and_now() {
+    let vectors = |version: u32, launch: u64, current: u64, rules: &SnpRules| {
+        let mut forge = Forge::new();
+        forge.put(0, &version.to_le_bytes());
+        forge.put(0x1f8, &launch.to_le_bytes());
+        forge.put(0x200, &current.to_le_bytes());
+        forge.ruled(rules)
+    };
+    for bit in 0..64 {
+        let (wanted, others) = (1u64 << bit, !(1u64 << bit));
+        let rules = SnpRules { mitigations: wanted, ..rules() };
+        assert_eq!(vectors(5, wanted, wanted, &rules), "accepted", "bit {bit}");
+        assert_eq!(vectors(5, u64::MAX, u64::MAX, &rules), "accepted", "bit {bit}");
+        assert_eq!(vectors(5, others, wanted, &rules), "snp.mitigations", "bit {bit}");
+        assert_eq!(vectors(5, wanted, others, &rules), "snp.mitigations", "bit {bit}");
+    }
+    // Older reports have none to show.
+    assert_eq!(vectors(4, 0, 0, &SnpRules { mitigations: 1, ..rules() }), "snp.mitigations");
+    assert_eq!(vectors(4, 0, 0, &rules()), "accepted");
+}
+
+/// The owner of a Milan chip can sign what [`Forge`] signs: only the chip's name tells the chips apart.
+#[test]
+fn a_forged_milan_is_refused_unless_its_chip_is_pinned_or_it_is_allowed_by_name() {
+    let floor = Tcb { fmc: 0, bootloader: 4, tee: 0, snp: 24, microcode: 200 };
+    let floors = || [(Family::Milan, floor), (Family::Genoa, floor)].into();
+    let unpinned = || SnpRules { floors: floors(), signers: BOTH.into(), ..rules() };
+    for vlek in [false, true] {
+        let milan = Forge::of(Family::Milan, vlek);
+        assert_eq!(milan.ruled(&unpinned()), "snp.family.unpinned");
+        assert_eq!(milan.ruled(&SnpRules { unpinned_milan: true, ..unpinned() }), "accepted");
+    }
+    let milan = Forge::of(Family::Milan, false);
+    assert_eq!(milan.ruled(&SnpRules { chips: Some([CHIP].into()), ..unpinned() }), "accepted");
+    assert_eq!(milan.ruled(&SnpRules { chips: Some([[1; 64]].into()), ..unpinned() }), "snp.pin");
+    // Other families need no pins.
+    assert_eq!(Forge::new().ruled(&unpinned()), "accepted");
+}
+
+const BOTH: [SigningKey; 2] = [SigningKey::Vcek, SigningKey::Vlek];
 
 #[test]
 fn firmware_is_not_rolled_back_nor_older_than_the_floor() {

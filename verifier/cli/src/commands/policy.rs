@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::path::Path;
 
-use quoth_verifier::Policy;
+use quoth_verifier::{Abi, Family, Policy};
 use serde::Serialize;
 
 use crate::args::{Floor, HardwarePlatform, PolicyInit};
@@ -13,7 +13,7 @@ use crate::measurements::{Measurements, VERSION};
 /// A measurements file, bytes, at most.
 const MAX_MEASUREMENTS: usize = 256 * 1024;
 const HEAD: &str = "\
-# Accepts nodes that run these images, and nothing else; debugging, migration, shared cores and rolled back firmware are
+# Accepts nodes that run these images, and nothing else; debugging, migration, shared cores, CXL and rolled back firmware are
 # refused. Whatever is not named here is not accepted. Every rule: quoth-verifier's README.
 ";
 
@@ -48,7 +48,7 @@ struct PolicyFile<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     nitro: Option<NitroPins<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    snp: Option<SnpRules>,
+    snp: Option<SnpRules<'a>>,
     models: Accept<'a>,
     #[serde(skip_serializing_if = "Option::is_none")]
     config: Option<Accept<'a>>,
@@ -65,6 +65,8 @@ struct Image<'a> {
     pcr2: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     snp_launch: Option<Vec<&'a str>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    acpi: Option<&'a str>,
 }
 
 #[derive(Serialize)]
@@ -74,14 +76,20 @@ struct NitroPins<'a> {
 
 /// Everything that can be refused is written out, so that whoever loosens a rule sees which.
 #[derive(Serialize)]
-struct SnpRules {
+struct SnpRules<'a> {
     signers: [&'static str; 1],
     vmpl: u32,
     smt: bool,
     debug: bool,
     migration: bool,
+    cxl: bool,
+    abi: String,
+    require: Vec<&'a str>,
     alias_check: bool,
     crl: bool,
+    unpinned_milan: bool,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    chip_ids: Vec<&'a str>,
     floor: BTreeMap<&'static str, Floor>,
 }
 
@@ -101,6 +109,15 @@ fn text(args: &PolicyInit, images: &[Measurements]) -> Result<String, String> {
     if snp && args.floor.is_empty() {
         return Err("sev-snp needs --floor: the oldest firmware to accept, for each processor family".into());
     }
+    if snp
+        && args.floor.iter().any(|(family, _)| *family == Family::Milan)
+        && !args.unpinned_milan
+        && args.chip_id.is_empty()
+    {
+        return Err("a floor for milan needs --chip-id for each chip to accept: the owner of any Milan chip can forge reports of it, \
+                    of any firmware (arXiv 2605.12990). Or say --unpinned-milan"
+            .into());
+    }
     let mut signed: Vec<_> = images.iter().filter_map(|found| found.nitro.as_ref()?.pcr8.as_deref()).collect();
     signed.dedup();
     let all_signed = images.iter().all(|found| found.nitro.as_ref().is_none_or(|nitro| nitro.pcr8.is_some()));
@@ -113,6 +130,7 @@ fn text(args: &PolicyInit, images: &[Measurements]) -> Result<String, String> {
         (false, true) => return Err("no measurements name a model: give --model or --any-model".into()),
         (false, false) => Accept::List { accept: models },
     };
+    let demanded = Demanded::of(images)?;
     let configs: Option<Vec<&str>> = images.iter().map(|found| found.config.as_deref()).collect();
     let file = PolicyFile {
         version: 1,
@@ -130,8 +148,13 @@ fn text(args: &PolicyInit, images: &[Measurements]) -> Result<String, String> {
             smt: false,
             debug: false,
             migration: false,
+            cxl: false,
+            abi: demanded.abi.to_string(),
+            require: demanded.require,
             alias_check: true,
             crl: true,
+            unpinned_milan: args.unpinned_milan,
+            chip_ids: args.chip_id.iter().map(String::as_str).collect(),
             floor: args.floor.iter().map(|(family, floor)| (family.name(), *floor)).collect(),
         }),
         models,
@@ -139,6 +162,28 @@ fn text(args: &PolicyInit, images: &[Measurements]) -> Result<String, String> {
     };
     let body = toml::to_string(&file).map_err(|error| error.to_string())?;
     Ok(format!("{HEAD}{body}"))
+}
+
+/// What the launches of all images on SEV-SNP ask for: a policy has one set of rules.
+#[derive(Default)]
+struct Demanded<'a> {
+    abi: Abi,
+    require: Vec<&'a str>,
+}
+
+impl<'a> Demanded<'a> {
+    fn of(images: &'a [Measurements]) -> Result<Self, String> {
+        let launched: Vec<_> = images.iter().filter(|found| !found.snp.is_empty()).collect();
+        // Of an image whose measurements do not say, nothing can be demanded.
+        let Some(guests) = launched.iter().map(|found| found.guest.as_ref()).collect::<Option<Vec<_>>>() else {
+            return Ok(Self::default());
+        };
+        let abis = guests.iter().map(|guest| Abi::from_text(&guest.abi).ok_or("an abi is no version like \"1.55\""));
+        let abi = abis.collect::<Result<Vec<_>, _>>()?.into_iter().min().unwrap_or_default();
+        let [first, others @ ..] = &guests[..] else { return Ok(Self { abi, require: Vec::new() }) };
+        let by_all = |name: &&String| others.iter().all(|guest| guest.require.contains(name));
+        Ok(Self { abi, require: first.require.iter().filter(by_all).map(String::as_str).collect() })
+    }
 }
 
 fn image(found: &Measurements, nitro: bool, snp: bool) -> Result<Image<'_>, String> {
@@ -149,11 +194,13 @@ fn image(found: &Measurements, nitro: bool, snp: bool) -> Result<Image<'_>, Stri
         return Err(format!("image {:?} has no measurements for these platforms", found.name));
     }
     let register = |of: fn(&crate::measurements::Nitro) -> &String| registers.map(|found| of(found).as_str());
+    let acpi = found.guest.as_ref().filter(|_| snp_launch.is_some()).and_then(|guest| guest.acpi.as_deref());
     Ok(Image {
         name: &found.name,
         pcr0: register(|nitro| &nitro.pcr0),
         pcr1: register(|nitro| &nitro.pcr1),
         pcr2: register(|nitro| &nitro.pcr2),
         snp_launch,
+        acpi,
     })
 }

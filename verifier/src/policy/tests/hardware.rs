@@ -1,7 +1,7 @@
 //! `[nitro]`, `[snp]` and launch digests: what is asked of hardware beside an image's registers.
 
 use super::*;
-use crate::{Family, SigningKey, SnpRules, Tcb};
+use crate::{Abi, Family, GuestRules, Protection, SigningKey, SnpRules, Tcb};
 
 fn sev_snp() -> String {
     format!(
@@ -55,7 +55,8 @@ fn rules_are_the_default_but_for_what_is_said() {
     assert_eq!(ruled("").unwrap(), SnpRules { floors: floors(), ..SnpRules::default() });
     let all = format!(
         "signers = [\"vcek\", \"vlek\"]\nvmpl = 3\nsmt = true\ndebug = true\nmigration = true\nalias_check = false\n\
-         ciphertext_hiding = true\ncrl = false\nguest_svn = 7\nhost_data = {}\nid_keys = {}\nauthor_keys = {}",
+         cxl = true\nrequire = [\"rapl-disabled\", \"single-socket\"]\nabi = \"1.58\"\nmitigations = [0, 63]\n\
+         unpinned_milan = true\nciphertext_hiding = true\ncrl = false\nguest_svn = 7\nhost_data = {}\nid_keys = {}\nauthor_keys = {}",
         listed(32, 1),
         listed(48, 1),
         listed(48, 2)
@@ -65,9 +66,16 @@ fn rules_are_the_default_but_for_what_is_said() {
         floors: floors(),
         signers: [SigningKey::Vcek, SigningKey::Vlek].into(),
         max_vmpl: 3,
-        smt: true,
-        debug: true,
-        migration: true,
+        guest: GuestRules {
+            smt: true,
+            debug: true,
+            migration: true,
+            cxl: true,
+            required: [Protection::SingleSocket, Protection::RaplDisabled].into(),
+            abi: Abi { major: 1, minor: 58 },
+        },
+        mitigations: 1 << 63 | 1,
+        unpinned_milan: true,
         alias_check: false,
         ciphertext_hiding: true,
         crl: false,
@@ -90,6 +98,14 @@ fn rules_that_accept_nothing_or_contradict_are_errors() {
     assert_eq!(field(ruled("vmpl = 4")), ("contradiction", "snp.vmpl"));
     let chips = format!("chip_ids = {}", listed(64, 1));
     assert_eq!(field(ruled(&format!("{chips}\nsigners = [\"vlek\"]"))), ("contradiction", "snp.chip_ids"));
+    assert_eq!(field(ruled("require = [\"smt\"]")), ("contradiction", "snp.require"));
+    assert_eq!(field(ruled("abi = \"1.058\"")), ("contradiction", "snp.abi"));
+    assert_eq!(ruled("mitigations = []").unwrap().mitigations, 0);
+    for wrong in
+        ["mitigations = [64]", "mitigations = [-1]", "mitigations = 1", "abi = 1", "require = \"smt\"", "cxl = 1"]
+    {
+        assert_eq!(field(ruled(wrong)), ("toml", ""), "{wrong}");
+    }
     for wrong in ["smt = 1", "vmpl = \"0\"", "guest_svn = 4294967296", "extra = 1"] {
         assert_eq!(field(ruled(wrong)), ("toml", ""), "{wrong}");
     }
@@ -125,14 +141,21 @@ fn floors_are_of_known_families_and_whole() {
     assert_eq!(field(floor("genoa", &LEVELS.replace('2', "256"))), ("toml", ""));
     assert_eq!(field(snp_changed("[snp.floor.genoa]", "[snp.floors.genoa]")), ("toml", ""));
     let built = Policy::builder().platform(Platform::SevSnp).snp(SnpRules::default()).models(Accept::Any);
-    let image = SnpImage { name: "demo".into(), launch: [[1; 48]].into() };
+    let image = SnpImage { name: "demo".into(), launch: [[1; 48]].into(), acpi: Acpi::Unknown };
     assert_eq!(field(built.snp_image(image).build()), ("missing", "snp.floor"));
 }
 
 #[test]
 fn launch_digests_come_with_their_platform_and_measure_something() {
     let policy = Policy::from_toml(&sev_snp()).unwrap();
-    assert_eq!((policy.launch_image(&[0x22; 48]), policy.launch_image(&[0x23; 48])), (Some("demo"), None));
+    let known = Some(("demo", Acpi::Unknown));
+    assert_eq!((policy.launch_image(&[0x22; 48]), policy.launch_image(&[0x23; 48])), (known, None));
+    let acpi = |word: &str| snp_changed("name = \"demo\"", &format!("name = \"demo\"\nacpi = {word}"));
+    assert_eq!(acpi("\"static\"").unwrap().launch_image(&[0x22; 48]), Some(("demo", Acpi::Static)));
+    assert_eq!(field(acpi("\"unknown\"")), ("contradiction", "image.acpi"));
+    assert_eq!(field(acpi("true")), ("toml", ""));
+    let registers = nitro().replace("name = \"demo\"", "name = \"demo\"\nacpi = \"static\"");
+    assert_eq!(field(Policy::from_toml(&registers)), ("contradiction", "image.acpi"));
     let launch = format!("snp_launch = [\"{}\"]", "22".repeat(48));
     let launches = |list: &str| field(snp_changed(&launch, &format!("snp_launch = {list}")));
     assert_eq!(launches("[]"), ("range", "image.snp_launch"));
@@ -155,7 +178,7 @@ fn launch_digests_come_with_their_platform_and_measure_something() {
     let both = nitro().replace("[\"nitro\"]", "[\"nitro\", \"sev-snp\"]").replace("pcr0", &format!("{launch}\npcr0"));
     let floor = "[snp.floor.milan]\nbootloader = 1\ntee = 2\nsnp = 3\nmicrocode = 4\n";
     let policy = Policy::from_toml(&(both + floor)).unwrap();
-    assert_eq!((policy.image(&[[0x22; 48]; 3]), policy.launch_image(&[0x22; 48])), (Some("demo"), Some("demo")));
+    assert_eq!((policy.image(&[[0x22; 48]; 3]), policy.launch_image(&[0x22; 48])), (Some("demo"), known));
 }
 
 #[test]

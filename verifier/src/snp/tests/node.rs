@@ -20,6 +20,8 @@ struct Machine {
     nonce: Option<Nonce>,
     /// Beside `[snp]`.
     rules: &'static str,
+    /// In `[[image]]`.
+    image: &'static str,
 }
 
 impl Machine {
@@ -49,7 +51,7 @@ impl Machine {
             validity: Validity::new(NOW - 60, NOW + 24 * 3600).unwrap(),
             clock: Clock::Host,
         };
-        Self { forge: Forge::new(), statement, nonce: Some(nonce()), rules: "crl = false" }
+        Self { forge: Forge::new(), statement, nonce: Some(nonce()), rules: "crl = false", image: "" }
     }
 
     /// The evidence; `bend` last touches the report data that binds it.
@@ -72,10 +74,11 @@ impl Machine {
     fn appraise(&self, evidence: &Evidence, asked: Option<&Nonce>, time: Time) -> Result<VerifiedNode, &'static str> {
         let policy = String::from(
             "version = 1\nplatforms = [\"sev-snp\"]\n[models]\naccept = \"any\"\n[[image]]\nname = \"demo\"\n\
-             snp_launch = [\"MEASUREMENT\"]\n[snp]\nRULES\n[snp.floor.genoa]\nbootloader = 4\ntee = 0\n\
+             snp_launch = [\"MEASUREMENT\"]\nIMAGE\n[snp]\nRULES\n[snp.floor.genoa]\nbootloader = 4\ntee = 0\n\
              snp = 24\nmicrocode = 200\n",
         );
-        let policy = policy.replace("MEASUREMENT", &"3e".repeat(48)).replace("RULES", self.rules);
+        let policy =
+            policy.replace("MEASUREMENT", &"3e".repeat(48)).replace("RULES", self.rules).replace("IMAGE", self.image);
         let trust = Trust { amd: roots, ..Trust::default() };
         let verifier = Verifier::trusting(Policy::from_toml(&policy).unwrap(), trust);
         verifier.node(&evidence.encode(), asked, time).map_err(|refusal| refusal.code())
@@ -108,8 +111,20 @@ fn an_honest_node_is_accepted_and_every_check_is_named() {
         assert!(codes.contains(&code), "{code}");
     }
     assert!(!codes.contains(&"snp.crl.revoked"), "no list was there");
+    assert!(node.host_may_run_acpi(), "the policy knows nothing of this kernel");
     let archived = machine.appraise(&evidence, None, Time::Archived { at: NOW }).unwrap();
     assert!(archived.time_basis().contains("the node's own clock"), "{}", archived.time_basis());
+}
+
+/// What a policy knows of an image's kernel ends up in the verdict.
+#[test]
+fn a_kernel_that_runs_no_bytecode_of_its_hosts_is_told_from_others() {
+    let mut machine = Machine::new();
+    machine.image = "acpi = \"static\"";
+    let evidence = machine.evidence(|_| {});
+    let node = machine.appraise(&evidence, None, LIVE).unwrap();
+    assert!(!node.host_may_run_acpi());
+    assert!(node.checks().iter().any(|check| check.code == "image.acpi"));
 }
 
 #[test]
