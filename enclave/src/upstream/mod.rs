@@ -7,6 +7,7 @@
 //! ```
 
 mod body;
+mod breaker;
 mod connect;
 mod error;
 mod events;
