@@ -13,6 +13,7 @@ mod generate;
 mod lookup;
 mod read;
 mod secrets;
+mod strict;
 mod tokens;
 
 use std::convert::Infallible;
@@ -30,16 +31,19 @@ use credentials::Credentials;
 use endpoint::Endpoint;
 pub use error::ApiError;
 
-use crate::clock;
 use crate::exchange::{Asked, Exchange};
 use crate::journal::NoRoom;
 use crate::node::Node;
+use crate::{clock, config};
 
 /// A response body: whole, or an event stream.
 pub type Body = UnsyncBoxBody<Bytes, Infallible>;
 
 /// Answers one request that came over `connection`.
 pub async fn handle(node: Arc<Node>, connection: Caller, request: Request<Incoming>) -> Response<Body> {
+    if let Err(error) = strict::check(&request) {
+        return error.response(config::Api::Openai);
+    }
     if request.uri().path() == secrets::PATH {
         return secrets::answer(&node, request).await;
     }
