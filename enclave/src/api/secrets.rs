@@ -1,8 +1,7 @@
 //! Where the operator's orders come in. They need no further protection: each is sealed and signed by itself.
 
-use bytes::Bytes;
 use http::{Method, Request, Response, StatusCode};
-use http_body_util::{BodyExt, Full, Limited};
+use http_body_util::{BodyExt, Limited};
 use hyper::body::Incoming;
 use serde_json::json;
 use tokio::time::timeout;
@@ -19,14 +18,14 @@ pub(super) const PATH: &str = "/.well-known/quoth/secrets";
 
 pub(super) async fn answer(node: &Node, request: Request<Incoming>) -> Response<Body> {
     let answer = match *request.method() {
-        Method::GET => Ok(list(node)),
         Method::POST => take(node, request).await,
-        _ => Err(ApiError::method("GET, POST")),
+        _ => Err(ApiError::method("POST")),
     };
     answer.unwrap_or_else(|error| error.response(Api::Openai))
 }
 
-/// Names and fingerprints, and nothing more.
+/// What is held: names and fingerprints, and nothing more. Only an order that was taken is answered so, since its sender is
+/// the operator.
 fn list(node: &Node) -> Response<Body> {
     let described = |secret: Described| {
         let Described { name, fingerprint, counter } = secret;
@@ -43,9 +42,7 @@ async fn take(node: &Node, request: Request<Incoming>) -> Result<Response<Body>,
         _ => return Err(refused(SecretError::Malformed)),
     };
     node.secrets.take(&node.digest(), &order).map_err(refused)?;
-    let mut response = Response::new(Full::new(Bytes::new()).boxed_unsync());
-    *response.status_mut() = StatusCode::NO_CONTENT;
-    Ok(response)
+    Ok(list(node))
 }
 
 fn refused(error: SecretError) -> ApiError {
