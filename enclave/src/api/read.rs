@@ -10,7 +10,7 @@ use tokio::time::timeout;
 use super::{ApiError, caller};
 use crate::exchange::Asked;
 use crate::node::Node;
-use crate::upstream::{self, Key};
+use crate::upstream::Key;
 use crate::{clock, limits};
 
 /// Reads a request whole, within its limits.
@@ -38,7 +38,7 @@ pub(super) async fn whole(
         }
     };
     let method = head.method.as_str().into();
-    let passed = upstream::passes(&head.headers);
+    let passed = node.upstreams.passes(&head.headers, connection.number());
     Ok(Asked { method, target, body, caller, passed, key, connection, received: clock::millis(), _memory: memory })
 }
 

@@ -13,25 +13,34 @@ const WORTHWHILE: usize = 16;
 #[derive(Clone)]
 pub struct Caller(Arc<Turn>);
 
-/// The number of the generation that was begun last for a caller; 0 when there was none.
-#[derive(Default)]
-struct Turn(AtomicU64);
+struct Turn {
+    /// Which caller this is, counted from 0.
+    number: u64,
+    /// The number of the generation that was begun last for it; 0 when there was none.
+    served: AtomicU64,
+}
 
 impl Caller {
     /// Somebody new.
     #[expect(clippy::new_without_default, reason = "no two callers are alike")]
     pub fn new() -> Self {
-        Self(Arc::default())
+        static CALLERS: AtomicU64 = AtomicU64::new(0);
+        Self(Arc::new(Turn { number: CALLERS.fetch_add(1, Ordering::Relaxed), served: AtomicU64::new(0) }))
+    }
+
+    /// Which caller this is: a number that no other has, before or after.
+    pub fn number(&self) -> u64 {
+        self.0.number
     }
 
     /// Its turn was generation number `begun`.
     pub(super) fn served(&self, begun: u64) {
-        self.0.0.store(begun, Ordering::Relaxed);
+        self.0.served.store(begun, Ordering::Relaxed);
     }
 
     /// The generation that was its last turn.
     pub(super) fn last_served(&self) -> u64 {
-        self.0.0.load(Ordering::Relaxed)
+        self.0.served.load(Ordering::Relaxed)
     }
 
     pub(super) fn is(&self, other: &Self) -> bool {
