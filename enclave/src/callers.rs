@@ -85,6 +85,15 @@ impl Callers {
         admitted
     }
 
+    /// Whether this token lets requests in, however many of them.
+    pub fn knows(&self, token: Option<&str>, secrets: &Secrets) -> bool {
+        let known = |token: &str| {
+            let caller = token::name(token).and_then(|name| self.0.get(name));
+            caller.and_then(|caller| caller.hash(secrets)).is_some_and(|hash| hash.is_of(token))
+        };
+        self.0.is_empty() || token.is_some_and(known)
+    }
+
     /// What each has asked, in Prometheus text.
     pub fn metrics(&self) -> String {
         let mut text = String::new();
@@ -172,6 +181,7 @@ mod tests {
     #[test]
     fn without_callers_everyone_may_ask() {
         let (callers, secrets) = node("");
+        assert!(callers.knows(None, &secrets));
         assert!(callers.admit(None, &secrets).is_ok() && callers.admit(Some("sk-any"), &secrets).is_ok());
         assert_eq!(callers.metrics(), "");
     }
@@ -182,8 +192,10 @@ mod tests {
         let (callers, secrets) = node(&(first + &second));
         assert!(callers.admit(Some(&one), &secrets).is_ok() && callers.admit(Some(&two), &secrets).is_ok());
         assert_eq!(callers.admit(None, &secrets).err(), Some(NotAdmitted::NoToken));
+        assert!(callers.knows(Some(&one), &secrets) && !callers.knows(None, &secrets));
         for wrong in [&one[..one.len() - 1], &one.replace("_a_", "_bb_"), &one.replace("_a_", "_c_"), "sk-1", ""] {
             assert_eq!(callers.admit(Some(wrong), &secrets).err(), Some(NotAdmitted::WrongToken), "{wrong}");
+            assert!(!callers.knows(Some(wrong), &secrets), "{wrong}");
         }
         assert!(callers.metrics().contains("quoth_caller_admitted_total{caller=\"a\"} 1\n"));
     }

@@ -101,12 +101,20 @@ pub const JOURNAL_BATCH: usize = 64 * 1024;
 pub const JOURNAL_SILENCE: Duration = Duration::from_secs(10);
 /// A host that takes no receipt for so long is gone.
 pub const JOURNAL_STALL: Duration = Duration::from_secs(10);
-/// The way to a provider, through the host.
-pub const EGRESS: Duration = Duration::from_secs(15);
-/// Connections to one provider that are made at one time.
+/// From a request for a provider to a connection that carries it: waiting for a turn, the way through the host, TLS, and
+/// all of that again when a request is sent again.
+pub const UPSTREAM_CONNECT: Duration = Duration::from_secs(10);
+/// Connections to one provider that are made at one time: the others of a burst find those.
 pub const CONNECTING: usize = 4;
-/// Connections that may turn out to be closed before a request is given up: nothing of it has left then.
-pub const STALE_CONNECTIONS: usize = 3;
+/// And as many more once it is known to speak HTTP/1.1, where each connection carries one request.
+pub const CONNECTING_HTTP1: usize = 60;
+/// A request that was not processed is sent again so often: over a connection that turns out to be closed nothing of it has left,
+/// or the provider says that it did nothing with it.
+pub const RESENDS: usize = 3;
+/// After so many failures in a row to connect to a provider, its requests fail at once.
+pub const UPSTREAM_FAILURES: u32 = 8;
+/// For so long; then one of them finds out whether it is back.
+pub const UPSTREAM_PAUSE: Duration = Duration::from_secs(2);
 /// HTTP/1.1 connections to one provider that are kept for the next request.
 pub const UPSTREAM_CONNECTIONS: usize = 256;
 /// How long they are kept.
@@ -136,6 +144,16 @@ pub const UPSTREAM_CHOICES: usize = 256;
 pub const UPSTREAM_AFTER_END: usize = 64 * 1024;
 /// A provider closes its stream so soon after the event that ends it, or is not waited for.
 pub const UPSTREAM_CLOSE: Duration = Duration::from_secs(2);
+/// A provider's list of models, bytes.
+pub const MODELS_BYTES: usize = 4 << 20;
+/// Models of one list that are kept.
+pub const MODELS: usize = 4096;
+/// A provider gets so long to list its models.
+pub const MODELS_WAIT: Duration = Duration::from_secs(5);
+/// The list is kept for so long.
+pub const MODELS_LIFE: Duration = Duration::from_secs(300);
+/// A provider that gave none is asked again after so long.
+pub const MODELS_RETRY: Duration = Duration::from_secs(60);
 /// A request is sent again so soon, unless the provider names another time.
 pub const RETRY: Duration = Duration::from_secs(1);
 /// A provider that wants to be left alone for longer is not asked again.

@@ -38,7 +38,7 @@ pub enum Command {
 #[derive(Args, Debug)]
 pub struct Up {
     /// The enclave's configuration; written from the other options when absent
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["image", "name", "platform", "threads", "parallel", "context", "arithmetic", "upstreams", "operator", "callers"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["image", "name", "platform", "threads", "parallel", "context", "arithmetic", "upstreams", "operator", "callers", "body_limit"])]
     pub config: Option<PathBuf>,
     /// A GGUF model to serve; may be repeated
     #[arg(long = "model", value_name = "FILE")]
@@ -53,6 +53,9 @@ pub struct Up {
     /// the name alone the operator sets the hash, by `quoth-verify provision`
     #[arg(long = "caller", value_name = "NAME[=HASH]", value_parser = caller)]
     pub callers: Vec<Caller>,
+    /// The longest request body that is taken: bytes, or a number with KiB, MiB or GiB, up to 1GiB [default: 4MiB]
+    #[arg(long, value_name = "SIZE", value_parser = size)]
+    pub body_limit: Option<u64>,
     /// An image instead of a program, and the machine that boots it.
     #[command(flatten)]
     pub boot: Boot,
@@ -92,7 +95,7 @@ pub struct Up {
 #[derive(Args, Debug)]
 pub struct Boot {
     /// The folder of an image that `quoth-images build` made, its configuration in it, for the platforms that boot one
-    #[arg(long, value_name = "FOLDER", conflicts_with_all = ["enclave", "name", "threads", "parallel", "context", "arithmetic", "upstreams", "operator", "callers"])]
+    #[arg(long, value_name = "FOLDER", conflicts_with_all = ["enclave", "name", "threads", "parallel", "context", "arithmetic", "upstreams", "operator", "callers", "body_limit"])]
     pub image: Option<PathBuf>,
     /// Memory of a machine that boots an image, MiB [default: what image and models need]
     #[arg(long, value_name = "MIB", requires = "image", value_parser = clap::value_parser!(u64).range(64..=16777216))]
@@ -124,7 +127,11 @@ impl Up {
         let Self { threads, parallel, context, arithmetic, .. } = self;
         let numbers = threads.is_some() || parallel.is_some() || context.is_some();
         let lists = !(models.is_empty() && upstreams.is_empty() && callers.is_empty());
-        let others = name.is_some() || platform.is_some() || arithmetic.is_some() || self.boot.image.is_some();
+        let others = self.body_limit.is_some()
+            || name.is_some()
+            || platform.is_some()
+            || arithmetic.is_some()
+            || self.boot.image.is_some();
         config.is_some() || operator.is_some() || numbers || lists || others
     }
 }
@@ -146,6 +153,18 @@ fn caller(text: &str) -> Result<Caller, String> {
     }
     let token = hash.map(|hash| hash.parse::<TokenHash>().map_err(|error| error.to_string())).transpose()?;
     Ok(Caller { name: name.into(), token: token.map(|hash| hash.to_string()) })
+}
+
+/// Bytes, between 1 and 1 GiB.
+fn size(text: &str) -> Result<u64, &'static str> {
+    let units = [("KiB", 1 << 10), ("MiB", 1 << 20), ("GiB", 1 << 30)];
+    let unit = units.iter().find_map(|(name, unit)| Some((text.strip_suffix(name)?, *unit)));
+    let (number, unit) = unit.unwrap_or((text, 1));
+    let digits = number.bytes().all(|byte| byte.is_ascii_digit());
+    let bytes = number.parse::<u64>().ok().filter(|_| digits).and_then(|number| number.checked_mul(unit));
+    bytes
+        .filter(|bytes| (1..=1 << 30).contains(bytes))
+        .ok_or("a size is a number of bytes, or one with KiB, MiB or GiB, up to 1GiB")
 }
 
 /// An Ed25519 public key.
@@ -262,6 +281,35 @@ impl From<Family> for quoth_verifier::Family {
         match family {
             Family::Milan => Self::Milan,
             Family::Genoa => Self::Genoa,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes() {
+        for (text, bytes) in [
+            ("1", Some(1)),
+            ("4096", Some(4096)),
+            ("16KiB", Some(16 << 10)),
+            ("16MiB", Some(16 << 20)),
+            ("1GiB", Some(1 << 30)),
+            ("1073741824", Some(1 << 30)),
+            ("1073741825", None),
+            ("2GiB", None),
+            ("0", None),
+            ("", None),
+            ("MiB", None),
+            ("+1", None),
+            ("-1", None),
+            ("1MB", None),
+            ("1 MiB", None),
+            ("18446744073709551615GiB", None),
+        ] {
+            assert_eq!(size(text).ok(), bytes, "{text}");
         }
     }
 }

@@ -72,12 +72,19 @@ struct Written<'a> {
     tls_names: Vec<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     operator: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    limits: Option<WrittenLimits>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     model: Vec<WrittenModel>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     upstream: Vec<Upstream>,
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     caller: &'a [Caller],
+}
+
+#[derive(Serialize)]
+struct WrittenLimits {
+    body_bytes: u64,
 }
 
 #[derive(Serialize)]
@@ -197,6 +204,7 @@ impl Configuration {
             platform,
             tls_names,
             operator: options.operator.clone(),
+            limits: options.body_limit.map(|body_bytes| WrittenLimits { body_bytes }),
             model: model.collect(),
             upstream,
             caller: &options.callers,

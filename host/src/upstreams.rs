@@ -53,7 +53,21 @@ impl Provider {
                 port: HTTPS,
                 base_path: "/v1",
                 api: Api::Openai,
-                models: &["gpt-*", "o1*", "o3*", "o4*", "chatgpt-*", "text-embedding-*"],
+                models: &[
+                    "gpt-*",
+                    "o1*",
+                    "o3*",
+                    "o4*",
+                    "chatgpt-*",
+                    "codex-*",
+                    "computer-use-*",
+                    "ft:*",
+                    "text-embedding-*",
+                    "omni-moderation*",
+                    "text-moderation*",
+                    "davinci-002",
+                    "babbage-002",
+                ],
             },
             Self::Anthropic => Upstream {
                 name: "anthropic",
@@ -69,7 +83,7 @@ impl Provider {
                 port: HTTPS,
                 base_path: "/v1beta/openai",
                 api: Api::Openai,
-                models: &["gemini-*"],
+                models: &["gemini-*", "gemma-*", "learnlm-*", "models/*"],
             },
             Self::Xai => Upstream {
                 name: "xai",
@@ -88,5 +102,52 @@ impl Provider {
                 models: &["*"],
             },
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The names of the providers whose patterns a model fits.
+    fn of(model: &str) -> Vec<&'static str> {
+        let fits = |pattern: &&&str| match pattern.strip_suffix('*') {
+            Some(prefix) => model.starts_with(prefix),
+            None => model == **pattern,
+        };
+        let providers = Provider::value_variants().iter().map(|provider| provider.upstream());
+        providers
+            .filter(|upstream| upstream.models.iter().any(|pattern| fits(&pattern)))
+            .map(|upstream| upstream.name)
+            .collect()
+    }
+
+    #[test]
+    fn models_are_known_by_their_names() {
+        for (provider, models) in [
+            (
+                "openai",
+                &[
+                    "gpt-4o",
+                    "gpt-5.1-codex",
+                    "o3-deep-research",
+                    "chatgpt-4o-latest",
+                    "codex-mini-latest",
+                    "computer-use-preview",
+                    "ft:gpt-4o-mini-2024-07-18:org::id",
+                    "text-embedding-3-small",
+                    "omni-moderation-latest",
+                    "davinci-002",
+                ][..],
+            ),
+            ("anthropic", &["claude-opus-4-5"]),
+            ("google", &["gemini-2.5-pro", "models/gemini-2.5-pro", "gemma-3-27b-it", "gemini-embedding-001"]),
+            ("xai", &["grok-4"]),
+        ] {
+            for model in models {
+                assert_eq!(of(model), [provider, "openrouter"], "{model}");
+            }
+        }
+        assert_eq!(of("meta-llama/llama-4"), ["openrouter"]);
     }
 }

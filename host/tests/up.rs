@@ -198,7 +198,8 @@ async fn providers_stand_in_configuration_policy_and_status() {
         port = 443
         base_path = "/v1"
         api = "openai"
-        models = ["gpt-*", "o1*", "o3*", "o4*", "chatgpt-*", "text-embedding-*"]
+        models = ["gpt-*", "o1*", "o3*", "o4*", "chatgpt-*", "codex-*", "computer-use-*", "ft:*", "text-embedding-*",
+                  "omni-moderation*", "text-moderation*", "davinci-002", "babbage-002"]
         [[upstream]]
         name = "anthropic"
         host = "api.anthropic.com"
@@ -212,7 +213,7 @@ async fn providers_stand_in_configuration_policy_and_status() {
         port = 443
         base_path = "/v1beta/openai"
         api = "openai"
-        models = ["gemini-*"]
+        models = ["gemini-*", "gemma-*", "learnlm-*", "models/*"]
         [[upstream]]
         name = "xai"
         host = "api.x.ai"
@@ -256,11 +257,12 @@ async fn operator_and_callers_stand_in_the_configuration_and_a_running_enclave_k
     let (operator, hash) = ("AB".repeat(32), format!("{}:{}", "01".repeat(16), "23".repeat(32)));
     let hashed = format!("team-b={hash}");
     let callers = ["--caller", "team-a", "--caller", &hashed, "--operator", &operator, "--upstream", "xai"];
-    let arguments = callers.map(OsStr::new);
+    let arguments: Vec<_> = callers.into_iter().chain(["--body-limit", "16MiB"]).map(OsStr::new).collect();
     host.start_with(&arguments);
     let _talk = boot(&host, &Instance::new(1), 0, 0).await;
     let config: toml::Table = fs::read_to_string(host.run_dir().join("enclave.toml")).unwrap().parse().unwrap();
     assert_eq!(config["operator"].as_str(), Some(&*"ab".repeat(32)));
+    assert_eq!(config["limits"]["body_bytes"].as_integer(), Some(16 << 20));
     let expected: toml::Table =
         format!("[[caller]]\nname = \"team-a\"\n[[caller]]\nname = \"team-b\"\ntoken = \"{hash}\"").parse().unwrap();
     assert_eq!(config["caller"], expected["caller"]);
@@ -272,7 +274,13 @@ async fn operator_and_callers_stand_in_the_configuration_and_a_running_enclave_k
     host.kill_enclave();
     host.wait().await;
 
-    for wrong in [["--caller", "team-a"], ["--caller", "Team"], ["--caller", "a=00"], ["--operator", "ab"]] {
+    for wrong in [
+        ["--body-limit", "2GiB"],
+        ["--caller", "team-a"],
+        ["--caller", "Team"],
+        ["--caller", "a=00"],
+        ["--operator", "ab"],
+    ] {
         let arguments = ["--upstream", "xai"].into_iter().chain(wrong);
         assert_eq!(host.command("up").args(arguments).output().unwrap().status.code(), Some(2), "{wrong:?}");
     }

@@ -47,7 +47,7 @@ impl House {
     /// Gives the node a secret, or has it forget one.
     pub async fn provision(&self, name: &str, secret: Option<&str>, counter: u64) -> Result<(), ClientError> {
         let mut connection = Client::new(self.node.policy()).connect(&self.node.url()).await?;
-        connection.provision(&self.operator, name, secret, counter).await
+        connection.provision(&self.operator, name, secret, counter).await.map(drop)
     }
 }
 

@@ -208,7 +208,9 @@ async fn keys_and_tokens_are_in_no_file_and_not_in_the_hosts_memory() {
     let mut told = vec![house.node.quoth(&["metrics"]), house.node.quoth(&["status", "--json"])];
     told.push(house.node.quoth(&["receipts", "--json"]));
     let mut wire = house.node.wire().await;
-    told.push(String::from_utf8(wire.get("/.well-known/quoth/secrets").await.unwrap().body).unwrap());
+    let list = wire.get("/.well-known/quoth/secrets").await.unwrap();
+    assert_eq!(list.status, 405, "strangers learn no names");
+    told.push(String::from_utf8(list.body).unwrap());
     kill_process(house.node.enclave(), Signal::ABORT).unwrap();
     house.node.wait_for_host(Duration::from_secs(20));
     let mut left_behind = Vec::new();

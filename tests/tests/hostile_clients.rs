@@ -250,3 +250,33 @@ async fn a_client_may_leave_at_any_moment() {
     let outcomes = journal(&node).await.outcomes();
     assert_eq!(outcomes.iter().filter(|outcome| *outcome == "client_closed").count(), 3, "{outcomes:?}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_implementations_of_http_read_differently_is_refused() {
+    let node = Node::start().await;
+    let answered = async |head: &str| {
+        let mut wire = node.wire().await;
+        wire.send(format!("{head}\r\n\r\n0\r\n\r\n").as_bytes()).await.unwrap();
+        wire.answer().await.map_or(0, |answer| answer.status)
+    };
+    for (fields, status) in [
+        ("host: localhost", 200),
+        ("host: localhost\r\ntransfer-encoding: chunked", 200),
+        ("host: localhost\r\ntransfer-encoding: gzip, chunked", 400),
+        ("host: localhost\r\ntransfer-encoding: chunked, chunked", 400),
+        ("host: localhost\r\ntransfer-encoding: chunked\r\ntransfer-encoding: chunked", 400),
+        ("host: localhost\r\ntransfer-encoding: identity", 400),
+        ("host: localhost\r\ntransfer-encoding: xchunked", 400),
+        ("accept: */*", 400),
+        ("host:", 400),
+        ("host: localhost\r\nhost: localhost", 400),
+        ("host: localhost, elsewhere", 400),
+    ] {
+        assert_eq!(answered(&format!("GET /v1/models HTTP/1.1\r\n{fields}")).await, status, "{fields}");
+    }
+    assert_eq!(answered("GET https://localhost/v1/models HTTP/1.1\r\nhost: localhost").await, 200);
+    assert_eq!(answered("GET https://localhost/v1/models HTTP/1.1\r\nhost: elsewhere").await, 400);
+    assert_eq!(answered("GET /v1/models HTTP/1.0").await, 200);
+    assert_eq!(answered("GET /v1/models HTTP/1.0\r\nhost: localhost\r\ntransfer-encoding: chunked").await, 400);
+    still_answers(&node).await;
+}

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use http::Version;
 use quoth_attestation::receipt::{Credential, Execution, Outcome, Upstream};
+use quoth_attestation::secret::fingerprint;
 use quoth_attestation::transcript::{Details, UpstreamDetails};
 use quoth_client::{Client, ClientError, OperatorKey, Options as Ask, Proven};
 use quoth_fake_provider::{Behaviour, LineEnd, Options as Fake, Provider};
@@ -370,7 +371,10 @@ async fn the_operator_alone_gives_keys_and_they_serve_callers_who_have_none() {
     let stranger = OperatorKey::generate().unwrap();
     let error = connection.provision(&stranger, "fake", Some(house.provider.key()), 1).await.unwrap_err();
     assert_eq!(error.code(), "secret.other_operator");
-    connection.provision(&house.operator, "fake", Some(house.provider.key()), 5).await.unwrap();
+    let list = connection.provision(&house.operator, "fake", Some(house.provider.key()), 5).await.unwrap();
+    let list: Value = serde_json::from_slice(&list).unwrap();
+    let fingerprint = hex::encode(fingerprint("fake", house.provider.key().as_bytes()));
+    assert_eq!(list, json!({ "secrets": [{ "name": "fake", "fingerprint": fingerprint, "counter": 5 }] }));
     for counter in [4, 5] {
         let error = connection.provision(&house.operator, "fake", Some("sk-old"), counter).await.unwrap_err();
         assert!(error.to_string().contains("secret_counter"), "{error}");
@@ -381,12 +385,13 @@ async fn the_operator_alone_gives_keys_and_they_serve_callers_who_have_none() {
     let proven = anonymous().await;
     assert_eq!(outcome(&proven), Outcome::Complete);
     assert_eq!(upstream(&proven).credential, Credential::Operator);
+    // Strangers learn neither names nor how many there are.
     let list = house.node.wire().await.get("/.well-known/quoth/secrets").await.unwrap();
-    let list: Value = serde_json::from_slice(&list.body).unwrap();
-    assert_eq!((&list["secrets"][0]["name"], &list["secrets"][0]["counter"]), (&json!("fake"), &json!(5)));
-    assert!(!list.to_string().contains(house.provider.key()));
+    assert_eq!((list.status, list.header("allow")), (405, Some("POST")));
+    assert!(!String::from_utf8(list.body).unwrap().contains("fake"));
 
-    connection.provision(&house.operator, "fake", None, 7).await.unwrap();
+    let list = connection.provision(&house.operator, "fake", None, 7).await.unwrap();
+    assert_eq!(list, br#"{"secrets":[]}"#);
     assert_eq!(anonymous().await.transcript.response.status, 401);
 }
 

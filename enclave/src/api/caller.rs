@@ -7,8 +7,12 @@ use quoth_attestation::receipt::MAX_RETRIES;
 use super::ApiError;
 use crate::exchange::Caller;
 
-/// Reads the `quoth-` headers. One that this node does not know cannot be honoured, so it is refused.
+/// Reads the `quoth-` headers. One that this node does not know cannot be honoured, so it is refused; so is one that may mean
+/// something to a provider, and is not passed on.
 pub(super) fn read(headers: &HeaderMap) -> Result<Caller, ApiError> {
+    if let Some(name) = headers.keys().find(|name| fields::is_unknown_scope(name.as_str())) {
+        return Err(ApiError::scope(name.as_str()));
+    }
     let mut caller = Caller::default();
     for name in headers.keys().filter(|name| name.as_str().starts_with("quoth-")) {
         let mut values = headers.get_all(name).iter();
@@ -49,6 +53,7 @@ mod tests {
     use http::HeaderValue;
 
     use super::*;
+    use crate::config::Api;
 
     fn headers(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
         let mut headers = HeaderMap::new();
@@ -68,6 +73,13 @@ mod tests {
     }
 
     #[test]
+    fn a_refusal_names_the_header() {
+        let error = read(&headers(&[("openai-project", "a"), ("helicone-auth", "b")])).err().unwrap();
+        let body = String::from_utf8(error.body(Api::Openai).to_vec()).unwrap();
+        assert!(body.contains("\"param\":\"helicone-auth\"") && body.contains("unknown_scope"), "{body}");
+    }
+
+    #[test]
     fn others_are_refused() {
         for pairs in [
             &[("quoth-attest", "quote")][..],
@@ -77,6 +89,8 @@ mod tests {
             &[("quoth-parent", "00")],
             &[("quoth-retries", "0")],
             &[("quoth-retries", "4")],
+            &[("openai-region", "eu")],
+            &[("x-organization", "org-1")],
         ] {
             assert!(read(&headers(pairs)).is_err(), "{pairs:?}");
         }

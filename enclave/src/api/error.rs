@@ -105,6 +105,19 @@ impl ApiError {
         Self { outcome: Outcome::UpstreamFailed, ..new }
     }
 
+    /// The provider refused the operator's key, by this status. Its own words may hold parts of the key.
+    pub fn operator_key(status: StatusCode) -> Self {
+        let message = "the provider refused the key that this node's operator gave it";
+        Self { outcome: Outcome::UpstreamFailed, ..Self::wrong(status, "operator_key_refused", message) }
+    }
+
+    /// 400: a header that is not passed on, and may choose who pays or who answers.
+    pub fn scope(name: &str) -> Self {
+        let message =
+            format!("this node does not know the header {name}, so it can neither pass it on nor leave it out");
+        Self { param: Some(name.into()), ..Self::bad("unknown_scope", message) }
+    }
+
     /// 401: nobody's key for the provider is here.
     pub fn no_key() -> Self {
         let message = "this node holds no key for the provider: send your own in the provider's usual header";
@@ -147,6 +160,7 @@ impl ApiError {
         match self.status.as_u16() {
             400 | 405 | 408 | 414 | 415 => "invalid_request_error",
             401 => "authentication_error",
+            403 => "permission_error",
             404 => "not_found_error",
             413 => "request_too_large",
             429 => "rate_limit_error",

@@ -72,13 +72,15 @@ pub(super) async fn answer(
         exchange.connected(answered.peer.clone());
         let Some(wait) = again(&answered.response).filter(|_| retries > 0) else { break answered };
         retries -= 1;
-        // What the provider said is taken back with the connection, if it comes to its end.
-        if whole(answered.response.into_body(), limits::UPSTREAM_CLOSE, exchange.hold()).await.is_ok() {
-            answered.lease.finish();
-        }
+        discard(answered).await;
         sleep(wait).await;
         exchange.retries();
     };
+    let status = answered.response.status();
+    if credential == Credential::Operator && matches!(status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) {
+        discard(answered).await;
+        return Err(ApiError::operator_key(status));
+    }
     pass_on(answered, route.upstream.silence(), endpoint, exchange).await.map_err(ApiError::upstream)
 }
 
@@ -90,6 +92,19 @@ fn again<T>(response: &Response<T>) -> Option<Duration> {
     let Some(named) = response.headers().get(RETRY_AFTER) else { return Some(limits::RETRY) };
     let wait = Duration::from_secs(named.to_str().ok()?.parse().ok()?);
     (wait <= limits::RETRY_MOST).then_some(wait)
+}
+
+/// Takes back the connection of an answer that is not passed on, if it comes to its end soon.
+async fn discard(mut answered: Answered) {
+    let rest = async {
+        while let Some(piece) = answered.response.body_mut().piece().await {
+            piece?;
+        }
+        Ok::<_, UpstreamError>(())
+    };
+    if matches!(timeout(limits::UPSTREAM_CLOSE, rest).await, Ok(Ok(()))) {
+        answered.lease.finish();
+    }
 }
 
 /// The body with the provider's own name for the model.

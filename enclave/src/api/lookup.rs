@@ -12,10 +12,12 @@ use quoth_attestation::{evidence, receipt};
 use serde_json::{Value, json};
 
 use super::answer::whole;
+use super::credentials::Credentials;
 use super::{ApiError, Body};
 use crate::config::Api;
 use crate::node::{NoQuote, Node};
 use crate::shares::Party;
+use crate::upstream::Key;
 
 pub(super) async fn answer(node: &Arc<Node>, party: Party, request: &Parts) -> Response<Body> {
     let path = request.uri.path();
@@ -30,8 +32,8 @@ pub(super) async fn answer(node: &Arc<Node>, party: Party, request: &Parts) -> R
         (false, ..) if known => Err(ApiError::method("GET")),
         (true, "/.well-known/quoth/node", _) => evidence(node, party, request.uri.query()).await,
         (true, "/healthz", _) => health(node),
-        (true, "/v1/models", _) => Ok(models(node, api)),
-        (true, _, [Some(name), ..]) => model(node, api, name),
+        (true, "/v1/models", _) => Ok(models(node, api, &request.headers).await),
+        (true, _, [Some(name), ..]) => model(node, api, &request.headers, name).await,
         (true, _, [_, Some(cti), _]) => signed(node, cti),
         (true, _, [.., Some(cti)]) => details(node, cti, &request.headers),
         _ => Err(ApiError::not_found("no such path")),
@@ -65,8 +67,8 @@ fn health(node: &Node) -> Result<Response<Body>, ApiError> {
     }
 }
 
-fn models(node: &Node, api: Api) -> Response<Body> {
-    let data: Vec<_> = described(node, api).collect();
+async fn models(node: &Node, api: Api, headers: &HeaderMap) -> Response<Body> {
+    let data = described(node, api, headers).await;
     let list = match api {
         Api::Openai => json!({ "object": "list", "data": data }),
         Api::Anthropic => {
@@ -77,24 +79,45 @@ fn models(node: &Node, api: Api) -> Response<Body> {
     whole(list.to_string().into(), "application/json")
 }
 
-fn model(node: &Node, api: Api, name: &str) -> Result<Response<Body>, ApiError> {
-    // Clients encode what is not a path's.
-    let name = name.replace("%2F", "/").replace("%3A", ":");
-    let found = described(node, api).find(|model| model["id"] == *name).ok_or_else(ApiError::no_model)?;
+async fn model(node: &Node, api: Api, headers: &HeaderMap, name: &str) -> Result<Response<Body>, ApiError> {
+    let name = decoded(name).ok_or_else(ApiError::no_model)?;
+    let models = described(node, api, headers).await;
+    let found = models.iter().find(|model| model["id"] == *name).ok_or_else(ApiError::no_model)?;
     Ok(whole(found.to_string().into(), "application/json"))
 }
 
-/// The models that can be asked for by name, as the API has them.
-fn described(node: &Node, api: Api) -> impl Iterator<Item = Value> {
-    let created = node.statement().issued();
-    let local = node.engines.iter().map(|engine| (engine.info().name.as_str(), "quoth"));
-    local.chain(node.upstreams.models()).map(move |(name, owner)| match api {
+/// The models that can be asked for, as the API has them: by name and, for those who are let in, by the lists of providers
+/// for which the node holds a key.
+async fn described(node: &Node, api: Api, headers: &HeaderMap) -> Vec<Value> {
+    let created = node.statement().issued;
+    let describe = |(name, owner): (&str, &str)| match api {
         Api::Openai => json!({ "id": name, "object": "model", "created": created, "owned_by": owner }),
         // A release whose date is not known has this one.
         Api::Anthropic => {
             json!({ "type": "model", "id": name, "display_name": name, "created_at": "1970-01-01T00:00:00Z" })
         }
-    })
+    };
+    let token = Credentials::read(headers).token;
+    let listed = match node.callers.knows(token.as_ref().map(|token| token.as_str()), &node.secrets) {
+        true => node.upstreams.listed(|name| node.secrets.get(name).map(Key::held)).await,
+        false => Vec::new(),
+    };
+    let local = node.engines.iter().map(|engine| (engine.info().name.as_str(), "quoth"));
+    let listed =
+        listed.iter().map(|(name, owner)| (name.as_str(), *owner)).filter(|(name, _)| node.engine(name).is_none());
+    local.chain(node.upstreams.models()).chain(listed).map(describe).collect()
+}
+
+/// A name as it stands in a path (RFC 3986 §2.1); slashes may stand as they are.
+fn decoded(name: &str) -> Option<String> {
+    let (first, rest) = name.split_once('%').unwrap_or((name, ""));
+    let mut bytes = first.as_bytes().to_vec();
+    for encoded in rest.split('%').filter(|_| first.len() < name.len()) {
+        let (digits, plain) = encoded.split_at_checked(2)?;
+        bytes.push(*hex::decode(digits).ok()?.first()?);
+        bytes.extend_from_slice(plain.as_bytes());
+    }
+    String::from_utf8(bytes).ok()
 }
 
 fn signed(node: &Node, cti: &str) -> Result<Response<Body>, ApiError> {
@@ -119,4 +142,29 @@ fn id(text: &str) -> Result<[u8; 16], ApiError> {
     let mut cti = [0; 16];
     hex::decode_to_slice(text, &mut cti).map_err(|_| ApiError::not_found("no such exchange here"))?;
     Ok(cti)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_in_paths() {
+        for (path, name) in [
+            ("tiny", Some("tiny")),
+            ("models/gemma-3", Some("models/gemma-3")),
+            ("models%2Fgemma-3", Some("models/gemma-3")),
+            ("ft%3Agpt-4o%3aorg%3A%3Aid", Some("ft:gpt-4o:org::id")),
+            ("%74iny", Some("tiny")),
+            ("100%25", Some("100%")),
+            ("a%", None),
+            ("a%2", None),
+            ("a%zz", None),
+            ("%ff", None),
+            ("%%41", None),
+            ("", Some("")),
+        ] {
+            assert_eq!(decoded(path).as_deref(), name, "{path}");
+        }
+    }
 }

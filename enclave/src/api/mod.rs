@@ -15,6 +15,7 @@ mod names;
 mod outgoing;
 mod read;
 mod secrets;
+mod strict;
 mod tokens;
 mod upload;
 
@@ -72,6 +73,9 @@ async fn respond(
     head: Parts,
     upload: &mut Upload,
 ) -> (Response<Body>, Option<Arc<Hold>>) {
+    if let Err(error) = strict::check(&head) {
+        return (error.response(Api::Openai), None);
+    }
     let endpoint = Endpoint::at(head.uri.path()).filter(|_| head.method == Method::POST);
     let credentials = Credentials::read(&head.headers);
     let admitted = match endpoint {

@@ -14,7 +14,7 @@ use crate::hold::{Collected, Hold};
 use crate::node::Node;
 use crate::pace::Pace;
 use crate::server::Connection;
-use crate::upstream::{self, Key};
+use crate::upstream::Key;
 use crate::{clock, limits};
 
 /// What a request counts for before its body, bytes.
@@ -49,7 +49,7 @@ pub(super) async fn whole(
     let method = Method::new(head.method.as_str()).map_err(|_| ApiError::method("POST"))?;
     let claimed = head.headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
     let body = collect(node.limits.body_bytes, hold, claimed.unwrap_or(0), upload).await?;
-    let passed = upstream::passes(&head.headers);
+    let passed = node.upstreams.passes(&head.headers, connection.number());
     let connection = connection.cache().clone();
     Ok(Asked { method, target, body, caller, passed, key, connection, received: clock::millis() })
 }

@@ -1,9 +1,7 @@
 //! Where the operator's orders come in. They need no further protection: each is sealed and signed by itself.
 
-use bytes::Bytes;
 use http::request::Parts;
 use http::{Method, Response, StatusCode};
-use http_body_util::{BodyExt, Full};
 use serde_json::json;
 use tokio::time::timeout;
 
@@ -20,14 +18,14 @@ pub(super) const PATH: &str = "/.well-known/quoth/secrets";
 
 pub(super) async fn answer(node: &Node, head: &Parts, upload: &mut Upload) -> Response<Body> {
     let answer = match head.method {
-        Method::GET => Ok(list(node)),
         Method::POST => take(node, upload).await,
-        _ => Err(ApiError::method("GET, POST")),
+        _ => Err(ApiError::method("POST")),
     };
     answer.unwrap_or_else(|error| error.response(Api::Openai))
 }
 
-/// Names and fingerprints, and nothing more.
+/// What is held: names and fingerprints, and nothing more. Only an order that was taken is answered so, since its sender is
+/// the operator.
 fn list(node: &Node) -> Response<Body> {
     let described = |secret: Described| {
         let Described { name, fingerprint, counter } = secret;
@@ -41,9 +39,7 @@ async fn take(node: &Node, upload: &mut Upload) -> Result<Response<Body>, ApiErr
     let order = timeout(limits::STALL, order(upload)).await.ok().flatten();
     let order = order.ok_or_else(|| refused(SecretError::Malformed))?;
     node.secrets.take(&node.digest(), &order).map_err(refused)?;
-    let mut response = Response::new(Full::new(Bytes::new()).boxed_unsync());
-    *response.status_mut() = StatusCode::NO_CONTENT;
-    Ok(response)
+    Ok(list(node))
 }
 
 /// The body, if it is short enough for an order.

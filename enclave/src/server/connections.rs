@@ -128,6 +128,11 @@ impl Connection {
         Arc::new(Self::new(0, Connections::new(1)))
     }
 
+    /// A number that no other connection of this boot has.
+    pub fn number(&self) -> u64 {
+        self.number
+    }
+
     /// Whose shares its requests use where everyone may ask.
     pub fn party(&self) -> Party {
         Party::Connection(self.number)

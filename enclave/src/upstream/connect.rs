@@ -1,20 +1,18 @@
 //! One connection to a provider: a way through the host, then TLS, which the host can only break.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use quoth_attestation::Digest;
 use quoth_attestation::receipt::TlsPeer;
 use quoth_link::egress::Destination;
 use quoth_link::{Address, CONNECT_TIMEOUT, Port, Stream};
 use rustls::pki_types::{CertificateDer, ServerName};
-use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
 use super::{UpstreamError, no_name, tls};
+use crate::EnclaveError;
 use crate::config::Upstream;
-use crate::{EnclaveError, limits};
 
 /// Who a provider proved to be.
 pub struct Peer {
@@ -33,8 +31,8 @@ pub(super) struct Connector {
 }
 
 /// An open connection.
-pub(super) struct Connection {
-    pub(super) stream: TlsStream<Stream>,
+pub(super) struct Connection<S> {
+    pub(super) stream: S,
     pub(super) peer: Arc<Peer>,
     pub(super) h2: bool,
 }
@@ -49,11 +47,10 @@ impl Connector {
         })
     }
 
-    /// Connects; nothing but TLS's own messages has left when it returns.
-    pub(super) async fn connect(&self) -> Result<Connection, UpstreamError> {
-        let stream = within(limits::EGRESS, self.way()).await?.ok_or(UpstreamError::Unreachable)?;
-        let handshake = within(limits::HANDSHAKE, self.tls.connect(self.name.clone(), stream)).await?;
-        let stream = handshake.map_err(|_| UpstreamError::Tls)?;
+    /// Connects, for as long as it is waited for; nothing but TLS's own messages has left when it returns.
+    pub(super) async fn connect(&self) -> Result<Connection<TlsStream<Stream>>, UpstreamError> {
+        let stream = self.way().await.ok_or(UpstreamError::Unreachable)?;
+        let stream = self.tls.connect(self.name.clone(), stream).await.map_err(|_| UpstreamError::Tls)?;
         let peer = peer(&stream).ok_or(UpstreamError::Tls)?;
         let h2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
         Ok(Connection { stream, peer: Arc::new(peer), h2 })
@@ -76,8 +73,4 @@ fn peer(stream: &TlsStream<Stream>) -> Option<Peer> {
         chain: Digest::of(&certificates.concat()),
     };
     Some(Peer { tls, certificates })
-}
-
-async fn within<T>(limit: Duration, work: impl Future<Output = T>) -> Result<T, UpstreamError> {
-    timeout(limit, work).await.map_err(|_| UpstreamError::Silent)
 }

@@ -1,14 +1,14 @@
 //! A request as a provider gets it: headers of an allow-list, the caller's key, the body byte for byte.
 
 use bytes::Bytes;
-use http::header::{ACCEPT_ENCODING, AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, HOST};
+use http::header::{ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, HOST};
 use http::uri::{self, Authority, PathAndQuery, Scheme, Uri};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Version};
 use http_body_util::Full;
 use quoth_attestation::{fields, transcript};
 use zeroize::Zeroizing;
 
-use crate::config::{KeyHeader, Upstream};
+use crate::config::{Api, KeyHeader, Upstream};
 
 /// Headers that keys come in.
 const KEYS: [HeaderName; 4] = [
@@ -70,7 +70,7 @@ fn bare(value: &str) -> &str {
 }
 
 /// Those of a caller's headers that may be passed on.
-pub fn passes(headers: &HeaderMap) -> HeaderMap {
+pub(super) fn passes(headers: &HeaderMap) -> HeaderMap {
     let mut passed = HeaderMap::with_capacity(FIELDS);
     let place = |name: &&HeaderName| fields::PASSED.iter().position(|known| *known == name.as_str());
     let mut names: Vec<_> = headers.keys().filter_map(|name| Some((place(&name)?, name))).collect();
@@ -113,6 +113,7 @@ impl Named {
 
 /// A request to a provider.
 pub struct Forward {
+    method: Method,
     authority: Authority,
     target: PathAndQuery,
     host: HeaderValue,
@@ -140,14 +141,29 @@ impl Forward {
         fields.insert(CONTENT_LENGTH, HeaderValue::from(body.len()));
         fields.insert(name, value);
         let target = PathAndQuery::from_maybe_shared(Bytes::from(target)).ok()?;
-        Some(Self { authority, target, host, fields, body })
+        Some(Self { method: Method::POST, authority, target, host, fields, body })
+    }
+
+    /// The node's own question for the provider's models.
+    pub(super) fn models(upstream: &Upstream, name: &Named, key: &Key) -> Option<Self> {
+        let (target, mut fields) = match upstream.api {
+            Api::Openai => ("/v1/models", HeaderMap::new()),
+            Api::Anthropic => {
+                let version = (HeaderName::from_static("anthropic-version"), HeaderValue::from_static("2023-06-01"));
+                ("/v1/models?limit=1000", HeaderMap::from_iter([version]))
+            }
+        };
+        fields.insert(ACCEPT, HeaderValue::from_static("application/json"));
+        let mut question = Self::new(upstream, name, target, &fields, key, Bytes::new())?;
+        question.fields.remove(CONTENT_LENGTH);
+        Some(Self { method: Method::GET, ..question })
     }
 
     /// Request line and fields as receipts commit to them, the key left out.
     pub fn head(&self) -> Vec<u8> {
         let fields = [(&HOST, &self.host)].into_iter().chain(&self.fields);
         let fields = fields.map(|(name, value)| (name.as_str(), shown(value)));
-        transcript::head(Method::POST.as_str(), self.target.as_str(), fields)
+        transcript::head(self.method.as_str(), self.target.as_str(), fields)
     }
 
     /// The body.
@@ -159,7 +175,7 @@ impl Forward {
         let mut headers = HeaderMap::with_capacity(self.fields.len() + 1);
         headers.insert(HOST, self.host.clone());
         self.fields.iter().for_each(|(name, value)| _ = headers.append(name, value.clone()));
-        let head = request(Uri::from(self.target.clone()), Version::HTTP_11, headers);
+        let head = self.request(Uri::from(self.target.clone()), Version::HTTP_11, headers);
         head.map(|()| Full::new(self.body.clone()))
     }
 
@@ -170,17 +186,17 @@ impl Forward {
         parts.authority = Some(self.authority.clone());
         parts.path_and_query = Some(self.target.clone());
         // A URI with all of its parts is one.
-        request(Uri::from_parts(parts).unwrap_or_default(), Version::HTTP_2, self.fields.clone())
+        self.request(Uri::from_parts(parts).unwrap_or_default(), Version::HTTP_2, self.fields.clone())
     }
-}
 
-fn request(uri: Uri, version: Version, headers: HeaderMap) -> Request<()> {
-    let mut request = Request::new(());
-    *request.method_mut() = Method::POST;
-    *request.uri_mut() = uri;
-    *request.version_mut() = version;
-    *request.headers_mut() = headers;
-    request
+    fn request(&self, uri: Uri, version: Version, headers: HeaderMap) -> Request<()> {
+        let mut request = Request::new(());
+        *request.method_mut() = self.method.clone();
+        *request.uri_mut() = uri;
+        *request.version_mut() = version;
+        *request.headers_mut() = headers;
+        request
+    }
 }
 
 /// A key is not.

@@ -5,7 +5,7 @@ use std::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
 use h2::client::{Builder, Connection, ResponseFuture, SendRequest};
-use h2::{Ping, PingPong};
+use h2::{Ping, PingPong, Reason};
 use http::Request;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::{sleep, timeout};
@@ -68,6 +68,14 @@ impl Place {
         let _ = rest.send_data(body, true);
         Some(answer)
     }
+}
+
+/// Whether the provider says that it did nothing with a request (RFC 9113 §8.7): it was refused, or the connection ends with an
+/// earlier one.
+pub(super) fn is_unprocessed(error: &h2::Error) -> bool {
+    // h2 gives a GOAWAY to those requests alone whose stream is beyond the last that it names; others end as the
+    // connection does.
+    error.is_remote() && (error.is_go_away() || error.is_reset() && error.reason() == Some(Reason::REFUSED_STREAM))
 }
 
 /// Moves what is sent and received, until the connection ends or what it carries gets no sign of life.

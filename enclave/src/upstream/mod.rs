@@ -7,11 +7,14 @@
 //! ```
 
 mod body;
+mod breaker;
 mod connect;
 mod error;
 mod events;
 mod forward;
 mod http2;
+mod idempotency;
+mod listing;
 mod pool;
 mod routes;
 mod seen;
@@ -21,6 +24,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures_util::future::join_all;
 use http::HeaderMap;
 use quoth_attestation::statement::{self, ShortText};
 use quoth_link::Address;
@@ -29,7 +33,7 @@ pub use body::Body;
 pub use connect::Peer;
 pub use error::UpstreamError;
 pub use events::{EventReader, Framed};
-pub use forward::{Forward, Key, keys, passes, returns};
+pub use forward::{Forward, Key, keys, returns};
 pub use pool::{Answered, Failed, Lease};
 pub use routes::Routes;
 pub use seen::Seen;
@@ -37,13 +41,16 @@ pub use seen::Seen;
 use crate::EnclaveError;
 use crate::config::{self, Api, Settings};
 use crate::shares::Party;
-use forward::Named;
+use forward::{Named, passes};
+use idempotency::Idempotency;
+use listing::Listing;
 use pool::Pool;
 
 /// All providers of the configuration.
 pub struct Upstreams {
     all: Vec<Arc<Upstream>>,
     routes: Routes,
+    idempotency: Idempotency,
 }
 
 /// One provider.
@@ -52,6 +59,7 @@ pub struct Upstream {
     described: statement::Upstream,
     named: Named,
     pool: Pool,
+    listing: Listing,
 }
 
 /// Where a request goes.
@@ -69,7 +77,14 @@ impl Upstreams {
     pub fn new(settings: &Settings, link: &Address) -> Result<Self, EnclaveError> {
         let routes = Routes::new(settings).map_err(|reason| EnclaveError::Config(reason.into()))?;
         let all = settings.upstreams.iter().map(|upstream| Upstream::new(upstream, link).map(Arc::new));
-        Ok(Self { all: all.collect::<Result<_, _>>()?, routes })
+        Ok(Self { all: all.collect::<Result<_, _>>()?, routes, idempotency: Idempotency::new()? })
+    }
+
+    /// Those of a caller's headers that a provider gets, and as it gets them. `connection`: the number of the caller's.
+    pub fn passes(&self, headers: &HeaderMap, connection: u64) -> HeaderMap {
+        let mut passed = passes(headers);
+        self.idempotency.map(headers, connection, &mut passed);
+        passed
     }
 
     /// Where requests for `model` go; none when no provider has it.
@@ -84,6 +99,28 @@ impl Upstreams {
         self.routes.names().map(|(name, index)| (name, self.all[index].name()))
     }
 
+    /// Models that providers list for the keys that `key` has, each by the provider's name, of those that patterns lead to;
+    /// each with its provider's.
+    pub async fn listed(&self, key: impl Fn(&str) -> Option<Key>) -> Vec<(String, &str)> {
+        let of_patterns = self.all.iter().enumerate().filter(|(index, _)| self.routes.has_patterns(*index));
+        let listed = join_all(of_patterns.map(|(index, upstream)| {
+            let key = key(upstream.name());
+            async move {
+                let names = match key {
+                    Some(key) => upstream.lists(&key).await,
+                    None => Arc::default(),
+                };
+                (index, names)
+            }
+        }));
+        let mut models = Vec::new();
+        for (index, names) in listed.await {
+            let routed = names.iter().filter(|name| self.routes.by_pattern(name) == Some(index));
+            models.extend(routed.map(|name| (name.clone(), self.all[index].name())));
+        }
+        models
+    }
+
     /// What the statement says of them.
     pub fn described(&self) -> Vec<statement::Upstream> {
         self.all.iter().map(|upstream| upstream.described.clone()).collect()
@@ -96,7 +133,8 @@ impl Upstream {
         let text = |text: &String| ShortText::new(text.as_str()).map_err(|_| no_name());
         let described =
             statement::Upstream { name: text(&settings.name)?, host: text(&settings.host)?, port: settings.port };
-        Ok(Self { settings: settings.clone(), described, named, pool: Pool::new(settings, link)? })
+        let pool = Pool::new(settings, link)?;
+        Ok(Self { settings: settings.clone(), described, named, pool, listing: Listing::default() })
     }
 
     /// What statement and receipts say of it.

@@ -1,19 +1,21 @@
 //! Connections to one provider, kept for the next request: one request at a time over HTTP/1.1, many over HTTP/2.
 
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::sync::{Arc, Mutex, Once, PoisonError};
+use std::time::Duration;
 
 use bytes::Bytes;
-use http::Response;
+use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
+use http::{HeaderMap, Response};
 use http_body_util::Full;
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use quoth_link::Address;
 use tokio::sync::Semaphore;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout, timeout_at};
 
+use super::breaker::Breaker;
 use super::connect::{Connection, Connector, Peer};
-use super::http2::{Place, Shared};
+use super::http2::{Io, Place, Shared, is_unprocessed};
 use super::{Body, Forward, UpstreamError};
 use crate::config::Upstream;
 use crate::{EnclaveError, limits};
@@ -24,7 +26,10 @@ pub(super) struct Pool {
     idle: Arc<Mutex<Vec<Idle>>>,
     shared: Mutex<Vec<(Shared, Arc<Peer>)>>,
     /// Connections are made a few at a time, so that a burst finds those that the first ones made.
-    connecting: Semaphore,
+    turns: Semaphore,
+    /// More of them, over HTTP/1.1.
+    http1: Once,
+    breaker: Breaker,
 }
 
 struct Idle {
@@ -65,45 +70,85 @@ impl Pool {
             connector: Connector::new(upstream, link)?,
             idle: Arc::default(),
             shared: Mutex::default(),
-            connecting: Semaphore::new(limits::CONNECTING),
+            turns: Semaphore::new(limits::CONNECTING),
+            http1: Once::new(),
+            breaker: Breaker::default(),
         })
     }
 
-    /// Sends a request and waits for the head of its answer. It is sent again over another connection only when nothing
-    /// of it had left.
+    /// Sends a request and waits for the head of its answer: [`limits::UPSTREAM_CONNECT`] for a connection, then `silence`. It
+    /// is sent again only when nothing of it had left, or the provider says that it did nothing with it.
     pub(super) async fn send(&self, forward: &Forward, silence: Duration) -> Result<Answered, Failed> {
-        let mut tries = limits::STALE_CONNECTIONS;
+        self.send_over(forward, silence, || self.connector.connect()).await
+    }
+
+    /// The same, over connections that `connect` makes.
+    async fn send_over<S: Io, C>(
+        &self,
+        forward: &Forward,
+        silence: Duration,
+        connect: impl Fn() -> C,
+    ) -> Result<Answered, Failed>
+    where
+        C: Future<Output = Result<Connection<S>, UpstreamError>>,
+    {
+        let (mut connecting, mut silence) = (limits::UPSTREAM_CONNECT, silence);
+        let mut resends = limits::RESENDS;
         loop {
-            let mut lease = self.lease().await.map_err(|error| Failed { error, peer: None })?;
+            let begun = Instant::now();
+            let lease = self.lease(begun + connecting, &connect).await;
+            let mut lease = lease.map_err(|error| Failed { error, peer: None })?;
+            connecting = connecting.saturating_sub(begun.elapsed());
             let peer = lease.0.peer();
             let failed = |error| Failed { error, peer: Some(Arc::clone(&peer)) };
+            let begun = Instant::now();
             let sent = timeout(silence, lease.0.send(forward)).await.map_err(|_| failed(UpstreamError::Silent))?;
+            silence = silence.saturating_sub(begun.elapsed());
             match sent {
                 Ok(response) => return Ok(Answered { response, peer, lease }),
-                Err(Unsent::Nothing) if tries > 0 => tries -= 1,
-                Err(Unsent::Nothing) => return Err(failed(UpstreamError::Closed)),
-                Err(Unsent::Perhaps(error)) => return Err(failed(error)),
+                Err(Unanswered::Unprocessed) if resends > 0 => resends -= 1,
+                Err(Unanswered::Unprocessed) => return Err(failed(UpstreamError::Closed)),
+                Err(Unanswered::Perhaps(error)) => return Err(failed(error)),
             }
         }
     }
 
-    /// A connection that can carry a request now.
-    async fn lease(&self) -> Result<Lease, UpstreamError> {
+    /// A connection that can carry a request now, before `until`.
+    async fn lease<S: Io, C>(&self, until: Instant, connect: impl Fn() -> C) -> Result<Lease, UpstreamError>
+    where
+        C: Future<Output = Result<Connection<S>, UpstreamError>>,
+    {
         if let Some(lease) = self.waiting() {
             return Ok(lease);
         }
         // A semaphore that is never closed.
-        let _turn = self.connecting.acquire().await;
+        let _turn = timeout_at(until, self.turns.acquire()).await.map_err(|_| UpstreamError::Silent)?;
         if let Some(lease) = self.waiting() {
             return Ok(lease);
         }
-        let Connection { stream, peer, h2 } = self.connector.connect().await?;
+        self.breaker.admit()?;
+        let begun = Instant::now();
+        let opened = timeout_at(until, self.open(connect())).await;
+        // An attempt that began late says nothing of the provider.
+        if opened.is_ok() || begun.elapsed() >= limits::UPSTREAM_CONNECT / 2 {
+            self.breaker.note(opened.as_ref().unwrap_or(&Err(UpstreamError::Silent)));
+        }
+        opened.unwrap_or(Err(UpstreamError::Silent))
+    }
+
+    /// Makes a connection.
+    async fn open<S: Io>(
+        &self,
+        connection: impl Future<Output = Result<Connection<S>, UpstreamError>>,
+    ) -> Result<Lease, UpstreamError> {
+        let Connection { stream, peer, h2 } = connection.await?;
         if h2 {
             let shared = Shared::new(stream).await?;
             let place = shared.place().ok_or(UpstreamError::Closed)?;
             lock(&self.shared).push((shared, Arc::clone(&peer)));
             return Ok(Lease(Held::Shared { place, peer }));
         }
+        self.http1.call_once(|| self.turns.add_permits(limits::CONNECTING_HTTP1));
         let mut builder = http1::Builder::new();
         builder.max_buf_size(limits::UPSTREAM_HEAD_BYTES).max_headers(limits::UPSTREAM_HEADERS);
         let (sender, connection) = builder.handshake(TokioIo::new(stream)).await.map_err(|_| UpstreamError::Closed)?;
@@ -131,11 +176,11 @@ impl Pool {
     }
 }
 
-/// A request that got no answer.
-enum Unsent {
-    /// Nothing of it has left.
-    Nothing,
-    /// Some of it may have left.
+/// Why a request got no answer.
+enum Unanswered {
+    /// Nothing of it has left, or the provider says that it did nothing with it.
+    Unprocessed,
+    /// It may have been processed.
     Perhaps(UpstreamError),
 }
 
@@ -147,20 +192,35 @@ impl Held {
         })
     }
 
-    async fn send(&mut self, forward: &Forward) -> Result<Response<Body>, Unsent> {
+    async fn send(&mut self, forward: &Forward) -> Result<Response<Body>, Unanswered> {
         match self {
             Self::Alone { idle, .. } => match idle.sender.try_send_request(forward.http1()).await {
-                Ok(response) => Ok(response.map(Body::Http1)),
-                Err(error) if error.message().is_some() => Err(Unsent::Nothing),
-                Err(error) if error.error().is_parse() => Err(Unsent::Perhaps(UpstreamError::Head)),
-                Err(_) => Err(Unsent::Perhaps(UpstreamError::Closed)),
+                Ok(response) if is_framed_plainly(response.headers()) => Ok(response.map(Body::Http1)),
+                Ok(_) => Err(Unanswered::Perhaps(UpstreamError::Encoded)),
+                Err(error) if error.message().is_some() => Err(Unanswered::Unprocessed),
+                Err(error) if error.error().is_parse() => Err(Unanswered::Perhaps(UpstreamError::Head)),
+                Err(_) => Err(Unanswered::Perhaps(UpstreamError::Closed)),
             },
             Self::Shared { place, .. } => {
-                let answer = place.send(forward.http2(), forward.body().clone()).ok_or(Unsent::Nothing)?;
-                let response = answer.await.map_err(|_| Unsent::Perhaps(UpstreamError::Closed))?;
-                Ok(response.map(Body::Http2))
+                let sent = place.send(forward.http2(), forward.body().clone());
+                match sent.ok_or(Unanswered::Unprocessed)?.await {
+                    Ok(response) => Ok(response.map(Body::Http2)),
+                    Err(error) if is_unprocessed(&error) => Err(Unanswered::Unprocessed),
+                    Err(_) => Err(Unanswered::Perhaps(UpstreamError::Closed)),
+                }
             }
         }
+    }
+}
+
+/// Whether an answer over HTTP/1.1 says in one way, and one that is asked for, where its body ends: `chunked` is the only
+/// transfer-coding, and has no length beside it (RFC 9112 §6.3).
+fn is_framed_plainly(headers: &HeaderMap) -> bool {
+    let mut codings = headers.get_all(TRANSFER_ENCODING).iter();
+    match (codings.next(), codings.next()) {
+        (None, _) => true,
+        (Some(coding), None) => coding == "chunked" && !headers.contains_key(CONTENT_LENGTH),
+        (Some(_), Some(_)) => false,
     }
 }
 
@@ -180,3 +240,6 @@ impl Lease {
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,3 +1,5 @@
+//! Which provider has a model: by exact name, or by the longest prefix.
+
 use std::collections::BTreeMap;
 
 use quoth_attestation::statement::ShortText;
@@ -50,8 +52,20 @@ impl Routes {
         if let Some((index, own)) = self.exact.get(model.as_str()) {
             return Some((*index, own));
         }
-        let (_, index) = self.prefixes.iter().find(|(prefix, _)| model.starts_with(prefix.as_str()))?;
-        Some((*index, model))
+        self.by_pattern(model).map(|index| (index, model))
+    }
+
+    /// The provider that a pattern leads to, when no exact name does.
+    pub fn by_pattern(&self, model: &str) -> Option<usize> {
+        if self.exact.contains_key(model) {
+            return None;
+        }
+        self.prefixes.iter().find(|(prefix, _)| model.starts_with(prefix.as_str())).map(|(_, index)| *index)
+    }
+
+    /// Whether a provider has models by pattern.
+    pub fn has_patterns(&self, index: usize) -> bool {
+        self.prefixes.iter().any(|(_, other)| *other == index)
     }
 
     /// Names that can be asked for, without those of patterns.

@@ -37,6 +37,13 @@ pub enum Behaviour {
         /// Events sent before.
         after_events: usize,
     },
+    /// So many requests over HTTP/2 are read and not processed, which it says, and their connections end; then it answers.
+    Unprocessed {
+        /// How many requests.
+        times: u32,
+        /// How it says so.
+        by: Notice,
+    },
     /// The request is read and never answered.
     StallBeforeHead,
     /// Nothing more comes after so many events, or amid an answer that is no stream. The connection stays open.
@@ -109,6 +116,15 @@ pub enum Behaviour {
     /// [`TRAILER`] after the body, whether asked for or not. Over HTTP/1.1 the answer is chunked, leaves at once and ends
     /// the connection.
     Trailers,
+}
+
+/// How a provider says over HTTP/2 that it did not process a request (RFC 9113 §8.7).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Notice {
+    /// GOAWAY that names no stream as processed.
+    GoAway,
+    /// `RST_STREAM` with `REFUSED_STREAM`.
+    RefusedStream,
 }
 
 /// What ends a line before a [`Behaviour::FalseRecord`].

@@ -30,7 +30,7 @@ mod tls;
 mod watch;
 mod wire;
 
-pub use behaviour::{Behaviour, FALSE_RECORD, LineEnd, TRAILER};
+pub use behaviour::{Behaviour, FALSE_RECORD, LineEnd, Notice, TRAILER};
 pub use options::Options;
 pub use provider::Provider;
 pub use record::Request;

@@ -102,6 +102,18 @@ impl Shared {
         self.behaviour.read().unwrap().clone()
     }
 
+    /// How the next request is treated.
+    pub(crate) fn treats(&self) -> Behaviour {
+        match &mut *self.behaviour.write().unwrap() {
+            Behaviour::Unprocessed { times: 0, .. } => Behaviour::Good,
+            Behaviour::Unprocessed { times, by } => {
+                *times -= 1;
+                Behaviour::Unprocessed { times: *times, by: *by }
+            }
+            behaviour => behaviour.clone(),
+        }
+    }
+
     pub(crate) fn keep(&self, request: Request) {
         if self.options.record {
             self.requests.lock().unwrap().push(request);

@@ -5,13 +5,15 @@ use std::iter;
 use hyper::HeaderMap;
 use hyper::body::Bytes;
 
-use crate::TRAILER;
+use crate::{Notice, TRAILER};
 
 /// Bytes for the wire, made when they are written.
 pub(crate) type Chunks = Box<dyn Iterator<Item = Bytes> + Send>;
 
 const FRAME: usize = 16_384;
 const HEADERS: u8 = 1;
+const RST_STREAM: u8 = 3;
+const GOAWAY: u8 = 7;
 const CONTINUATION: u8 = 9;
 
 /// An HTTP/1.1 header with fields until the client hangs up.
@@ -39,6 +41,16 @@ pub(crate) fn endless_field_h2(request: u32) -> Chunks {
     start.pop();
     start.extend([0x7f, 0xff, 0xff, 0xff, 0x7f]);
     blocks(request, iter::once(start.into()).chain(iter::repeat(Bytes::from_static(&[b'x'; FRAME]))))
+}
+
+/// A connection's `request`-th request was not processed.
+pub(crate) fn unprocessed(request: u32, by: Notice) -> Chunks {
+    let frame = match by {
+        // No last stream, and no error.
+        Notice::GoAway => frame(GOAWAY, 0, &[0; 8]),
+        Notice::RefusedStream => frame(RST_STREAM, 2 * request + 1, &[0, 0, 0, 7]),
+    };
+    Box::new(iter::once(frame))
 }
 
 /// `:status: 200` and these pieces of a header block, none of them the last.

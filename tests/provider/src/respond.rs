@@ -36,6 +36,7 @@ impl Asked {
         let h2 = self.version == Version::HTTP_2;
         let seizure = match behaviour {
             Behaviour::CloseBeforeAnswer => Seizure::Close { close_notify: false },
+            Behaviour::Unprocessed { by, .. } if h2 => Seizure::Write(raw::unprocessed(self.ordinal, *by)),
             Behaviour::EndlessFields if h2 => Seizure::Write(raw::endless_fields_h2(self.ordinal)),
             Behaviour::EndlessFields => Seizure::Write(raw::endless_fields()),
             Behaviour::EndlessField if h2 => Seizure::Write(raw::endless_field_h2(self.ordinal)),

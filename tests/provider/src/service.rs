@@ -41,7 +41,7 @@ pub(crate) async fn serve(
     request: hyper::Request<Incoming>,
 ) -> Result<Response<Body>, Infallible> {
     let began = Instant::now();
-    let behaviour = shared.behaviour();
+    let behaviour = shared.treats();
     let number = shared.number();
     let watch = Watch::new(shared.clone());
     let (parts, body) = request.into_parts();

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use http_body_util::BodyExt;
 use hyper::StatusCode;
-use quoth_fake_provider::{Behaviour, FALSE_RECORD, LineEnd, Provider, TRAILER};
+use quoth_fake_provider::{Behaviour, FALSE_RECORD, LineEnd, Notice, Provider, TRAILER};
 use serde_json::{Value, json};
 use support::{Answer, BOTH, Client, anthropic, ask, ask_chat, good, raw, tls, which};
 use tokio::time::timeout;
@@ -241,5 +241,16 @@ async fn answers_too_long_or_unlabelled_or_with_more() {
             assert!(answer.whole);
             assert_eq!(answer.trailers.unwrap()[TRAILER.0], TRAILER.1);
         }
+    }
+}
+
+#[tokio::test]
+async fn requests_that_it_did_not_process() {
+    for by in [Notice::GoAway, Notice::RefusedStream] {
+        let provider = which(Behaviour::Unprocessed { times: 2, by });
+        for _ in 0..2 {
+            assert!(ask(&provider, "h2", ask_chat(&provider, true)).await.is_err(), "{by:?}");
+        }
+        assert_eq!(stream(&provider, "h2").await.data().last(), Some(&"[DONE]"), "{by:?}");
     }
 }

@@ -106,7 +106,8 @@ impl OperatorKey {
 
 impl Connection {
     /// Gives the node a secret, sealed so that this boot alone can open it, in place of an earlier one of that name; `None`
-    /// removes it. `counter` must be greater than that of every order before: milliseconds since 1970 do.
+    /// removes it. `counter` must be greater than that of every order before: milliseconds since 1970 do. Returns what the
+    /// node holds now, as the JSON of SPEC §11.
     ///
     /// # Errors
     /// [`ClientError::Order`] before anything is sent; [`ClientError::Status`] with the node's code when it refuses.
@@ -116,7 +117,7 @@ impl Connection {
         name: &str,
         secret: Option<&str>,
         counter: u64,
-    ) -> Result<(), ClientError> {
+    ) -> Result<Vec<u8>, ClientError> {
         let order = self.order(operator, name, secret, counter)?;
         self.send_order(operator.sign(order)?).await
     }
@@ -153,7 +154,7 @@ impl Connection {
         Ok(SecretOrder { node, name, counter, sealed })
     }
 
-    async fn send_order(&mut self, order: Vec<u8>) -> Result<(), ClientError> {
+    async fn send_order(&mut self, order: Vec<u8>) -> Result<Vec<u8>, ClientError> {
         let request = Request::builder()
             .method(Method::POST)
             .uri(PATH)
@@ -162,9 +163,9 @@ impl Connection {
             .body(Full::new(order.into()).boxed())
             .map_err(|_| ClientError::Protocol { step: Step::Request })?;
         let (head, body) = self.send(request).await?.into_parts();
-        if head.status != StatusCode::NO_CONTENT {
+        if head.status != StatusCode::OK {
             return Err(unproven_error(head.status.as_u16(), &head.headers, body).await);
         }
-        within(limits::FETCH, Step::Response, read_body(body, 0, Step::Response)).await.map(drop)
+        within(limits::FETCH, Step::Response, read_body(body, limits::LOOKUP_BYTES, Step::Response)).await
     }
 }

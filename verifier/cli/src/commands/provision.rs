@@ -10,6 +10,7 @@ use quoth_attestation::token;
 use quoth_client::{Client, ClientError, OperatorKey, OrderError, token_hash};
 use rustls_pki_types::PrivatePkcs8KeyDer;
 use rustls_pki_types::pem::PemObject;
+use serde_json::Value;
 use zeroize::Zeroizing;
 
 use crate::args::{OperatorKey as NewKey, Provision};
@@ -95,7 +96,7 @@ async fn provision(
 ) -> Result<(Report, Digest), CliError> {
     let mut connection = client.connect(&args.url).await?;
     let counter = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| now.as_millis() as u64);
-    connection.provision(key, &args.name, secret, counter).await?;
+    let held = connection.provision(key, &args.name, secret, counter).await?;
     let mut report = Report::new(match secret {
         Some(_) => format!("an accepted node holds what {} needs now", args.name),
         None => format!("an accepted node holds nothing of {} any more", args.name),
@@ -106,6 +107,11 @@ async fn provision(
         report.row("fingerprint", fingerprint.clone());
         report.member("fingerprint", fingerprint);
     }
+    let held = serde_json::from_slice::<Value>(&held).map(|mut held| held["secrets"].take()).unwrap_or_default();
+    let names = held.as_array().into_iter().flatten().filter_map(|secret| secret["name"].as_str());
+    let names = names.collect::<Vec<_>>().join(", ");
+    report.row("holds", if names.is_empty() { "nothing".into() } else { names });
+    report.member("held", held);
     report.not_proven("that it still does after a restart: run this again, or with --watch");
     Ok((report, connection.node().digest()))
 }

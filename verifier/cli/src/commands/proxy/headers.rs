@@ -8,9 +8,10 @@ const KEYS: [&str; 3] = ["authorization", "x-api-key", fields::TOKEN];
 /// What the node itself says to SDKs: the names, or how they begin.
 const OF_THE_NODE: [&str; 3] = ["content-type", "quoth-cti", "quoth-node"];
 
-/// Those of an SDK's headers that the node gets.
+/// Those of an SDK's headers that the node gets; among them unknown scopes, which it refuses.
 pub(super) fn passed(headers: &HeaderMap) -> HeaderMap {
-    chosen(headers, |name| fields::PASSED.iter().chain(&KEYS).any(|known| name == known))
+    let known = |name: &HeaderName| fields::PASSED.iter().chain(&KEYS).any(|known| name == known);
+    chosen(headers, |name| known(name) || fields::is_unknown_scope(name.as_str()))
 }
 
 /// Those of the node's headers that the SDK gets.
