@@ -89,7 +89,7 @@ async fn model(node: &Node, api: Api, headers: &HeaderMap, name: &str) -> Result
 /// The models that can be asked for, as the API has them: by name and, for those who are let in, by the lists of providers
 /// for which the node holds a key.
 async fn described(node: &Node, api: Api, headers: &HeaderMap) -> Vec<Value> {
-    let created = node.statement().issued;
+    let created = node.statement().issued();
     let describe = |(name, owner): (&str, &str)| match api {
         Api::Openai => json!({ "id": name, "object": "model", "created": created, "owned_by": owner }),
         // A release whose date is not known has this one.

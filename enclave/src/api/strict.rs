@@ -1,9 +1,9 @@
 //! Refuses requests that HTTP implementations read in different ways: by their host, or by where their body ends.
 
-use http::header::{HOST, TRANSFER_ENCODING};
-use http::uri::Authority;
 use http::Version;
+use http::header::{HOST, TRANSFER_ENCODING};
 use http::request::Parts;
+use http::uri::Authority;
 
 use super::ApiError;
 
