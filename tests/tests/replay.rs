@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use quoth_attestation::cbor::{self, Value as Cbor};
-use quoth_attestation::receipt::{Execution, Outcome, Receipt};
+use quoth_attestation::receipt::{Ending, Execution, Outcome, Receipt};
 use quoth_attestation::transcript::{Details, LocalDetails, Transcript};
 use quoth_tests::{Liar, Node, Options, Request, command, save, transcripts_under_load};
 use quoth_tiny_model::Kind;
@@ -267,8 +267,9 @@ async fn what_was_edited_is_refused_and_what_was_made_up_differs() {
             replace(&mut told.response.body, "\"content\":", "\"content\":\"other\",\"content\":")
         }),
         (whole, "replay.answer", &|told, _| told.response.status = 500),
-        (stream, "replay.answer", &|told, _| {
-            told.response.body.truncate(told.response.body.len() - "data: [DONE]\n\n".len())
+        (stream, "replay.answer", &|told, claims| {
+            told.response.body.truncate(told.response.body.len() - "data: [DONE]\n\n".len());
+            claims.exchange.ending = Some(Ending::FinishReason);
         }),
         (stream, "replay.answer", &|told, _| told.response.body.extend(b"data: {}\n\n")),
         (stream, "replay.answer", &|told, _| replace(&mut told.response.body, "data: ", ": pst\n\ndata: ")),
