@@ -7,6 +7,7 @@ use std::thread::JoinHandle;
 use llama_cpp_2::context::LlamaContext;
 use llama_cpp_2::context::params::LlamaPoolingType;
 use llama_cpp_2::llama_batch::LlamaBatch;
+use tokio::sync::oneshot;
 
 use crate::arithmetic::{self, Shape};
 use crate::engine::EngineOptions;
@@ -25,7 +26,7 @@ pub(crate) struct Embedder {
 
 struct Job {
     tokens: Vec<u32>,
-    reply: SyncSender<Result<Vec<f32>, EngineError>>,
+    reply: oneshot::Sender<Result<Vec<f32>, EngineError>>,
 }
 
 impl Embedder {
@@ -54,11 +55,11 @@ impl Embedder {
         }
     }
 
-    /// The mean of the last layer's states over `tokens`, of length 1. Blocks until it is done.
-    pub(crate) fn embed(&self, tokens: Vec<u32>) -> Result<Vec<f32>, EngineError> {
-        let (reply, answer) = sync_channel(1);
+    /// The mean of the last layer's states over `tokens`, of length 1. Dropping the future gives it up.
+    pub(crate) async fn embed(&self, tokens: Vec<u32>) -> Result<Vec<f32>, EngineError> {
+        let (reply, answer) = oneshot::channel();
         match self.queue.as_ref().map(|queue| queue.try_send(Job { tokens, reply })) {
-            Some(Ok(())) => answer.recv().map_err(|_| EngineError::Stopped)?,
+            Some(Ok(())) => answer.await.map_err(|_| EngineError::Stopped)?,
             Some(Err(TrySendError::Full(_))) => Err(EngineError::Busy { limit: EMBEDDING_QUEUE }),
             Some(Err(TrySendError::Disconnected(_))) | None => Err(EngineError::Stopped),
         }
@@ -78,6 +79,9 @@ impl Drop for Embedder {
 fn run(mut context: LlamaContext<'_>, size: u32, jobs: &Receiver<Job>) {
     let mut batch = LlamaBatch::new(size as usize, 1);
     while let Ok(job) = jobs.recv() {
+        if job.reply.is_closed() {
+            continue;
+        }
         let outcome = arithmetic::aside(|| one(&mut context, &mut batch, size, &job.tokens));
         job.reply.send(outcome).ok();
     }

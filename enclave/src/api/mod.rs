@@ -113,7 +113,7 @@ async fn answer(
     match endpoint {
         Endpoint::Chat => chat::answer(node, body, asked, exchange).await,
         Endpoint::Completions => completions::answer(node, body, asked, exchange).await,
-        Endpoint::Embeddings => embeddings::answer(node, body, exchange).await,
+        Endpoint::Embeddings => embeddings::answer(node, body, asked, exchange).await,
         Endpoint::Responses | Endpoint::Messages => Err(ApiError::no_model()),
     }
 }
