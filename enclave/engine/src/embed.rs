@@ -13,6 +13,7 @@ use crate::arithmetic::{self, Shape};
 use crate::engine::EngineOptions;
 use crate::error::EngineError;
 use crate::limits::{EMBEDDING_QUEUE, MAX_EMBEDDING_TOKENS};
+use crate::llama;
 use crate::model::load::Loaded;
 use crate::model::vocab::token;
 
@@ -40,19 +41,17 @@ impl Embedder {
             let shape = Shape { context: size, sequences: 1, batch: size, micro_batch: size, threads };
             let parameters =
                 arithmetic::parameters(shape).with_embeddings(true).with_pooling_type(LlamaPoolingType::Mean);
-            match loaded.model.new_context(loaded.backend, parameters) {
+            match llama::context(&loaded, parameters) {
                 Ok(context) => {
-                    ready.send(true).ok();
+                    ready.send(Ok(())).ok();
                     run(context, size, &jobs);
                 }
-                Err(_) => drop(ready.send(false)),
+                Err(error) => drop(ready.send(Err(error))),
             }
         });
         let thread = thread.map_err(|error| EngineError::io("spawn", &error))?;
-        match started.recv() {
-            Ok(true) => Ok(Self { queue: Some(queue), thread: Some(thread), context: size }),
-            _ => Err(EngineError::Load { what: "make an embedding context for this model" }),
-        }
+        started.recv().map_err(|_| EngineError::Load { what: "make an embedding context for this model" })??;
+        Ok(Self { queue: Some(queue), thread: Some(thread), context: size })
     }
 
     /// The mean of the last layer's states over `tokens`, of length 1. Dropping the future gives it up.

@@ -3,6 +3,7 @@
 use llama_cpp_2::sampling::LlamaSampler;
 
 use crate::error::EngineError;
+use crate::llama;
 use crate::model::load::Loaded;
 use crate::request::{Chat, Code, Completion, Parameters, RequestError};
 use crate::sampling::{FORBIDDEN_SEED, Sampling};
@@ -71,7 +72,8 @@ pub(crate) fn sampling(
 
 /// The sampler for a grammar that [`crate::schema`] wrote.
 pub(crate) fn grammar_sampler(loaded: &Loaded, grammar: &str) -> Result<LlamaSampler, EngineError> {
-    LlamaSampler::grammar(&loaded.model, grammar, "root").map_err(|_| {
+    let made = llama::asserting(|| LlamaSampler::grammar(&loaded.model, grammar, "root"));
+    made.and_then(Result::ok).ok_or_else(|| {
         RequestError::new(Code::InvalidJsonSchema, "response_format", "the schema's grammar is too large").into()
     })
 }

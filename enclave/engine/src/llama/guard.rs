@@ -20,7 +20,7 @@ unsafe extern "C" {
 pub(super) struct Guarded<T> {
     /// What the call returned; none when it threw.
     pub(super) value: Option<T>,
-    /// The first error that llama.cpp logged or threw, as printable ASCII; often empty. It may quote the model file.
+    /// The first error that llama.cpp logged or threw, as printable ASCII. It may quote the model file.
     pub(super) complaint: String,
 }
 
@@ -38,7 +38,9 @@ pub(super) fn guard<T, F: FnOnce() -> T>(work: F) -> Guarded<T> {
     unsafe { quoth_guard(run::<T, F>, (&raw mut call).cast(), text.as_mut_ptr().cast(), text.len()) };
     let complaint = text.iter().take_while(|byte| **byte != 0);
     let printable = complaint.filter(|byte| (b' '..=b'~').contains(*byte)).map(|byte| char::from(*byte));
-    Guarded { value: call.value, complaint: printable.collect() }
+    let complaint: String = printable.collect();
+    let complaint = if complaint.is_empty() { "no reason given".into() } else { complaint };
+    Guarded { value: call.value, complaint }
 }
 
 struct Call<T, F> {

@@ -92,7 +92,8 @@ impl Loaded {
             vocab.check_spelling()?;
         }
         let (bos, eos) = (vocab.bos_text.clone(), vocab.eos_text.clone());
-        let template = header.chat_template.map(|source| Template::parse(&source, bos, eos)).transpose()?;
+        let template =
+            header.chat_template.filter(|_| generates).map(|source| Template::parse(&source, bos, eos)).transpose()?;
         let words = Words::of(&header.tokenizer, &header.words);
         Ok(Self { model, backend, vocab, template, words, generates, arithmetic, sealed: Arc::new(sealed) })
     }
