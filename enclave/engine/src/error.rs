@@ -133,7 +133,7 @@ pub enum EngineError {
         /// What is wrong.
         what: &'static str,
     },
-    /// The vocabulary has no token for a byte, so texts that need it would lose it.
+    /// The vocabulary has no token for a byte that ordinary text needs.
     #[error("the vocabulary cannot spell byte 0x{byte:02X}")]
     Spelling {
         /// The byte, the smallest of those that are missing.

@@ -20,6 +20,8 @@ pub(crate) struct Vocab {
     /// Is text of whole characters.
     whole: Vec<bool>,
     longest: usize,
+    /// Bytes that are no token by themselves.
+    gaps: Vec<u8>,
     /// The token that begins a text, where the model wants one.
     pub(crate) bos: Option<u32>,
     pub(crate) bos_text: String,
@@ -48,11 +50,16 @@ impl Vocab {
             Some(name) => String::from_utf8_lossy(name).into_owned(),
             None => String::new(),
         };
+        let control: Vec<bool> = tokens().map(|token| vocab.is_control(token)).collect();
+        let plain = pieces.iter().zip(&control).filter(|(_, control)| !**control);
+        let single = plain.filter_map(|(piece, _)| <[u8; 1]>::try_from(&piece[..]).ok()).map(|[byte]| byte);
+        let single: BTreeSet<u8> = single.collect();
         let bos = u32::try_from(vocab.bos().0).ok().filter(|id| *id < count && vocab.should_add_bos());
         Ok(Self {
             longest: named.iter().map(|piece| piece.len()).max().unwrap_or(1).max(1),
             eog: tokens().map(|token| vocab.is_eog(token)).collect(),
-            control: tokens().map(|token| vocab.is_control(token)).collect(),
+            control,
+            gaps: (0..=u8::MAX).filter(|byte| !single.contains(byte)).collect(),
             whole: pieces.iter().map(|piece| std::str::from_utf8(piece).is_ok()).collect(),
             bos,
             bos_text: text(vocab.bos()),
@@ -61,18 +68,26 @@ impl Vocab {
         })
     }
 
-    /// Checks that every byte is a token, so that every text can be spelled.
+    /// Checks that the vocabulary spells ordinary text. One that lacks other bytes, as SmolLM2's does, is served: texts that need
+    /// them are refused one by one.
     ///
     /// # Errors
-    /// [`EngineError::Spelling`] with the first byte that is none.
+    /// [`EngineError::Spelling`] with the first byte that is missing.
     pub(crate) fn check_spelling(&self) -> Result<(), EngineError> {
-        let plain = self.pieces.iter().zip(&self.control).filter(|(_, control)| !**control);
-        let single: BTreeSet<u8> =
-            plain.filter_map(|(piece, _)| <[u8; 1]>::try_from(&piece[..]).ok()).map(|[byte]| byte).collect();
-        match (0..=u8::MAX).find(|byte| !single.contains(byte)) {
+        match self.gaps.iter().copied().find(|byte| is_ordinary(*byte)) {
             Some(byte) => Err(EngineError::Spelling { byte }),
             None => Ok(()),
         }
+    }
+
+    /// Whether these tokens are `text`, or `text` after the space that some vocabularies begin with. True without a look when
+    /// every byte is a token, since then nothing is lost.
+    pub(crate) fn spells(&self, tokens: &[u32], text: &str) -> bool {
+        if self.gaps.is_empty() {
+            return true;
+        }
+        let spelled: Vec<u8> = tokens.iter().flat_map(|id| self.piece(*id)).copied().collect();
+        spelled == text.as_bytes() || spelled.strip_prefix(b" ").is_some_and(|rest| rest == text.as_bytes())
     }
 
     /// Tokens in the vocabulary.
@@ -108,6 +123,11 @@ impl Vocab {
     pub(crate) fn longest(&self) -> usize {
         self.longest
     }
+}
+
+/// Whether UTF-8 needs this byte for more than control characters and planes of Unicode without characters.
+fn is_ordinary(byte: u8) -> bool {
+    matches!(byte, b'\t' | b'\n' | b' '..=b'~' | 0x80..=0xBF | 0xC2..=0xF0)
 }
 
 /// Refuses a vocabulary that llama.cpp would not come to an end with: on a byte that an RWKV vocabulary lacks, it goes back to

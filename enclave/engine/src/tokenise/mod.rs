@@ -87,8 +87,14 @@ fn span(loaded: &Loaded, room: Room<'_>, text: &str, markup: bool) -> Result<Vec
     if text.is_empty() {
         return Ok(Vec::new());
     }
-    let refused = || RequestError::value(room.param, "the model's vocabulary cannot spell this text").into();
-    model::tokens(&loaded.model, text, markup).ok_or_else(refused)
+    let refused =
+        || EngineError::from(RequestError::value(room.param, "the model's vocabulary cannot spell this text"));
+    let tokens = model::tokens(&loaded.model, text, markup).ok_or_else(refused)?;
+    // Control tokens, which only markup has, spell nothing; a model that only embeds need not spell.
+    match markup || !loaded.generates || loaded.vocab.spells(&tokens, text) {
+        true => Ok(tokens),
+        false => Err(refused()),
+    }
 }
 
 fn with_stack<T: Send>(work: impl FnOnce() -> T + Send) -> Result<T, EngineError> {
@@ -146,7 +152,11 @@ mod tests {
     ];
 
     fn load(splitter: &str) -> Model {
-        let bytes = Tiny::new(Kind::Q4_0).vocabulary(Vocabulary::Pairs(splitter)).bytes();
+        load_with(Vocabulary::Pairs(splitter))
+    }
+
+    fn load_with(vocabulary: Vocabulary<'_>) -> Model {
+        let bytes = Tiny::new(Kind::Q4_0).vocabulary(vocabulary).bytes();
         let mut writer = ModelWriter::new(bytes.len() as u64).unwrap();
         writer.write(&bytes).unwrap();
         Model::load(writer.finish(&Sha256::digest(&bytes).into()).unwrap(), Arithmetic::Plain).unwrap()
@@ -189,6 +199,19 @@ mod tests {
         let tokens = tokenised(&model, &every).unwrap().tokens;
         let spelled: Vec<u8> = tokens.iter().flat_map(|id| model.loaded.vocab.piece(*id).to_vec()).collect();
         assert_eq!(spelled, every.as_bytes());
+    }
+
+    #[test]
+    fn texts_that_a_vocabulary_cannot_spell_are_refused_one_by_one() {
+        // The first would be dropped silently; for the second llama.cpp throws.
+        for vocabulary in [Vocabulary::PairsWithout("gpt-2", 4), Vocabulary::Without(4)] {
+            let model = load_with(vocabulary);
+            match tokenised(&model, "a\u{4}b") {
+                Err(EngineError::Request(error)) => assert_eq!(error.code, Code::InvalidValue),
+                other => panic!("{vocabulary:?}: {:?}", other.map(|prompt| prompt.tokens)),
+            }
+            assert!(tokenised(&model, "a\u{5}b é日").is_ok());
+        }
     }
 
     #[test]
