@@ -1,8 +1,9 @@
-//! Writes the engine's identity from the workspace's lock file and the build flags.
+//! Builds the guard around llama.cpp's calls, and writes the engine's identity from the workspace's lock file and the build flags.
 
 use std::path::{Path, PathBuf};
 
 fn main() {
+    guard();
     let lock = lock_file();
     println!("cargo:rerun-if-changed={}", lock.display());
     let text = std::fs::read_to_string(&lock).expect("Cargo.lock"); // safe: a build that fails here should fail
@@ -20,6 +21,13 @@ fn main() {
     parts.push(format!("{isa} openmp tiled=0 cxx={cxx}", isa = isa(), cxx = compiler()));
     println!("cargo:rustc-env=QUOTH_ENGINE_ISA={}", isa());
     println!("cargo:rustc-env=QUOTH_ENGINE_IDENTITY={}", parts.join(" "));
+}
+
+/// Compiles the one file of C++: only C++ can catch what C++ throws. llama-cpp-sys-2 links the standard library.
+fn guard() {
+    let source = "src/llama/guard.cpp";
+    println!("cargo:rerun-if-changed={source}");
+    cc::Build::new().cpp(true).std("c++17").cpp_link_stdlib(None).warnings(true).file(source).compile("quoth_guard");
 }
 
 /// The version of the C++ compiler: another one may fuse other operations.

@@ -71,6 +71,12 @@ impl EnclaveError {
             Self::Model { source: EngineError::ModelHash { .. }, .. } => "model.hash",
             Self::Model { source: EngineError::NotExact { .. }, .. } => "model.not_exact",
             Self::Model { source: EngineError::Memory { .. }, .. } => "model.memory",
+            Self::Model { source: EngineError::Weights { .. }, .. } => "model.weights",
+            Self::Model { source: EngineError::Vocabulary { .. } | EngineError::Spelling { .. }, .. } => {
+                "model.vocabulary"
+            }
+            Self::Model { source: EngineError::Template { .. }, .. } => "model.template",
+            Self::Model { source: EngineError::Gguf(_), .. } => "model.header",
             Self::Model { .. } => "model.refused",
             Self::ModelUnknown { .. } => "model.unknown",
             Self::ModelFeed { .. } => "model.feed",

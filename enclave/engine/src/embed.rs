@@ -7,11 +7,13 @@ use std::thread::JoinHandle;
 use llama_cpp_2::context::LlamaContext;
 use llama_cpp_2::context::params::LlamaPoolingType;
 use llama_cpp_2::llama_batch::LlamaBatch;
+use tokio::sync::oneshot;
 
 use crate::arithmetic::{self, Shape};
 use crate::engine::EngineOptions;
 use crate::error::EngineError;
 use crate::limits::{EMBEDDING_QUEUE, MAX_EMBEDDING_TOKENS};
+use crate::llama;
 use crate::model::load::Loaded;
 use crate::model::vocab::token;
 
@@ -25,7 +27,7 @@ pub(crate) struct Embedder {
 
 struct Job {
     tokens: Vec<u32>,
-    reply: SyncSender<Result<Vec<f32>, EngineError>>,
+    reply: oneshot::Sender<Result<Vec<f32>, EngineError>>,
 }
 
 impl Embedder {
@@ -39,26 +41,24 @@ impl Embedder {
             let shape = Shape { context: size, sequences: 1, batch: size, micro_batch: size, threads };
             let parameters =
                 arithmetic::parameters(shape).with_embeddings(true).with_pooling_type(LlamaPoolingType::Mean);
-            match loaded.model.new_context(loaded.backend, parameters) {
+            match llama::context(&loaded, parameters) {
                 Ok(context) => {
-                    ready.send(true).ok();
+                    ready.send(Ok(())).ok();
                     run(context, size, &jobs);
                 }
-                Err(_) => drop(ready.send(false)),
+                Err(error) => drop(ready.send(Err(error))),
             }
         });
         let thread = thread.map_err(|error| EngineError::io("spawn", &error))?;
-        match started.recv() {
-            Ok(true) => Ok(Self { queue: Some(queue), thread: Some(thread), context: size }),
-            _ => Err(EngineError::Load { what: "make an embedding context for this model" }),
-        }
+        started.recv().map_err(|_| EngineError::Load { what: "make an embedding context for this model" })??;
+        Ok(Self { queue: Some(queue), thread: Some(thread), context: size })
     }
 
-    /// The mean of the last layer's states over `tokens`, of length 1. Blocks until it is done.
-    pub(crate) fn embed(&self, tokens: Vec<u32>) -> Result<Vec<f32>, EngineError> {
-        let (reply, answer) = sync_channel(1);
+    /// The mean of the last layer's states over `tokens`, of length 1. Dropping the future gives it up.
+    pub(crate) async fn embed(&self, tokens: Vec<u32>) -> Result<Vec<f32>, EngineError> {
+        let (reply, answer) = oneshot::channel();
         match self.queue.as_ref().map(|queue| queue.try_send(Job { tokens, reply })) {
-            Some(Ok(())) => answer.recv().map_err(|_| EngineError::Stopped)?,
+            Some(Ok(())) => answer.await.map_err(|_| EngineError::Stopped)?,
             Some(Err(TrySendError::Full(_))) => Err(EngineError::Busy { limit: EMBEDDING_QUEUE }),
             Some(Err(TrySendError::Disconnected(_))) | None => Err(EngineError::Stopped),
         }
@@ -78,6 +78,9 @@ impl Drop for Embedder {
 fn run(mut context: LlamaContext<'_>, size: u32, jobs: &Receiver<Job>) {
     let mut batch = LlamaBatch::new(size as usize, 1);
     while let Ok(job) = jobs.recv() {
+        if job.reply.is_closed() {
+            continue;
+        }
         let outcome = arithmetic::aside(|| one(&mut context, &mut batch, size, &job.tokens));
         job.reply.send(outcome).ok();
     }

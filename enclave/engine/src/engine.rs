@@ -15,6 +15,7 @@ use crate::prepare;
 use crate::request::{Chat, Completion, Embedding};
 use crate::sampling::Sampling;
 use crate::scheduler::{Caller, Scheduler};
+use crate::tokenise::{self, Prompt, Queue, Room, Ticket};
 
 /// How to run a model.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -96,6 +97,7 @@ pub struct ModelInfo {
 pub struct Engine {
     inner: Arc<Inner>,
     caller: Option<Caller>,
+    ticket: Option<Ticket>,
 }
 
 struct Inner {
@@ -104,6 +106,7 @@ struct Inner {
     max_tokens: Option<u32>,
     scheduler: Scheduler,
     embedder: Embedder,
+    queue: Queue,
 }
 
 impl Engine {
@@ -148,14 +151,15 @@ impl Engine {
         let scheduler = Scheduler::start(Arc::clone(loaded), &options)?;
         let embedder = Embedder::start(Arc::clone(loaded), &options)?;
         pages::gather(&loaded.sealed);
-        let inner = Inner { info, max_tokens: options.max_tokens, scheduler, embedder, model };
-        Ok(Self { inner: Arc::new(inner), caller: None })
+        let queue = Queue::start()?;
+        let inner = Inner { info, max_tokens: options.max_tokens, scheduler, embedder, queue, model };
+        Ok(Self { inner: Arc::new(inner), caller: None, ticket: None })
     }
 
     /// The same engine, for requests of `caller`: what two of them begin with in common is computed once, as long as there is
     /// room. Without a caller nothing is shared.
     pub fn for_caller(&self, caller: &Caller) -> Self {
-        Self { inner: Arc::clone(&self.inner), caller: Some(caller.clone()) }
+        Self { inner: Arc::clone(&self.inner), caller: Some(caller.clone()), ticket: None }
     }
 
     /// What is known of the model.
@@ -168,14 +172,28 @@ impl Engine {
         self.inner.scheduler.is_alive()
     }
 
-    /// Renders, tokenises and checks a chat, and queues it. Blocks for some milliseconds on long
-    /// prompts: call it where blocking is allowed.
+    /// Runs `work`, which may call [`Engine::chat`] or [`Engine::complete`] on the engine that it gets, on a thread that prepares
+    /// prompts, when it is its caller's turn. Dropping the future gives it up: before it begins, or between two messages.
+    ///
+    /// # Errors
+    /// [`EngineError::Busy`] when too many wait, [`EngineError::Stopped`], and what `work` returns.
+    pub async fn in_turn<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Self) -> Result<T, EngineError> + Send + 'static,
+    ) -> Result<T, EngineError> {
+        let own = self.clone();
+        self.inner.queue.run(self.caller.as_ref(), |ticket| work(&Self { ticket: Some(ticket.clone()), ..own })).await
+    }
+
+    /// Renders, tokenises and checks a chat, and submits it. Blocks for up to seconds on long prompts: call it within
+    /// [`Engine::in_turn`], or where blocking is allowed.
     ///
     /// # Errors
     /// [`EngineError::Request`] for whatever is wrong with it, [`EngineError::Busy`],
     /// [`EngineError::Stopped`].
     pub fn chat(&self, chat: &Chat) -> Result<Generation, EngineError> {
-        let prompt = prepare::chat(&self.inner.model.loaded, self.inner.info.context, chat)?;
+        let room = self.room(self.inner.info.context, "messages");
+        let prompt = prepare::chat(&self.inner.model.loaded, room, chat)?;
         self.generate(prompt, &chat.parameters, chat.logprobs)
     }
 
@@ -184,29 +202,40 @@ impl Engine {
     /// # Errors
     /// As [`Engine::chat`].
     pub fn complete(&self, completion: &Completion) -> Result<Generation, EngineError> {
-        let prompt = prepare::completion(&self.inner.model.loaded, self.inner.info.context, completion)?;
+        let room = self.room(self.inner.info.context, "prompt");
+        let prompt = prepare::completion(&self.inner.model.loaded, room, completion)?;
         self.generate(prompt, &completion.parameters, completion.logprobs)
     }
 
     /// Embeds every text: the mean of the last layer's states over its tokens, scaled to unit
-    /// length. Blocks until it is done; texts of one request are computed one by one. One text has at
+    /// length. Texts are tokenised in turn, as [`Engine::in_turn`] does, and computed one by one. One text has at
     /// most [`crate::limits::MAX_EMBEDDING_TOKENS`] tokens, less one.
     ///
     /// # Errors
     /// [`EngineError::Request`] for a text too long, [`EngineError::Busy`],
     /// [`EngineError::Stopped`], [`EngineError::Decode`].
-    pub fn embed(&self, embedding: &Embedding) -> Result<Embeddings, EngineError> {
-        let embedder = &self.inner.embedder;
-        let prepare = |text: &String| prepare::embedding(&self.inner.model.loaded, embedder.context, text);
-        let tokens: Vec<Vec<u32>> =
-            embedding.inputs.iter().map(|text| Ok(prepare(text)?.tokens)).collect::<Result<_, EngineError>>()?;
-        let vectors = tokens.iter().map(|tokens| embedder.embed(tokens.clone())).collect::<Result<_, _>>()?;
+    pub async fn embed(&self, embedding: Embedding) -> Result<Embeddings, EngineError> {
+        let tokens = self.in_turn(move |engine| engine.embedding_tokens(&embedding)).await?;
+        let mut vectors = Vec::with_capacity(tokens.len());
+        for tokens in &tokens {
+            vectors.push(self.inner.embedder.embed(tokens.clone()).await?);
+        }
         Ok(Embeddings { vectors, tokens })
+    }
+
+    fn embedding_tokens(&self, embedding: &Embedding) -> Result<Vec<Vec<u32>>, EngineError> {
+        let room = self.room(self.inner.embedder.context, "input");
+        let tokens = |text: &String| tokenise::tokenise(&self.inner.model.loaded, room, &[(text, false)]);
+        embedding.inputs.iter().map(|text| Ok(tokens(text)?.tokens)).collect()
+    }
+
+    fn room<'a>(&'a self, context: u32, param: &'a str) -> Room<'a> {
+        Room { context, param, ticket: self.ticket.as_ref() }
     }
 
     fn generate(
         &self,
-        prompt: prepare::Prompt,
+        prompt: Prompt,
         parameters: &crate::request::Parameters,
         logprobs: Option<u8>,
     ) -> Result<Generation, EngineError> {

@@ -69,9 +69,12 @@ pub enum EngineError {
     /// Too many requests wait already; try again later.
     #[error("too many requests are waiting (limit {limit})")]
     Busy {
-        /// [`crate::limits::QUEUE`] requests, or [`crate::limits::QUEUE_TOKENS`] tokens.
+        /// [`crate::limits::QUEUE`] requests, [`crate::limits::QUEUE_TOKENS`] tokens, or [`crate::limits::PREPARE_QUEUE`] prompts.
         limit: usize,
     },
+    /// Nobody waits for the answer any more.
+    #[error("the request was given up")]
+    GivenUp,
     /// The engine has stopped and answers nothing more.
     #[error("the engine has stopped")]
     Stopped,
@@ -118,7 +121,39 @@ pub enum EngineError {
     /// The file is no GGUF that this engine reads.
     #[error("GGUF: {0}")]
     Gguf(#[from] crate::model::gguf::GgufError),
-    /// llama.cpp refused the model or could not make a context for it.
+    /// llama.cpp refused the model.
+    #[error("llama.cpp refused this model: {why}")]
+    Refused {
+        /// What llama.cpp said, printable ASCII; may quote the file.
+        why: String,
+    },
+    /// The vocabulary cannot be used.
+    #[error("the vocabulary {what}")]
+    Vocabulary {
+        /// What is wrong.
+        what: &'static str,
+    },
+    /// The vocabulary has no token for a byte that ordinary text needs.
+    #[error("the vocabulary cannot spell byte 0x{byte:02X}")]
+    Spelling {
+        /// The byte, the smallest of those that are missing.
+        byte: u8,
+    },
+    /// A weight, or a scale of weights, is NaN or infinite.
+    #[error("tensor {tensor} holds a value that is no number, or infinite")]
+    Weights {
+        /// The tensor's name, printable ASCII.
+        tensor: String,
+    },
+    /// The chat template is no template.
+    #[error("tokenizer.chat_template, line {line}: {why}")]
+    Template {
+        /// The line of the template, from 1; 0 when there is none to name.
+        line: usize,
+        /// What is wrong, printable ASCII; may quote the template.
+        why: String,
+    },
+    /// llama.cpp could not load the model or make a context for it.
     #[error("llama.cpp could not {what}")]
     Load {
         /// The step that failed.

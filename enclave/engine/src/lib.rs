@@ -22,6 +22,7 @@ mod error;
 mod identity;
 pub mod json;
 pub mod limits;
+mod llama;
 mod model;
 mod prepare;
 mod replay;
@@ -31,6 +32,7 @@ pub mod sampling;
 mod scheduler;
 mod schema;
 mod template;
+mod tokenise;
 
 pub use arithmetic::Arithmetic;
 pub use engine::{Embeddings, Engine, EngineOptions, Event, Finish, Generation, ModelInfo, TokenInfo};

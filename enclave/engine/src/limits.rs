@@ -111,3 +111,24 @@ pub const QUEUE: usize = 256;
 pub const QUEUE_TOKENS: usize = 4 << 20;
 /// Events that wait for a slow reader; its sequence pauses when they fill up.
 pub const EVENTS: usize = 64;
+/// Layers of a model; llama.cpp has room for no more (`llama-hparams.h`, `LLAMA_MAX_LAYERS`).
+pub const MAX_LAYERS: u64 = 512;
+/// Width of a model's embeddings.
+pub const MAX_WIDTH: u64 = 1 << 20;
+/// Heads of attention.
+pub const MAX_HEADS: u64 = 1 << 16;
+/// Tokens of context that a model claims to be trained for.
+pub const MAX_CONTEXT_TRAINED: u64 = 1 << 30;
+
+/// Characters of one word, or of one run of white space, where llama.cpp recurses for every character.
+pub const MAX_WORD: usize = 1 << 16;
+/// Stack of a thread that tokenises, bytes: more than llama.cpp needs for the longest word, of which it uses a third.
+pub const TOKENISE_STACK: usize = (4 << 20) + MAX_WORD * 1024;
+/// Sum of the squares of a prompt's runs, where llama.cpp takes that many steps: about a second's worth.
+pub const MAX_SPLIT_WORK: u64 = 1 << 24;
+/// Prompts that are prepared, that is rendered and tokenised, at once.
+pub const PREPARING: usize = 2;
+/// Prompts that wait to be prepared; one more is refused with `Busy`.
+pub const PREPARE_QUEUE: usize = 256;
+/// Of those, prompts of one caller.
+pub const PREPARE_QUEUE_CALLER: usize = 64;

@@ -3,29 +3,19 @@
 use llama_cpp_2::sampling::LlamaSampler;
 
 use crate::error::EngineError;
-use crate::limits::MAX_RENDERED_BYTES;
+use crate::llama;
 use crate::model::load::Loaded;
 use crate::request::{Chat, Code, Completion, Parameters, RequestError};
 use crate::sampling::{FORBIDDEN_SEED, Sampling};
 use crate::template::Piece;
+use crate::tokenise::{Prompt, Room, check_length, tokenise};
 
-/// A prompt as text and as tokens.
-pub(crate) struct Prompt {
-    pub(crate) text: Vec<u8>,
-    pub(crate) tokens: Vec<u32>,
-}
-
-/// Stack for each byte of text in the thread that tokenises: some of llama.cpp's word splitters
-/// recurse for every character of a long word. Pages are used only when touched.
-const STACK_A_BYTE: usize = 1024;
-/// Below this length no splitter can come near the end of an ordinary stack.
-const SHORT_TEXT: usize = 512;
-
-pub(crate) fn chat(loaded: &Loaded, context: u32, chat: &Chat) -> Result<Prompt, EngineError> {
+pub(crate) fn chat(loaded: &Loaded, room: Room<'_>, chat: &Chat) -> Result<Prompt, EngineError> {
     let template = loaded
         .template
         .as_ref()
         .ok_or_else(|| RequestError::new(Code::ChatTemplate, "messages", "this model has no chat template"))?;
+    check_length(loaded, room, chat.messages.iter().map(|message| message.content.len()).sum())?;
     let pieces = template.render(&chat.messages)?;
     let spans: Vec<(&str, bool)> = pieces
         .iter()
@@ -34,63 +24,14 @@ pub(crate) fn chat(loaded: &Loaded, context: u32, chat: &Chat) -> Result<Prompt,
             Piece::Content(index) => (chat.messages.get(*index).map_or("", |message| message.content.as_str()), false),
         })
         .collect();
-    tokenise(loaded, context, &spans, "messages")
+    tokenise(loaded, room, &spans)
 }
 
-pub(crate) fn completion(loaded: &Loaded, context: u32, completion: &Completion) -> Result<Prompt, EngineError> {
-    tokenise(loaded, context, &[(&completion.prompt, false)], "prompt")
-}
-
-pub(crate) fn embedding(loaded: &Loaded, context: u32, text: &str) -> Result<Prompt, EngineError> {
-    tokenise(loaded, context, &[(text, false)], "input")
-}
-
-/// Tokenises spans one by one; only a span marked `true` may become control tokens.
-fn tokenise(loaded: &Loaded, context: u32, spans: &[(&str, bool)], param: &str) -> Result<Prompt, EngineError> {
-    let length: usize = spans.iter().map(|(text, _)| text.len()).sum();
-    // Long texts are refused before anyone spends time on them.
-    if length > MAX_RENDERED_BYTES || length / loaded.vocab.longest() > context as usize {
-        return Err(too_long(param, context).into());
+pub(crate) fn completion(loaded: &Loaded, room: Room<'_>, completion: &Completion) -> Result<Prompt, EngineError> {
+    if !loaded.generates {
+        return Err(RequestError::new(Code::InvalidValue, "model", "this model makes embeddings only").into());
     }
-    let work = || spans.iter().map(|(text, markup)| span(loaded, text, *markup)).collect::<Vec<_>>();
-    let spanned = if length <= SHORT_TEXT { work() } else { with_stack(length, work)? };
-    let mut tokens: Vec<u32> = Vec::new();
-    for (ids, (_, markup)) in spanned.iter().zip(spans) {
-        if !markup && ids.iter().any(|id| loaded.vocab.is_control(*id)) {
-            return Err(RequestError::value(param, "the text would become a control token").into());
-        }
-        tokens.extend(ids);
-    }
-    if let Some(bos) = loaded.vocab.bos
-        && tokens.first() != Some(&bos)
-    {
-        tokens.insert(0, bos);
-    }
-    if tokens.is_empty() {
-        return Err(RequestError::value(param, "the prompt is empty").into());
-    }
-    // One token of output, at least.
-    if tokens.len() >= context as usize {
-        return Err(too_long(param, context).into());
-    }
-    let text = spans.iter().flat_map(|(text, _)| text.bytes()).collect();
-    Ok(Prompt { text, tokens })
-}
-
-fn span(loaded: &Loaded, text: &str, markup: bool) -> Vec<u32> {
-    if text.is_empty() {
-        return Vec::new();
-    }
-    let tokens = loaded.model.vocab().tokenize(text.as_bytes(), false, markup);
-    tokens.into_iter().map(|token| u32::try_from(token.0).unwrap_or(u32::MAX)).collect()
-}
-
-fn with_stack<T: Send>(length: usize, work: impl FnOnce() -> T + Send) -> Result<T, EngineError> {
-    std::thread::scope(|scope| {
-        let thread = std::thread::Builder::new().name("tokenise".into()).stack_size((4 << 20) + length * STACK_A_BYTE);
-        let thread = thread.spawn_scoped(scope, work).map_err(|error| EngineError::io("spawn", &error))?;
-        thread.join().map_err(|_| EngineError::Load { what: "tokenise this text" })
-    })
+    tokenise(loaded, room, &[(&completion.prompt, false)])
 }
 
 /// What an output has room for.
@@ -131,7 +72,8 @@ pub(crate) fn sampling(
 
 /// The sampler for a grammar that [`crate::schema`] wrote.
 pub(crate) fn grammar_sampler(loaded: &Loaded, grammar: &str) -> Result<LlamaSampler, EngineError> {
-    LlamaSampler::grammar(&loaded.model, grammar, "root").map_err(|_| {
+    let made = llama::asserting(|| LlamaSampler::grammar(&loaded.model, grammar, "root"));
+    made.and_then(Result::ok).ok_or_else(|| {
         RequestError::new(Code::InvalidJsonSchema, "response_format", "the schema's grammar is too large").into()
     })
 }
@@ -143,9 +85,4 @@ fn draw_seed() -> Result<u32, EngineError> {
             return Ok(seed);
         }
     }
-}
-
-fn too_long(param: &str, context: u32) -> RequestError {
-    let message = format!("the prompt does not fit this model's context of {context} tokens");
-    RequestError::new(Code::ContextLengthExceeded, param, message)
 }

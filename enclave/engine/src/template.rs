@@ -10,8 +10,9 @@
 use minijinja::syntax::SyntaxConfig;
 use minijinja::{AutoEscape, Environment, ErrorKind, Value, context};
 
+use crate::error::EngineError;
 use crate::limits::{MAX_RENDERED_BYTES, MAX_TEMPLATE_BYTES, TEMPLATE_FUEL, TEMPLATE_RECURSION};
-use crate::request::{Code, Message, RequestError};
+use crate::request::{Code, Message, RequestError, Role};
 
 /// A parsed chat template.
 pub(crate) struct Template {
@@ -32,10 +33,14 @@ pub(crate) enum Piece {
 const NAME: &str = "chat";
 
 impl Template {
-    /// Parses `source`; `None` when it is no template we can run.
-    pub(crate) fn parse(source: String, bos: String, eos: String) -> Option<Self> {
+    /// Parses `source` and tries it.
+    ///
+    /// # Errors
+    /// [`EngineError::Template`] when it is too long, does not parse, or shows neither one message of a user nor one after a
+    /// system's.
+    pub(crate) fn parse(source: &str, bos: String, eos: String) -> Result<Self, EngineError> {
         if source.len() > MAX_TEMPLATE_BYTES {
-            return None;
+            return Err(EngineError::Template { line: 0, why: format!("longer than {MAX_TEMPLATE_BYTES} bytes") });
         }
         // Jinja's own filters, tests and functions; no loader, so no includes.
         let mut environment = Environment::new();
@@ -44,14 +49,28 @@ impl Template {
         environment.set_fuel(Some(TEMPLATE_FUEL));
         environment.set_recursion_limit(TEMPLATE_RECURSION);
         // As Hugging Face's templates are written.
-        let syntax = SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build().ok()?;
-        environment.set_syntax(syntax);
+        let syntax = SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build();
+        environment.set_syntax(syntax.map_err(|error| unusable(&error))?);
         environment.set_unknown_method_callback(|_, value, method, arguments| python_method(value, method, arguments));
         environment.add_function("raise_exception", |_: String| -> Result<String, minijinja::Error> {
             Err(minijinja::Error::new(ErrorKind::InvalidOperation, "refused by the template"))
         });
-        environment.add_template_owned(NAME, source).ok()?;
-        Some(Self { environment, bos, eos })
+        environment.add_template_owned(NAME, without_generation(source)).map_err(|error| unusable(&error))?;
+        let template = Self { environment, bos, eos };
+        template.probe()?;
+        Ok(template)
+    }
+
+    /// Renders the chats that every caller may begin with; one of them has to work.
+    fn probe(&self) -> Result<(), EngineError> {
+        let say = |role| Message { role, content: "Hello".into() };
+        let try_out = |messages: &[Message]| {
+            let key = random_key().ok_or(EngineError::System { call: "getrandom", errno: 0 })?;
+            let text = self.write(&key, messages).map_err(|error| unusable(&error))?;
+            let lost = |_| EngineError::Template { line: 0, why: "it does not show every message exactly once".into() };
+            split(&text, &mark(&key), messages).map(drop).map_err(lost)
+        };
+        try_out(&[say(Role::User)]).or_else(|error| try_out(&[say(Role::System), say(Role::User)]).map_err(|_| error))
     }
 
     /// Renders `messages` and asks for an answer.
@@ -61,7 +80,14 @@ impl Template {
     /// not show every content exactly once.
     pub(crate) fn render(&self, messages: &[Message]) -> Result<Vec<Piece>, RequestError> {
         let key = random_key().ok_or_else(|| refused("no randomness for this request"))?;
-        let placeholder = |index: usize| format!("quoth{key}n{index}e");
+        let text =
+            self.write(&key, messages).map_err(|_| refused("the model's chat template refuses these messages"))?;
+        split(&text, &mark(&key), messages)
+    }
+
+    /// Renders with placeholders for contents.
+    fn write(&self, key: &str, messages: &[Message]) -> Result<String, minijinja::Error> {
+        let placeholder = |index: usize| format!("{}{index}e", mark(key));
         let shown: Vec<Value> = messages
             .iter()
             .enumerate()
@@ -70,7 +96,6 @@ impl Template {
                 context! { role => message.role.as_str(), content => content }
             })
             .collect();
-        let template = self.environment.get_template(NAME).map_err(|_| refused("the chat template is broken"))?;
         let mut out = Bounded { text: Vec::new() };
         let context = context! {
             messages => shown,
@@ -78,12 +103,44 @@ impl Template {
             bos_token => self.bos.as_str(),
             eos_token => self.eos.as_str(),
         };
-        template
-            .render_captured_to(context, &mut out)
-            .map_err(|_| refused("the model's chat template refuses these messages"))?;
-        let text = String::from_utf8(out.text).map_err(|_| refused("the chat template is broken"))?;
-        split(&text, &format!("quoth{key}n"), messages)
+        self.environment.get_template(NAME)?.render_captured_to(context, &mut out)?;
+        let broken = |_| minijinja::Error::new(ErrorKind::WriteFailure, "not UTF-8");
+        String::from_utf8(out.text).map_err(broken)
     }
+}
+
+/// What placeholders begin with.
+fn mark(key: &str) -> String {
+    format!("quoth{key}n")
+}
+
+/// Writes `{% generation %}` blocks, with which training marks a model's own words, as blocks that are always shown.
+fn without_generation(source: &str) -> String {
+    let mut out = String::with_capacity(source.len());
+    let mut rest = source;
+    while let Some((before, tag)) = rest.split_once("{%") {
+        out.push_str(before);
+        out.push_str("{%");
+        let Some((inside, after)) = tag.split_once("%}") else {
+            rest = tag;
+            continue;
+        };
+        let signs: &[char] = &['-', '+'];
+        match inside.trim_matches(signs).trim() {
+            "generation" => out.push_str(&inside.replacen("generation", "if true", 1)),
+            "endgeneration" => out.push_str(&inside.replacen("endgeneration", "endif", 1)),
+            _ => out.push_str(inside),
+        }
+        out.push_str("%}");
+        rest = after;
+    }
+    out + rest
+}
+
+fn unusable(error: &minijinja::Error) -> EngineError {
+    let text = error.to_string();
+    let why = text.chars().take(256).map(|c| if matches!(c, ' '..='~') { c } else { '?' }).collect();
+    EngineError::Template { line: error.line().unwrap_or(0), why }
 }
 
 /// Cuts `text` at the placeholders, each of which must appear exactly once.

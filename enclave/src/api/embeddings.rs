@@ -6,25 +6,25 @@ use base64::prelude::{BASE64_STANDARD, Engine as _};
 use quoth_attestation::receipt::Outcome;
 use quoth_engine::request::{Embedding, Encoding};
 use serde_json::{Value, json};
-use tokio::task::spawn_blocking;
 
 use super::ApiError;
 use super::answer::Answer;
-use crate::exchange::Exchange;
+use crate::exchange::{Asked, Exchange};
 use crate::node::Node;
 use crate::shares::Share;
 
 pub(super) async fn answer(
     node: &Arc<Node>,
     (body, tree): (Value, Share),
+    asked: &Asked,
     exchange: &mut Exchange,
 ) -> Result<Answer, ApiError> {
     let embedding = Embedding::from_json(&body)?;
     drop((body, tree));
-    let engine = node.engine(&embedding.model).ok_or_else(ApiError::no_model)?.clone();
+    let engine = node.engine(&embedding.model).ok_or_else(ApiError::no_model)?.for_caller(&asked.connection);
     let (info, encoding, model) = (engine.info().clone(), embedding.encoding, embedding.model.clone());
     let prompt = json!(embedding.inputs).to_string().into_bytes();
-    let embeddings = spawn_blocking(move || engine.embed(&embedding)).await.map_err(|_| ApiError::internal())??;
+    let embeddings = engine.embed(embedding).await?;
     // No token is drawn: there are no output tokens and no sampling parameters to commit to.
     exchange.runs(&info, prompt, embeddings.tokens.concat(), Vec::new()).map_err(|_| ApiError::internal())?;
     let item = |(index, vector): (u32, &Vec<f32>)| json!({ "object": "embedding", "index": index, "embedding": encode(vector, encoding) });

@@ -7,7 +7,6 @@ use quoth_attestation::receipt::{Outcome, Usage};
 use quoth_engine::{Engine, EngineError, Event, Finish, Generation, TokenInfo};
 use serde::Serialize;
 use tokio::sync::mpsc::Receiver;
-use tokio::task::spawn_blocking;
 
 use super::ApiError;
 use super::answer::Answer;
@@ -125,8 +124,7 @@ pub(super) async fn answer(
     shape: impl Shape,
     start: impl FnOnce(&Engine) -> Result<Generation, EngineError> + Send + 'static,
 ) -> Result<Answer, ApiError> {
-    let handle = engine.clone();
-    let generation = spawn_blocking(move || start(&handle)).await.map_err(|_| ApiError::internal())??;
+    let generation = engine.in_turn(start).await?;
     exchange.generates(engine.info(), &generation).map_err(|_| ApiError::internal())?;
     match stream {
         true => Ok(Answer::Stream(Stream { events: generation.events, head, shape: Box::new(shape), begun: false })),

@@ -181,7 +181,7 @@ async fn answer(
     match endpoint {
         Endpoint::Chat => chat::answer(node, (body, tree), asked, exchange).await,
         Endpoint::Completions => completions::answer(node, (body, tree), asked, exchange).await,
-        Endpoint::Embeddings => embeddings::answer(node, (body, tree), exchange).await,
+        Endpoint::Embeddings => embeddings::answer(node, (body, tree), asked, exchange).await,
         Endpoint::Responses | Endpoint::Messages => Err(ApiError::no_model()),
     }
 }

@@ -17,6 +17,7 @@ mod writer;
 pub use kind::Kind;
 pub use model::Model;
 pub use shape::Shape;
+pub use vocabulary::Vocabulary;
 
 /// Tokens of context the usual model claims to be trained for.
 pub const CONTEXT: u32 = Shape::SMALL.context;

@@ -1,7 +1,8 @@
 //! The model: what its file says about it, and its weights.
 
+use crate::vocabulary::{self, Vocabulary};
 use crate::writer::{Gguf, Value};
-use crate::{CHAT_TEMPLATE, Kind, Shape, VOCABULARY, vocabulary};
+use crate::{CHAT_TEMPLATE, Kind, Shape, VOCABULARY};
 
 /// A model to be written.
 #[derive(Clone, Copy, Debug)]
@@ -9,13 +10,16 @@ pub struct Model<'a> {
     kind: Kind,
     shape: Shape,
     template: Option<&'a str>,
+    vocabulary: Vocabulary<'a>,
+    claims: Option<(&'a str, u32)>,
+    broken: Option<&'a str>,
 }
 
 impl<'a> Model<'a> {
     /// One with the usual template, and small if `kind` allows it.
     pub fn new(kind: Kind) -> Self {
         let shape = if Shape::SMALL.fits(kind) { Shape::SMALL } else { Shape::WIDE };
-        Self { kind, shape, template: Some(CHAT_TEMPLATE) }
+        Self { kind, shape, template: Some(CHAT_TEMPLATE), vocabulary: Vocabulary::Whole, claims: None, broken: None }
     }
 
     /// With another shape.
@@ -26,6 +30,21 @@ impl<'a> Model<'a> {
     /// With another chat template, or none.
     pub fn template(self, template: Option<&'a str>) -> Self {
         Self { template, ..self }
+    }
+
+    /// With another vocabulary.
+    pub fn vocabulary(self, vocabulary: Vocabulary<'a>) -> Self {
+        Self { vocabulary, ..self }
+    }
+
+    /// With another number at a key of the architecture (`llama.…`) than its weights have.
+    pub fn claims(self, key: &'a str, number: u32) -> Self {
+        Self { claims: Some((key, number)), ..self }
+    }
+
+    /// With a NaN at the end of this tensor, or in the scale of its last block.
+    pub fn broken(self, tensor: &'a str) -> Self {
+        Self { broken: Some(tensor), ..self }
     }
 
     /// The GGUF file.
@@ -43,21 +62,25 @@ impl<'a> Model<'a> {
 
     fn describe(&self, gguf: &mut Gguf) {
         let shape = &self.shape;
+        let claimed = |key: &str, own| self.claims.filter(|(other, _)| *other == key).map_or(own, |(_, number)| number);
         gguf.entry("general.architecture", Value::Text("llama"));
         gguf.entry("general.type", Value::Text("model"));
         gguf.entry("general.name", Value::Text("tiny"));
-        gguf.entry("llama.block_count", Value::U32(shape.layers));
-        gguf.entry("llama.context_length", Value::U32(shape.context));
-        gguf.entry("llama.embedding_length", Value::U32(shape.width));
-        gguf.entry("llama.feed_forward_length", Value::U32(shape.inner));
-        gguf.entry("llama.attention.head_count", Value::U32(shape.heads));
-        gguf.entry("llama.attention.head_count_kv", Value::U32(shape.kv_heads));
+        gguf.entry("llama.block_count", Value::U32(claimed("llama.block_count", shape.layers)));
+        gguf.entry("llama.context_length", Value::U32(claimed("llama.context_length", shape.context)));
+        gguf.entry("llama.embedding_length", Value::U32(claimed("llama.embedding_length", shape.width)));
+        gguf.entry("llama.feed_forward_length", Value::U32(claimed("llama.feed_forward_length", shape.inner)));
+        gguf.entry("llama.attention.head_count", Value::U32(claimed("llama.attention.head_count", shape.heads)));
+        gguf.entry(
+            "llama.attention.head_count_kv",
+            Value::U32(claimed("llama.attention.head_count_kv", shape.kv_heads)),
+        );
         gguf.entry("llama.attention.layer_norm_rms_epsilon", Value::F32(1e-5));
         gguf.entry("llama.rope.freq_base", Value::F32(10_000.0));
-        gguf.entry("llama.rope.dimension_count", Value::U32(shape.head_width()));
-        gguf.entry("llama.vocab_size", Value::U32(VOCABULARY));
+        gguf.entry("llama.rope.dimension_count", Value::U32(claimed("llama.rope.dimension_count", shape.head_width())));
+        gguf.entry("llama.vocab_size", Value::U32(claimed("llama.vocab_size", VOCABULARY)));
         gguf.entry("general.file_type", Value::U32(self.kind.file_type()));
-        vocabulary::write(gguf);
+        vocabulary::write(gguf, self.vocabulary);
         if let Some(template) = self.template {
             gguf.entry("tokenizer.chat_template", Value::Text(template));
         }
@@ -74,7 +97,11 @@ impl<'a> Model<'a> {
                 Some(layer) => format!("blk.{layer}.{part}.weight"),
                 None => format!("{part}.weight"),
             };
-            gguf.tensor(&name, &[columns.into(), rows.into()], format.tensor_type(), format.encode(&values));
+            let mut bytes = format.encode(&values);
+            if self.broken == Some(&name) {
+                format.break_last(&mut bytes);
+            }
+            gguf.tensor(&name, &[columns.into(), rows.into()], format.tensor_type(), bytes);
         };
         let narrow = 1.0 / (width as f32).sqrt();
         matrix(None, "token_embd", width, VOCABULARY, 1.0);

@@ -1,4 +1,4 @@
-//! A SentencePiece-style vocabulary: control tokens, bytes, characters, syllables.
+//! Vocabularies: the usual one, and others that a loader has to refuse or to take care of.
 
 use crate::VOCABULARY;
 use crate::writer::{Gguf, Value};
@@ -8,14 +8,76 @@ const UNKNOWN: i32 = 2;
 const CONTROL: i32 = 3;
 const BYTE: i32 = 6;
 
-pub(crate) fn write(gguf: &mut Gguf) {
-    let mut tokens: Vec<(String, f32, i32)> = vec![
+/// Which texts the model's tokens are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Vocabulary<'a> {
+    /// SentencePiece: control tokens, all bytes, characters, syllables.
+    #[default]
+    Whole,
+    /// The same without the token of one byte.
+    Without(u8),
+    /// The same without the tokens of bytes.
+    WithoutBytes,
+    /// Byte-pair encoding whose text is cut into words as this name says (`tokenizer.ggml.pre`).
+    Pairs(&'a str),
+    /// The same with a gap at one byte.
+    PairsWithout(&'a str, u8),
+    /// RWKV's, with a gap at one byte.
+    RwkvWithout(u8),
+    /// Two tokens of one text.
+    Twice,
+    /// None at all.
+    None,
+}
+
+type Token = (String, f32, i32);
+
+/// Writes a vocabulary.
+pub(crate) fn write(gguf: &mut Gguf, vocabulary: Vocabulary<'_>) {
+    let (tokenizer, splitter) = match vocabulary {
+        Vocabulary::Pairs(splitter) | Vocabulary::PairsWithout(splitter, _) => ("gpt2", splitter),
+        Vocabulary::RwkvWithout(_) => ("rwkv", "default"),
+        Vocabulary::None => ("no_vocab", "default"),
+        _ => ("llama", "default"),
+    };
+    let tokens = match vocabulary {
+        Vocabulary::Pairs(_) => pairs(None),
+        Vocabulary::PairsWithout(_, gap) => pairs(Some(gap)),
+        Vocabulary::RwkvWithout(gap) => rwkv(gap),
+        _ => sentence_piece(vocabulary),
+    };
+    assert_eq!(tokens.len(), VOCABULARY as usize);
+    gguf.entry("tokenizer.ggml.model", Value::Text(tokenizer));
+    gguf.entry("tokenizer.ggml.pre", Value::Text(splitter));
+    gguf.entry("tokenizer.ggml.tokens", Value::Texts(tokens.iter().map(|token| token.0.as_str()).collect()));
+    gguf.entry("tokenizer.ggml.scores", Value::F32s(tokens.iter().map(|token| token.1).collect()));
+    gguf.entry("tokenizer.ggml.token_type", Value::I32s(tokens.iter().map(|token| token.2).collect()));
+    if tokenizer == "gpt2" {
+        gguf.entry("tokenizer.ggml.merges", Value::Texts(vec!["a b"]));
+    }
+    gguf.entry("tokenizer.ggml.unknown_token_id", Value::U32(0));
+    gguf.entry("tokenizer.ggml.bos_token_id", Value::U32(1));
+    gguf.entry("tokenizer.ggml.eos_token_id", Value::U32(2));
+    gguf.entry("tokenizer.ggml.add_bos_token", Value::Bool(false));
+    gguf.entry("tokenizer.ggml.add_space_prefix", Value::Bool(false));
+}
+
+fn control() -> Vec<Token> {
+    vec![
         ("<unk>".into(), 0.0, UNKNOWN),
         ("<|im_start|>".into(), 0.0, CONTROL),
         ("<|im_end|>".into(), 0.0, CONTROL),
         ("<|endoftext|>".into(), 0.0, CONTROL),
-    ];
-    tokens.extend((0..=255u8).map(|byte| (format!("<0x{byte:02X}>"), 0.0, BYTE)));
+    ]
+}
+
+fn sentence_piece(vocabulary: Vocabulary<'_>) -> Vec<Token> {
+    let mut tokens = control();
+    tokens.extend((0..=255u8).map(|byte| match vocabulary {
+        Vocabulary::WithoutBytes => (format!("gap{byte}"), 0.0, NORMAL),
+        Vocabulary::Without(gap) if gap == byte => (format!("gap{byte}"), 0.0, NORMAL),
+        _ => (format!("<0x{byte:02X}>"), 0.0, BYTE),
+    }));
     // SentencePiece writes a space as U+2581.
     let characters = std::iter::once('\u{2581}').chain('!'..='~');
     tokens.extend(characters.map(|c| (c.to_string(), -1000.0, NORMAL)));
@@ -37,16 +99,35 @@ pub(crate) fn write(gguf: &mut Gguf) {
             tokens.push((c.to_string(), -1000.0, NORMAL));
         }
     }
-    assert_eq!(tokens.len(), VOCABULARY as usize);
+    if vocabulary == Vocabulary::Twice {
+        tokens[VOCABULARY as usize - 1] = tokens[VOCABULARY as usize - 2].clone();
+    }
+    tokens
+}
 
-    gguf.entry("tokenizer.ggml.model", Value::Text("llama"));
-    gguf.entry("tokenizer.ggml.pre", Value::Text("default"));
-    gguf.entry("tokenizer.ggml.tokens", Value::Texts(tokens.iter().map(|token| token.0.as_str()).collect()));
-    gguf.entry("tokenizer.ggml.scores", Value::F32s(tokens.iter().map(|token| token.1).collect()));
-    gguf.entry("tokenizer.ggml.token_type", Value::I32s(tokens.iter().map(|token| token.2).collect()));
-    gguf.entry("tokenizer.ggml.unknown_token_id", Value::U32(0));
-    gguf.entry("tokenizer.ggml.bos_token_id", Value::U32(1));
-    gguf.entry("tokenizer.ggml.eos_token_id", Value::U32(2));
-    gguf.entry("tokenizer.ggml.add_bos_token", Value::Bool(false));
-    gguf.entry("tokenizer.ggml.add_space_prefix", Value::Bool(false));
+/// Every byte as the character that GPT-2 writes for it, one pair, and tokens that no text is.
+fn pairs(gap: Option<u8>) -> Vec<Token> {
+    let mut others = (256..).filter_map(char::from_u32);
+    let mut tokens = control();
+    tokens.extend((0..=255u8).map(|byte| {
+        let shown = matches!(byte, 33..=126 | 161..=172 | 174..=255);
+        let character = if shown { char::from(byte) } else { others.next().unwrap_or_default() };
+        let text = if gap == Some(byte) { format!("gap{byte}") } else { character.to_string() };
+        (text, 0.0, NORMAL)
+    }));
+    tokens.push(("ab".into(), 0.0, NORMAL));
+    fill(tokens)
+}
+
+/// Every byte as RWKV writes it.
+fn rwkv(gap: u8) -> Vec<Token> {
+    let mut tokens = control();
+    let text = |byte: u8| if byte == gap { format!("\\x{byte:02x}\\x00") } else { format!("\\x{byte:02x}") };
+    tokens.extend((0..=255u8).map(|byte| (text(byte), 0.0, NORMAL)));
+    fill(tokens)
+}
+
+fn fill(mut tokens: Vec<Token>) -> Vec<Token> {
+    tokens.extend((tokens.len()..VOCABULARY as usize).map(|id| (format!("gap{id}"), 0.0, NORMAL)));
+    tokens
 }

@@ -16,6 +16,7 @@ use llama_cpp_2::context::params::{KvCacheType, LlamaContextParams};
 pub(crate) use self::processor::{check as check_processor, features as processor_features};
 pub(crate) use self::self_test::{print, self_test};
 use crate::error::EngineError;
+use crate::llama;
 use crate::model::gguf::Header;
 use crate::model::load::Loaded;
 
@@ -83,8 +84,7 @@ pub(crate) struct Shape {
 
 /// A context that computes as both profiles say.
 pub(crate) fn context(loaded: &Loaded, shape: Shape) -> Result<LlamaContext<'_>, EngineError> {
-    let made = loaded.model.new_context(loaded.backend, parameters(shape));
-    made.map_err(|_| EngineError::Load { what: "make a context for this model" })
+    llama::context(loaded, parameters(shape))
 }
 
 /// Flash attention and a cache that sequences share would make logits depend on who else is there.

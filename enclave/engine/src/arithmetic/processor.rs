@@ -1,7 +1,7 @@
 //! What the build uses, what the processor must have for it, and what it has.
 
 use crate::error::EngineError;
-use crate::model::process::compiled_for;
+use crate::llama::process::compiled_for;
 
 /// Checks that the build is what its name says, and that the processor has what it uses: its absence is an error and not an
 /// illegal instruction.

@@ -6,11 +6,13 @@ use llama_cpp_2::llama_backend::LlamaBackend;
 use llama_cpp_2::model::LlamaModel;
 
 use super::sealed::SealedModel;
-use super::vocab::Vocab;
-use super::{gguf, pages, process, raw};
+use super::vocab::{self, Vocab};
+use super::{gguf, pages, weights};
 use crate::arithmetic::{self, Arithmetic};
 use crate::error::EngineError;
+use crate::llama::{self, process};
 use crate::template::Template;
+use crate::tokenise::Words;
 
 /// A model in memory, ready to compute under one arithmetic profile.
 #[derive(Clone)]
@@ -24,16 +26,23 @@ pub(crate) struct Loaded {
     pub(crate) backend: &'static LlamaBackend,
     pub(crate) vocab: Vocab,
     pub(crate) template: Option<Template>,
+    /// How its vocabulary cuts text into words.
+    pub(crate) words: Words,
+    /// Whether it continues texts; a model that only embeds does not.
+    pub(crate) generates: bool,
     pub(crate) arithmetic: Arithmetic,
     /// Kept open: the weights are mapped from it.
     pub(crate) sealed: Arc<SealedModel>,
 }
 
 impl Model {
-    /// Checks the file's header and loads the model. Takes up to seconds: call it where blocking is allowed.
+    /// Checks the file, that is its header, weights, vocabulary and chat template, and loads the model. Takes up to seconds:
+    /// call it where blocking is allowed.
     ///
     /// # Errors
-    /// [`EngineError::Gguf`], [`EngineError::Load`], [`EngineError::Processor`], [`EngineError::System`].
+    /// [`EngineError::Gguf`], [`EngineError::Weights`], [`EngineError::Vocabulary`], [`EngineError::Spelling`],
+    /// [`EngineError::Template`], [`EngineError::Refused`], [`EngineError::Load`], [`EngineError::Processor`],
+    /// [`EngineError::System`].
     pub fn load(sealed: SealedModel, arithmetic: Arithmetic) -> Result<Self, EngineError> {
         Loaded::load(sealed, arithmetic).map(|loaded| Self { loaded: Arc::new(loaded) })
     }
@@ -65,14 +74,28 @@ impl Loaded {
         arithmetic::check_processor()?;
         let header = gguf::read(FromStart { file: sealed.file(), at: 0 }, sealed.size())?;
         let backend = process::backend()?;
-        let gap = pages::Gap::for_model(sealed.size());
-        let model = raw::load(backend, &sealed.path(), arithmetic.repacks(&header))?;
-        drop(gap);
-        let vocab = Vocab::read(&model);
-        let template = header
-            .chat_template
-            .and_then(|source| Template::parse(source, vocab.bos_text.clone(), vocab.eos_text.clone()));
-        Ok(Self { model, backend, vocab, template, arithmetic, sealed: Arc::new(sealed) })
+        vocab::check_header(&header)?;
+        let repack = arithmetic.repacks(&header);
+        // Beside each other: llama.cpp loads on one thread.
+        let (weights, loaded) = std::thread::scope(|scope| {
+            let looking = scope.spawn(|| weights::check(&sealed, &header));
+            let gap = pages::Gap::for_model(sealed.size());
+            let model = llama::model::load(backend, &sealed.path(), repack);
+            drop(gap);
+            (looking.join(), model)
+        });
+        let model = loaded?;
+        weights.map_err(|_| EngineError::Load { what: "read the weights" })??;
+        let vocab = Vocab::read(&model)?;
+        let generates = vocab::generates(&header, &model);
+        if generates {
+            vocab.check_spelling()?;
+        }
+        let (bos, eos) = (vocab.bos_text.clone(), vocab.eos_text.clone());
+        let template =
+            header.chat_template.filter(|_| generates).map(|source| Template::parse(&source, bos, eos)).transpose()?;
+        let words = Words::of(&header.tokenizer, &header.words);
+        Ok(Self { model, backend, vocab, template, words, generates, arithmetic, sealed: Arc::new(sealed) })
     }
 }
 

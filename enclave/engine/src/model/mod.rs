@@ -4,7 +4,6 @@ pub mod gguf;
 pub(crate) mod load;
 pub(crate) mod memory;
 pub(crate) mod pages;
-pub(crate) mod process;
-mod raw;
 pub(crate) mod sealed;
 pub(crate) mod vocab;
+mod weights;

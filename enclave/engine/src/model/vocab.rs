@@ -1,7 +1,14 @@
 //! What the engine needs of a vocabulary, read once.
 
+use std::collections::BTreeSet;
+
 use llama_cpp_2::model::LlamaModel;
 use llama_cpp_2::token::LlamaToken;
+use llama_cpp_sys_2::{LLAMA_VOCAB_TYPE_NONE, LLAMA_VOCAB_TYPE_TEST, LLAMA_VOCAB_TYPE_WPM};
+
+use super::gguf::Header;
+use crate::error::EngineError;
+use crate::llama::model::{piece, vocab_kind};
 
 /// Bytes and nature of every token.
 pub(crate) struct Vocab {
@@ -13,6 +20,8 @@ pub(crate) struct Vocab {
     /// Is text of whole characters.
     whole: Vec<bool>,
     longest: usize,
+    /// Bytes that are no token by themselves.
+    gaps: Vec<u8>,
     /// The token that begins a text, where the model wants one.
     pub(crate) bos: Option<u32>,
     pub(crate) bos_text: String,
@@ -20,27 +29,65 @@ pub(crate) struct Vocab {
 }
 
 impl Vocab {
-    pub(crate) fn read(model: &LlamaModel) -> Self {
+    /// Asks llama.cpp for every token.
+    ///
+    /// # Errors
+    /// [`EngineError::Vocabulary`] when there is none, or one that llama.cpp cannot read.
+    pub(crate) fn read(model: &LlamaModel) -> Result<Self, EngineError> {
+        if matches!(vocab_kind(model), LLAMA_VOCAB_TYPE_NONE | LLAMA_VOCAB_TYPE_TEST) {
+            return Err(EngineError::Vocabulary { what: "is missing" });
+        }
         let vocab = model.vocab();
         let count = u32::try_from(vocab.n_tokens()).unwrap_or(0);
         let tokens = || (0..count).map(token);
-        let pieces: Vec<Box<[u8]>> =
-            tokens().map(|token| vocab.token_to_piece(token, false, None).into_boxed_slice()).collect();
-        let text = |special: LlamaToken| match u32::try_from(special.0) {
-            Ok(id) if id < count => String::from_utf8_lossy(&vocab.token_to_piece(special, true, None)).into_owned(),
-            _ => String::new(),
+        let pieces = |special| {
+            let pieces = (0..count).map(|id| piece(model, id, special).map(Vec::into_boxed_slice)).collect();
+            let pieces: Option<Vec<Box<[u8]>>> = pieces;
+            pieces.ok_or(EngineError::Vocabulary { what: "has a token without bytes" })
         };
+        let (pieces, named) = (pieces(false)?, pieces(true)?);
+        let text = |special: LlamaToken| match usize::try_from(special.0).ok().and_then(|id| named.get(id)) {
+            Some(name) => String::from_utf8_lossy(name).into_owned(),
+            None => String::new(),
+        };
+        let control: Vec<bool> = tokens().map(|token| vocab.is_control(token)).collect();
+        let plain = pieces.iter().zip(&control).filter(|(_, control)| !**control);
+        let single = plain.filter_map(|(piece, _)| <[u8; 1]>::try_from(&piece[..]).ok()).map(|[byte]| byte);
+        let single: BTreeSet<u8> = single.collect();
         let bos = u32::try_from(vocab.bos().0).ok().filter(|id| *id < count && vocab.should_add_bos());
-        Self {
-            longest: tokens().map(|token| vocab.token_to_piece(token, true, None).len()).max().unwrap_or(1).max(1),
+        Ok(Self {
+            longest: named.iter().map(|piece| piece.len()).max().unwrap_or(1).max(1),
             eog: tokens().map(|token| vocab.is_eog(token)).collect(),
-            control: tokens().map(|token| vocab.is_control(token)).collect(),
+            control,
+            gaps: (0..=u8::MAX).filter(|byte| !single.contains(byte)).collect(),
             whole: pieces.iter().map(|piece| std::str::from_utf8(piece).is_ok()).collect(),
-            pieces,
             bos,
             bos_text: text(vocab.bos()),
             eos_text: text(vocab.eos()),
+            pieces,
+        })
+    }
+
+    /// Checks that the vocabulary spells ordinary text. One that lacks other bytes, as SmolLM2's does, is served: texts that need
+    /// them are refused one by one.
+    ///
+    /// # Errors
+    /// [`EngineError::Spelling`] with the first byte that is missing.
+    pub(crate) fn check_spelling(&self) -> Result<(), EngineError> {
+        match self.gaps.iter().copied().find(|byte| is_ordinary(*byte)) {
+            Some(byte) => Err(EngineError::Spelling { byte }),
+            None => Ok(()),
         }
+    }
+
+    /// Whether these tokens are `text`, or `text` after the space that some vocabularies begin with. True without a look when
+    /// every byte is a token, since then nothing is lost.
+    pub(crate) fn spells(&self, tokens: &[u32], text: &str) -> bool {
+        if self.gaps.is_empty() {
+            return true;
+        }
+        let spelled: Vec<u8> = tokens.iter().flat_map(|id| self.piece(*id)).copied().collect();
+        spelled == text.as_bytes() || spelled.strip_prefix(b" ").is_some_and(|rest| rest == text.as_bytes())
     }
 
     /// Tokens in the vocabulary.
@@ -76,6 +123,26 @@ impl Vocab {
     pub(crate) fn longest(&self) -> usize {
         self.longest
     }
+}
+
+/// Whether UTF-8 needs this byte for more than control characters and planes of Unicode without characters.
+fn is_ordinary(byte: u8) -> bool {
+    matches!(byte, b'\t' | b'\n' | b' '..=b'~' | 0x80..=0xBF | 0xC2..=0xF0)
+}
+
+/// Refuses a vocabulary that llama.cpp would not come to an end with: on a byte that an RWKV vocabulary lacks, it goes back to
+/// the beginning of the text.
+pub(crate) fn check_header(header: &Header) -> Result<(), EngineError> {
+    let missing = (0..=u8::MAX).find(|byte| !header.single_bytes.contains(byte));
+    match missing.filter(|_| header.tokenizer == "rwkv") {
+        Some(byte) => Err(EngineError::Spelling { byte }),
+        None => Ok(()),
+    }
+}
+
+/// Whether a model continues texts: not one whose attention looks ahead, nor one with a WordPiece vocabulary, which all only embed.
+pub(crate) fn generates(header: &Header, model: &LlamaModel) -> bool {
+    header.causal != Some(false) && vocab_kind(model) != LLAMA_VOCAB_TYPE_WPM
 }
 
 /// A token id in llama.cpp's type.

@@ -12,6 +12,7 @@ use crate::limits::{MAX_CONTEXT, MAX_THREADS, REPLAY_PARALLEL};
 use crate::model::load::Model;
 use crate::request::{Chat, Completion};
 use crate::sampling::Sampling;
+use crate::tokenise::Room;
 use crate::{arithmetic, prepare};
 
 /// How to compute; none of it changes a result.
@@ -133,7 +134,8 @@ impl Replayer {
     /// # Errors
     /// [`EngineError::Request`].
     pub fn chat_prompt(&self, chat: &Chat) -> Result<(Vec<u8>, Vec<u32>), EngineError> {
-        prepare::chat(&self.model.loaded, MAX_CONTEXT, chat).map(|prompt| (prompt.text, prompt.tokens))
+        prepare::chat(&self.model.loaded, Room::new(MAX_CONTEXT, "messages"), chat)
+            .map(|prompt| (prompt.text, prompt.tokens))
     }
 
     /// As [`Replayer::chat_prompt`], for a text to continue.
@@ -141,7 +143,8 @@ impl Replayer {
     /// # Errors
     /// As there.
     pub fn completion_prompt(&self, completion: &Completion) -> Result<(Vec<u8>, Vec<u32>), EngineError> {
-        prepare::completion(&self.model.loaded, MAX_CONTEXT, completion).map(|prompt| (prompt.text, prompt.tokens))
+        prepare::completion(&self.model.loaded, Room::new(MAX_CONTEXT, "prompt"), completion)
+            .map(|prompt| (prompt.text, prompt.tokens))
     }
 
     /// Runs outputs again, several at a time. `progress` is told how many tokens have been computed since it was told last.

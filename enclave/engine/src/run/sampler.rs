@@ -8,6 +8,7 @@ use llama_cpp_2::token::logit_bias::LlamaLogitBias;
 
 use super::draw::Draw;
 use crate::error::EngineError;
+use crate::llama;
 use crate::model::load::Loaded;
 use crate::model::vocab::{Vocab, token};
 use crate::prepare;
@@ -135,7 +136,7 @@ impl Sampler {
             penalties.try_accept(token(id)).map_err(|_| EngineError::Logits)?;
         }
         if let Some(grammar) = &mut self.grammar {
-            grammar.try_accept(token(id)).map_err(|_| EngineError::Grammar)?;
+            llama::asserting(|| grammar.try_accept(token(id))).and_then(Result::ok).ok_or(EngineError::Grammar)?;
             self.partial.extend_from_slice(vocab.piece(id));
             let whole = match std::str::from_utf8(&self.partial) {
                 Ok(_) => self.partial.len(),

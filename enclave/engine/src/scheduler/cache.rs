@@ -34,7 +34,8 @@ impl Caller {
         self.0.0.load(Ordering::Relaxed)
     }
 
-    pub(super) fn is(&self, other: &Self) -> bool {
+    /// Whether both are the same caller.
+    pub(crate) fn is(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.0, &other.0)
     }
 }

@@ -1,5 +1,7 @@
 //! IEEE 754 binary16.
 
+/// A quiet NaN.
+pub(super) const NAN: u16 = 0x7E00;
 const SMALLEST_NORMAL: f32 = 1.0 / 16384.0;
 const SMALLEST: f32 = SMALLEST_NORMAL / 1024.0;
 

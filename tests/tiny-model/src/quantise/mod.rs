@@ -60,4 +60,15 @@ impl Format {
         };
         values.chunks_exact(self.block()).flat_map(block).collect()
     }
+
+    /// Makes the last value NaN, or the scale of the last block.
+    pub(crate) fn break_last(self, bytes: &mut [u8]) {
+        let block = self.encode(&vec![0.0; self.block()]).len();
+        let last = bytes.len() - block;
+        match self {
+            Self::F32 => bytes[last..].copy_from_slice(&f32::NAN.to_le_bytes()),
+            Self::Q6K => bytes[last + block - 2..].copy_from_slice(&half::NAN.to_le_bytes()),
+            _ => bytes[last..last + 2].copy_from_slice(&half::NAN.to_le_bytes()),
+        }
+    }
 }

@@ -5,6 +5,7 @@ use std::sync::OnceLock;
 
 use llama_cpp_2::llama_backend::LlamaBackend;
 
+use super::guard;
 use crate::arithmetic::ISA;
 use crate::error::EngineError;
 
@@ -21,14 +22,14 @@ const SCRUBBED: &[&str] = &[
     "LLAMA_SET_ROWS",
 ];
 
-/// llama.cpp, started once for the life of the process: environment pinned, log silenced
-/// (it could print metadata or prompts).
-pub(super) fn backend() -> Result<&'static LlamaBackend, EngineError> {
+/// llama.cpp, started once for the life of the process: environment pinned, log and assertions
+/// taken over (the log could print metadata or prompts).
+pub(crate) fn backend() -> Result<&'static LlamaBackend, EngineError> {
     static BACKEND: OnceLock<Option<LlamaBackend>> = OnceLock::new();
     let backend = BACKEND.get_or_init(|| {
         pin_environment();
-        let mut backend = LlamaBackend::init().ok()?;
-        backend.void_logs();
+        let backend = LlamaBackend::init().ok()?;
+        guard::install();
         Some(backend)
     });
     backend.as_ref().ok_or(EngineError::Load { what: "start" })

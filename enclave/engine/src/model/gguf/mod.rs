@@ -2,7 +2,9 @@
 //!
 //! Format: <https://github.com/ggml-org/ggml/blob/master/docs/gguf.md>. Everything is little-endian.
 
-use std::collections::BTreeSet;
+mod shape;
+
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufReader, Read};
 
 use crate::limits::{
@@ -10,7 +12,7 @@ use crate::limits::{
 };
 
 /// Why a file is no GGUF that this engine reads.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum GgufError {
     /// The first four bytes are not `GGUF`.
@@ -51,10 +53,12 @@ pub enum GgufError {
     #[error("a name is not UTF-8")]
     Utf8,
     /// A tensor has an unknown type, an impossible shape, or lies outside the file.
-    #[error("tensor {index}: {what}")]
+    #[error("tensor {index} ({}): {what}", printable(.name))]
     Tensor {
         /// Its position in the header.
         index: u64,
+        /// Its name.
+        name: String,
         /// What is wrong.
         what: &'static str,
     },
@@ -76,6 +80,28 @@ pub enum GgufError {
     /// The header names no architecture.
     #[error("no general.architecture")]
     Architecture,
+    /// Metadata names a measure that no model has.
+    #[error("{key} is {actual}, must be within {min} to {max}")]
+    Measure {
+        /// The key, without the architecture's name.
+        key: &'static str,
+        /// The file's.
+        actual: u64,
+        /// Smallest accepted.
+        min: u64,
+        /// Largest accepted.
+        max: u64,
+    },
+    /// Two parts of the header contradict each other.
+    #[error("{what}: {one} against {other}")]
+    Contradiction {
+        /// What is compared.
+        what: &'static str,
+        /// One of them.
+        one: u64,
+        /// The other.
+        other: u64,
+    },
 }
 
 /// What the engine wants to know from a header.
@@ -88,10 +114,40 @@ pub struct Header {
     pub chat_template: Option<String>,
     /// Where the tensor data begins, bytes.
     pub data_offset: u64,
-    /// Tensors.
-    pub tensors: u64,
+    /// The tensors, in the header's order.
+    pub tensors: Vec<Tensor>,
+    /// `tokenizer.ggml.model`.
+    pub tokenizer: String,
+    /// `tokenizer.ggml.pre`: how text is cut into words before they become tokens.
+    pub words: String,
+    /// Tokens in the vocabulary.
+    pub tokens: Option<u64>,
+    /// Bytes that are tokens by themselves, as RWKV's vocabularies write them.
+    pub single_bytes: BTreeSet<u8>,
+    /// Whole numbers that the architecture names, by their keys without its name.
+    pub measures: BTreeMap<String, u64>,
+    /// `attention.causal` of the architecture: false in models that only embed.
+    pub causal: Option<bool>,
     /// Types of tensors that llama.cpp may lay out anew for speed (`ggml.h`, `enum ggml_type`), each once.
     pub repackable: BTreeSet<u32>,
+}
+
+/// Where a tensor lies, and as what.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Tensor {
+    /// Its name.
+    pub name: String,
+    /// Its lengths, the one of its rows first.
+    pub shape: Vec<u64>,
+    /// Its type (`ggml.h`, `enum ggml_type`).
+    pub kind: u32,
+    /// Bytes of one block, none of which is in two pieces.
+    pub block: u64,
+    /// Where it begins, bytes from [`Header::data_offset`].
+    pub offset: u64,
+    /// Its length, bytes.
+    pub bytes: u64,
 }
 
 /// Reads the header of a file of `size` bytes.
@@ -109,9 +165,10 @@ pub fn read(file: impl Read, size: u64) -> Result<Header, GgufError> {
     }
     let tensors = limited("the number of tensors", reader.u64()?, MAX_GGUF_TENSORS)?;
     let entries = limited("the number of entries", reader.u64()?, MAX_GGUF_ENTRIES)?;
-    let mut header = Header { tensors, ..Header::default() };
+    let mut header = Header::default();
     let alignment = metadata(&mut reader, entries, &mut header)?;
-    tensor_infos(&mut reader, &mut header, alignment, size)?;
+    tensor_infos(&mut reader, &mut header, tensors, alignment, size)?;
+    shape::check(&header)?;
     Ok(header)
 }
 
@@ -119,6 +176,8 @@ pub fn read(file: impl Read, size: u64) -> Result<Header, GgufError> {
 fn metadata(reader: &mut Reader<impl Read>, entries: u64, header: &mut Header) -> Result<u64, GgufError> {
     let mut alignment = 32;
     let mut keys = BTreeSet::new();
+    let mut measures = BTreeMap::new();
+    let mut causal = BTreeMap::new();
     for _ in 0..entries {
         let key = reader.text("a key's length", MAX_GGUF_NAME)?;
         let kind = reader.u32()?;
@@ -132,12 +191,21 @@ fn metadata(reader: &mut Reader<impl Read>, entries: u64, header: &mut Header) -
                 0 | 1 => {}
                 count => return Err(GgufError::Split { count }),
             },
+            "tokenizer.ggml.model" => header.tokenizer = reader.text_value(kind)?,
+            "tokenizer.ggml.pre" => header.words = reader.text_value(kind)?,
+            "tokenizer.ggml.tokens" => header.tokens = Some(reader.tokens(kind, &mut header.single_bytes)?),
+            _ if key.ends_with(".attention.causal") => drop(causal.insert(key.clone(), reader.bool_value(kind)?)),
+            _ if matches!(kind, U32 | U64) => drop(measures.insert(key.clone(), reader.unsigned_value(kind)?)),
             _ => reader.skip_value(kind, 0)?,
         }
         if !keys.insert(key) {
             return Err(GgufError::Duplicate { what: "key" });
         }
     }
+    let own = format!("{}.", header.architecture);
+    let named = |(key, value): (String, u64)| key.strip_prefix(&own).map(|key| (key.to_owned(), value));
+    header.measures = measures.into_iter().filter_map(named).collect();
+    header.causal = causal.get(&format!("{own}attention.causal")).copied();
     match header.architecture.as_str() {
         "" => Err(GgufError::Architecture),
         "clip" | "mmproj" => Err(GgufError::Projector),
@@ -152,28 +220,26 @@ fn metadata(reader: &mut Reader<impl Read>, entries: u64, header: &mut Header) -
 fn tensor_infos(
     reader: &mut Reader<impl Read>,
     header: &mut Header,
+    tensors: u64,
     alignment: u64,
     size: u64,
 ) -> Result<(), GgufError> {
     let mut names = BTreeSet::new();
-    let mut needed = 0u64;
-    for index in 0..header.tensors {
-        let wrong = |what| GgufError::Tensor { index, what };
+    for index in 0..tensors {
         let name = reader.text("a tensor name's length", MAX_GGUF_NAME)?;
-        if !names.insert(name) {
+        let wrong = |what| GgufError::Tensor { index, name: name.clone(), what };
+        if !names.insert(name.clone()) {
             return Err(GgufError::Duplicate { what: "tensor name" });
         }
         let dimensions = reader.u32()?;
         if !(1..=4).contains(&dimensions) {
             return Err(wrong("not 1 to 4 dimensions"));
         }
-        let mut row = 0u64;
+        let mut shape = Vec::new();
         let mut elements = 1u64;
-        for dimension in 0..dimensions {
+        for _ in 0..dimensions {
             let length = reader.u64()?;
-            if dimension == 0 {
-                row = length;
-            }
+            shape.push(length);
             elements = elements.checked_mul(length).ok_or(wrong("too many elements"))?;
         }
         if elements == 0 || elements > i64::MAX as u64 {
@@ -184,20 +250,25 @@ fn tensor_infos(
         if REPACKABLE.contains(&kind) {
             header.repackable.insert(kind);
         }
-        if !row.is_multiple_of(block) {
+        if !shape[0].is_multiple_of(block) {
             return Err(wrong("rows are not whole blocks"));
         }
         let offset = reader.u64()?;
         if !offset.is_multiple_of(alignment) {
             return Err(wrong("not aligned"));
         }
-        let end = (elements / block).checked_mul(block_bytes).and_then(|bytes| offset.checked_add(bytes));
-        needed = needed.max(end.ok_or(wrong("too large"))?);
+        let bytes = (elements / block).checked_mul(block_bytes).filter(|bytes| offset.checked_add(*bytes).is_some());
+        let bytes = bytes.ok_or(wrong("too large"))?;
+        header.tensors.push(Tensor { name, shape, kind, block: block_bytes, offset, bytes });
     }
     header.data_offset = reader.at.next_multiple_of(alignment);
-    match header.data_offset.checked_add(needed) {
-        Some(end) if end <= size => Ok(()),
-        _ => Err(GgufError::Tensor { index: header.tensors, what: "tensor data ends outside the file" }),
+    let inside =
+        |tensor: &Tensor| header.data_offset.checked_add(tensor.offset + tensor.bytes).is_some_and(|end| end <= size);
+    match (0..).zip(&header.tensors).find(|(_, tensor)| !inside(tensor)) {
+        Some((index, tensor)) => {
+            Err(GgufError::Tensor { index, name: tensor.name.clone(), what: "its data ends outside the file" })
+        }
+        None => Ok(()),
     }
 }
 
@@ -310,6 +381,37 @@ impl<R: Read> Reader<R> {
         }
     }
 
+    fn bool_value(&mut self, kind: u32) -> Result<bool, GgufError> {
+        match kind {
+            7 => Ok(self.bytes::<1>()?[0] != 0),
+            actual => Err(GgufError::Type { actual }),
+        }
+    }
+
+    /// Counts the tokens of a vocabulary and collects those that are one byte.
+    fn tokens(&mut self, kind: u32, singles: &mut BTreeSet<u8>) -> Result<u64, GgufError> {
+        if kind != 9 {
+            return Err(GgufError::Type { actual: kind });
+        }
+        let element = self.u32()?;
+        if element != 8 {
+            return Err(GgufError::Type { actual: element });
+        }
+        let count = limited("an array's length", self.u64()?, MAX_GGUF_ARRAY)?;
+        for _ in 0..count {
+            let length = limited("a string's length", self.u64()?, MAX_GGUF_STRING)?;
+            if length > 4 {
+                self.skip(length)?;
+                continue;
+            }
+            let mut token = [0; 4];
+            let token = &mut token[..length as usize];
+            self.fill(token)?;
+            singles.extend(shape::single_byte(token));
+        }
+        Ok(count)
+    }
+
     fn skip_value(&mut self, kind: u32, depth: u32) -> Result<(), GgufError> {
         match kind {
             8 => {
@@ -330,6 +432,10 @@ impl<R: Read> Reader<R> {
     }
 }
 
+/// Types of values (`gguf.h`, `enum gguf_type`).
+const U32: u32 = 4;
+const U64: u32 = 10;
+
 fn scalar_size(kind: u32) -> Option<u64> {
     Some(match kind {
         0 | 1 | 7 => 1,
@@ -342,4 +448,9 @@ fn scalar_size(kind: u32) -> Option<u64> {
 
 fn limited(what: &'static str, actual: u64, limit: u64) -> Result<u64, GgufError> {
     if actual <= limit { Ok(actual) } else { Err(GgufError::Limit { what, actual, limit }) }
+}
+
+/// A name of a hostile file, as it may be shown.
+pub(crate) fn printable(name: &str) -> String {
+    name.chars().take(64).map(|c| if c.is_ascii_graphic() { c } else { '?' }).collect()
 }
