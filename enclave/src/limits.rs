@@ -44,6 +44,12 @@ pub const IDLE: Duration = Duration::from_secs(60);
 pub const IDLE_UNPROVEN: Duration = Duration::from_secs(10);
 /// A connection takes no new request after this time.
 pub const CONNECTION_LIFE: Duration = Duration::from_secs(60 * 60);
+/// So many requests of a connection in a row are turned away at once.
+pub const REFUSALS_AT_ONCE: u32 = 16;
+/// Each further refusal waits longer by this.
+pub const REFUSAL_PAUSE: Duration = Duration::from_millis(20);
+/// But at most this.
+pub const REFUSAL_PAUSE_MOST: Duration = Duration::from_secs(1);
 /// Connections are looked after at this interval.
 pub const UPKEEP: Duration = Duration::from_secs(5);
 /// Exchanges in progress, unless configured.

@@ -11,7 +11,7 @@ use quoth_attestation::binding::Nonce;
 use quoth_attestation::checkpoint::{Checkpoint, Place, Version};
 use quoth_attestation::commit::{Label, Opening};
 use quoth_attestation::cose::Payload;
-use quoth_attestation::receipt::{Ending, Outcome, Status};
+use quoth_attestation::receipt::{Ending, Outcome, Receipt, Status};
 use quoth_attestation::record::{self, Kind};
 use quoth_attestation::statement::Platform;
 use quoth_verifier::{Refusal, StreamVerifier, VerifiedExchange, VerifiedNode};
@@ -281,17 +281,17 @@ fn checkpoints_stand_where_they_were_signed_for() {
 fn the_receipt_is_of_this_stream() {
     let (node, stream) = (&node().0, honest());
     let honest_record = record::encode(Kind::Receipt, &stream.receipt);
-    let receipt = |bend: &dyn Fn(&mut quoth_attestation::receipt::Receipt)| {
+    let receipt = |bend: &dyn Fn(&mut Receipt)| {
         let mut claims = node.claims(stream.body.as_bytes(), true);
         bend(&mut claims);
         verdict(&stream.wire.replace(&honest_record, &record::encode(Kind::Receipt, &node.sign(claims))))
     };
     assert_eq!(receipt(&|_| {}), "proven");
-    let whole = |claims: &mut quoth_attestation::receipt::Receipt| {
+    let whole = |claims: &mut Receipt| {
         (claims.exchange.streamed, claims.exchange.ending) = (false, None);
     };
     assert_eq!(receipt(&whole), "receipt.streamed");
-    assert_eq!(receipt(&|claims| claims.exchange.streamed = false), "format.out_of_range");
+    assert_eq!(receipt(&|claims| claims.exchange.streamed = false), "receipt.streamed", "its ending is not written");
     assert_eq!(receipt(&|claims| claims.cti = [6; 16]), "receipt.cti");
     assert_eq!(receipt(&|claims| claims.nonce = None), "receipt.nonce");
     assert_eq!(receipt(&|claims| claims.exchange.status = Status::new(500).unwrap()), "receipt.response_mismatch");
@@ -312,6 +312,17 @@ fn the_receipt_is_of_this_stream() {
     };
     assert_eq!(verdict(&stream.wire.replace(&honest_record, &other)), "receipt.response_mismatch");
     assert_eq!(verdict(&stream.wire.replace(&honest_record, &other_question)), "receipt.request_mismatch");
+}
+
+#[test]
+fn a_receipt_without_a_stream_says_nothing_of_its_end() {
+    let payload = node().0.claims(honest().body.as_bytes(), true).encode();
+    // Key 7 (`streamed`) becomes false, and key 9 stays.
+    let (streamed, whole) = ([0x07, 0xf5, 0x08], [0x07, 0xf4, 0x08]);
+    let at = payload.windows(3).position(|part| part == streamed).unwrap();
+    let bent = [&payload[..at], &whole, &payload[at + 3..]].concat();
+    assert!(Receipt::decode(&payload).is_ok());
+    assert_eq!(Receipt::decode(&bent).unwrap_err().code(), "format.out_of_range");
 }
 
 #[test]

@@ -25,11 +25,12 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use bytes::Bytes;
 use http::request::Parts;
-use http::{HeaderMap, Method, Request, Response};
+use http::{HeaderMap, Method, Request, Response, StatusCode};
 use http_body_util::combinators::UnsyncBoxBody;
 use hyper::body::Incoming;
 use quoth_attestation::statement::ShortText;
 use quoth_engine::json;
+use tokio::time::sleep;
 
 use answer::Answer;
 use credentials::Credentials;
@@ -63,7 +64,16 @@ pub async fn handle(
     let mut upload = Upload::new(body);
     let (response, hold) = respond(&node, &connection, head, &mut upload).await;
     upload.discard();
+    let pause = connection.answers(is_refusal(response.status()));
+    if !pause.is_zero() {
+        sleep(pause).await;
+    }
     response.map(|body| Outgoing::new(body, taking, hold, running))
+}
+
+/// Whether a status turns a request away that should not come again, or not at once.
+fn is_refusal(status: StatusCode) -> bool {
+    status.is_client_error() || status == StatusCode::SERVICE_UNAVAILABLE
 }
 
 /// The answer, and what is held until the client has taken it.

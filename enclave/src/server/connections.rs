@@ -24,7 +24,7 @@ pub(super) struct Connections {
 struct Open {
     next: u64,
     all: BTreeMap<u64, Arc<Connection>>,
-    /// Those that have shown no valid token and brought no whole request, oldest first.
+    /// Those that have shown no valid token and brought no whole request.
     unproven: BTreeSet<u64>,
 }
 
@@ -42,6 +42,8 @@ struct State {
     running: usize,
     /// When its last request ended, or it was opened.
     idle_since: Instant,
+    /// Requests that were turned away; each one that is not halves their number.
+    refusals: u32,
     /// Requests whose answers the client may be taking.
     watched: Vec<Watched>,
     /// So many may be watched before those that have ended are looked for.
@@ -79,12 +81,12 @@ impl Connections {
         Arc::new(Self { most, most_unproven, open: Mutex::default() })
     }
 
-    /// A new connection. Where there are too many, the oldest unproven one makes room, or the one that is idle for longest. None
-    /// when all are busy.
+    /// A new connection. Where there are too many, the unproven one whose last request ended first makes room, or else the
+    /// proven one that is idle for longest. None when all are busy.
     pub(super) fn enter(self: &Arc<Self>) -> Option<Entry> {
         let mut open = self.lock();
         if open.unproven.len() >= self.most_unproven || open.all.len() >= self.most {
-            let victim = open.unproven.first().copied().or_else(|| open.longest_idle())?;
+            let victim = open.stalest_unproven().or_else(|| open.longest_idle())?;
             open.unproven.remove(&victim);
             open.all.remove(&victim).into_iter().for_each(|connection| connection.evicted.notify_one());
         }
@@ -102,6 +104,11 @@ impl Connections {
 }
 
 impl Open {
+    fn stalest_unproven(&self) -> Option<u64> {
+        let unproven = self.unproven.iter().filter_map(|number| self.all.get(number));
+        unproven.map(|connection| (connection.lock().idle_since, connection.number)).min().map(|(_, number)| number)
+    }
+
     fn longest_idle(&self) -> Option<u64> {
         let idle = self.all.values().filter_map(|connection| Some((connection.lock().idle()?, connection.number)));
         idle.max().map(|(_, number)| number)
@@ -118,7 +125,14 @@ impl Drop for Entry {
 
 impl Connection {
     fn new(number: u64, connections: Arc<Connections>) -> Self {
-        let state = State { proven: false, running: 0, idle_since: Instant::now(), watched: Vec::new(), room: ROOM };
+        let state = State {
+            proven: false,
+            running: 0,
+            idle_since: Instant::now(),
+            refusals: 0,
+            watched: Vec::new(),
+            room: ROOM,
+        };
         Self { number, cache: Caller::new(), connections, state: Mutex::new(state), evicted: Notify::new() }
     }
 
@@ -148,6 +162,19 @@ impl Connection {
         if !std::mem::replace(&mut self.lock().proven, true) {
             self.connections.lock().unproven.remove(&self.number);
         }
+    }
+
+    /// A request is answered. Returns how long its answer waits: one refusal after the other waits longer, so that a client
+    /// that ignores them costs little.
+    pub fn answers(&self, refused: bool) -> Duration {
+        let mut state = self.lock();
+        if !refused {
+            state.refusals /= 2;
+            return Duration::ZERO;
+        }
+        state.refusals = state.refusals.saturating_add(1);
+        let beyond = state.refusals.saturating_sub(limits::REFUSALS_AT_ONCE);
+        limits::REFUSAL_PAUSE.saturating_mul(beyond).min(limits::REFUSAL_PAUSE_MOST)
     }
 
     /// Watches how the client takes the answer of a request.
@@ -285,6 +312,34 @@ mod tests {
         assert!(connections.enter().is_none());
         drop(running);
         assert!(connections.enter().is_some() && is_evicted(&second.0));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_unproven_connection_that_is_in_use_outlasts_idle_ones() {
+        let connections = Connections::new(8);
+        let used = connections.enter().unwrap();
+        advance(SECOND).await;
+        let idle = connections.enter().unwrap();
+        advance(SECOND).await;
+        drop(used.0.runs());
+        let _new = connections.enter().unwrap();
+        assert!(is_evicted(&idle.0) && !is_evicted(&used.0));
+    }
+
+    #[test]
+    fn refusals_in_a_row_wait_longer_and_longer() {
+        let connection = Connection::alone();
+        for _ in 0..limits::REFUSALS_AT_ONCE {
+            assert_eq!(connection.answers(true), Duration::ZERO);
+        }
+        assert_eq!(connection.answers(true), limits::REFUSAL_PAUSE);
+        assert_eq!(connection.answers(true), 2 * limits::REFUSAL_PAUSE);
+        (0..100).for_each(|_| _ = connection.answers(true));
+        assert_eq!(connection.answers(true), limits::REFUSAL_PAUSE_MOST);
+        assert_eq!(connection.answers(false), Duration::ZERO);
+        assert!(connection.answers(true) > Duration::ZERO, "one success among many refusals changes little");
+        (0..8).for_each(|_| _ = connection.answers(false));
+        assert_eq!(connection.answers(true), Duration::ZERO);
     }
 
     #[tokio::test(start_paused = true)]

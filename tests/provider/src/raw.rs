@@ -48,7 +48,12 @@ pub(crate) fn unprocessed(request: u32, by: Notice) -> Chunks {
     let frame = match by {
         // No last stream, and no error.
         Notice::GoAway => frame(GOAWAY, 0, &[0; 8]),
-        Notice::RefusedStream => frame(RST_STREAM, 2 * request + 1, &[0, 0, 0, 7]),
+        // The connection ends, too, and says so: a request that followed on it could be lost.
+        Notice::RefusedStream => {
+            let stream = 2 * request + 1;
+            let last = [&stream.to_be_bytes()[..], &[0; 4]].concat();
+            [frame(RST_STREAM, stream, &[0, 0, 0, 7]), frame(GOAWAY, 0, &last)].concat().into()
+        }
     };
     Box::new(iter::once(frame))
 }
