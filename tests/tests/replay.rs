@@ -271,9 +271,10 @@ async fn what_was_edited_is_refused_and_what_was_made_up_differs() {
             told.response.body.truncate(told.response.body.len() - "data: [DONE]\n\n".len());
             claims.exchange.ending = Some(Ending::FinishReason);
         }),
-        (stream, "replay.answer", &|told, _| told.response.body.extend(b"data: {}\n\n")),
         (stream, "replay.answer", &|told, _| replace(&mut told.response.body, "data: ", ": pst\n\ndata: ")),
     ];
+    let after = liar.sign(stream, |told, _| told.response.body.extend(b"data: {}\n\n"));
+    assert_eq!(judge(&policy, &[after]).codes(), [("refused", "stream.after_end")], "it does not come to a replay");
     let told: Vec<Transcript> = lies.iter().map(|(honest, _, lie)| liar.sign(honest, lie)).collect();
     let said = judge(&policy, &told);
     let expected: Vec<_> = lies.iter().map(|(_, code, _)| ("mismatch", *code)).collect();
