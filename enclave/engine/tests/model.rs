@@ -103,8 +103,16 @@ fn hostile_headers_are_refused() {
     assert!(wrong(tensor("t", &[1; 5], 0, 0)));
     assert!(wrong(tensor("t", &[0], 0, 0)));
     assert!(wrong(tensor("t", &[u64::MAX, u64::MAX], 0, 0)));
-    assert!(wrong(tensor("t", &[33], 2, 0)));
-    assert!(wrong(tensor("t", &[32], 1000, 0)));
+    assert!(wrong(tensor("t", &[33, 2], 2, 0)));
+    // llama.cpp would end the process at the first token.
+    assert!(wrong(tensor("t", &[32], 1, 0)));
+    let float = |value: f32| entry("llama.attention.layer_norm_rms_epsilon", 6, &value.to_le_bytes());
+    let with_float = |value| header(3, 0, 2, &[llama.clone(), float(value)].concat());
+    assert!(read(&with_float(1e-5)[..], 1000).is_ok());
+    for value in [-1e-5, f32::NAN, f32::INFINITY] {
+        assert!(matches!(error(&with_float(value)), GgufError::Float { .. }), "{value}");
+    }
+    assert!(wrong(tensor("t", &[32, 1], 1000, 0)));
     assert!(wrong(tensor("t", &[32], 0, 1)));
     assert!(wrong(tensor("t", &[32], 0, u64::MAX - 31)));
     assert!(wrong(tensor("t", &[1 << 40], 0, 0)));

@@ -7,8 +7,10 @@ use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use rustix::fs::{MemfdFlags, SealFlags};
+use rustix::io::Errno;
 use sha2::{Digest, Sha256};
 
 use crate::error::EngineError;
@@ -18,6 +20,9 @@ use crate::limits::{MAX_MODEL_BYTES, MIN_MODEL_BYTES};
 const BLOCK: usize = 1 << 20;
 /// Announcements that may wait for the hashing thread.
 const AHEAD: usize = 64;
+/// How often sealing is tried, and how long it waits in between.
+const SEAL_TRIES: u32 = 100;
+const SEAL_PAUSE: Duration = Duration::from_millis(10);
 
 /// Takes a model's bytes in order, in chunks of any size.
 ///
@@ -103,9 +108,7 @@ impl ModelWriter {
         if self.written != self.expected {
             return Err(EngineError::ModelTooShort { expected: self.expected, actual: self.written });
         }
-        let seals = SealFlags::WRITE | SealFlags::GROW | SealFlags::SHRINK | SealFlags::SEAL;
-        rustix::fs::fcntl_add_seals(&*self.file, seals)
-            .map_err(|errno| EngineError::System { call: "fcntl(F_ADD_SEALS)", errno: errno.raw_os_error() })?;
+        seal(&self.file)?;
         self.progress = None;
         let hasher = self.hasher.take().ok_or(EngineError::System { call: "hash", errno: 0 })?;
         let sha256 = hasher.join().map_err(|_| EngineError::System { call: "hash", errno: 0 })?;
@@ -115,6 +118,23 @@ impl ModelWriter {
             false => Err(EngineError::ModelHash { expected: *expected_sha256, actual: sha256 }),
         }
     }
+}
+
+/// Forbids every change. The kernel refuses while anything holds one of the pages, be it for a moment as the hashing thread does, so
+/// it is asked again.
+fn seal(file: &File) -> Result<(), EngineError> {
+    let seals = SealFlags::WRITE | SealFlags::GROW | SealFlags::SHRINK | SealFlags::SEAL;
+    for _ in 1..SEAL_TRIES {
+        match rustix::fs::fcntl_add_seals(file, seals) {
+            Err(Errno::BUSY) => std::thread::sleep(SEAL_PAUSE),
+            other => return other.map_err(failed_seal),
+        }
+    }
+    rustix::fs::fcntl_add_seals(file, seals).map_err(failed_seal)
+}
+
+fn failed_seal(errno: Errno) -> EngineError {
+    EngineError::System { call: "fcntl(F_ADD_SEALS)", errno: errno.raw_os_error() }
 }
 
 impl SealedModel {

@@ -92,6 +92,12 @@ pub enum GgufError {
         /// Largest accepted.
         max: u64,
     },
+    /// A number of the architecture is NaN or infinite, or negative where it must not be.
+    #[error("{key} is not a number that a model has")]
+    Float {
+        /// The key, without the architecture's name, printable ASCII.
+        key: String,
+    },
     /// Two parts of the header contradict each other.
     #[error("{what}: {one} against {other}")]
     Contradiction {
@@ -178,6 +184,7 @@ fn metadata(reader: &mut Reader<impl Read>, entries: u64, header: &mut Header) -
     let mut keys = BTreeSet::new();
     let mut measures = BTreeMap::new();
     let mut causal = BTreeMap::new();
+    let mut floats = BTreeMap::new();
     for _ in 0..entries {
         let key = reader.text("a key's length", MAX_GGUF_NAME)?;
         let kind = reader.u32()?;
@@ -196,6 +203,7 @@ fn metadata(reader: &mut Reader<impl Read>, entries: u64, header: &mut Header) -
             "tokenizer.ggml.tokens" => header.tokens = Some(reader.tokens(kind, &mut header.single_bytes)?),
             _ if key.ends_with(".attention.causal") => drop(causal.insert(key.clone(), reader.bool_value(kind)?)),
             _ if matches!(kind, U32 | U64) => drop(measures.insert(key.clone(), reader.unsigned_value(kind)?)),
+            _ if kind == F32 => drop(floats.insert(key.clone(), f32::from_le_bytes(reader.bytes()?))),
             _ => reader.skip_value(kind, 0)?,
         }
         if !keys.insert(key) {
@@ -205,6 +213,9 @@ fn metadata(reader: &mut Reader<impl Read>, entries: u64, header: &mut Header) -
     let own = format!("{}.", header.architecture);
     let named = |(key, value): (String, u64)| key.strip_prefix(&own).map(|key| (key.to_owned(), value));
     header.measures = measures.into_iter().filter_map(named).collect();
+    if let Some(key) = floats.iter().find_map(|(key, value)| shape::wrong_float(key.strip_prefix(&own)?, *value)) {
+        return Err(GgufError::Float { key: printable(key) });
+    }
     header.causal = causal.get(&format!("{own}attention.causal")).copied();
     match header.architecture.as_str() {
         "" => Err(GgufError::Architecture),
@@ -249,6 +260,10 @@ fn tensor_infos(
         let (block, block_bytes) = block_size(kind).ok_or(wrong("unknown type"))?;
         if REPACKABLE.contains(&kind) {
             header.repackable.insert(kind);
+        }
+        // Norms and biases are added and multiplied, for which ggml has no other type of floats beside f32.
+        if dimensions == 1 && !matches!(kind, 0 | 24..=27) {
+            return Err(wrong("a vector that is not f32"));
         }
         if !shape[0].is_multiple_of(block) {
             return Err(wrong("rows are not whole blocks"));
@@ -434,6 +449,7 @@ impl<R: Read> Reader<R> {
 
 /// Types of values (`gguf.h`, `enum gguf_type`).
 const U32: u32 = 4;
+const F32: u32 = 6;
 const U64: u32 = 10;
 
 fn scalar_size(kind: u32) -> Option<u64> {

@@ -43,6 +43,13 @@ pub(super) fn check(header: &Header) -> Result<(), GgufError> {
     }
 }
 
+/// Gives `key` back when no model has `value` there: the operators of ggml assert that epsilons are not negative, and every number has
+/// to be one.
+pub(super) fn wrong_float(key: &str, value: f32) -> Option<&str> {
+    let negative = value < 0.0 && (key.ends_with("epsilon") || key.ends_with("freq_base"));
+    (!value.is_finite() || negative).then_some(key)
+}
+
 fn contradiction(what: &'static str, one: u64, other: u64) -> Result<(), GgufError> {
     Err(GgufError::Contradiction { what, one, other })
 }
@@ -66,7 +73,7 @@ pub(super) fn single_byte(token: &[u8]) -> Option<u8> {
 
 #[cfg(test)]
 mod tests {
-    use super::single_byte;
+    use super::{single_byte, wrong_float};
 
     #[test]
     fn bytes_as_rwkv_writes_them() {
@@ -78,5 +85,16 @@ mod tests {
         for other in ["", "\\", "ab", "\\x", "\\x1", "\\xg0", "\\xFF", "é"] {
             assert_eq!(read(other), None, "{other}");
         }
+    }
+
+    #[test]
+    fn numbers_of_an_architecture_are_numbers() {
+        let epsilon = "attention.layer_norm_rms_epsilon";
+        for value in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY, -1e-30] {
+            assert_eq!(wrong_float(epsilon, value), Some(epsilon), "{value}");
+        }
+        assert_eq!(wrong_float(epsilon, 0.0), None);
+        assert_eq!(wrong_float("rope.scaling.yarn_ext_factor", -1.0), None);
+        assert!(wrong_float("rope.freq_base", -10_000.0).is_some());
     }
 }
