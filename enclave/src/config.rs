@@ -12,7 +12,7 @@ mod caller;
 mod upstream;
 
 pub use caller::Caller;
-pub use upstream::{Api, KeyHeader, Upstream};
+pub use upstream::{Api, CachedTokens, KeyHeader, Upstream};
 
 use crate::{EnclaveError, limits};
 

@@ -146,6 +146,8 @@ pub const UPSTREAM_EVENT: usize = 16 << 20;
 pub const UPSTREAM_JSON: usize = 128 * 1024;
 /// Choices of one answer that are followed to their ends.
 pub const UPSTREAM_CHOICES: usize = 256;
+/// Counts of cached tokens in one answer or event that can be hidden.
+pub const UPSTREAM_COUNTS: usize = 256;
 /// So much after the end of a provider's stream is read and dropped, bytes, so that the connection can be used again.
 pub const UPSTREAM_AFTER_END: usize = 64 * 1024;
 /// A provider closes its stream so soon after the event that ends it, or is not waited for.

@@ -23,7 +23,9 @@ use crate::hold::{Collected, Hold};
 use crate::limits;
 use crate::node::Node;
 use crate::shares::Share;
-use crate::upstream::{self, Answered, Body, EventReader, Failed, Framed, Key, Lease, Route, Seen, UpstreamError};
+use crate::upstream::{
+    self, Answered, Body, CachedCounts, EventReader, Failed, Framed, Key, Lease, Route, Seen, UpstreamError,
+};
 
 /// `renamed`: where the model's name stands in the body, when the provider calls it something else. `streams`: whether
 /// events are asked for.
@@ -81,7 +83,8 @@ pub(super) async fn answer(
         discard(answered).await;
         return Err(ApiError::operator_key(status));
     }
-    pass_on(answered, route.upstream.silence(), endpoint, exchange).await.map_err(ApiError::upstream)
+    let hides = credential == Credential::Operator && route.upstream.hides_cached_tokens();
+    pass_on(answered, route.upstream.silence(), endpoint, hides, exchange).await.map_err(ApiError::upstream)
 }
 
 /// How long to wait before a provider that is too busy is asked again; none when that makes no sense.
@@ -113,10 +116,12 @@ fn spliced(body: &Bytes, place: Range<usize>, model: &str) -> Bytes {
     [&body[..place.start], name.as_bytes(), &body[place.end..]].concat().into()
 }
 
+/// `hides`: counts of cached tokens are hidden.
 async fn pass_on(
     answered: Answered,
     silence: Duration,
     endpoint: Endpoint,
+    hides: bool,
     exchange: &mut Exchange,
 ) -> Result<Answer, UpstreamError> {
     let Answered { response, lease, .. } = answered;
@@ -136,14 +141,15 @@ async fn pass_on(
         return Err(UpstreamError::MediaType);
     }
     if head.status == StatusCode::OK && is_event_stream(media_type) {
-        exchange.answers(request_id);
+        exchange.answers(request_id, hides);
         let stream = Forwarded {
             body,
             lease: Some(lease),
             events: EventReader::default(),
             memory: exchange.hold().account().take(0).ok_or(UpstreamError::NoMemory)?,
             seen: Seen::default(),
-            noting: None,
+            reading: None,
+            hides,
             api: endpoint,
             silence,
             deadline: Instant::now() + silence,
@@ -156,21 +162,37 @@ async fn pass_on(
     }
     let body = whole(body, silence, exchange.hold()).await?;
     lease.finish();
-    exchange.answers(request_id);
-    let mut seen = Seen::default();
-    if body.len() <= limits::UPSTREAM_JSON {
-        seen.note(&body);
-    } else {
+    let read = {
         let body = body.clone();
-        let noting = spawn_blocking(move || {
+        move || {
+            let mut seen = Seen::default();
             seen.note(&body);
-            seen
-        });
-        seen = noting.await.unwrap_or_default();
+            (seen, if hides { CachedCounts::of(&body) } else { Ok(CachedCounts::default()) })
+        }
+    };
+    let (seen, counts) = match body.len() <= limits::UPSTREAM_JSON {
+        true => read(),
+        false => spawn_blocking(read).await.map_err(|_| UpstreamError::Unreadable)?,
+    };
+    let counts = counts?;
+    // For the copy without them.
+    if !counts.is_empty() && !exchange.hold().grow(body.len()) {
+        return Err(UpstreamError::NoMemory);
     }
+    exchange.answers(request_id, hides);
     exchange.saw(&seen);
     let outcome = outcome(head.status, &seen);
+    let body = shown(body, &counts, exchange);
     Ok(Answer::Whole { status: head.status, headers, body, outcome })
+}
+
+/// What the caller gets of `bytes`: 0 in place of each hidden count. What the receipt commits to has `*` there.
+fn shown(bytes: Bytes, counts: &CachedCounts, exchange: &mut Exchange) -> Bytes {
+    counts.replaced(&bytes, b"*").for_each(|piece| exchange.received(piece));
+    match counts.is_empty() {
+        true => bytes,
+        false => counts.replaced(&bytes, b"0").collect::<Vec<_>>().concat().into(),
+    }
 }
 
 fn outcome(status: StatusCode, seen: &Seen) -> Outcome {
@@ -194,6 +216,15 @@ async fn whole(mut body: Body, silence: Duration, hold: &Hold) -> Result<Bytes, 
     Ok(whole.finish())
 }
 
+/// An event, once it was read.
+struct Read {
+    event: Framed,
+    /// What was seen of the answer with it.
+    seen: Seen,
+    /// What is hidden in it.
+    counts: Result<CachedCounts, UpstreamError>,
+}
+
 /// A provider's event stream. Dropping it closes the provider's connection, or resets its stream.
 pub(super) struct Forwarded {
     body: Body,
@@ -203,16 +234,18 @@ pub(super) struct Forwarded {
     memory: Share,
     /// What was seen of the answer.
     seen: Seen,
-    /// A long event is being looked into, on a thread that may block.
-    noting: Option<JoinHandle<Seen>>,
+    /// A long event is being read, on a thread that may block. It leaves afterwards.
+    reading: Option<JoinHandle<Read>>,
+    /// Counts of cached tokens are hidden.
+    hides: bool,
     api: Endpoint,
     silence: Duration,
     /// When it has been silent for too long.
     deadline: Instant,
     /// Why it ends, once what came before has left.
     failed: Option<UpstreamError>,
-    /// The event that ends it.
-    held: Option<Bytes>,
+    /// The event that ends it, and what is hidden in it.
+    held: Option<(Bytes, CachedCounts)>,
     /// Bytes that came after that one, and were dropped.
     after_end: usize,
     /// The body has come to a proper end.
@@ -224,7 +257,7 @@ impl Events for Forwarded {
         if let Some(error) = self.failed.take() {
             return Some(self.fail(error, exchange));
         }
-        match self.read(out).await {
+        match self.read(exchange, out).await {
             Ok(false) => None,
             Ok(true) => Some(self.end(exchange)),
             Err(error) if out.is_empty() => Some(self.fail(error, exchange)),
@@ -238,27 +271,23 @@ impl Events for Forwarded {
 
 impl Forwarded {
     /// Appends the next whole events; true at the end of the stream. Nothing is lost when its wait is given up.
-    async fn read(&mut self, out: &mut BytesMut) -> Result<bool, UpstreamError> {
+    async fn read(&mut self, exchange: &mut Exchange, out: &mut BytesMut) -> Result<bool, UpstreamError> {
         loop {
-            while self.noting.is_none()
-                && let Some(Framed { bytes, end }) = self.events.event()?
+            while self.reading.is_none()
+                && let Some(event) = self.events.event()?
             {
-                self.note(&bytes);
-                match end {
-                    Some(_) => {
-                        self.deadline = Instant::now() + limits::UPSTREAM_CLOSE;
-                        self.held = Some(bytes);
-                    }
-                    None => out.extend_from_slice(&bytes),
+                if let Some(read) = self.read_event(event) {
+                    self.pass(read, exchange, out)?;
                 }
             }
             // From here on it waits, and may be given up: what is in `out` leaves first.
             if !out.is_empty() {
                 return Ok(false);
             }
-            if let Some(noting) = &mut self.noting {
-                self.seen = noting.await.unwrap_or_default();
-                self.noting = None;
+            if let Some(reading) = &mut self.reading {
+                let read = reading.await;
+                self.reading = None;
+                self.pass(read.map_err(|_| UpstreamError::Unreadable)?, exchange, out)?;
                 continue;
             }
             if self.closed {
@@ -292,16 +321,33 @@ impl Forwarded {
         self.pay()
     }
 
-    /// Takes note of an event.
-    fn note(&mut self, event: &Bytes) {
-        if event.len() <= limits::UPSTREAM_JSON {
-            return self.seen.note_event(event);
+    /// Reads an event: at once, or on a thread if it is long.
+    fn read_event(&mut self, event: Framed) -> Option<Read> {
+        let (mut seen, hides, length) = (mem::take(&mut self.seen), self.hides, event.bytes.len());
+        let read = move || {
+            seen.note_event(&event.bytes);
+            let counts = if hides { CachedCounts::of_event(&event.bytes) } else { Ok(CachedCounts::default()) };
+            Read { event, seen, counts }
+        };
+        if length <= limits::UPSTREAM_JSON {
+            return Some(read());
         }
-        let (mut seen, event) = (mem::take(&mut self.seen), event.clone());
-        self.noting = Some(spawn_blocking(move || {
-            seen.note_event(&event);
-            seen
-        }));
+        self.reading = Some(spawn_blocking(read));
+        None
+    }
+
+    /// Appends an event that was read, or holds the one that ends the stream.
+    fn pass(&mut self, read: Read, exchange: &mut Exchange, out: &mut BytesMut) -> Result<(), UpstreamError> {
+        let Read { event: Framed { bytes, end }, seen, counts } = read;
+        self.seen = seen;
+        match (end, counts?) {
+            (Some(_), counts) => {
+                self.deadline = Instant::now() + limits::UPSTREAM_CLOSE;
+                self.held = Some((bytes, counts));
+            }
+            (None, counts) => out.extend_from_slice(&shown(bytes, &counts, exchange)),
+        }
+        Ok(())
     }
 
     /// The body has come to a proper end: true if the answer has, too. Clients drop an event without its blank line, and so
@@ -327,7 +373,8 @@ impl Forwarded {
             Some(events::End::Error) => Outcome::UpstreamFailed,
             Some(events::End::Terminal) | None => outcome(StatusCode::OK, &self.seen),
         };
-        End { outcome, terminal: self.held.take().unwrap_or_default() }
+        let (terminal, counts) = self.held.take().unwrap_or_default();
+        End { outcome, terminal: shown(terminal, &counts, exchange) }
     }
 
     /// Says so in the shape of the API, in an event that is this node's own.

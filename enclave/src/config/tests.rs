@@ -65,6 +65,9 @@ fn a_node_may_have_upstreams_and_no_models() {
     assert_eq!((upstream.port, upstream.base_path.as_str()), (443, "/v1"));
     assert_eq!(upstream.timeout().as_secs(), 600);
     assert_eq!(upstream.key_header(), super::KeyHeader::Authorization);
+    assert_eq!(upstream.cached_tokens, super::CachedTokens::Pass);
+    let hides = Config::parse(proxy("cached_tokens = \"hide\"").into_bytes()).unwrap();
+    assert_eq!(hides.settings.upstreams[0].cached_tokens, super::CachedTokens::Hide);
     assert!(Config::parse(proxy("timeout_seconds = 3600\nbase_path = \"\"").into_bytes()).is_ok());
     let anthropic = proxy("").replace("openai", "anthropic");
     let config = Config::parse(anthropic.into_bytes()).unwrap();
@@ -86,6 +89,7 @@ fn an_upstream_that_makes_no_sense_is_refused() {
         ("aliases = { \"x*\" = \"y\" }", "pattern"),
         ("aliases = { x = \"y*\" }", "pattern"),
         ("key_header = \"cookie\"", "unknown variant"),
+        ("cached_tokens = \"round\"", "unknown variant"),
         ("pins = [\"00\"]", "64 hex digits"),
     ] {
         assert!(refused(&proxy(rest)).contains(reason), "{rest}");

@@ -59,6 +59,9 @@ pub struct Upstream {
     /// SHA-256 digests of SubjectPublicKeyInfo; its certificate's must be one of them.
     #[serde(default)]
     pub pins: Vec<Hash>,
+    /// Whether callers with the operator's key see its counts of cached tokens.
+    #[serde(default)]
+    pub cached_tokens: CachedTokens,
     /// How long it may be silent.
     #[serde(default = "timeout")]
     timeout_seconds: u64,
@@ -86,6 +89,17 @@ pub enum KeyHeader {
     ApiKey,
     /// `x-goog-api-key: KEY`.
     XGoogApiKey,
+}
+
+/// What happens to a provider's counts of cached tokens when the request has the operator's key.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum CachedTokens {
+    /// They pass.
+    #[default]
+    Pass,
+    /// They leave as 0: callers who share the key do not learn from them which prompts others sent.
+    Hide,
 }
 
 fn https() -> u16 {

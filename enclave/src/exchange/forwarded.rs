@@ -8,8 +8,9 @@ use quoth_attestation::commit::{Label, Opening};
 use quoth_attestation::receipt::{Credential, Retries, Upstream, Usage};
 use quoth_attestation::statement::{self, ShortText};
 use quoth_attestation::transcript::UpstreamDetails;
+use sha2::{Digest as _, Sha256};
 
-use super::{Exchange, Work};
+use super::{Exchange, RECEIPTS, Work};
 use crate::hold::Hold;
 use crate::upstream::{Forward, Peer, Route, Seen};
 
@@ -26,16 +27,19 @@ pub(super) struct Forwarded {
     credential: Credential,
     retries: Retries,
     pub(super) usage: Option<Usage>,
-    /// What came back, once it is known to be less than what was answered.
-    received: Option<Received>,
-    /// The answer, for the details; none when there was no memory for it.
+    received: Received,
+    /// What came back, for the details; none when there was no memory for it.
     kept: Option<Vec<u8>>,
 }
 
-/// How an answer begins, that the node then broke off.
-struct Received {
-    digest: Digest,
-    length: usize,
+/// What came back, as receipts commit to it.
+enum Received {
+    /// What was answered.
+    Answered,
+    /// The first bytes of what was answered; the node then broke off.
+    Beginning { digest: Digest, length: usize },
+    /// What was answered, with other text in place of hidden counts.
+    Hidden(Sha256),
 }
 
 impl Exchange {
@@ -53,7 +57,7 @@ impl Exchange {
             credential,
             retries: Retries::LEAST,
             usage: None,
-            received: Some(Received { digest: Digest::of(b""), length: 0 }),
+            received: Received::Beginning { digest: Digest::of(b""), length: 0 },
             kept: Some(Vec::new()),
         })));
     }
@@ -72,11 +76,25 @@ impl Exchange {
         }
     }
 
-    /// An answer has begun that will be passed on as it comes. `request_id`: what the provider calls it.
-    pub fn answers(&mut self, request_id: Option<&str>) {
+    /// An answer has begun that will be passed on as it comes. `request_id`: what the provider calls it. `hides`: counts in
+    /// it are hidden, and [`received`](Self::received) gets what came back.
+    pub fn answers(&mut self, request_id: Option<&str>, hides: bool) {
         if let Some(forwarded) = self.forwarded() {
             forwarded.request_id = request_id.and_then(|id| ShortText::new(id).ok());
-            forwarded.received = None;
+            forwarded.received = if hides { Received::Hidden(Sha256::new()) } else { Received::Answered };
+        }
+    }
+
+    /// Takes bytes that came back, as the receipt commits to them. Nothing happens unless counts are hidden.
+    pub fn received(&mut self, bytes: &[u8]) {
+        let Some(open) = self.open.as_mut().filter(|_| RECEIPTS) else { return };
+        if let Some(Work::Upstream(forwarded)) = &mut open.work
+            && let Received::Hidden(digest) = &mut forwarded.received
+        {
+            digest.update(bytes);
+            if open.caller.details {
+                forwarded.keep(bytes, &self.hold);
+            }
         }
     }
 
@@ -91,11 +109,13 @@ impl Exchange {
     /// Whatever leaves from now on is the node's own, not the provider's.
     pub fn breaks_off(&mut self) {
         let Some(open) = &mut self.open else { return };
-        if let Some(Work::Upstream(forwarded)) = &mut open.work {
-            forwarded.received.get_or_insert_with(|| Received {
-                digest: Digest(sha2::Digest::finalize(open.response.clone()).into()),
+        if let Some(Work::Upstream(forwarded)) = &mut open.work
+            && matches!(forwarded.received, Received::Answered)
+        {
+            forwarded.received = Received::Beginning {
+                digest: Digest(open.response.clone().finalize().into()),
                 length: open.length as usize,
-            });
+            };
         }
     }
 
@@ -108,8 +128,15 @@ impl Exchange {
 }
 
 impl Forwarded {
-    /// Remembers what was answered, while there is memory for it.
-    pub(super) fn keep(&mut self, bytes: &[u8], hold: &Hold) {
+    /// Bytes of the answer are about to leave.
+    pub(super) fn answered(&mut self, bytes: &[u8], hold: &Hold) {
+        if !matches!(self.received, Received::Hidden(_)) {
+            self.keep(bytes, hold);
+        }
+    }
+
+    /// Remembers what came back, while there is memory for it.
+    fn keep(&mut self, bytes: &[u8], hold: &Hold) {
         match &mut self.kept {
             Some(kept) if hold.grow(bytes.len()) => kept.extend_from_slice(bytes),
             _ => self.kept = None,
@@ -124,7 +151,11 @@ impl Forwarded {
         response: &Digest,
     ) -> (Upstream, Option<UpstreamDetails>) {
         let sent = self.altered.as_ref().map_or(*body, |altered| Digest::of(altered));
-        let received = self.received.as_ref().map_or(response, |received| &received.digest);
+        let (received, length) = match self.received {
+            Received::Answered => (*response, None),
+            Received::Beginning { digest, length } => (digest, Some(length)),
+            Received::Hidden(digest) => (Digest(digest.finalize().into()), None),
+        };
         let upstream = Upstream {
             provider: self.provider.name,
             host: self.provider.host,
@@ -132,7 +163,7 @@ impl Forwarded {
             tls: self.peer.as_ref().map(|peer| peer.tls.clone()),
             head: opening.commit(Label::UpstreamHead, &self.head),
             sent: opening.commit_digest(Label::UpstreamRequest, &sent),
-            received: opening.commit_digest(Label::UpstreamResponse, received),
+            received: opening.commit_digest(Label::UpstreamResponse, &received),
             model_asked: self.model_asked,
             model_answered: self.model_answered,
             request_id: self.request_id,
@@ -140,11 +171,13 @@ impl Forwarded {
             retries: self.retries,
         };
         // What is the same as the answer needs no second copy.
-        let received = match self.received.filter(|received| received.digest != *response) {
-            None => Some(None),
-            Some(Received { length, .. }) => {
-                self.kept.as_deref().and_then(|kept| kept.get(..length)).map(|received| Some(received.to_vec()))
+        let received = match self.kept {
+            _ if received == *response => Some(None),
+            Some(mut kept) => {
+                kept.truncate(length.unwrap_or(kept.len()));
+                Some(Some(kept))
             }
+            None => None,
         };
         let details = received.map(|received| UpstreamDetails {
             head: self.head,

@@ -187,7 +187,7 @@ impl Exchange {
         open.response.update(bytes);
         open.length += bytes.len() as u64;
         if let Some(Work::Upstream(forwarded)) = open.work.as_mut().filter(|_| open.caller.details) {
-            forwarded.keep(bytes, &self.hold);
+            forwarded.answered(bytes, &self.hold);
         }
     }
 

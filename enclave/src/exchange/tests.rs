@@ -11,9 +11,10 @@ use proptest::prelude::*;
 use quoth_attestation::checkpoint::Checkpoint;
 use quoth_attestation::commit::{Label, Opening};
 use quoth_attestation::cose::Signed;
-use quoth_attestation::receipt::{Credential, Ending, Method, Outcome, Receipt, Status, Target};
+use quoth_attestation::receipt::{Credential, Ending, Execution, Method, Outcome, Receipt, Status, Target};
 use quoth_attestation::record::{Kind, Piece, Splitter};
 use quoth_attestation::statement::ShortText;
+use quoth_attestation::transcript::Details;
 use quoth_attestation::{Digest, FormatError};
 use tokio::sync::mpsc;
 
@@ -173,7 +174,7 @@ fn told(node: &Arc<Node>, talk: &Talk) -> Option<Result<String, FormatError>> {
         exchange.forwards(&route, &forward, false, Credential::Operator);
     }
     (0..talk.retries).for_each(|_| exchange.retries());
-    exchange.answers(talk.request_id.as_deref());
+    exchange.answers(talk.request_id.as_deref(), false);
     let (prompt, completion) = talk.usage;
     let answer = serde_json::json!({
         "model": talk.answered, "usage": { "prompt_tokens": prompt, "completion_tokens": completion },
@@ -213,6 +214,68 @@ proptest! {
             prop_assert_eq!((node.journal.unacknowledged() as u64, node.journal.running()), (seq, 0));
         }
     }
+}
+
+/// An exchange whose provider is about to answer; its counts are hidden.
+fn hides(node: &Arc<Node>) -> Exchange {
+    let mut asked = asked();
+    asked.caller.details = true;
+    let mut exchange = Exchange::begin(node, node.journal.reserve().unwrap(), hold(node), &asked).unwrap();
+    let route = node.upstreams.route(&ShortText::new("m").unwrap()).unwrap();
+    let key = Key::held("sk".to_owned().into());
+    let forward = route.upstream.forward("/v1/chat/completions", &asked.passed, &key, asked.body).unwrap();
+    exchange.forwards(&route, &forward, false, Credential::Operator);
+    exchange.answers(None, true);
+    exchange
+}
+
+/// What the receipt says that came back, as it is committed to, and what the details say.
+fn came_back(node: &Node, opening: &Opening, id: &str, bytes: &[u8]) -> Option<Vec<u8>> {
+    let receipt = receipt_of(node, id);
+    let Some(Execution::Upstream(upstream)) = &receipt.claims().execution else { panic!("no provider") };
+    assert_eq!(upstream.received, opening.commit(Label::UpstreamResponse, bytes));
+    let mut cti = [0; 16];
+    hex::decode_to_slice(id, &mut cti).unwrap();
+    let details = node.shelf.take(&cti, &opening.details_credential()).unwrap();
+    let Details::Upstream(details) = Details::decode(details.as_bytes()).unwrap() else { panic!("no provider") };
+    details.received
+}
+
+#[test]
+fn receipts_and_details_have_stars_in_place_of_hidden_counts() {
+    let node = proxy();
+    let (came, left) = (&b"{\"usage\":{\"cached_tokens\":*}}"[..], &b"{\"usage\":{\"cached_tokens\":0}}"[..]);
+    let opening = |headers: &HeaderMap| {
+        let opening = BASE64_URL_SAFE_NO_PAD.decode(headers["quoth-opening"].to_str().unwrap()).unwrap();
+        Opening::new(opening.try_into().unwrap())
+    };
+
+    let (mut exchange, mut headers) = (hides(&node), HeaderMap::new());
+    let id = exchange.id();
+    exchange.received(came);
+    exchange.answer(200, left, Outcome::Complete, &mut headers).unwrap();
+    assert_eq!(came_back(&node, &opening(&headers), &id, came).as_deref(), Some(came));
+    let receipt = receipt_of(&node, &id);
+    assert_eq!(receipt.claims().exchange.response, opening(&headers).commit(Label::Response, left));
+
+    // Nothing was hidden: there is no second copy.
+    let (mut exchange, mut headers) = (hides(&node), HeaderMap::new());
+    let id = exchange.id();
+    exchange.received(b"{}");
+    exchange.answer(200, b"{}", Outcome::Complete, &mut headers).unwrap();
+    assert_eq!(came_back(&node, &opening(&headers), &id, b"{}"), None);
+
+    // What the node says after it breaks off did not come back.
+    let (mut exchange, mut headers) = (hides(&node), HeaderMap::new());
+    let id = exchange.id();
+    exchange.headers(&mut headers);
+    exchange.streams();
+    exchange.received(came);
+    exchange.wrote(left);
+    exchange.breaks_off();
+    exchange.wrote(b"data: error\n\n");
+    exchange.end_stream(Outcome::UpstreamFailed, Ending::Terminal).unwrap();
+    assert_eq!(came_back(&node, &opening(&headers), &id, came).as_deref(), Some(came));
 }
 
 #[test]

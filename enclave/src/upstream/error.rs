@@ -44,6 +44,9 @@ pub enum UpstreamError {
     /// More than one media type.
     #[error("the provider's answer has more than one media type")]
     MediaType,
+    /// The operator hides counts of cached tokens, and they cannot be found.
+    #[error("the provider's answer cannot be read, so that counts in it cannot be hidden")]
+    Unreadable,
 }
 
 impl UpstreamError {
@@ -64,6 +67,7 @@ impl UpstreamError {
             Self::Imitation => "upstream_imitation",
             Self::Ambiguous => "upstream_ambiguous",
             Self::MediaType => "upstream_media_type",
+            Self::Unreadable => "upstream_unreadable",
         }
     }
 }

@@ -109,8 +109,20 @@ impl From<Ambiguous> for UpstreamError {
 }
 
 /// The lines of an event, and empty ones between CR and LF.
-pub(super) fn lines(event: &[u8]) -> impl Iterator<Item = &[u8]> {
+fn lines(event: &[u8]) -> impl Iterator<Item = &[u8]> {
     event.split(|byte| matches!(byte, b'\r' | b'\n'))
+}
+
+/// The values of an event's `data` fields, each with its start in the event.
+pub(super) fn data(event: &[u8]) -> impl Iterator<Item = (usize, &[u8])> {
+    let mut next = 0;
+    lines(event).filter_map(move |line| {
+        let end = next + line.len();
+        next = end + 1;
+        let value = line.strip_prefix(b"data:")?;
+        let value = value.strip_prefix(b" ").unwrap_or(value);
+        Some((end - value.len(), value))
+    })
 }
 
 /// A comment that a careless reader could take for a record.

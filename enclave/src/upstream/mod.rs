@@ -4,6 +4,7 @@
 //! model name ─▶ routes ─▶ forward: head and body ─▶ pool ─▶ connect: egress by the host, TLS ends here ─▶ provider
 //!                                                                                                         │
 //! caller ◀── api ◀── events: whole ones, nothing that imitates a record ◀── seen: model, usage, end ◀─────┘
+//!                    hidden: counts of cached tokens, if the operator says so
 //! ```
 
 mod body;
@@ -12,6 +13,7 @@ mod connect;
 mod error;
 mod events;
 mod forward;
+mod hidden;
 mod http2;
 mod idempotency;
 mod listing;
@@ -34,12 +36,13 @@ pub use connect::Peer;
 pub use error::UpstreamError;
 pub use events::{EventReader, Framed};
 pub use forward::{Forward, Key, keys, returns};
+pub use hidden::CachedCounts;
 pub use pool::{Answered, Failed, Lease};
 pub use routes::Routes;
 pub use seen::Seen;
 
 use crate::EnclaveError;
-use crate::config::{self, Api, Settings};
+use crate::config::{self, Api, CachedTokens, Settings};
 use crate::shares::Party;
 use forward::{Named, passes};
 use idempotency::Idempotency;
@@ -150,6 +153,11 @@ impl Upstream {
     /// Which API it speaks.
     pub fn api(&self) -> Api {
         self.settings.api
+    }
+
+    /// Whether callers with the operator's key are not told how many tokens were cached.
+    pub fn hides_cached_tokens(&self) -> bool {
+        self.settings.cached_tokens == CachedTokens::Hide
     }
 
     /// How long it may be silent.

@@ -9,7 +9,7 @@ use quoth_attestation::receipt::Usage;
 use quoth_attestation::statement::ShortText;
 use quoth_engine::json::{self, Raw};
 
-use super::events::lines;
+use super::events;
 use crate::limits;
 
 /// What was seen of an answer so far.
@@ -51,8 +51,7 @@ impl Seen {
     /// Takes note of the data of an event.
     pub fn note_event(&mut self, event: &[u8]) {
         let mut data = None::<Cow<'_, [u8]>>;
-        for line in lines(event).filter_map(|line| line.strip_prefix(b"data:")) {
-            let line = line.strip_prefix(b" ").unwrap_or(line);
+        for (_, line) in events::data(event) {
             match &mut data {
                 None => data = Some(line.into()),
                 Some(data) => {
