@@ -19,6 +19,8 @@ pub(crate) const MAX_FILE: u64 = 256 * 1024;
 /// The context id of a machine's host, and of a Nitro enclave's parent (vsock(7); AWS Nitro Enclaves CLI).
 pub(crate) const HOST: u32 = 2;
 pub(crate) const NITRO_PARENT: u32 = 3;
+/// What the enclave may hold on behalf of callers, unless configured, bytes.
+pub(crate) const MEMORY_BYTES: u64 = 192 << 20;
 const DEFAULT_CONTEXT: u32 = 2048;
 const DEFAULT_PARALLEL: u32 = 8;
 
@@ -33,6 +35,8 @@ pub(crate) struct Configuration {
     pub(crate) models: Vec<ModelState>,
     /// Where the enclave may be led to, each once.
     pub(crate) upstreams: Vec<Destination>,
+    /// Memory that the enclave may hold on behalf of callers, bytes.
+    pub(crate) memory_bytes: u64,
 }
 
 /// The part of a configuration that the host needs; the enclave is the one to be strict about the whole.
@@ -41,9 +45,16 @@ struct Known {
     platform: String,
     host_cid: Option<u32>,
     #[serde(default)]
+    limits: KnownLimits,
+    #[serde(default)]
     model: Vec<KnownModel>,
     #[serde(default)]
     upstream: Vec<KnownUpstream>,
+}
+
+#[derive(Default, Deserialize)]
+struct KnownLimits {
+    memory_bytes: Option<u64>,
 }
 
 #[derive(Deserialize)]
@@ -137,7 +148,8 @@ impl Configuration {
         let upstreams = destinations(known.upstream.iter().map(|upstream| (&*upstream.host, upstream.port)))?;
         // As the enclave has it (`Settings::host`).
         let host = known.host_cid.unwrap_or(if known.platform == "nitro" { NITRO_PARENT } else { HOST });
-        Ok(Self { bytes, platform: known.platform, host, threads, models, upstreams })
+        let memory_bytes = known.limits.memory_bytes.unwrap_or(MEMORY_BYTES);
+        Ok(Self { bytes, platform: known.platform, host, threads, models, upstreams, memory_bytes })
     }
 
     fn written(options: &Up, files: &[Model]) -> Result<Self, HostError> {
@@ -211,7 +223,8 @@ impl Configuration {
         };
         let text =
             toml::to_string(&written).map_err(|_| HostError::Usage("a model is too large to describe".into()))?;
-        Ok(Self { bytes: text.into_bytes(), platform: platform.to_owned(), host: HOST, threads, models, upstreams })
+        let (bytes, platform) = (text.into_bytes(), platform.to_owned());
+        Ok(Self { bytes, platform, host: HOST, threads, models, upstreams, memory_bytes: MEMORY_BYTES })
     }
 }
 

@@ -1,6 +1,6 @@
-use crate::configuration::Configuration;
+use crate::configuration::{Configuration, MEMORY_BYTES};
 
-/// What a running enclave takes beside its image and its models, MiB.
+/// What a running enclave takes beside its image and its models, with the default memory budget, MiB.
 const OWN: u64 = 512;
 /// An image is unpacked in memory, and what it was unpacked from stays (AWS, nitro-cli run-enclave).
 const IMAGE: u64 = 4;
@@ -21,7 +21,8 @@ impl Size {
     /// As asked for; otherwise as large as the image, so many bytes, its models and their threads need.
     pub(super) fn of(image: u64, configuration: &Configuration, memory: Option<u64>, processors: Option<u32>) -> Self {
         let models: u64 = configuration.models.iter().map(|model| model.size).fold(0, u64::saturating_add);
-        let enough = OWN + image.div_ceil(MIB) * IMAGE + (models / MIB + 1).saturating_mul(MODEL);
+        let budget = configuration.memory_bytes.saturating_sub(MEMORY_BYTES).div_ceil(MIB);
+        let enough = OWN + budget + image.div_ceil(MIB) * IMAGE + (models / MIB + 1).saturating_mul(MODEL);
         // Nitro gives out whole cores, which have two threads (nitro-cli run-enclave, --cpu-count).
         let threads = configuration.threads.max(2).next_multiple_of(2);
         Self { memory: memory.unwrap_or(enough), processors: processors.unwrap_or(threads) }
@@ -43,9 +44,13 @@ mod tests {
             threads: 1,
             models: vec![],
             upstreams: vec![],
+            memory_bytes: MEMORY_BYTES,
         };
         let of = |configuration: &Configuration| Size::of(20 * MIB, configuration, None, None);
         assert_eq!(of(&configuration), Size { memory: 512 + 80 + 2, processors: 2 });
+        configuration.memory_bytes = MEMORY_BYTES + 100 * MIB + 1;
+        assert_eq!(of(&configuration), Size { memory: 512 + 101 + 80 + 2, processors: 2 });
+        configuration.memory_bytes = 1;
         (configuration.models, configuration.threads) = (vec![model(1 << 30), model(1 << 20)], 7);
         assert_eq!(of(&configuration), Size { memory: 512 + 80 + 2 * 1026, processors: 8 });
         assert_eq!(Size::of(20 * MIB, &configuration, Some(9), Some(4)), Size { memory: 9, processors: 4 });
