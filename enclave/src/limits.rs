@@ -23,7 +23,13 @@ pub const BODY_BYTES: usize = 4 << 20;
 /// Memory held on behalf of others, bytes, unless configured: requests, answers, events, details.
 pub const MEMORY_BYTES: usize = 192 << 20;
 /// What a request counts for in it beside its head, body and answer, bytes.
-pub const REQUEST_BYTES: usize = 8 * 1024;
+pub const REQUEST_BYTES: usize = 16 * 1024;
+/// What a header field counts for in it beside its name and value, bytes.
+pub const FIELD_BYTES: usize = 96;
+/// Heads are held in so many copies: as received, as passed on, as sent.
+pub const HEAD_COPIES: usize = 3;
+/// One part in this many of the memory budget is for requests that are not admitted: lookups and refusals.
+pub const UNADMITTED_PART: usize = 16;
 /// What a node of a JSON tree counts for in it, bytes (a `serde_json::Value`, its key and spare room).
 pub const JSON_NODE_BYTES: usize = 96;
 /// A buffer that collects a body grows by at least this, bytes.
@@ -52,6 +58,8 @@ pub const REFUSAL_PAUSE: Duration = Duration::from_millis(20);
 pub const REFUSAL_PAUSE_MOST: Duration = Duration::from_secs(1);
 /// Connections are looked after at this interval.
 pub const UPKEEP: Duration = Duration::from_secs(5);
+/// Of the exchanges in progress, one part in this many is not for any one provider, where there is more than one.
+pub const UPSTREAM_PART: usize = 4;
 /// Exchanges in progress, unless configured.
 pub const EXCHANGES: usize = 2048;
 /// Streams of one HTTP/2 connection.
@@ -128,7 +136,7 @@ pub const UPSTREAM_IDLE: Duration = Duration::from_secs(60);
 /// Requests that one HTTP/2 connection to a provider carries.
 pub const UPSTREAM_STREAMS: u64 = 64;
 /// So much of one answer over HTTP/2 may wait to be read, bytes.
-pub const UPSTREAM_WINDOW: u32 = 256 * 1024;
+pub const UPSTREAM_WINDOW: u32 = 128 * 1024;
 /// And of all answers over one connection: one that is not read takes nothing from the others.
 pub const UPSTREAM_WINDOWS: u32 = UPSTREAM_WINDOW * UPSTREAM_STREAMS as u32;
 /// A provider is asked for a sign of life so often, and given as long to send it.

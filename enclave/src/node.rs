@@ -15,7 +15,7 @@ use quoth_engine::Engine;
 use quoth_link::endorse::{self, Endorsements};
 
 use crate::callers::Callers;
-use crate::config::{Config, Limits};
+use crate::config::{self, Config, Limits};
 use crate::exchange::{Ledger, Named, Shelf};
 use crate::journal::Journal;
 use crate::keys::{ReceiptKey, random};
@@ -48,8 +48,10 @@ pub struct Node {
     pub memory: Arc<Shares>,
     /// Exchanges in progress, by caller.
     pub slots: Arc<Shares>,
-    /// The same, by provider.
-    pub upstream_slots: Arc<Shares>,
+    /// Exchanges in progress with each provider, in configuration order, by caller.
+    pub upstream_slots: Vec<Arc<Shares>>,
+    /// Memory for requests that are not admitted, bytes.
+    pub unadmitted: Arc<Shares>,
     /// Counters.
     pub metrics: Metrics,
     /// Bounds of the configuration.
@@ -139,6 +141,12 @@ impl Node {
         let journal = Arc::new(Journal::new(instance, encoded.to_vec(), config.settings.limits.exchanges));
         let limits = config.settings.limits;
         let details = limits.memory_bytes / limits::DETAILS_PART;
+        let unadmitted = limits.memory_bytes / limits::UNADMITTED_PART;
+        // A provider that does not answer leaves slots for everything else.
+        let is_alone = config.settings.upstreams.len() + config.settings.models.len() == 1;
+        let others = if is_alone { 0 } else { limits.exchanges / limits::UPSTREAM_PART };
+        let of_upstream = |_: &config::Upstream| Shares::new((limits.exchanges - others) as u64);
+        let upstream_slots = config.settings.upstreams.iter().map(of_upstream).collect();
         let node = Self {
             engines,
             upstreams,
@@ -147,9 +155,10 @@ impl Node {
             ledger: Ledger::new(key, digest, Arc::clone(&journal)),
             shelf: Shelf::new(details),
             journal,
-            memory: Shares::new((limits.memory_bytes - details) as u64),
+            memory: Shares::new((limits.memory_bytes - details - unadmitted) as u64),
             slots: Shares::new(limits.exchanges as u64),
-            upstream_slots: Shares::new(limits.exchanges as u64),
+            upstream_slots,
+            unadmitted: Shares::new(unadmitted as u64),
             metrics: Metrics::default(),
             limits,
             statement,
@@ -202,8 +211,8 @@ impl Node {
             ("quoth_exchanges_running", self.journal.running() as u64),
             ("quoth_exchange_slots_held", self.slots.held()),
             ("quoth_receipts_unacknowledged", self.journal.unacknowledged() as u64),
-            ("quoth_memory_held_bytes", self.memory.held()),
-            ("quoth_memory_limit_bytes", self.memory.total()),
+            ("quoth_memory_held_bytes", self.memory.held() + self.unadmitted.held()),
+            ("quoth_memory_limit_bytes", self.memory.total() + self.unadmitted.total()),
         ];
         self.metrics.text(&gauges) + &self.callers.metrics()
     }

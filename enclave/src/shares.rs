@@ -15,15 +15,13 @@ const LITTLE: u64 = 256;
 /// Beyond that, it may take more while it holds at most this many times what is free outside the reserve.
 const FACTOR: u64 = 4;
 
-/// Who takes a share: a configured caller, a connection where everyone may ask, or a provider.
+/// Who takes a share: a configured caller, or a connection where everyone may ask.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Party {
     /// A caller of the configuration, by its place there.
     Caller(usize),
     /// A client connection, by its number.
     Connection(u64),
-    /// A provider of the configuration, by its place there.
-    Upstream(usize),
 }
 
 /// An amount that parties share, by dynamic thresholds (Choudhury and Hahne, 1998) and a reserve.

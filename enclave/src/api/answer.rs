@@ -58,20 +58,25 @@ impl Answer {
             }
             Self::Stream(stream) => {
                 let headers = [(CONTENT_TYPE, HeaderValue::from_static("text/event-stream"))].into_iter().collect();
-                streamed(exchange, stream, headers)
+                streamed(exchange, stream, 0, headers)
             }
-            Self::Forwarded(stream, headers) => streamed(exchange, *stream, headers),
+            Self::Forwarded(stream, headers) => streamed(exchange, *stream, limits::UPSTREAM_WINDOW as usize, headers),
         }
     }
 }
 
-fn streamed(exchange: Exchange, events: impl Events + 'static, mut headers: HeaderMap) -> Response<Body> {
+fn streamed(
+    exchange: Exchange,
+    events: impl Events + 'static,
+    window: usize,
+    mut headers: HeaderMap,
+) -> Response<Body> {
     exchange.headers(&mut headers);
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
     let account = exchange.hold().account().clone();
     let (stream, first) = Streamed::begin(exchange, events);
     let (sender, receiver) = mpsc::channel(limits::STREAM_PIECES);
-    tokio::spawn(produce(stream, account, sender));
+    tokio::spawn(produce(stream, account, window, sender));
     let frames = unfold((Some(first), receiver), |(first, mut pieces)| async {
         let bytes = match first {
             Some(first) => first,
@@ -99,7 +104,9 @@ async fn gathered((first, mut memory): Piece, pieces: &mut mpsc::Receiver<Piece>
 }
 
 /// Makes a stream's pieces until it ends or the client is gone.
-async fn produce(mut stream: Streamed<impl Events>, account: Account, pieces: mpsc::Sender<Piece>) {
+///
+/// `window`: bytes that may come from elsewhere while the client takes none.
+async fn produce(mut stream: Streamed<impl Events>, account: Account, window: usize, pieces: mpsc::Sender<Piece>) {
     loop {
         let piece = tokio::select! {
             () = pieces.closed() => return,
@@ -107,10 +114,14 @@ async fn produce(mut stream: Streamed<impl Events>, account: Account, pieces: mp
         };
         let Some(piece) = piece else { return };
         // A stream that finds no memory waits for some, and leaves what it would read where it is.
-        let Some(share) = account.take_within(piece.len(), limits::STALL).await else { return };
+        let share = tokio::select! {
+            () = pieces.closed() => return,
+            share = account.take_within(piece.len(), limits::STALL) => share,
+        };
+        let Some(share) = share else { return };
         let Some(piece) = send_now(&pieces, (piece, share)) else { continue };
-        // The client is slow. Meanwhile the provider may fill the window of its stream.
-        let Some(_window) = account.take(limits::UPSTREAM_WINDOW as usize) else { return };
+        // The client is slow. Meanwhile the provider may fill the window of its stream, which is paid for where that can be.
+        let _window = account.take(window);
         if pieces.send(piece).await.is_err() {
             return;
         }

@@ -83,8 +83,9 @@ pub(super) async fn answer(
         discard(answered).await;
         return Err(ApiError::operator_key(status));
     }
-    let hides = credential == Credential::Operator && route.upstream.hides_cached_tokens();
-    pass_on(answered, route.upstream.silence(), endpoint, hides, exchange).await.map_err(ApiError::upstream)
+    let secret = Some(&key).filter(|_| credential == Credential::Operator);
+    let hides = secret.is_some() && route.upstream.hides_cached_tokens();
+    pass_on(answered, route.upstream.silence(), endpoint, hides, secret, exchange).await.map_err(ApiError::upstream)
 }
 
 /// How long to wait before a provider that is too busy is asked again; none when that makes no sense.
@@ -116,12 +117,13 @@ fn spliced(body: &Bytes, place: Range<usize>, model: &str) -> Bytes {
     [&body[..place.start], name.as_bytes(), &body[place.end..]].concat().into()
 }
 
-/// `hides`: counts of cached tokens are hidden.
+/// `hides`: counts of cached tokens are hidden. `secret`: a key that the caller must not see.
 async fn pass_on(
     answered: Answered,
     silence: Duration,
     endpoint: Endpoint,
     hides: bool,
+    secret: Option<&Key>,
     exchange: &mut Exchange,
 ) -> Result<Answer, UpstreamError> {
     let Answered { response, lease, .. } = answered;
@@ -162,6 +164,10 @@ async fn pass_on(
     }
     let body = whole(body, silence, exchange.hold()).await?;
     lease.finish();
+    let is_error = head.status.is_client_error() || head.status.is_server_error();
+    if is_error && secret.is_some_and(|key| body.len() > limits::UPSTREAM_JSON || key.may_show_in(&body)) {
+        return Err(UpstreamError::ShowsKey);
+    }
     let read = {
         let body = body.clone();
         move || {

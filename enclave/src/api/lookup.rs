@@ -15,11 +15,11 @@ use super::answer::whole;
 use super::credentials::Credentials;
 use super::{ApiError, Body};
 use crate::config::Api;
+use crate::hold::Hold;
 use crate::node::{NoQuote, Node};
-use crate::shares::Party;
 use crate::upstream::Key;
 
-pub(super) async fn answer(node: &Arc<Node>, party: Party, request: &Parts) -> Response<Body> {
+pub(super) async fn answer(node: &Arc<Node>, hold: &Hold, request: &Parts) -> Response<Body> {
     let path = request.uri.path();
     // The one header that clients of Anthropic's API cannot do without.
     let api = match request.headers.contains_key("anthropic-version") {
@@ -30,9 +30,9 @@ pub(super) async fn answer(node: &Arc<Node>, party: Party, request: &Parts) -> R
     let known = matches!(path, "/.well-known/quoth/node" | "/healthz" | "/v1/models") || named != [None; 3];
     let found = match (request.method == Method::GET, path, named) {
         (false, ..) if known => Err(ApiError::method("GET")),
-        (true, "/.well-known/quoth/node", _) => evidence(node, party, request.uri.query()).await,
+        (true, "/.well-known/quoth/node", _) => evidence(node, hold, request.uri.query()).await,
         (true, "/healthz", _) => health(node),
-        (true, "/v1/models", _) => Ok(models(node, api, &request.headers).await),
+        (true, "/v1/models", _) => models(node, hold, api, &request.headers).await,
         (true, _, [Some(name), ..]) => model(node, api, &request.headers, name).await,
         (true, _, [_, Some(cti), _]) => signed(node, cti),
         (true, _, [.., Some(cti)]) => details(node, cti, &request.headers),
@@ -41,7 +41,8 @@ pub(super) async fn answer(node: &Arc<Node>, party: Party, request: &Parts) -> R
     found.unwrap_or_else(|error| error.response(api))
 }
 
-async fn evidence(node: &Arc<Node>, party: Party, query: Option<&str>) -> Result<Response<Body>, ApiError> {
+async fn evidence(node: &Arc<Node>, hold: &Hold, query: Option<&str>) -> Result<Response<Body>, ApiError> {
+    let party = hold.account().party;
     let bytes = match query {
         None => node.evidence(party).await,
         Some(query) => {
@@ -51,7 +52,7 @@ async fn evidence(node: &Arc<Node>, party: Party, query: Option<&str>) -> Result
         }
     };
     match bytes {
-        Ok(bytes) => Ok(whole(bytes, evidence::MEDIA_TYPE)),
+        Ok(bytes) => paid(hold, bytes, evidence::MEDIA_TYPE),
         Err(NoQuote::Busy) => Err(ApiError::too_many("too many quotes at once")),
         Err(NoQuote::Failed) => Err(ApiError::internal()),
     }
@@ -67,7 +68,7 @@ fn health(node: &Node) -> Result<Response<Body>, ApiError> {
     }
 }
 
-async fn models(node: &Node, api: Api, headers: &HeaderMap) -> Response<Body> {
+async fn models(node: &Node, hold: &Hold, api: Api, headers: &HeaderMap) -> Result<Response<Body>, ApiError> {
     let data = described(node, api, headers).await;
     let list = match api {
         Api::Openai => json!({ "object": "list", "data": data }),
@@ -76,7 +77,12 @@ async fn models(node: &Node, api: Api, headers: &HeaderMap) -> Response<Body> {
             json!({ "data": data, "has_more": false, "first_id": id(data.first()), "last_id": id(data.last()) })
         }
     };
-    whole(list.to_string().into(), "application/json")
+    paid(hold, list.to_string().into(), "application/json")
+}
+
+/// A body that its request pays for.
+fn paid(hold: &Hold, body: Bytes, media_type: &'static str) -> Result<Response<Body>, ApiError> {
+    if hold.grow(body.len()) { Ok(whole(body, media_type)) } else { Err(ApiError::no_memory()) }
 }
 
 async fn model(node: &Node, api: Api, headers: &HeaderMap, name: &str) -> Result<Response<Body>, ApiError> {
@@ -134,7 +140,7 @@ fn details(node: &Node, cti: &str, headers: &HeaderMap) -> Result<Response<Body>
     // Whoever lacks the credential does not even learn whether there is something to read.
     credential
         .and_then(|credential| node.shelf.take(&cti, &credential))
-        .map(|details| whole(Bytes::copy_from_slice(details.as_bytes()), "application/json"))
+        .map(|details| whole(details, "application/json"))
         .ok_or_else(|| ApiError::not_found("no such details here, or not for this credential"))
 }
 

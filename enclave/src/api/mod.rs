@@ -47,29 +47,38 @@ use crate::hold::Hold;
 use crate::node::Node;
 use crate::pace::Taking;
 use crate::server::Connection;
+use crate::shares::Account;
 use crate::upstream::Key;
 
 /// A response body: whole, or an event stream.
 pub type Body = UnsyncBoxBody<Bytes, Infallible>;
 
 /// Answers one request that came over `connection`, whose client takes the answer as `taking` says.
+///
+/// # Errors
+/// [`Overloaded`].
 pub async fn handle(
     node: Arc<Node>,
     connection: Arc<Connection>,
     taking: Arc<Taking>,
     request: Request<Incoming>,
-) -> Response<Outgoing> {
+) -> Result<Response<Outgoing>, Overloaded> {
     let running = connection.runs();
     let (head, body) = request.into_parts();
     let mut upload = Upload::new(body);
-    let (response, hold) = respond(&node, &connection, head, &mut upload).await;
+    let (response, hold) = respond(&node, &connection, head, &mut upload).await?;
     upload.discard();
     let pause = connection.answers(is_refusal(response.status()));
     if !pause.is_zero() {
         sleep(pause).await;
     }
-    response.map(|body| Outgoing::new(body, taking, hold, running))
+    Ok(response.map(|body| Outgoing::new(body, taking, hold, running)))
 }
+
+/// The node has no memory to answer a request at all. Its stream is reset, or its connection closed.
+#[derive(Clone, Copy, Debug, thiserror::Error)]
+#[error("no memory for another request")]
+pub struct Overloaded;
 
 /// Whether a status turns a request away that should not come again, or not at once.
 fn is_refusal(status: StatusCode) -> bool {
@@ -82,30 +91,35 @@ async fn respond(
     connection: &Arc<Connection>,
     head: Parts,
     upload: &mut Upload,
-) -> (Response<Body>, Option<Arc<Hold>>) {
+) -> Result<(Response<Body>, Arc<Hold>), Overloaded> {
+    let cost = read::head_cost(&head);
+    // Until it is admitted, a request is paid for from a part of the budget that admitted ones do without.
+    let waiting = Account { memory: Arc::clone(&node.unadmitted), party: connection.party() };
+    let waiting = Hold::new(waiting, Admitted::default(), cost).ok_or(Overloaded)?;
     if let Err(error) = strict::check(&head) {
-        return (error.response(Api::Openai), None);
+        return Ok((error.response(Api::Openai), waiting));
     }
-    let endpoint = Endpoint::at(head.uri.path()).filter(|_| head.method == Method::POST);
+    let endpoint = Endpoint::at(head.uri.path());
+    let Some(endpoint) = endpoint.filter(|_| head.method == Method::POST) else {
+        let response = match endpoint {
+            Some(_) => ApiError::method("POST").response(Api::Openai),
+            None if head.uri.path() == secrets::PATH => secrets::answer(node, &head, upload).await,
+            None => lookup::answer(node, &waiting, &head).await,
+        };
+        return Ok((response, waiting));
+    };
     let credentials = Credentials::read(&head.headers);
-    let admitted = match endpoint {
-        Some(endpoint) => match admit(node, connection, &credentials) {
-            Ok(admitted) => admitted,
-            Err(error) => return (shed(node, endpoint, &error), None),
-        },
-        None => Admitted::default(),
+    let admitted = match admit(node, connection, &credentials) {
+        Ok(admitted) => admitted,
+        Err(error) => return Ok((shed(node, endpoint, &error), waiting)),
     };
     let account = node.account(admitted.party.unwrap_or_else(|| connection.party()));
-    let Some(hold) = Hold::new(account, admitted, read::head_cost(&head)) else {
-        return (shed(node, endpoint.unwrap_or(Endpoint::Chat), &ApiError::no_memory()), None);
+    let Some(hold) = Hold::new(account, admitted, cost) else {
+        return Ok((shed(node, endpoint, &ApiError::no_memory()), waiting));
     };
-    let response = match endpoint {
-        Some(endpoint) => exchange(node, connection, &hold, endpoint, credentials.key, head, upload).await,
-        None if head.uri.path() == secrets::PATH => secrets::answer(node, &head, upload).await,
-        None if Endpoint::at(head.uri.path()).is_some() => ApiError::method("POST").response(Api::Openai),
-        None => lookup::answer(node, connection.party(), &head).await,
-    };
-    (response, Some(hold))
+    drop(waiting);
+    let response = exchange(node, connection, &hold, endpoint, credentials.key, head, upload).await;
+    Ok((response, hold))
 }
 
 /// Turns a request away before it becomes an exchange.
@@ -179,7 +193,7 @@ async fn answer(
         && node.engine(&name).is_none()
         && let Some(route) = node.upstreams.route(&name)
     {
-        let slot = node.upstream_slots.take(route.party, 1);
+        let slot = node.upstream_slots[route.place].take(exchange.hold().account().party, 1);
         exchange.hold().keep(slot.ok_or_else(|| ApiError::too_many("too many requests to this provider at once"))?);
         let place = (name != route.model).then(|| model.place());
         let streams = request.member("stream").is_some_and(|stream| stream.source() == "true");

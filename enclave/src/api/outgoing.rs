@@ -23,12 +23,12 @@ pub struct Outgoing {
     /// What the body gave, and was not handed on yet.
     rest: Bytes,
     taking: Arc<Taking>,
-    hold: Option<Arc<Hold>>,
+    hold: Arc<Hold>,
     _running: Running,
 }
 
 impl Outgoing {
-    pub(super) fn new(body: api::Body, taking: Arc<Taking>, hold: Option<Arc<Hold>>, running: Running) -> Self {
+    pub(super) fn new(body: api::Body, taking: Arc<Taking>, hold: Arc<Hold>, running: Running) -> Self {
         Self { body, rest: Bytes::new(), taking, hold, _running: running }
     }
 }
@@ -49,8 +49,11 @@ impl Body for Outgoing {
         }
         let length = self.rest.len().min(limits::ANSWER_PIECE);
         let piece = self.rest.split_to(length);
-        let taken =
-            Taken { number: self.taking.offer(length), taking: Arc::clone(&self.taking), _hold: self.hold.clone() };
+        let taken = Taken {
+            number: self.taking.offer(length),
+            taking: Arc::clone(&self.taking),
+            _hold: Arc::clone(&self.hold),
+        };
         Poll::Ready(Some(Ok(Frame::data(guarded(piece, taken)))))
     }
 
@@ -71,7 +74,7 @@ impl Body for Outgoing {
 struct Taken {
     number: u64,
     taking: Arc<Taking>,
-    _hold: Option<Arc<Hold>>,
+    _hold: Arc<Hold>,
 }
 
 impl Drop for Taken {
@@ -98,7 +101,7 @@ mod tests {
         let hold = Hold::new(account, Admitted::default(), 7).unwrap();
         let taking = Arc::new(Taking::default());
         let whole = Full::new(Bytes::from(vec![1; limits::ANSWER_PIECE + 1])).boxed_unsync();
-        let mut body = Outgoing::new(whole, Arc::clone(&taking), Some(hold), Connection::alone().runs());
+        let mut body = Outgoing::new(whole, Arc::clone(&taking), hold, Connection::alone().runs());
         assert_eq!(body.size_hint().exact(), Some(limits::ANSWER_PIECE as u64 + 1));
         let first = body.frame().await.unwrap().unwrap().into_data().unwrap();
         assert_eq!(first.len(), limits::ANSWER_PIECE);

@@ -20,8 +20,8 @@ use crate::{clock, limits};
 /// What a request counts for before its body, bytes.
 pub(super) fn head_cost(head: &Parts) -> usize {
     let target = head.uri.path_and_query().map_or(0, |target| target.as_str().len());
-    let fields = head.headers.iter().map(|(name, value)| name.as_str().len() + value.len());
-    limits::REQUEST_BYTES + target + fields.sum::<usize>()
+    let fields = head.headers.iter().map(|(name, value)| name.as_str().len() + value.len() + limits::FIELD_BYTES);
+    limits::REQUEST_BYTES + target + limits::HEAD_COPIES * fields.sum::<usize>()
 }
 
 /// What the tree of a JSON text counts for, bytes: each node follows one of these characters.
@@ -48,13 +48,19 @@ pub(super) async fn whole(
         .map_err(|_| ApiError::wrong(StatusCode::URI_TOO_LONG, "target_too_long", "the request-target is too long"))?;
     let method = Method::new(head.method.as_str()).map_err(|_| ApiError::method("POST"))?;
     let claimed = head.headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
-    let body = collect(node.limits.body_bytes, hold, claimed.unwrap_or(0), upload).await?;
+    let body = collect(node.limits.body_bytes, hold, connection, claimed.unwrap_or(0), upload).await?;
     let passed = node.upstreams.passes(&head.headers, connection.number());
     let connection = connection.cache().clone();
     Ok(Asked { method, target, body, caller, passed, key, connection, received: clock::millis() })
 }
 
-async fn collect(limit: usize, hold: &Hold, claimed: u64, upload: &mut Upload) -> Result<Bytes, ApiError> {
+async fn collect(
+    limit: usize,
+    hold: &Hold,
+    connection: &Connection,
+    claimed: u64,
+    upload: &mut Upload,
+) -> Result<Bytes, ApiError> {
     if claimed > limit as u64 {
         return Err(too_long(limit));
     }
@@ -70,6 +76,7 @@ async fn collect(limit: usize, hold: &Hold, claimed: u64, upload: &mut Upload) -
         }
         whole.append(&data).map_err(|_| ApiError::no_memory())?;
         pace.moved(data.len());
+        connection.moved();
     }
 }
 

@@ -1,15 +1,21 @@
 //! Refuses requests that HTTP implementations read in different ways: by their host, or by where their body ends.
 
-use http::Version;
 use http::header::{HOST, TRANSFER_ENCODING};
 use http::request::Parts;
 use http::uri::Authority;
+use http::{StatusCode, Version};
 
 use super::ApiError;
+use crate::limits;
 
 /// Checks what hyper leaves to its user: `chunked` is the only transfer-coding, written so and once, and the request names one
 /// host (RFC 9112 §3.2, §6.1; RFC 9113 §8.3.1).
 pub(super) fn check(request: &Parts) -> Result<(), ApiError> {
+    // Over HTTP/1.1 hyper has counted them already.
+    if request.headers.len() > limits::HEADERS {
+        let status = StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE;
+        return Err(ApiError::wrong(status, "too_many_fields", "the request has too many header fields"));
+    }
     let mut codings = request.headers.get_all(TRANSFER_ENCODING).iter();
     if codings.next().is_some_and(|coding| coding != "chunked") || codings.next().is_some() {
         return Err(ApiError::bad("invalid_transfer_encoding", "the only transfer-coding is chunked"));
@@ -99,5 +105,16 @@ mod tests {
             let fields: Vec<_> = [("host", "a.example")].into_iter().chain(codings).collect();
             assert_eq!(checked(Version::HTTP_11, "/", &fields), passes, "{fields:?}");
         }
+    }
+
+    #[test]
+    fn a_head_has_as_many_fields_as_are_allowed() {
+        let fields = |count| vec![("accept", ""); count];
+        // One of them is the host.
+        let host = [("host", "a.example")];
+        let at_limit = [&host[..], &fields(limits::HEADERS - 1)].concat();
+        assert!(checked(Version::HTTP_2, "https://a.example/", &at_limit));
+        let beyond = [&host[..], &fields(limits::HEADERS)].concat();
+        assert!(!checked(Version::HTTP_2, "https://a.example/", &beyond));
     }
 }

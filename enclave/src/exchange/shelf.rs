@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
+use bytes::Bytes;
 use quoth_attestation::Digest;
 use zeroize::Zeroizing;
 
@@ -31,19 +32,19 @@ impl Shelf {
         Self { places: Shares::new(limits::DETAILS), bytes: Shares::new(bytes as u64), kept: Mutex::default() }
     }
 
-    /// Keeps `details` for `party`, whose oldest make room. What finds no room even so is not kept.
+    /// Keeps `details` for `party`, whose oldest make room. Where all places are taken and it has none of them, the oldest of the
+    /// party that has most makes room. What finds no room even so is not kept.
     pub fn put(&self, party: Party, cti: [u8; 16], credential: [u8; 32], details: String) {
         let mut kept = self.lock();
         kept.retain(|_, kept| kept.since.elapsed() < limits::DETAILS_LIFE);
         let shares = loop {
-            let place = self.places.take(party, 1);
-            let bytes = self.bytes.take(party, details.len() as u64);
-            if let (Some(place), Some(bytes)) = (place, bytes) {
-                break [place, bytes];
-            }
-            let own = kept.iter().filter(|(_, kept)| kept.party == party);
-            let Some(oldest) = own.min_by_key(|(_, kept)| kept.since).map(|(cti, _)| *cti) else { return };
-            kept.remove(&oldest);
+            let goes = match (self.places.take(party, 1), self.bytes.take(party, details.len() as u64)) {
+                (Some(place), Some(bytes)) => break [place, bytes],
+                (Some(_), None) => oldest(&kept, party),
+                (None, _) => oldest(&kept, party).or_else(|| oldest_of_largest(&kept)),
+            };
+            let Some((cti, _)) = goes else { return };
+            kept.remove(&cti);
         };
         // Compared by digest, so that time tells nothing of the credential.
         let credential = Digest::of(&credential);
@@ -51,8 +52,8 @@ impl Shelf {
         kept.insert(cti, entry);
     }
 
-    /// Takes the details away, if the credential opens them.
-    pub fn take(&self, cti: &[u8; 16], credential: &[u8]) -> Option<Zeroizing<String>> {
+    /// Takes the details away, if the credential opens them. They keep their shares until the last byte is dropped.
+    pub fn take(&self, cti: &[u8; 16], credential: &[u8]) -> Option<Bytes> {
         let mut kept = self.lock();
         let found = kept.get(cti)?;
         if found.since.elapsed() >= limits::DETAILS_LIFE {
@@ -62,12 +63,33 @@ impl Shelf {
         if found.credential != Digest::of(credential) {
             return None;
         }
-        kept.remove(cti).map(|kept| kept.details)
+        kept.remove(cti).map(Bytes::from_owner)
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<[u8; 16], Kept>> {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+impl AsRef<[u8]> for Kept {
+    fn as_ref(&self) -> &[u8] {
+        self.details.as_bytes()
+    }
+}
+
+/// The oldest of a party's, and since when it is kept.
+fn oldest(kept: &HashMap<[u8; 16], Kept>, party: Party) -> Option<([u8; 16], Instant)> {
+    let own = kept.iter().filter(|(_, kept)| kept.party == party);
+    own.map(|(cti, kept)| (*cti, kept.since)).min_by_key(|(_, since)| *since)
+}
+
+/// The oldest of the party that has most; of several such parties, the oldest of all.
+fn oldest_of_largest(kept: &HashMap<[u8; 16], Kept>) -> Option<([u8; 16], Instant)> {
+    let mut counts = HashMap::<_, usize>::new();
+    kept.values().for_each(|kept| *counts.entry(kept.party).or_default() += 1);
+    let most = counts.values().copied().max()?;
+    let largest = counts.into_iter().filter(|(_, count)| *count == most);
+    largest.filter_map(|(party, _)| oldest(kept, party)).min_by_key(|(_, since)| *since)
 }
 
 #[cfg(test)]
@@ -88,7 +110,7 @@ mod tests {
         let shelf = Shelf::new(10);
         shelf.put(A, [1; 16], [2; 32], "x".into());
         assert_eq!(shelf.take(&[1; 16], &[3; 32]), None);
-        assert_eq!(shelf.take(&[1; 16], &[2; 32]).unwrap().as_str(), "x");
+        assert_eq!(shelf.take(&[1; 16], &[2; 32]).unwrap(), "x");
         assert_eq!(shelf.take(&[1; 16], &[2; 32]), None);
         assert_eq!((shelf.places.held(), shelf.bytes.held()), (0, 0));
     }
@@ -103,7 +125,26 @@ mod tests {
         assert!(shelf.places.held() < limits::DETAILS, "room is left for others");
         assert!(shelf.take(&cti(1), &[0; 32]).is_none(), "its own oldest are gone");
         assert!(shelf.take(&cti(2 * limits::DETAILS), &[0; 32]).is_some());
-        assert_eq!(shelf.take(&cti(0), &[0; 32]).unwrap().as_str(), "kept");
+        assert_eq!(shelf.take(&cti(0), &[0; 32]).unwrap(), "kept");
+    }
+
+    #[test]
+    fn newcomers_replace_the_oldest_of_the_largest_party() {
+        let shelf = Shelf::new(1 << 20);
+        (1..=limits::DETAILS).for_each(|number| shelf.put(Party::Connection(number), cti(number), [0; 32], "x".into()));
+        shelf.put(Party::Connection(0), cti(0), [0; 32], "new".into());
+        assert_eq!(shelf.take(&cti(0), &[0; 32]).unwrap(), "new");
+        assert!(shelf.take(&cti(1), &[0; 32]).is_none() && shelf.take(&cti(2), &[0; 32]).is_some());
+    }
+
+    #[test]
+    fn what_was_taken_counts_until_it_is_dropped() {
+        let shelf = Shelf::new(100);
+        shelf.put(A, cti(1), [0; 32], "details".into());
+        let taken = shelf.take(&cti(1), &[0; 32]).unwrap();
+        assert_eq!((shelf.places.held(), shelf.bytes.held()), (1, 7));
+        drop(taken);
+        assert_eq!((shelf.places.held(), shelf.bytes.held()), (0, 0));
     }
 
     #[test]

@@ -237,7 +237,7 @@ fn came_back(node: &Node, opening: &Opening, id: &str, bytes: &[u8]) -> Option<V
     let mut cti = [0; 16];
     hex::decode_to_slice(id, &mut cti).unwrap();
     let details = node.shelf.take(&cti, &opening.details_credential()).unwrap();
-    let Details::Upstream(details) = Details::decode(details.as_bytes()).unwrap() else { panic!("no provider") };
+    let Details::Upstream(details) = Details::decode(&details).unwrap() else { panic!("no provider") };
     details.received
 }
 

@@ -40,8 +40,8 @@ pub struct Connection {
 struct State {
     proven: bool,
     running: usize,
-    /// When its last request ended, or it was opened.
-    idle_since: Instant,
+    /// When it was opened, the last bytes of a body came over it, or its last request ended.
+    seen: Instant,
     /// Requests that were turned away; each one that is not halves their number.
     refusals: u32,
     /// Requests whose answers the client may be taking.
@@ -81,7 +81,7 @@ impl Connections {
         Arc::new(Self { most, most_unproven, open: Mutex::default() })
     }
 
-    /// A new connection. Where there are too many, the unproven one whose last request ended first makes room, or else the
+    /// A new connection. Where there are too many, the unproven one that was seen last the longest ago makes room, or else the
     /// proven one that is idle for longest. None when all are busy.
     pub(super) fn enter(self: &Arc<Self>) -> Option<Entry> {
         let mut open = self.lock();
@@ -104,9 +104,21 @@ impl Connections {
 }
 
 impl Open {
+    /// An unproven connection that makes room. Idle ones go first, but half of the places are theirs: a client that has only
+    /// just connected is idle, too.
     fn stalest_unproven(&self) -> Option<u64> {
         let unproven = self.unproven.iter().filter_map(|number| self.all.get(number));
-        unproven.map(|connection| (connection.lock().idle_since, connection.number)).min().map(|(_, number)| number)
+        let (mut idle, mut busy) = ((0, None), (0, None));
+        for connection in unproven {
+            let state = connection.lock();
+            let (count, stalest) = if state.running == 0 { &mut idle } else { &mut busy };
+            *count += 1;
+            let own = (state.seen, connection.number);
+            *stalest = Some(stalest.map_or(own, |stalest: (Instant, u64)| stalest.min(own)));
+        }
+        let ((idle, stalest_idle), (busy, stalest_busy)) = (idle, busy);
+        let stalest = if idle >= busy { stalest_idle } else { stalest_busy };
+        stalest.map(|(_, number)| number)
     }
 
     fn longest_idle(&self) -> Option<u64> {
@@ -125,14 +137,8 @@ impl Drop for Entry {
 
 impl Connection {
     fn new(number: u64, connections: Arc<Connections>) -> Self {
-        let state = State {
-            proven: false,
-            running: 0,
-            idle_since: Instant::now(),
-            refusals: 0,
-            watched: Vec::new(),
-            room: ROOM,
-        };
+        let state =
+            State { proven: false, running: 0, seen: Instant::now(), refusals: 0, watched: Vec::new(), room: ROOM };
         Self { number, cache: Caller::new(), connections, state: Mutex::new(state), evicted: Notify::new() }
     }
 
@@ -175,6 +181,11 @@ impl Connection {
         state.refusals = state.refusals.saturating_add(1);
         let beyond = state.refusals.saturating_sub(limits::REFUSALS_AT_ONCE);
         limits::REFUSAL_PAUSE.saturating_mul(beyond).min(limits::REFUSAL_PAUSE_MOST)
+    }
+
+    /// Bytes of a body have come over it.
+    pub fn moved(&self) {
+        self.lock().seen = Instant::now();
     }
 
     /// Watches how the client takes the answer of a request.
@@ -247,7 +258,7 @@ impl Connection {
 impl State {
     /// For how long no request has run; none while one does.
     fn idle(&self) -> Option<Duration> {
-        (self.running == 0).then(|| self.idle_since.elapsed())
+        (self.running == 0).then(|| self.seen.elapsed())
     }
 }
 
@@ -258,7 +269,7 @@ impl Drop for Running {
     fn drop(&mut self) {
         let mut state = self.0.lock();
         state.running -= 1;
-        state.idle_since = Instant::now();
+        state.seen = Instant::now();
     }
 }
 
@@ -324,6 +335,21 @@ mod tests {
         drop(used.0.runs());
         let _new = connections.enter().unwrap();
         assert!(is_evicted(&idle.0) && !is_evicted(&used.0));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_body_that_moves_is_not_cut_for_idle_connections_nor_do_slow_ones_lock_others_out() {
+        let connections = Connections::new(16);
+        let busy: Vec<_> =
+            [(); 3].map(|()| connections.enter().unwrap()).into_iter().map(|entry| (entry.0.runs(), entry)).collect();
+        let idle = connections.enter().unwrap();
+        advance(SECOND).await;
+        busy[0].1.0.moved();
+        let _new = connections.enter().unwrap();
+        assert!(!is_evicted(&idle.0) && !is_evicted(&busy[0].1.0), "most are busy, so the stalest of them goes");
+        assert!(is_evicted(&busy[1].1.0) || is_evicted(&busy[2].1.0));
+        let _newer = connections.enter().unwrap();
+        assert!(is_evicted(&idle.0) && !is_evicted(&busy[0].1.0), "as many are idle, so the stalest of those goes");
     }
 
     #[test]

@@ -2,7 +2,6 @@
 
 mod connections;
 
-use std::convert::Infallible;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,7 +22,7 @@ use tokio_rustls::TlsAcceptor;
 pub use connections::{Connection, Running};
 use connections::{Connections, End};
 
-use crate::api::Outgoing;
+use crate::api::{Outgoing, Overloaded};
 use crate::node::Node;
 use crate::pace::Taking;
 use crate::{api, limits, tls};
@@ -97,10 +96,10 @@ fn service(
     node: Arc<Node>,
     connection: Arc<Connection>,
     taking: impl Fn() -> Arc<Taking> + Clone + Send + 'static,
-) -> impl HttpService<Incoming, ResBody = Outgoing, Error = Infallible, Future: Send> {
+) -> impl HttpService<Incoming, ResBody = Outgoing, Error = Overloaded, Future: Send> {
     service_fn(move |request| {
         let (node, connection, taking) = (Arc::clone(&node), Arc::clone(&connection), taking.clone());
-        async move { Ok::<_, Infallible>(api::handle(node, connection, taking(), request).await) }
+        async move { api::handle(node, connection, taking(), request).await }
     })
 }
 

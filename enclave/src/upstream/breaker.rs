@@ -21,24 +21,26 @@ struct State {
 }
 
 impl Breaker {
-    /// Lets a connection be tried.
+    /// Lets a connection be tried; the attempt's end is noted with [`Attempt::note`].
     ///
     /// # Errors
     /// That of the last attempt, while the breaker is open. When the pause has passed, one attempt is let through to find out
     /// whether the provider is back; others are refused until it has ended.
-    pub(super) fn admit(&self) -> Result<(), UpstreamError> {
+    pub(super) fn admit(&self) -> Result<Attempt<'_>, UpstreamError> {
         let mut state = self.state();
-        let (Some((until, error)), now) = (state.open, Instant::now()) else { return Ok(()) };
+        let (Some((until, error)), now) = (state.open, Instant::now()) else {
+            return Ok(Attempt { breaker: self, probes: None });
+        };
         if now < until {
             return Err(error);
         }
         state.open = Some((now + limits::UPSTREAM_CONNECT, error));
-        Ok(())
+        Ok(Attempt { breaker: self, probes: Some(error) })
     }
 
     /// Notes how an attempt ended. Only being unreachable or silent counts as a failure: who fails otherwise is there, and
     /// fails quickly.
-    pub(super) fn note<T>(&self, attempt: &Result<T, UpstreamError>) {
+    fn note<T>(&self, attempt: &Result<T, UpstreamError>) {
         let mut state = self.state();
         match attempt {
             Err(error @ (UpstreamError::Unreachable | UpstreamError::Silent)) => {
@@ -53,6 +55,29 @@ impl Breaker {
 
     fn state(&self) -> std::sync::MutexGuard<'_, State> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// An attempt to connect. Dropped without a note, it lets the next one find out instead.
+pub(super) struct Attempt<'a> {
+    breaker: &'a Breaker,
+    /// It alone was let through an open breaker, which refuses others with this.
+    probes: Option<UpstreamError>,
+}
+
+impl Attempt<'_> {
+    /// Notes how it ended.
+    pub(super) fn note<T>(mut self, attempt: &Result<T, UpstreamError>) {
+        self.probes = None;
+        self.breaker.note(attempt);
+    }
+}
+
+impl Drop for Attempt<'_> {
+    fn drop(&mut self) {
+        if let Some(error) = self.probes {
+            self.breaker.state().open = Some((Instant::now(), error));
+        }
     }
 }
 
@@ -72,44 +97,52 @@ mod tests {
         breaker
     }
 
+    /// Whether an attempt would be let through, which is not made.
+    fn admits(breaker: &Breaker) -> Result<(), UpstreamError> {
+        breaker.admit().map(drop)
+    }
+
     #[tokio::test(start_paused = true)]
     async fn opens_after_so_many_failures_in_a_row() {
         let breaker = Breaker::default();
         (1..limits::UPSTREAM_FAILURES).for_each(|_| breaker.note(&FAILED));
-        assert_eq!(breaker.admit(), Ok(()));
+        assert_eq!(admits(&breaker), Ok(()));
         breaker.note(&Ok(()));
         (1..limits::UPSTREAM_FAILURES).for_each(|_| breaker.note(&FAILED));
-        assert_eq!(breaker.admit(), Ok(()), "a success in between");
+        assert_eq!(admits(&breaker), Ok(()), "a success in between");
         breaker.note(&FAILED);
-        assert_eq!(breaker.admit(), FAILED);
+        assert_eq!(admits(&breaker), FAILED);
     }
 
     #[tokio::test(start_paused = true)]
     async fn lets_one_attempt_through_after_the_pause() {
         let breaker = open();
         sleep(limits::UPSTREAM_PAUSE).await;
-        assert_eq!((breaker.admit(), breaker.admit()), (Ok(()), FAILED));
-        breaker.note(&FAILED);
-        assert_eq!(breaker.admit(), FAILED, "it failed: another pause");
+        let attempt = breaker.admit().ok().unwrap();
+        assert_eq!(admits(&breaker), FAILED);
+        attempt.note(&FAILED);
+        assert_eq!(admits(&breaker), FAILED, "it failed: another pause");
         sleep(limits::UPSTREAM_PAUSE).await;
-        assert_eq!(breaker.admit(), Ok(()));
-        breaker.note(&Ok(()));
-        assert_eq!((breaker.admit(), breaker.admit()), (Ok(()), Ok(())));
+        breaker.admit().ok().unwrap().note(&Ok(()));
+        let both = [breaker.admit(), breaker.admit()];
+        assert!(both.iter().all(Result::is_ok));
     }
 
     #[tokio::test(start_paused = true)]
-    async fn an_attempt_that_was_given_up_does_not_keep_it_open() {
+    async fn an_attempt_that_was_given_up_leaves_it_to_the_next() {
         let breaker = open();
         sleep(limits::UPSTREAM_PAUSE).await;
-        breaker.admit().unwrap();
-        sleep(limits::UPSTREAM_CONNECT).await;
-        assert_eq!(breaker.admit(), Ok(()));
+        for _ in 0..3 {
+            drop(breaker.admit().ok().unwrap());
+        }
+        breaker.admit().ok().unwrap().note(&Ok(()));
+        assert_eq!(admits(&breaker), Ok(()));
     }
 
     #[test]
     fn who_answers_wrongly_is_there() {
         let breaker = Breaker::default();
         (0..2 * limits::UPSTREAM_FAILURES).for_each(|_| breaker.note(&Err::<(), _>(UpstreamError::Tls)));
-        assert_eq!(breaker.admit(), Ok(()));
+        assert_eq!(admits(&breaker), Ok(()));
     }
 }

@@ -26,6 +26,9 @@ pub enum UpstreamError {
     /// The body is longer than what is held.
     #[error("the provider's answer is too long")]
     TooLong,
+    /// An error that may show parts of the operator's key.
+    #[error("the provider's error may show parts of the operator's key")]
+    ShowsKey,
     /// The node has no memory left for the answer.
     #[error("the node's memory for answers is used up")]
     NoMemory,
@@ -61,6 +64,7 @@ impl UpstreamError {
             Self::Encoded => "upstream_encoded",
             Self::Redirect => "upstream_redirect",
             Self::TooLong => "upstream_too_long",
+            Self::ShowsKey => "operator_key_shown",
             Self::NoMemory => "memory_full",
             Self::Cut => "upstream_cut",
             Self::Malformed => "upstream_malformed",

@@ -18,6 +18,8 @@ const KEYS: [HeaderName; 4] = [
     HeaderName::from_static("x-goog-api-key"),
 ];
 const BEARER: &str = "Bearer";
+/// Providers show so many characters of a key at most in their errors, its last ones.
+const KEY_END: usize = 4;
 /// Room for the fields of most heads.
 const FIELDS: usize = 24;
 
@@ -34,6 +36,15 @@ impl Key {
     /// A key that the node holds.
     pub fn held(key: Zeroizing<String>) -> Self {
         Self(key)
+    }
+
+    /// Whether `text` may show a part of the key: it ends as the key does, or speaks of an API key.
+    pub fn may_show_in(&self, text: &[u8]) -> bool {
+        let text = text.to_ascii_lowercase();
+        let end = self.0.to_ascii_lowercase().into_bytes();
+        let end = &end[end.len().saturating_sub(KEY_END)..];
+        let shows = |part: &[u8]| !part.is_empty() && text.windows(part.len()).any(|window| window == part);
+        shows(end) || shows(b"api key") || shows(b"api_key")
     }
 
     fn header(&self, header: KeyHeader) -> Option<(HeaderName, HeaderValue)> {
@@ -209,6 +220,15 @@ mod tests {
     #![allow(clippy::unwrap_used)]
 
     use super::*;
+
+    #[test]
+    fn parts_of_a_key_are_noticed() {
+        let key = Key::new("xai-0123456789YZab");
+        for shown in ["Incorrect key: xa***yzab", "{\"error\":\"Incorrect API key provided\"}", "bad api_key"] {
+            assert!(key.may_show_in(shown.as_bytes()), "{shown}");
+        }
+        assert!(!key.may_show_in(b"{\"error\":\"max_tokens is too large\"}") && !key.may_show_in(b""));
+    }
 
     #[test]
     fn a_key_comes_in_any_of_the_headers() {

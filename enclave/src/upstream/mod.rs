@@ -43,7 +43,6 @@ pub use seen::Seen;
 
 use crate::EnclaveError;
 use crate::config::{self, Api, CachedTokens, Settings};
-use crate::shares::Party;
 use forward::{Named, passes};
 use idempotency::Idempotency;
 use listing::Listing;
@@ -69,8 +68,8 @@ pub struct Upstream {
 pub struct Route {
     /// The provider.
     pub upstream: Arc<Upstream>,
-    /// Whose share of the exchange slots requests to it use.
-    pub party: Party,
+    /// Its place in the configuration.
+    pub place: usize,
     /// The model that it is asked for.
     pub model: ShortText,
 }
@@ -94,7 +93,7 @@ impl Upstreams {
     pub fn route(&self, model: &ShortText) -> Option<Route> {
         let (index, model) = self.routes.find(model)?;
         let upstream = Arc::clone(self.all.get(index)?);
-        Some(Route { upstream, party: Party::Upstream(index), model: model.clone() })
+        Some(Route { upstream, place: index, model: model.clone() })
     }
 
     /// Names that can be asked for, patterns left out; each with its provider's.

@@ -126,12 +126,12 @@ impl Pool {
         if let Some(lease) = self.waiting() {
             return Ok(lease);
         }
-        self.breaker.admit()?;
+        let attempt = self.breaker.admit()?;
         let begun = Instant::now();
         let opened = timeout_at(until, self.open(connect())).await;
         // An attempt that began late says nothing of the provider.
         if opened.is_ok() || begun.elapsed() >= limits::UPSTREAM_CONNECT / 2 {
-            self.breaker.note(opened.as_ref().unwrap_or(&Err(UpstreamError::Silent)));
+            attempt.note(opened.as_ref().unwrap_or(&Err(UpstreamError::Silent)));
         }
         opened.unwrap_or(Err(UpstreamError::Silent))
     }
