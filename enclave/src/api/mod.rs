@@ -66,7 +66,8 @@ pub async fn handle(
     let running = connection.runs();
     let (head, body) = request.into_parts();
     let mut upload = Upload::new(body);
-    let (response, hold) = respond(&node, &connection, head, &mut upload).await?;
+    let answered = respond(&node, &connection, head, &mut upload).await;
+    let (response, hold) = answered.inspect_err(|_: &Overloaded| connection.overloads())?;
     upload.discard();
     let pause = connection.answers(is_refusal(response.status()));
     if !pause.is_zero() {

@@ -183,6 +183,13 @@ impl Connection {
         limits::REFUSAL_PAUSE.saturating_mul(beyond).min(limits::REFUSAL_PAUSE_MOST)
     }
 
+    /// A request on it finds no memory at all. An unproven connection ends, since its next request would cost as much.
+    pub fn overloads(&self) {
+        if !self.lock().proven {
+            self.evicted.notify_one();
+        }
+    }
+
     /// Bytes of a body have come over it.
     pub fn moved(&self) {
         self.lock().seen = Instant::now();
@@ -295,7 +302,7 @@ mod tests {
 
     #[tokio::test]
     async fn the_oldest_unproven_connection_makes_room() {
-        let connections = Connections::new(8);
+        let connections = Connections::new(32);
         let [first, second] = [(); 2].map(|()| connections.enter().unwrap());
         let third = connections.enter().unwrap();
         assert!(is_evicted(&first.0) && !is_evicted(&second.0));
@@ -327,7 +334,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn an_unproven_connection_that_is_in_use_outlasts_idle_ones() {
-        let connections = Connections::new(8);
+        let connections = Connections::new(32);
         let used = connections.enter().unwrap();
         advance(SECOND).await;
         let idle = connections.enter().unwrap();
@@ -339,7 +346,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_body_that_moves_is_not_cut_for_idle_connections_nor_do_slow_ones_lock_others_out() {
-        let connections = Connections::new(16);
+        let connections = Connections::new(64);
         let busy: Vec<_> =
             [(); 3].map(|()| connections.enter().unwrap()).into_iter().map(|entry| (entry.0.runs(), entry)).collect();
         let idle = connections.enter().unwrap();
@@ -350,6 +357,15 @@ mod tests {
         assert!(is_evicted(&busy[1].1.0) || is_evicted(&busy[2].1.0));
         let _newer = connections.enter().unwrap();
         assert!(is_evicted(&idle.0) && !is_evicted(&busy[0].1.0), "as many are idle, so the stalest of those goes");
+    }
+
+    #[tokio::test]
+    async fn an_unproven_connection_without_memory_ends_and_a_proven_one_stays() {
+        let connections = Connections::new(64);
+        let [unproven, proven] = [(); 2].map(|()| connections.enter().unwrap());
+        proven.0.prove();
+        [&unproven, &proven].into_iter().for_each(|entry| entry.0.overloads());
+        assert!(is_evicted(&unproven.0) && !is_evicted(&proven.0));
     }
 
     #[test]
