@@ -12,7 +12,7 @@
 //! | [`server`] | connections, TLS, limits |
 //! | [`upstream`] | closed providers, over TLS through the host |
 //! | [`callers`] | who may ask, and how much |
-//! | [`shares`], [`turns`], [`hold`], [`pace`] | what is held for whom, and for how long |
+//! | [`shares`], [`turns`], [`hold`], [`pace`] | what is held for each caller, and for how long |
 //! | [`secrets`] | keys for providers, sealed to this boot |
 //! | [`journal`], [`events`], [`feed`] | the link to the host |
 #![forbid(unsafe_code)]

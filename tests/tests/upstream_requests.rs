@@ -141,7 +141,7 @@ async fn models_of_patterns_are_the_ones_that_the_provider_lists() {
         let names = body["data"].as_array().into_iter().flatten().map(|model| model["id"].as_str().unwrap().to_owned());
         (head.status.as_u16(), body["id"].as_str().map(str::to_owned), names.collect::<Vec<_>>())
     };
-    // Without a key for the provider nobody asks it.
+    // Without a key the provider is not asked.
     let configured = ["fast", "gpt-fake-mini"].map(str::to_owned).to_vec();
     assert_eq!(get("/v1/models", bearer(&token)).await, (200, None, configured.clone()));
     house.provision("listed", Some(house.provider.key()), 1).await.unwrap();

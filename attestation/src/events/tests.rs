@@ -1,3 +1,4 @@
+//! Where events end, and what each of them says.
 #![allow(clippy::unwrap_used)]
 use alloc::vec::Vec;
 use alloc::{format, vec};

@@ -72,7 +72,7 @@ pub enum EngineError {
         /// [`crate::limits::QUEUE`] requests, [`crate::limits::QUEUE_TOKENS`] tokens, or [`crate::limits::PREPARE_QUEUE`] prompts.
         limit: usize,
     },
-    /// Nobody waits for the answer any more.
+    /// The caller no longer waits for the answer.
     #[error("the request was given up")]
     GivenUp,
     /// The engine has stopped and answers nothing more.

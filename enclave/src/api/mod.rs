@@ -189,7 +189,7 @@ async fn answer(
     names::check(request)?;
     if let Some(model) = request.member("model")
         && let Some(name) = model.text()
-        // The receipt will name it, whoever has it.
+        // The receipt names it in any case.
         && let name = ShortText::new(name).map_err(|_| ApiError::model_name())?
         && node.engine(&name).is_none()
         && let Some(route) = node.upstreams.route(&name)

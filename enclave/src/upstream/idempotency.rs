@@ -85,7 +85,7 @@ mod tests {
             assert!(callers[..at].iter().all(|other| one != other));
         }
         assert_eq!(callers[0], of(1, &[]));
-        // Whoever has a credential may ask over another connection, and say it in another header.
+        // A caller may show its credential over another connection, and in another header.
         assert_eq!(callers[2], of(7, &[("x-api-key", "quoth_a_x")]));
     }
 

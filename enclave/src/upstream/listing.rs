@@ -1,4 +1,4 @@
-//! Which models a provider says it has: asked with the operator's key, at most once in some minutes, whoever wants to know.
+//! Which models a provider says it has: asked with the operator's key, at most once in some minutes.
 
 use std::sync::Arc;
 

@@ -25,7 +25,7 @@ pub(crate) struct Room<'a> {
     pub(crate) context: u32,
     /// The field of the request that is named when it is refused.
     pub(crate) param: &'a str,
-    /// Whose request it is: one that nobody waits for any more is given up between two spans.
+    /// Whose request it is. An abandoned one is given up between two spans.
     pub(crate) ticket: Option<&'a Ticket>,
 }
 

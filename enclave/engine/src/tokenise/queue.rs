@@ -1,7 +1,7 @@
 //! The queue of prompts that wait to be prepared, and the threads that prepare them.
 //!
 //! Callers take turns, and no caller is served twice at once: a long prompt delays its own caller, and others by no more than one
-//! of [`PREPARING`] threads. What nobody waits for any more leaves the queue at once.
+//! of [`PREPARING`] threads. Abandoned work leaves the queue at once.
 
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -184,7 +184,7 @@ impl State {
         Some((caller, job))
     }
 
-    /// Takes out the jobs that nobody waits for.
+    /// Takes out abandoned jobs.
     fn forget(&mut self) -> Vec<Job> {
         let mut given_up = Vec::new();
         for lane in &mut self.lanes {
