@@ -135,7 +135,7 @@ async fn refusals_arrive_over_http2_whatever_the_body() {
 #[tokio::test(flavor = "multi_thread")]
 async fn idle_connections_make_room_and_end() {
     let provider = Provider::start(Fake::default());
-    let house = House::behind(provider.port(), "openai", provider, "[limits]\nconnections = 64\n").await;
+    let house = House::behind(provider.port(), "openai", provider, "[limits]\nconnections = 32\n").await;
     let mut idle = Vec::new();
     for _ in 0..32 {
         idle.push(Http2::open(&house.node, 1 << 20).await.unwrap());

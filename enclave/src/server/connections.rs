@@ -302,7 +302,7 @@ mod tests {
 
     #[tokio::test]
     async fn the_oldest_unproven_connection_makes_room() {
-        let connections = Connections::new(32);
+        let connections = Connections::new(16);
         let [first, second] = [(); 2].map(|()| connections.enter().unwrap());
         let third = connections.enter().unwrap();
         assert!(is_evicted(&first.0) && !is_evicted(&second.0));
@@ -334,7 +334,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn an_unproven_connection_that_is_in_use_outlasts_idle_ones() {
-        let connections = Connections::new(32);
+        let connections = Connections::new(16);
         let used = connections.enter().unwrap();
         advance(SECOND).await;
         let idle = connections.enter().unwrap();
@@ -346,7 +346,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_body_that_moves_is_not_cut_for_idle_connections_nor_do_slow_ones_lock_others_out() {
-        let connections = Connections::new(64);
+        let connections = Connections::new(32);
         let busy: Vec<_> =
             [(); 3].map(|()| connections.enter().unwrap()).into_iter().map(|entry| (entry.0.runs(), entry)).collect();
         let idle = connections.enter().unwrap();
