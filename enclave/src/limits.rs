@@ -44,6 +44,8 @@ pub const DISCARD: Duration = Duration::from_secs(5);
 pub const CONNECTIONS: usize = 4096;
 /// One part in this many of them may be connections that have shown no valid token and brought no whole request.
 pub const UNPROVEN_PART: usize = 8;
+/// A connection that was opened or used within this time makes no room for another, which waits.
+pub const GRACE: Duration = Duration::from_millis(200);
 /// An HTTP/2 connection without a request is closed after this time.
 pub const IDLE: Duration = Duration::from_secs(60);
 /// One that never had a whole request is closed after this time.

@@ -82,11 +82,17 @@ impl Connections {
     }
 
     /// A new connection. Where there are too many, the unproven one that was seen last the longest ago makes room, or else the
-    /// proven one that is idle for longest. None when all are busy.
-    pub(super) fn enter(self: &Arc<Self>) -> Option<Entry> {
+    /// proven one that is idle for longest. One that has just come, or is busy, does not.
+    ///
+    /// # Errors
+    /// How long to wait before one may make room.
+    pub(super) fn enter(self: &Arc<Self>) -> Result<Entry, Duration> {
         let mut open = self.lock();
         if open.unproven.len() >= self.most_unproven || open.all.len() >= self.most {
-            let victim = open.stalest_unproven().or_else(|| open.longest_idle())?;
+            let (seen, victim) = open.stalest_unproven().or_else(|| open.longest_idle()).ok_or(limits::GRACE)?;
+            if let Some(wait) = limits::GRACE.checked_sub(seen.elapsed()).filter(|wait| !wait.is_zero()) {
+                return Err(wait);
+            }
             open.unproven.remove(&victim);
             open.all.remove(&victim).into_iter().for_each(|connection| connection.evicted.notify_one());
         }
@@ -95,7 +101,7 @@ impl Connections {
         let connection = Arc::new(Connection::new(number, Arc::clone(self)));
         open.all.insert(number, Arc::clone(&connection));
         open.unproven.insert(number);
-        Some(Entry(connection))
+        Ok(Entry(connection))
     }
 
     fn lock(&self) -> MutexGuard<'_, Open> {
@@ -106,7 +112,7 @@ impl Connections {
 impl Open {
     /// An unproven connection that makes room. Idle ones go first, but half of the places are theirs: a client that has only
     /// just connected is idle, too.
-    fn stalest_unproven(&self) -> Option<u64> {
+    fn stalest_unproven(&self) -> Option<(Instant, u64)> {
         let unproven = self.unproven.iter().filter_map(|number| self.all.get(number));
         let (mut idle, mut busy) = ((0, None), (0, None));
         for connection in unproven {
@@ -117,13 +123,15 @@ impl Open {
             *stalest = Some(stalest.map_or(own, |stalest: (Instant, u64)| stalest.min(own)));
         }
         let ((idle, stalest_idle), (busy, stalest_busy)) = (idle, busy);
-        let stalest = if idle >= busy { stalest_idle } else { stalest_busy };
-        stalest.map(|(_, number)| number)
+        if idle >= busy { stalest_idle } else { stalest_busy }
     }
 
-    fn longest_idle(&self) -> Option<u64> {
-        let idle = self.all.values().filter_map(|connection| Some((connection.lock().idle()?, connection.number)));
-        idle.max().map(|(_, number)| number)
+    fn longest_idle(&self) -> Option<(Instant, u64)> {
+        let idle = |connection: &Arc<Connection>| {
+            let state = connection.lock();
+            (state.running == 0).then_some((state.seen, connection.number))
+        };
+        self.all.values().filter_map(idle).min()
     }
 }
 
@@ -296,73 +304,94 @@ mod tests {
 
     const SECOND: Duration = Duration::from_secs(1);
 
+    /// Enters when all others have been there for long enough to make room.
+    async fn enter(connections: &Arc<Connections>) -> Entry {
+        advance(limits::GRACE).await;
+        connections.enter().ok().unwrap()
+    }
+
     fn is_evicted(connection: &Connection) -> bool {
         connection.evicted().now_or_never().is_some()
     }
 
-    #[tokio::test]
+    #[tokio::test(start_paused = true)]
+    async fn one_that_has_just_come_does_not_make_room_and_others_wait() {
+        let connections = Connections::new(8);
+        let first = connections.enter().ok().unwrap();
+        assert_eq!(connections.enter().err(), Some(limits::GRACE));
+        advance(limits::GRACE - Duration::from_millis(1)).await;
+        assert_eq!(connections.enter().err(), Some(Duration::from_millis(1)));
+        advance(Duration::from_millis(1)).await;
+        assert!(connections.enter().is_ok() && is_evicted(&first.0));
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn the_oldest_unproven_connection_makes_room() {
         let connections = Connections::new(16);
-        let [first, second] = [(); 2].map(|()| connections.enter().unwrap());
-        let third = connections.enter().unwrap();
+        let [first, second] = [enter(&connections).await, enter(&connections).await];
+        let third = enter(&connections).await;
         assert!(is_evicted(&first.0) && !is_evicted(&second.0));
         second.0.prove();
         third.0.prove();
-        let [fourth, fifth] = [(); 2].map(|()| connections.enter().unwrap());
+        let [fourth, fifth] = [enter(&connections).await, enter(&connections).await];
         assert!(!is_evicted(&second.0) && !is_evicted(&third.0), "proven ones are not touched by new ones");
-        let _sixth = connections.enter().unwrap();
+        let _sixth = enter(&connections).await;
         assert!(is_evicted(&fourth.0) && !is_evicted(&fifth.0));
     }
 
     #[tokio::test(start_paused = true)]
     async fn when_all_are_proven_the_longest_idle_one_makes_room_and_busy_ones_never() {
         let connections = Connections::new(2);
-        let first = connections.enter().unwrap();
+        let first = enter(&connections).await;
         first.0.prove();
         advance(SECOND).await;
-        let second = connections.enter().unwrap();
+        let second = enter(&connections).await;
         second.0.prove();
         let running = second.0.runs();
-        let third = connections.enter().unwrap();
+        let third = enter(&connections).await;
         assert!(is_evicted(&first.0) && !is_evicted(&second.0));
         third.0.prove();
         let _busy = third.0.runs();
-        assert!(connections.enter().is_none());
+        advance(limits::GRACE).await;
+        assert!(connections.enter().is_err());
         drop(running);
-        assert!(connections.enter().is_some() && is_evicted(&second.0));
+        advance(limits::GRACE).await;
+        assert!(connections.enter().is_ok() && is_evicted(&second.0));
     }
 
     #[tokio::test(start_paused = true)]
     async fn an_unproven_connection_that_is_in_use_outlasts_idle_ones() {
         let connections = Connections::new(16);
-        let used = connections.enter().unwrap();
+        let used = enter(&connections).await;
         advance(SECOND).await;
-        let idle = connections.enter().unwrap();
+        let idle = enter(&connections).await;
         advance(SECOND).await;
         drop(used.0.runs());
-        let _new = connections.enter().unwrap();
+        let _new = enter(&connections).await;
         assert!(is_evicted(&idle.0) && !is_evicted(&used.0));
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_body_that_moves_is_not_cut_for_idle_connections_nor_do_slow_ones_lock_others_out() {
         let connections = Connections::new(32);
-        let busy: Vec<_> =
-            [(); 3].map(|()| connections.enter().unwrap()).into_iter().map(|entry| (entry.0.runs(), entry)).collect();
-        let idle = connections.enter().unwrap();
+        let busy: Vec<_> = [enter(&connections).await, enter(&connections).await, enter(&connections).await]
+            .into_iter()
+            .map(|entry| (entry.0.runs(), entry))
+            .collect();
+        let idle = enter(&connections).await;
         advance(SECOND).await;
         busy[0].1.0.moved();
-        let _new = connections.enter().unwrap();
+        let _new = enter(&connections).await;
         assert!(!is_evicted(&idle.0) && !is_evicted(&busy[0].1.0), "most are busy, so the stalest of them goes");
         assert!(is_evicted(&busy[1].1.0) || is_evicted(&busy[2].1.0));
-        let _newer = connections.enter().unwrap();
+        let _newer = enter(&connections).await;
         assert!(is_evicted(&idle.0) && !is_evicted(&busy[0].1.0), "as many are idle, so the stalest of those goes");
     }
 
-    #[tokio::test]
+    #[tokio::test(start_paused = true)]
     async fn an_unproven_connection_without_memory_ends_and_a_proven_one_stays() {
         let connections = Connections::new(64);
-        let [unproven, proven] = [(); 2].map(|()| connections.enter().unwrap());
+        let [unproven, proven] = [enter(&connections).await, enter(&connections).await];
         proven.0.prove();
         [&unproven, &proven].into_iter().for_each(|entry| entry.0.overloads());
         assert!(is_evicted(&unproven.0) && !is_evicted(&proven.0));
@@ -387,7 +416,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn idle_and_old_connections_end() {
         for (proven, patience) in [(false, limits::IDLE_UNPROVEN), (true, limits::IDLE)] {
-            let entry = Connections::new(8).enter().unwrap();
+            let entry = Connections::new(8).enter().ok().unwrap();
             if proven {
                 entry.0.prove();
             }
@@ -398,7 +427,7 @@ mod tests {
             assert_eq!(entry.0.upkeep(began).await, End::Graceful);
             assert!((patience..patience + 2 * limits::UPKEEP).contains(&began.elapsed()), "{:?}", began.elapsed());
         }
-        let entry = Connections::new(8).enter().unwrap();
+        let entry = Connections::new(8).enter().ok().unwrap();
         let _running = entry.0.runs();
         let born = Instant::now();
         assert_eq!(entry.0.upkeep(born).await, End::Graceful);
@@ -407,7 +436,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn an_answer_that_is_not_taken_is_reset_and_its_rest_ends_the_connection() {
-        let entry = Connections::new(8).enter().unwrap();
+        let entry = Connections::new(8).enter().ok().unwrap();
         let (connection, taking) = (&entry.0, Arc::new(Taking::default()));
         let _running = connection.runs();
         let task = tokio::spawn(pending::<()>());
@@ -423,7 +452,7 @@ mod tests {
 
     #[tokio::test]
     async fn what_is_over_is_forgotten() {
-        let entry = Connections::new(8).enter().unwrap();
+        let entry = Connections::new(8).enter().ok().unwrap();
         for _ in 0..1000 {
             let task = tokio::spawn(async {});
             entry.0.watch(Arc::default(), Some(task.abort_handle()));

@@ -42,7 +42,15 @@ pub async fn serve(node: Arc<Node>, listener: Listener, tls: Arc<ServerConfig>, 
             sleep(ACCEPT_PAUSE).await;
             continue;
         };
-        let Some(entry) = connections.enter() else { continue };
+        // While there is no room for it, it waits, and so do those behind it.
+        let entry = loop {
+            match connections.enter() {
+                Ok(entry) => break Some(entry),
+                Err(_) if *drain.borrow() => break None,
+                Err(wait) => sleep(wait.min(ACCEPT_PAUSE)).await,
+            }
+        };
+        let Some(entry) = entry else { break };
         let Some(counted) = node.metrics.connections.enter_below(u64::MAX) else { continue };
         let (node, acceptor, drain) = (Arc::clone(&node), acceptor.clone(), drain.clone());
         tokio::spawn(async move {
