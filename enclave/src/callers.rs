@@ -75,10 +75,7 @@ impl Callers {
             return Ok(Admitted::default());
         }
         let token = token.ok_or(NotAdmitted::NoToken)?;
-        let caller = token::name(token).and_then(|name| self.0.get(name)).ok_or(NotAdmitted::WrongToken)?;
-        if !caller.hash(secrets).is_some_and(|hash| hash.is_of(token)) {
-            return Err(NotAdmitted::WrongToken);
-        }
+        let caller = self.holder(token, secrets).ok_or(NotAdmitted::WrongToken)?;
         let admitted = caller.admit(Instant::now());
         let counter = if admitted.is_ok() { &caller.admitted } else { &caller.limited };
         counter.fetch_add(1, Relaxed);
@@ -87,11 +84,13 @@ impl Callers {
 
     /// Whether this token lets requests in, however many of them.
     pub fn knows(&self, token: Option<&str>, secrets: &Secrets) -> bool {
-        let known = |token: &str| {
-            let caller = token::name(token).and_then(|name| self.0.get(name));
-            caller.and_then(|caller| caller.hash(secrets)).is_some_and(|hash| hash.is_of(token))
-        };
-        self.0.is_empty() || token.is_some_and(known)
+        self.0.is_empty() || token.is_some_and(|token| self.holder(token, secrets).is_some())
+    }
+
+    /// The caller that holds this token.
+    fn holder(&self, token: &str, secrets: &Secrets) -> Option<&Caller> {
+        let caller = self.0.get(token::name(token)?)?;
+        caller.hash(secrets)?.is_of(token).then_some(caller)
     }
 
     /// What each has asked, in Prometheus text.

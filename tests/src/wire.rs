@@ -14,6 +14,21 @@ use tokio_rustls::client::TlsStream;
 /// A node that says nothing for so long is taken to be stuck.
 const PATIENCE: Duration = Duration::from_secs(120);
 
+/// Connects over TLS 1.3 to a port on loopback, trusting the CA in a file and offering these protocols.
+pub(crate) async fn tls(port: u16, ca: &Path, protocols: &[&[u8]]) -> io::Result<TlsStream<TcpStream>> {
+    let pem = std::fs::read(ca)?;
+    let mut roots = RootCertStore::empty();
+    roots.add(CertificateDer::from_pem_slice(&pem).map_err(io::Error::other)?).map_err(io::Error::other)?;
+    let mut config = ClientConfig::builder_with_protocol_versions(&[&rustls::version::TLS13])
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    config.alpn_protocols = protocols.iter().map(|name| name.to_vec()).collect();
+    let tcp = TcpStream::connect(("127.0.0.1", port)).await?;
+    tcp.set_nodelay(true)?;
+    let name = ServerName::try_from("localhost").map_err(io::Error::other)?;
+    TlsConnector::from(Arc::new(config)).connect(name, tcp).await
+}
+
 /// A TLS connection on which anything may be said, and what comes back is read as HTTP/1.1.
 pub struct Wire {
     stream: TlsStream<TcpStream>,
@@ -35,17 +50,7 @@ pub struct Answer {
 impl Wire {
     /// Connects to a port on loopback, trusting the CA in a file.
     pub async fn open(port: u16, ca: &Path) -> io::Result<Self> {
-        let pem = std::fs::read(ca)?;
-        let mut roots = RootCertStore::empty();
-        roots.add(CertificateDer::from_pem_slice(&pem).map_err(io::Error::other)?).map_err(io::Error::other)?;
-        let config = ClientConfig::builder_with_protocol_versions(&[&rustls::version::TLS13])
-            .with_root_certificates(roots)
-            .with_no_client_auth();
-        let tcp = TcpStream::connect(("127.0.0.1", port)).await?;
-        tcp.set_nodelay(true)?;
-        let name = ServerName::try_from("localhost").map_err(io::Error::other)?;
-        let stream = TlsConnector::from(Arc::new(config)).connect(name, tcp).await?;
-        Ok(Self { stream, ahead: Vec::new() })
+        Ok(Self { stream: tls(port, ca, &[]).await?, ahead: Vec::new() })
     }
 
     /// Sends bytes as they are.
