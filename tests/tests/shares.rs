@@ -107,9 +107,10 @@ async fn refusals_arrive_over_http2_whatever_the_body() {
     let provider = Provider::start(Fake::default());
     let caller = "[[caller]]\nname = \"someone\"\n";
     let house = House::behind(provider.port(), "openai", provider, caller).await;
-    let client = Http2::open(&house.node, 1 << 20).await.unwrap();
-    for length in [60, 3_000, 200_000] {
-        for _ in 0..30 {
+    // A connection of its own for each few, or later refusals would wait.
+    for length in [60, 3_000, 200_000, 60, 3_000, 200_000] {
+        let client = Http2::open(&house.node, 1 << 20).await.unwrap();
+        for _ in 0..15 {
             let (answer, mut upload) = client.post(Client::CHAT, &[], None).await.unwrap();
             let sent = async {
                 let mut rest = Bytes::from(vec![b'x'; length]);
