@@ -43,6 +43,8 @@ const FLAT: f64 = 0.05;
 /// The end of a stream that is kept, to find receipt and final event in it, bytes.
 const TAIL: usize = 4 * 1024;
 const WINDOW: u32 = 65_535;
+/// What the node may hold for a stream, bytes.
+const STREAM_BUDGET: u64 = 96 * 1024;
 
 /// What all streams count.
 #[derive(Default)]
@@ -123,11 +125,16 @@ pub(crate) async fn measure(plan: &Plan) -> Outcome {
     (how, figures)
 }
 
-/// The lines of `[limits]`; a line that was given replaces the harness's own.
+/// The lines of `[limits]`; a line that was given replaces the harness's own. A node keeps one exchange slot in eight for
+/// those who hold few, so there are more slots than streams.
 fn limits(plan: &Plan) -> Vec<String> {
     let key = |line: &str| line.split('=').next().unwrap_or_default().trim().to_owned();
     let given: Vec<_> = plan.limits.iter().map(|line| key(line)).collect();
-    let own = [format!("exchanges = {}", plan.streams + OPENING), "connections = 4096".to_owned()];
+    let own = [
+        format!("exchanges = {}", plan.streams * 3 / 2 + OPENING),
+        format!("memory_bytes = {}", (plan.streams as u64 * STREAM_BUDGET).max(192 << 20)),
+        "connections = 4096".to_owned(),
+    ];
     own.into_iter().filter(|line| !given.contains(&key(line))).chain(plan.limits.iter().cloned()).collect()
 }
 

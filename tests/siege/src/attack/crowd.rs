@@ -1,9 +1,12 @@
-//! The attackers, on a runtime of their own, so that they do not delay the honest callers' tasks.
+//! The attackers, on a thread of their own, so that they do not delay the honest callers' tasks. Attackers have machines of
+//! their own; here they share the node's processors, so their thread has the lowest priority: what slows the node down is what
+//! it does for them.
 
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
+use rustix::process::setpriority_process;
 use tokio::runtime::{Builder, Runtime};
 use tokio::time::sleep;
 
@@ -13,6 +16,9 @@ use super::{dead, details, ends, idle, nested, poison, quotes, refusals, slow_bo
 /// Between an attack that broke off and its next try: a node that refuses connections is asked again all the time.
 const RETRY: Duration = Duration::from_millis(500);
 
+/// The lowest priority (setpriority(2)).
+const NICE: i32 = 19;
+
 /// Running attacks. They end with this value.
 pub(super) struct Crowd {
     runtime: Option<Runtime>,
@@ -21,7 +27,8 @@ pub(super) struct Crowd {
 impl Crowd {
     /// Starts the attacks with these names, or all of them.
     pub(super) fn start(field: &Arc<Field>, names: &[String]) -> Self {
-        let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+        let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().on_thread_start(step_back).build();
+        let runtime = runtime.unwrap();
         let crowd = Starter { runtime: &runtime, field, names };
         crowd.start("zero-window", zero_window::CONNECTIONS, zero_window::run);
         crowd.start("slow-reader", slow_reader::CONNECTIONS, slow_reader::run);
@@ -42,6 +49,12 @@ impl Crowd {
     pub(super) fn has(name: &str, names: &[String]) -> bool {
         names.is_empty() || names.iter().any(|wanted| wanted == name)
     }
+}
+
+/// On Linux, the priority of no process is that of the calling thread.
+fn step_back() {
+    // Failure leaves the attackers stronger.
+    let _ = setpriority_process(None, NICE);
 }
 
 impl Drop for Crowd {
