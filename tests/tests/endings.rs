@@ -81,6 +81,29 @@ async fn a_stream_that_sdks_read_to_its_end_is_whole() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_stream_ends_with_its_last_event_though_the_connection_stays_open() {
+    let ends: [&[&str]; 4] = [
+        &["data: [DONE]\n\n"],
+        &["data: [DONE]", "\r", "\r"],
+        &["data: [DONE]\r\n\r", "\n"],
+        &["data: [DONE]\r\n\r", "\n\r\n"],
+    ];
+    for (http1_only, ends) in [(true, &ends[3..]), (false, &ends)] {
+        let house = House::new("openai", Fake { http1_only, ..Fake::default() }).await;
+        for end in ends {
+            let pieces = [CHUNK].iter().chain(*end).map(|piece| (*piece).to_owned()).collect();
+            house.provider.behave(Behaviour::Pieces { pieces });
+            let proven = ask(&house, CHAT).await;
+            let (exchange, body) = said(&proven);
+            // A blank line too many is no part of the event.
+            let whole = end.concat().replace("\r\n\r\n\r\n", "\r\n\r\n");
+            assert_eq!(body, format!("{CHUNK}{whole}"), "{end:?}");
+            assert_eq!((exchange.outcome, exchange.ending), (Outcome::Complete, Some(Ending::Terminal)), "{end:?}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_stream_that_is_not_whole_is_not_called_so() {
     let two = CHUNK.replace("\"index\":0", "\"index\":1");
     let fails = [

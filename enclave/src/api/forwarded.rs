@@ -318,7 +318,11 @@ impl Forwarded {
     }
 
     fn take(&mut self, data: &[u8]) -> Result<(), UpstreamError> {
-        if self.held.is_some() {
+        if let Some((event, _)) = &mut self.held {
+            // The last line end of the event may have been cut.
+            if self.after_end == 0 && event.ends_with(b"\r") && data.starts_with(b"\n") {
+                *event = [&event[..], b"\n"].concat().into();
+            }
             self.after_end += data.len();
             return Ok(());
         }

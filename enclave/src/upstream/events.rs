@@ -91,7 +91,8 @@ impl EventReader {
         if self.scanner.after_cr() {
             match self.buffer.get(self.scanned) {
                 Some(b'\n') => self.scanned += self.scanner.scan(b"\n")?.0,
-                None if !self.closed => {
+                // The end of a stream waits for nothing: no byte may follow it.
+                None if !self.closed && event.end.is_none() => {
                     self.whole = Some(event);
                     return Ok(None);
                 }
@@ -212,11 +213,25 @@ mod tests {
     }
 
     #[test]
+    fn the_end_of_a_stream_waits_for_no_line_feed() {
+        for stream in ["data: [DONE]\r\r", "data: [DONE]\r\n\r", "data: {\"error\":{}}\r\r"] {
+            let mut reader = EventReader::default();
+            reader.push(stream.as_bytes()).unwrap();
+            assert!(reader.event().unwrap().unwrap().end.is_some(), "{stream:?}");
+            reader.push(b"\n").unwrap();
+            assert!(reader.event().unwrap().is_none(), "{stream:?}");
+        }
+    }
+
+    #[test]
     fn a_cr_that_ends_the_body_ends_its_event() {
         for stream in ["data: [DONE]\r\r", "data: [DONE]\n\r", "data: [DONE]\r\n\r\n", "data: [DONE]\r\n\r"] {
             assert_eq!(passed(stream), Ok((String::new(), stream.into())), "{stream:?}");
             let bytes: Vec<_> = stream.as_bytes().chunks(1).collect();
-            assert_eq!(read(&bytes), read(&[stream.as_bytes()]), "{stream:?}");
+            let (cut, whole) = (read(&bytes).unwrap(), read(&[stream.as_bytes()]).unwrap());
+            // A line feed that comes after the end's carriage return is the caller's to add.
+            assert_eq!((cut.len(), cut[0].1), (1, whole[0].1), "{stream:?}");
+            assert!(whole[0].0.strip_suffix(b"\n").is_none_or(|bare| cut[0].0 == bare || cut[0].0 == whole[0].0));
         }
     }
 

@@ -73,6 +73,11 @@ pub enum Behaviour {
         /// The body.
         stream: String,
     },
+    /// Streams are these pieces, each in a write of its own. Then nothing more comes, and the connection stays open.
+    Pieces {
+        /// The body.
+        pieces: Vec<String>,
+    },
     /// What it says the answer's media type is, one header field each.
     MediaTypes {
         /// Their values.

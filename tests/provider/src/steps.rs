@@ -38,6 +38,10 @@ pub(crate) fn of_events(behaviour: &Behaviour, mut events: Events, pause: Durati
     if let Behaviour::Verbatim { stream } = behaviour {
         return Box::new(iter::once(send(stream.clone())));
     }
+    if let Behaviour::Pieces { pieces } = behaviour {
+        let apart = pieces.clone().into_iter().flat_map(|piece| [send(piece), Step::Wait(APART)]);
+        return Box::new(apart.chain([Step::Stall]));
+    }
     let mut first = || events.next().unwrap().bytes;
     match *behaviour {
         Behaviour::Cut { after_events, close_notify } => {
