@@ -76,6 +76,12 @@ impl ApiError {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "server_error", code, message).retry()
     }
 
+    /// 503: the statement has expired. Trying again does not help, so there is no `retry-after`.
+    pub fn expired() -> Self {
+        let message = "this node must be restarted";
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "server_error", "statement_expired", message)
+    }
+
     /// 503: the memory budget is used up, by all or by this caller.
     pub fn no_memory() -> Self {
         Self::unavailable("memory_full", "the node's memory for requests and answers is used up")

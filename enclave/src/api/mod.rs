@@ -132,7 +132,7 @@ fn shed(node: &Node, endpoint: Endpoint, error: &ApiError) -> Response<Body> {
 /// Whether the caller may ask now, by what the head says.
 fn admit(node: &Node, connection: &Connection, credentials: &Credentials) -> Result<Admitted, ApiError> {
     if clock::seconds() >= node.statement().not_after() {
-        return Err(ApiError::unavailable("statement_expired", "this node must be restarted"));
+        return Err(ApiError::expired());
     }
     if !node.journal.is_attached() {
         return Err(ApiError::no_journal());

@@ -29,9 +29,12 @@ pub(super) fn check(request: &Parts) -> Result<(), ApiError> {
 fn names_one_host(request: &Parts) -> bool {
     let mut hosts = request.headers.get_all(HOST).iter();
     let target = request.uri.authority();
+    if target.is_some_and(names_a_user) {
+        return false;
+    }
     match (hosts.next(), hosts.next()) {
         (Some(host), None) => {
-            let host = Authority::try_from(host.as_bytes()).ok().filter(|host| !host.as_str().contains('@'));
+            let host = Authority::try_from(host.as_bytes()).ok().filter(|host| !names_a_user(host));
             host.is_some_and(|host| target.is_none_or(|target| *target == host))
         }
         (None, _) => match request.version {
@@ -41,6 +44,11 @@ fn names_one_host(request: &Parts) -> bool {
         },
         (Some(_), Some(_)) => false,
     }
+}
+
+/// Requests have no user information before the host (RFC 9110 §4.2.4, RFC 9113 §8.3.1).
+fn names_a_user(authority: &Authority) -> bool {
+    authority.as_str().contains('@')
 }
 
 #[cfg(test)]
@@ -77,6 +85,9 @@ mod tests {
             (two, "https://a.example/", &["a.example"], true),
             (two, "https://a.example/", &["b.example"], false),
             (two, "https://a.example/", &["a.example", "a.example"], false),
+            (two, "https://user@a.example/", &[], false),
+            (two, "https://user@a.example/", &["a.example"], false),
+            (one, "https://user@a.example/", &["a.example"], false),
             (two, "/", &["a.example"], true),
             (two, "/", &[], false),
             (Version::HTTP_10, "/", &[], true),

@@ -124,6 +124,14 @@ impl Work {
             Self::Upstream(forwarded) => forwarded.usage,
         }
     }
+
+    /// The outcome of a request that the node gave up. A refused one has no execution (SPEC §7).
+    fn given_up(&self) -> Outcome {
+        match self {
+            Self::Local(_) => Outcome::EngineFailed,
+            Self::Upstream(_) => Outcome::UpstreamFailed,
+        }
+    }
 }
 
 impl Exchange {
@@ -271,6 +279,10 @@ impl Exchange {
     /// Issues the receipt, once.
     fn finish(&mut self, outcome: Outcome, ending: Option<Ending>) -> Result<Option<Bytes>, FormatError> {
         let Some(open) = self.open.take() else { return Ok(None) };
+        let outcome = match &open.work {
+            Some(work) if outcome == Outcome::Refused => work.given_up(),
+            _ => outcome,
+        };
         self.node.metrics.count(outcome);
         if let Some(usage) = open.work.as_ref().and_then(Work::usage) {
             self.node.metrics.prompt_tokens.fetch_add(usage.prompt, Relaxed);

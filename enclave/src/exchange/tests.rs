@@ -125,6 +125,17 @@ fn a_receipt_that_cannot_be_made_takes_no_place_in_the_chain() {
     assert_eq!((receipt.claims().seq, receipt.claims().prev), (0, node.digest()));
 }
 
+#[test]
+fn a_request_that_was_executed_in_part_has_failed_and_is_not_refused() {
+    let node = proxy();
+    let exchange = hides(&node);
+    let id = exchange.id();
+    exchange.answer(503, b"{}", Outcome::Refused, &mut HeaderMap::new()).unwrap();
+    let receipt = receipt_of(&node, &id);
+    assert!(matches!(receipt.claims().execution, Some(Execution::Upstream(_))));
+    assert_eq!(receipt.claims().exchange.outcome, Outcome::UpstreamFailed);
+}
+
 /// What a request asks for, and what its provider answers.
 #[derive(Debug)]
 struct Talk {
