@@ -14,7 +14,7 @@ use crate::measurements::{Measurements, VERSION};
 const MAX_MEASUREMENTS: usize = 256 * 1024;
 const HEAD: &str = "\
 # Accepts nodes that run these images, and nothing else; debugging, migration, shared cores, CXL and rolled back firmware are
-# refused. Whatever is not named here is not accepted. Every rule: quoth-verifier's README.
+# refused. What is not named here is not accepted. All rules: docs/policy.md in Quoth's repository.
 ";
 
 /// Writes the safe policy for images whose measurements are known.
