@@ -20,7 +20,7 @@ pub type Status = Bounded<100, 999>;
 pub struct Exchange {
     /// HTTP method (RFC 9110 §9).
     pub method: Method,
-    /// Request-target as received (RFC 9112 §3.2), query included.
+    /// Path and query of the request-target (RFC 9112 §3.2), as received.
     pub target: Target,
     /// HTTP status of the response.
     pub status: Status,

@@ -64,7 +64,7 @@ pub struct Caller {
 pub struct Asked {
     /// HTTP method.
     pub method: Method,
-    /// Request-target as received.
+    /// Path and query of the request-target, as received.
     pub target: Target,
     /// The body.
     pub body: Bytes,
