@@ -4,18 +4,16 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::thread::JoinHandle;
 
-use llama_cpp_2::context::LlamaContext;
-use llama_cpp_2::context::params::LlamaPoolingType;
-use llama_cpp_2::llama_batch::LlamaBatch;
+use llama_cpp_sys_2::{LLAMA_POOLING_TYPE_MEAN, llama_context_params};
 use tokio::sync::oneshot;
 
 use crate::arithmetic::{self, Shape};
 use crate::engine::EngineOptions;
 use crate::error::EngineError;
 use crate::limits::{EMBEDDING_QUEUE, MAX_EMBEDDING_TOKENS};
-use crate::llama;
+use crate::llama::batch::Batch;
+use crate::llama::context::Context;
 use crate::model::load::Loaded;
-use crate::model::vocab::token;
 
 /// The embedding thread, and the way to it. It ends when this is dropped.
 pub(crate) struct Embedder {
@@ -39,9 +37,12 @@ impl Embedder {
         let thread = std::thread::Builder::new().name("embed".into()).spawn(move || {
             // Pooling sees one micro-batch at a time, so a whole text must fit into one.
             let shape = Shape { context: size, sequences: 1, batch: size, micro_batch: size, threads };
-            let parameters =
-                arithmetic::parameters(shape).with_embeddings(true).with_pooling_type(LlamaPoolingType::Mean);
-            match llama::context(&loaded, parameters) {
+            let parameters = llama_context_params {
+                embeddings: true,
+                pooling_type: LLAMA_POOLING_TYPE_MEAN,
+                ..arithmetic::parameters(shape)
+            };
+            match Context::new(&loaded, parameters) {
                 Ok(context) => {
                     ready.send(Ok(())).ok();
                     run(context, size, &jobs);
@@ -75,37 +76,62 @@ impl Drop for Embedder {
 }
 
 /// Answers one text after the other.
-fn run(mut context: LlamaContext<'_>, size: u32, jobs: &Receiver<Job>) {
-    let mut batch = LlamaBatch::new(size as usize, 1);
+fn run(mut context: Context<'_>, size: u32, jobs: &Receiver<Job>) {
+    let mut batch = Batch::new(size as usize);
     while let Ok(job) = jobs.recv() {
         if job.reply.is_closed() {
             continue;
         }
-        let outcome = arithmetic::aside(|| one(&mut context, &mut batch, size, &job.tokens));
+        let outcome = arithmetic::aside(|| one(&mut context, &mut batch, &job.tokens));
+        let failed = matches!(outcome, Err(EngineError::Decode { .. }));
         job.reply.send(outcome).ok();
+        // Without a new context the next text fails, too, and this is tried again.
+        if failed {
+            context.renew().ok();
+        }
     }
 }
 
-fn one(
-    context: &mut LlamaContext<'_>,
-    batch: &mut LlamaBatch<'_>,
-    size: u32,
-    tokens: &[u32],
-) -> Result<Vec<f32>, EngineError> {
-    let failed = EngineError::Decode { status: 0 };
-    if tokens.is_empty() || tokens.len() > size as usize {
-        return Err(failed);
-    }
-    context.clear_kv_cache();
+fn one(context: &mut Context<'_>, batch: &mut Batch, tokens: &[u32]) -> Result<Vec<f32>, EngineError> {
+    context.clear()?;
     batch.clear();
-    for (position, id) in (0..).zip(tokens) {
-        batch.add(token(*id), position, &[0], true).map_err(|_| failed.clone())?;
+    for (position, id) in tokens.iter().enumerate() {
+        batch.add(0, position, *id, true)?;
     }
-    context.decode(batch).map_err(|error| EngineError::Decode { status: arithmetic::status(&error) })?;
-    let mean = context.embeddings_seq_ith(0).map_err(|_| failed)?;
+    context.decode(batch)?;
+    let mean = context.mean(0)?;
     let length = mean.iter().map(|value| f64::from(*value).powi(2)).sum::<f64>().sqrt();
     if !length.is_finite() || length == 0.0 {
         return Err(EngineError::Logits);
     }
     Ok(mean.iter().map(|value| (f64::from(*value) / length) as f32).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use std::sync::atomic::Ordering;
+
+    use super::*;
+    use crate::llama::context::tests::model;
+
+    #[test]
+    fn a_failure_is_one_texts_own() {
+        let model = model();
+        let options = EngineOptions { context: 64, ..EngineOptions::new("tiny") };
+        let embedder = Embedder::start(Arc::clone(&model.loaded), &options).unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let embed = |tokens: &[u32]| runtime.block_on(embedder.embed(tokens.to_vec()));
+        let wanted = embed(&[5, 6, 7]).unwrap();
+        let failed = Err(EngineError::Decode { status: 0 });
+        for round in 0..3 {
+            model.loaded.faults.decode.store(true, Ordering::Relaxed);
+            assert_eq!(embed(&[5, 6, 7]), failed, "{round}");
+            assert_eq!(embed(&[5, 6, 7]).as_ref(), Ok(&wanted));
+        }
+        for wrong in [vec![], vec![model.loaded.vocab.len()], vec![5; 65]] {
+            assert_eq!(embed(&wrong), failed);
+        }
+        assert_eq!(embed(&[5, 6, 7]), Ok(wanted));
+    }
 }

@@ -78,10 +78,10 @@ pub enum EngineError {
     /// The engine has stopped and answers nothing more.
     #[error("the engine has stopped")]
     Stopped,
-    /// Decoding failed; the engine stops.
+    /// Decoding failed; every generation that was under way ends, and the engine goes on with a new context.
     #[error("decoding failed with status {status}")]
     Decode {
-        /// llama.cpp's status, or 0 when it could not be told.
+        /// llama.cpp's status, or 0 when there is none.
         status: i32,
     },
     /// The model's logits hold a value that is no number; this generation ends.
@@ -90,6 +90,9 @@ pub enum EngineError {
     /// The grammar leaves no token to choose; this generation ends.
     #[error("the grammar leaves no token to choose")]
     Grammar,
+    /// llama.cpp failed while it chose a token; this generation ends.
+    #[error("choosing a token failed")]
+    Sampling,
     /// Bytes of the model are more than announced.
     #[error("model is longer than the expected {expected} bytes")]
     ModelTooLong {

@@ -11,7 +11,7 @@
 //! ```
 //!
 //! Everything a caller, a host or a file gives is hostile: bounded by [`limits`], refused by a
-//! typed error, never a panic, and never llama.cpp's own assertions, which would abort.
+//! typed error, never a panic. What llama.cpp throws becomes such an error, too.
 
 #![deny(unsafe_code)]
 

@@ -1,9 +1,9 @@
 //! Everything that is decided before the engine's thread sees a request.
 
-use llama_cpp_2::sampling::LlamaSampler;
+use std::sync::Arc;
 
 use crate::error::EngineError;
-use crate::llama;
+use crate::llama::sampler::Sampler;
 use crate::model::load::Loaded;
 use crate::request::{Chat, Code, Completion, Parameters, RequestError};
 use crate::sampling::{FORBIDDEN_SEED, Sampling};
@@ -71,9 +71,8 @@ pub(crate) fn sampling(
 }
 
 /// The sampler for a grammar that [`crate::schema`] wrote.
-pub(crate) fn grammar_sampler(loaded: &Loaded, grammar: &str) -> Result<LlamaSampler, EngineError> {
-    let made = llama::asserting(|| LlamaSampler::grammar(&loaded.model, grammar, "root"));
-    made.and_then(Result::ok).ok_or_else(|| {
+pub(crate) fn grammar_sampler(loaded: &Arc<Loaded>, grammar: &str) -> Result<Sampler, EngineError> {
+    Sampler::grammar(loaded, grammar).ok_or_else(|| {
         RequestError::new(Code::InvalidJsonSchema, "response_format", "the schema's grammar is too large").into()
     })
 }

@@ -7,16 +7,12 @@
 mod processor;
 mod self_test;
 
-use std::num::NonZeroU32;
-
-use llama_cpp_2::DecodeError;
-use llama_cpp_2::context::LlamaContext;
-use llama_cpp_2::context::params::{KvCacheType, LlamaContextParams};
+use llama_cpp_sys_2::{GGML_TYPE_F16, LLAMA_FLASH_ATTN_TYPE_DISABLED, llama_context_params};
 
 pub(crate) use self::processor::{check as check_processor, features as processor_features};
 pub(crate) use self::self_test::{print, self_test};
 use crate::error::EngineError;
-use crate::llama;
+use crate::llama::context::{self, Context};
 use crate::model::gguf::Header;
 use crate::model::load::Loaded;
 
@@ -83,34 +79,28 @@ pub(crate) struct Shape {
 }
 
 /// A context that computes as both profiles say.
-pub(crate) fn context(loaded: &Loaded, shape: Shape) -> Result<LlamaContext<'_>, EngineError> {
-    llama::context(loaded, parameters(shape))
+pub(crate) fn context(loaded: &Loaded, shape: Shape) -> Result<Context<'_>, EngineError> {
+    Context::new(loaded, parameters(shape))
 }
 
 /// Flash attention and a cache that sequences share would make logits depend on who else is there.
-pub(crate) fn parameters(shape: Shape) -> LlamaContextParams {
+pub(crate) fn parameters(shape: Shape) -> llama_context_params {
     let share = shape.context.next_multiple_of(CONTEXT_STEP);
-    LlamaContextParams::default()
-        .with_n_ctx(NonZeroU32::new(share.saturating_mul(shape.sequences)))
-        .with_n_seq_max(shape.sequences)
-        .with_n_batch(shape.batch)
-        .with_n_ubatch(shape.micro_batch)
-        .with_n_threads(shape.threads as i32)
-        .with_n_threads_batch(shape.threads as i32)
-        .with_flash_attention_policy(llama_cpp_sys_2::LLAMA_FLASH_ATTN_TYPE_DISABLED)
-        .with_kv_unified(false)
-        .with_type_k(KvCacheType::F16)
-        .with_type_v(KvCacheType::F16)
-        .with_offload_kqv(false)
-        .with_op_offload(false)
-        .with_no_perf(true)
-}
-
-pub(crate) fn status(error: &DecodeError) -> i32 {
-    match error {
-        DecodeError::NoKvCacheSlot => 1,
-        DecodeError::NTokensZero => -1,
-        DecodeError::Unknown(status) => *status,
+    llama_context_params {
+        n_ctx: share.saturating_mul(shape.sequences),
+        n_seq_max: shape.sequences,
+        n_batch: shape.batch,
+        n_ubatch: shape.micro_batch,
+        n_threads: shape.threads as i32,
+        n_threads_batch: shape.threads as i32,
+        flash_attn_type: LLAMA_FLASH_ATTN_TYPE_DISABLED,
+        kv_unified: false,
+        type_k: GGML_TYPE_F16,
+        type_v: GGML_TYPE_F16,
+        offload_kqv: false,
+        op_offload: false,
+        no_perf: true,
+        ..context::defaults()
     }
 }
 

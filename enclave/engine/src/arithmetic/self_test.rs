@@ -1,14 +1,13 @@
 //! Does this engine, with this model on this processor, keep `exact-1`? A fixed probe is computed token by token by one
 //! thread; then in every other way that serving could compute it. Every bit of every logit must be the same.
 
-use llama_cpp_2::context::LlamaContext;
-use llama_cpp_2::llama_batch::LlamaBatch;
 use sha2::{Digest, Sha256};
 
-use super::{Shape, context, status};
+use super::{Shape, context};
 use crate::error::EngineError;
+use crate::llama::batch::Batch;
+use crate::llama::context::Context;
 use crate::model::load::Loaded;
-use crate::model::vocab::token;
 
 /// Tokens of the probe: some more than a kernel takes together, few enough to be quick.
 const PROBE: usize = 12;
@@ -63,15 +62,15 @@ fn probe(loaded: &Loaded, seed: u32) -> Vec<u32> {
 
 /// A context, and how far its sequences have come.
 struct Subject<'a> {
-    context: LlamaContext<'a>,
-    batch: LlamaBatch<'static>,
+    context: Context<'a>,
+    batch: Batch,
     decoded: Vec<usize>,
 }
 
 impl<'a> Subject<'a> {
     fn new(loaded: &'a Loaded, shape: Shape) -> Result<Self, EngineError> {
         let context = context(loaded, shape)?;
-        let batch = LlamaBatch::new(shape.batch as usize, 1);
+        let batch = Batch::new(shape.batch as usize);
         Ok(Self { context, batch, decoded: vec![0; shape.sequences as usize] })
     }
 
@@ -79,8 +78,7 @@ impl<'a> Subject<'a> {
     fn keep(&mut self, held: usize) -> Result<(), EngineError> {
         for (sequence, decoded) in self.decoded.iter_mut().enumerate() {
             *decoded = if sequence == 0 { held } else { 0 };
-            let removed = self.context.clear_kv_cache_seq(Some(sequence as u32), Some(*decoded as u32), None);
-            if !matches!(removed, Ok(true)) {
+            if self.context.truncate(sequence, *decoded) != Ok(true) {
                 return Err(EngineError::NotExact { axis: "a cached beginning" });
             }
         }
@@ -89,22 +87,19 @@ impl<'a> Subject<'a> {
 
     /// Decodes these tokens of these sequences together; the prints are the first sequence's.
     fn step(&mut self, parts: &[(usize, &[u32])]) -> Result<Vec<Print>, EngineError> {
-        let failed = EngineError::Decode { status: 0 };
         self.batch.clear();
         let mut own = Vec::new();
         for (sequence, tokens) in parts {
             for id in *tokens {
+                let row = self.batch.add(*sequence, self.decoded[*sequence], *id, true)?;
                 if *sequence == 0 {
-                    own.push(self.batch.n_tokens());
+                    own.push(row);
                 }
-                let position = self.decoded[*sequence] as i32;
-                let added = self.batch.add(token(*id), position, &[*sequence as i32], true);
-                added.map_err(|_| failed.clone())?;
                 self.decoded[*sequence] += 1;
             }
         }
-        self.context.decode(&mut self.batch).map_err(|error| EngineError::Decode { status: status(&error) })?;
-        Ok(own.into_iter().map(|index| print(self.context.get_logits_ith(index))).collect())
+        self.context.decode(&mut self.batch)?;
+        own.into_iter().map(|row| self.context.logits(row).map(print)).collect()
     }
 
     fn one_by_one(&mut self, tokens: &[u32]) -> Result<Vec<Print>, EngineError> {

@@ -1,7 +1,9 @@
 // Calls work(data), and turns what llama.cpp throws meanwhile into a status: an exception must not reach Rust.
 //
 // A failed assertion of ggml is thrown as well when it fails on the thread of a guarded call, so that it ends the call
-// instead of the process. On other threads it ends the process, as ever.
+// instead of the process. It still ends the process on other threads, in destructors, and within an OpenMP region, where
+// several threads compute a graph: GCC's C code lets an exception leave the region, but the other threads would go on
+// computing in memory that is freed then.
 
 #include <cstddef>
 #include <cstdio>
@@ -15,6 +17,7 @@ typedef void (*abort_callback)(const char * message);
 typedef void (*log_callback)(int level, const char * text, void * data);
 abort_callback ggml_set_abort_callback(abort_callback callback);
 void llama_log_set(log_callback callback, void * data);
+int omp_get_level(void); // 0 outside of every OpenMP region
 }
 
 namespace {
@@ -42,7 +45,7 @@ void on_log(int level, const char * text, void *) {
 }
 
 void on_abort(const char * message) {
-    if (current != nullptr) {
+    if (current != nullptr && omp_get_level() == 0) {
         throw std::runtime_error(message);
     }
     std::fprintf(stderr, "%s\n", message);

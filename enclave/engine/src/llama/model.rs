@@ -93,12 +93,17 @@ pub(crate) fn piece(model: &LlamaModel, id: u32, special: bool) -> Option<Vec<u8
     None
 }
 
-fn vocab(model: &LlamaModel) -> Option<*const llama_vocab> {
-    // SAFETY: LlamaModel is transparent over this pointer, as above.
-    let model = unsafe { *std::ptr::from_ref(model).cast::<*const llama_model>() };
-    // SAFETY: the model is loaded, and the vocabulary lives as long as it.
-    let vocab = unsafe { llama_cpp_sys_2::llama_model_get_vocab(model) };
+/// The vocabulary, which lives as long as its model.
+pub(super) fn vocab(model: &LlamaModel) -> Option<*const llama_vocab> {
+    // SAFETY: the model is loaded.
+    let vocab = unsafe { llama_cpp_sys_2::llama_model_get_vocab(pointer(model)) };
     (!vocab.is_null()).then_some(vocab)
+}
+
+/// llama.cpp's own model, which lives as long as `model`.
+pub(super) fn pointer(model: &LlamaModel) -> *const llama_model {
+    // SAFETY: LlamaModel is transparent over this pointer, as in `load`.
+    unsafe { *std::ptr::from_ref(model).cast::<*const llama_model>() }
 }
 
 /// The kind of a model's vocabulary, `LLAMA_VOCAB_TYPE_…`.

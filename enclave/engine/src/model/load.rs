@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use llama_cpp_2::llama_backend::LlamaBackend;
 use llama_cpp_2::model::LlamaModel;
 
 use super::sealed::SealedModel;
@@ -23,7 +22,6 @@ pub struct Model {
 /// A loaded model and what was read from its header.
 pub(crate) struct Loaded {
     pub(crate) model: LlamaModel,
-    pub(crate) backend: &'static LlamaBackend,
     pub(crate) vocab: Vocab,
     pub(crate) template: Option<Template>,
     /// How its vocabulary cuts text into words.
@@ -33,6 +31,8 @@ pub(crate) struct Loaded {
     pub(crate) arithmetic: Arithmetic,
     /// Kept open: the weights are mapped from it.
     pub(crate) sealed: Arc<SealedModel>,
+    #[cfg(test)]
+    pub(crate) faults: crate::llama::context::tests::Faults,
 }
 
 impl Model {
@@ -95,7 +95,17 @@ impl Loaded {
         let template =
             header.chat_template.filter(|_| generates).map(|source| Template::parse(&source, bos, eos)).transpose()?;
         let words = Words::of(&header.tokenizer, &header.words);
-        Ok(Self { model, backend, vocab, template, words, generates, arithmetic, sealed: Arc::new(sealed) })
+        Ok(Self {
+            model,
+            vocab,
+            template,
+            words,
+            generates,
+            arithmetic,
+            sealed: Arc::new(sealed),
+            #[cfg(test)]
+            faults: Default::default(),
+        })
     }
 }
 

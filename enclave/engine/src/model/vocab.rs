@@ -146,6 +146,6 @@ pub(crate) fn generates(header: &Header, model: &LlamaModel) -> bool {
 }
 
 /// A token id in llama.cpp's type.
-pub(crate) fn token(id: u32) -> LlamaToken {
+fn token(id: u32) -> LlamaToken {
     LlamaToken(i32::try_from(id).unwrap_or(-1))
 }

@@ -1,5 +1,7 @@
 //! One recorded output on its way through the pass.
 
+use std::sync::Arc;
+
 use super::{Recorded, Replay, Verdict};
 use crate::engine::TokenInfo;
 use crate::error::EngineError;
@@ -28,7 +30,7 @@ impl Recorded {
 
 impl<'a> Lane<'a> {
     /// Begins an output, or says why there is nothing to compute.
-    pub(super) fn begin(loaded: &Loaded, index: usize, recorded: &'a Recorded) -> Result<Self, Box<Replay>> {
+    pub(super) fn begin(loaded: &Arc<Loaded>, index: usize, recorded: &'a Recorded) -> Result<Self, Box<Replay>> {
         let at_once = |verdict| Box::new(Replay { verdict, text: String::new(), tokens: Vec::new() });
         let failed = |error| at_once(Verdict::Failed { position: 0, error });
         let vocab = loaded.vocab.len();

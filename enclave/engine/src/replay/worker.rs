@@ -1,7 +1,7 @@
 //! The pass itself: as many outputs in one step as it takes to fill it, logits in bounded portions.
 
-use llama_cpp_2::context::LlamaContext;
-use llama_cpp_2::llama_batch::LlamaBatch;
+use std::sync::Arc;
+
 use sha2::{Digest, Sha256};
 
 use super::lane::Lane;
@@ -9,16 +9,17 @@ use super::{Recorded, Replay, ReplayOptions};
 use crate::arithmetic::{self, Shape};
 use crate::error::EngineError;
 use crate::limits::{MAX_CONTEXT, REPLAY_LOGITS};
+use crate::llama::batch::Batch;
+use crate::llama::context::Context;
 use crate::model::load::Loaded;
 use crate::model::memory;
-use crate::model::vocab::token;
 use crate::run::Candidates;
 
 /// A pass over a list of outputs.
 pub(super) struct Worker<'a> {
-    loaded: &'a Loaded,
-    context: LlamaContext<'a>,
-    batch: LlamaBatch<'static>,
+    loaded: &'a Arc<Loaded>,
+    context: Context<'a>,
+    batch: Batch,
     places: usize,
     /// Positions of one step that may have logits.
     most_logits: usize,
@@ -31,7 +32,7 @@ pub(super) struct Worker<'a> {
 
 impl<'a> Worker<'a> {
     pub(super) fn new(
-        loaded: &'a Loaded,
+        loaded: &'a Arc<Loaded>,
         options: ReplayOptions,
         outputs: &'a [Recorded],
     ) -> Result<Self, EngineError> {
@@ -42,11 +43,11 @@ impl<'a> Worker<'a> {
             |count: &u32| memory::check(&loaded.model, u32::try_from(longest).unwrap_or(u32::MAX), *count).is_ok();
         let sequences = (1..=sequences).rev().find(fits).unwrap_or(1);
         let context = context(loaded, options, longest, sequences)?;
-        let places = options.batch.min(context.n_batch()) as usize;
+        let places = options.batch.min(context.rows()) as usize;
         Ok(Self {
             loaded,
             context,
-            batch: LlamaBatch::new(places, 1),
+            batch: Batch::new(places),
             places,
             most_logits: most_logits(loaded),
             outputs,
@@ -81,19 +82,19 @@ impl<'a> Worker<'a> {
         self.batch.clear();
         for (sequence, lane) in self.lanes.iter_mut().enumerate() {
             let Some(lane) = lane else { continue };
-            while (self.batch.n_tokens() as usize) < self.places && wanted.len() < self.most_logits {
+            while self.batch.len() < self.places && wanted.len() < self.most_logits {
                 let Some((position, id, logits)) = lane.next() else { break };
+                let row = self.batch.add(sequence, position, id, logits)?;
                 if logits {
-                    wanted.push((sequence, self.batch.n_tokens()));
+                    wanted.push((sequence, row));
                 }
-                add(&mut self.batch, sequence, position, id, logits)?;
             }
         }
-        decode(&mut self.context, &mut self.batch)?;
-        for (sequence, index) in wanted {
+        self.context.decode(&mut self.batch)?;
+        for (sequence, row) in wanted {
             // What follows a token that differs was computed for nothing.
             let Some(lane) = &mut self.lanes[sequence] else { continue };
-            let logits = self.context.get_logits_ith(index);
+            let logits = self.context.logits(row)?;
             if let Some(verdict) = lane.judge(logits, &self.loaded.vocab, &mut self.candidates) {
                 let lane = self.lanes[sequence].take();
                 if let Some((index, replay)) = lane.map(|lane| lane.finish(verdict)) {
@@ -102,7 +103,7 @@ impl<'a> Worker<'a> {
                 clear(&mut self.context, sequence)?;
             }
         }
-        Ok(self.batch.n_tokens() as usize)
+        Ok(self.batch.len())
     }
 }
 
@@ -113,16 +114,18 @@ pub(super) fn fingerprint(loaded: &Loaded, options: ReplayOptions, tokens: &[u32
         return Err(bounds(0));
     }
     let mut context = context(loaded, options, tokens.len(), 1)?;
-    let places = (options.batch.min(context.n_batch()) as usize).min(most_logits(loaded));
-    let mut batch = LlamaBatch::new(places, 1);
+    let places = (options.batch.min(context.rows()) as usize).min(most_logits(loaded));
+    let mut batch = Batch::new(places);
     let mut hash = Sha256::new();
     for (part, first) in tokens.chunks(places).zip((0..).step_by(places)) {
         batch.clear();
         for (position, id) in (first..).zip(part) {
-            add(&mut batch, 0, position, *id, true)?;
+            batch.add(0, position, *id, true)?;
         }
-        decode(&mut context, &mut batch)?;
-        (0..batch.n_tokens()).for_each(|index| hash.update(arithmetic::print(context.get_logits_ith(index))));
+        context.decode(&mut batch)?;
+        for row in 0..batch.len() {
+            hash.update(arithmetic::print(context.logits(row)?));
+        }
     }
     Ok(hash.finalize().into())
 }
@@ -132,7 +135,7 @@ fn context(
     options: ReplayOptions,
     longest: usize,
     sequences: u32,
-) -> Result<LlamaContext<'_>, EngineError> {
+) -> Result<Context<'_>, EngineError> {
     let (min, max) = (1, MAX_CONTEXT.min(loaded.model.n_ctx_train()));
     let context = u32::try_from(longest).unwrap_or(u32::MAX);
     if context > max {
@@ -147,19 +150,9 @@ fn most_logits(loaded: &Loaded) -> usize {
     (REPLAY_LOGITS / (loaded.vocab.len().max(1) as usize * size_of::<f32>())).max(1)
 }
 
-fn add(batch: &mut LlamaBatch<'_>, sequence: usize, position: usize, id: u32, logits: bool) -> Result<(), EngineError> {
-    let failed = || EngineError::Decode { status: 0 };
-    let position = i32::try_from(position).map_err(|_| failed())?;
-    batch.add(token(id), position, &[sequence as i32], logits).map_err(|_| failed())
-}
-
-fn decode(context: &mut LlamaContext<'_>, batch: &mut LlamaBatch<'_>) -> Result<(), EngineError> {
-    context.decode(batch).map_err(|error| EngineError::Decode { status: arithmetic::status(&error) })
-}
-
-fn clear(context: &mut LlamaContext<'_>, sequence: usize) -> Result<(), EngineError> {
-    match context.clear_kv_cache_seq(Some(sequence as u32), None, None) {
-        Ok(true) => Ok(()),
-        _ => Err(EngineError::Decode { status: 0 }),
+fn clear(context: &mut Context<'_>, sequence: usize) -> Result<(), EngineError> {
+    match context.truncate(sequence, 0)? {
+        true => Ok(()),
+        false => Err(EngineError::Decode { status: 0 }),
     }
 }

@@ -5,6 +5,8 @@ mod draw;
 mod sampler;
 mod text;
 
+use std::sync::Arc;
+
 pub(crate) use self::sampler::Candidates;
 use self::sampler::{Sampler, logprobs};
 use self::text::Text;
@@ -35,7 +37,7 @@ pub(crate) struct Taken {
 
 impl Run {
     /// Begins an output; a grammar that llama.cpp refuses is the request's error.
-    pub(crate) fn new(loaded: &Loaded, sampling: &Sampling, logprobs: Option<u8>) -> Result<Self, EngineError> {
+    pub(crate) fn new(loaded: &Arc<Loaded>, sampling: &Sampling, logprobs: Option<u8>) -> Result<Self, EngineError> {
         Ok(Self {
             sampler: Sampler::new(loaded, sampling)?,
             text: Text::new(sampling.stop.clone()),

@@ -1,74 +1,54 @@
-//! One generation's sampler: the chain that [`crate::sampling`] documents, guarded so that no
-//! input can reach an assertion of llama.cpp.
+//! One generation's sampler: the chain that [`crate::sampling`] documents. What goes in and what comes out is checked.
 
-use llama_cpp_2::sampling::LlamaSampler;
-use llama_cpp_2::token::data::LlamaTokenData;
-use llama_cpp_2::token::data_array::LlamaTokenDataArray;
-use llama_cpp_2::token::logit_bias::LlamaLogitBias;
+use std::sync::Arc;
 
 use super::draw::Draw;
 use crate::error::EngineError;
-use crate::llama;
+use crate::llama::sampler as llama;
 use crate::model::load::Loaded;
-use crate::model::vocab::{Vocab, token};
+use crate::model::vocab::Vocab;
 use crate::prepare;
 use crate::sampling::{DEFAULT_MIN_P, DEFAULT_TOP_K, DEFAULT_TOP_P, Sampling};
 
 /// The chain in parts, so that what goes from one to the next can be checked.
 pub(super) struct Sampler {
-    bias: Option<LlamaSampler>,
-    penalties: Option<LlamaSampler>,
-    grammar: Option<LlamaSampler>,
+    bias: Option<llama::Sampler>,
+    penalties: Option<llama::Sampler>,
+    grammar: Option<llama::Sampler>,
     /// Bytes of an incomplete character, kept beside a grammar: llama.cpp's takes any bytes for
     /// the rest of a character, a closing quote too.
     partial: Vec<u8>,
     /// top_k, top_p and min_p, as far as they are on.
-    cuts: Vec<LlamaSampler>,
+    cuts: Vec<llama::Sampler>,
     /// `None` takes the likeliest token.
     draw: Option<Draw>,
 }
 
 /// Space to work in, kept between tokens to spare the allocation.
 pub(crate) struct Candidates {
-    array: LlamaTokenDataArray,
+    chain: llama::Candidates,
     logits: Vec<f32>,
     weights: Vec<f32>,
 }
 
 impl Candidates {
     pub(crate) fn new() -> Self {
-        Self { array: LlamaTokenDataArray::new(Vec::new(), false), logits: Vec::new(), weights: Vec::new() }
-    }
-
-    fn fill(&mut self, logits: &[f32]) {
-        self.array.data.clear();
-        self.array.selected = None;
-        self.array.sorted = false;
-        self.array.data.extend((0..).zip(logits).map(|(id, logit)| LlamaTokenData::new(token(id), *logit, 0.0)));
+        Self { chain: llama::Candidates::new(), logits: Vec::new(), weights: Vec::new() }
     }
 }
 
 impl Sampler {
     /// Builds the chain; a grammar that llama.cpp refuses is the request's error.
-    pub(super) fn new(loaded: &Loaded, sampling: &Sampling) -> Result<Self, EngineError> {
-        let vocab = loaded.vocab.len() as i32;
-        let biases: Vec<_> =
-            sampling.logit_bias.iter().map(|(id, bias)| LlamaLogitBias::new(token(*id), *bias)).collect();
+    pub(super) fn new(loaded: &Arc<Loaded>, sampling: &Sampling) -> Result<Self, EngineError> {
+        let bias = || llama::Sampler::bias(loaded, &sampling.logit_bias);
+        let penalties = || llama::Sampler::penalties(loaded, sampling);
         let grammar = sampling.grammar.as_deref().map(|grammar| prepare::grammar_sampler(loaded, grammar));
         Ok(Self {
-            bias: (!biases.is_empty()).then(|| LlamaSampler::logit_bias(vocab, &biases)),
-            penalties: sampling.penalises().then(|| {
-                LlamaSampler::penalties(
-                    vocab,
-                    sampling.penalty_last_n as i32,
-                    sampling.repeat_penalty,
-                    sampling.frequency_penalty,
-                    sampling.presence_penalty,
-                )
-            }),
+            bias: (!sampling.logit_bias.is_empty()).then(bias).transpose()?,
+            penalties: sampling.penalises().then(penalties).transpose()?,
             grammar: grammar.transpose()?,
             partial: Vec::new(),
-            cuts: if sampling.temperature > 0.0 { cuts(sampling) } else { Vec::new() },
+            cuts: if sampling.temperature > 0.0 { cuts(sampling)? } else { Vec::new() },
             draw: (sampling.temperature > 0.0).then(|| Draw::new(sampling.seed, sampling.temperature)),
         })
     }
@@ -95,48 +75,49 @@ impl Sampler {
             };
             return chosen.ok_or(EngineError::Logits);
         }
-        candidates.fill(logits);
-        let Candidates { array, logits, weights } = candidates;
-        for sampler in [&mut self.bias, &mut self.penalties, &mut self.grammar].into_iter().flatten() {
-            sampler.apply(array);
+        let Candidates { chain, logits: kept, weights } = candidates;
+        chain.fill(logits);
+        for sampler in [&mut self.bias, &mut self.penalties].into_iter().flatten() {
+            sampler.apply(chain)?;
         }
-        if self.grammar.is_some() {
-            for (id, candidate) in (0..).zip(&mut array.data) {
+        if let Some(grammar) = &mut self.grammar {
+            grammar.apply(chain).map_err(|_| EngineError::Grammar)?;
+            for (id, candidate) in (0..).zip(&mut chain.list) {
                 // A control token matches by its name, which is never shown.
                 let hidden = vocab.is_control(id) && !vocab.ends(id);
-                if candidate.logit() > f32::NEG_INFINITY && (hidden || !vocab.continues(&self.partial, id)) {
-                    candidate.set_logit(f32::NEG_INFINITY);
+                if candidate.logit > f32::NEG_INFINITY && (hidden || !vocab.continues(&self.partial, id)) {
+                    candidate.logit = f32::NEG_INFINITY;
                 }
             }
         }
         let Some(draw) = &mut self.draw else {
-            let shaped = array.data.iter().map(|candidate| (candidate.id().0, candidate.logit()));
+            let shaped = chain.list.iter().map(|candidate| (candidate.id, candidate.logit));
             return likeliest(shaped).ok_or(EngineError::Grammar);
         };
-        if !array.data.iter().any(|candidate| candidate.logit() > f32::NEG_INFINITY) {
+        if !chain.list.iter().any(|candidate| candidate.logit > f32::NEG_INFINITY) {
             return Err(EngineError::Grammar);
         }
         for cut in &mut self.cuts {
-            cut.apply(array);
+            cut.apply(chain)?;
         }
-        logits.clear();
-        logits.extend(array.data.iter().map(|candidate| candidate.logit()));
+        kept.clear();
+        kept.extend(chain.list.iter().map(|candidate| candidate.logit));
         // What came out of the chain is checked like what went in.
-        if logits.iter().any(|logit| logit.is_nan() || *logit == f32::INFINITY) {
+        if kept.iter().any(|logit| logit.is_nan() || *logit == f32::INFINITY) {
             return Err(EngineError::Logits);
         }
-        let chosen = draw.index(logits, weights).and_then(|index| array.data.get(index)).ok_or(EngineError::Logits)?;
-        u32::try_from(chosen.id().0).map_err(|_| EngineError::Logits)
+        let chosen = draw.index(kept, weights).and_then(|index| chain.list.get(index)).ok_or(EngineError::Logits)?;
+        u32::try_from(chosen.id).map_err(|_| EngineError::Logits)
     }
 
     /// Tells the chain which token was taken. Never called with a token that ends the
-    /// generation: a grammar aborts on one it does not allow.
+    /// generation: a grammar fails on one it does not allow.
     pub(super) fn accept(&mut self, id: u32, vocab: &Vocab) -> Result<(), EngineError> {
         if let Some(penalties) = &mut self.penalties {
-            penalties.try_accept(token(id)).map_err(|_| EngineError::Logits)?;
+            penalties.accept(id)?;
         }
         if let Some(grammar) = &mut self.grammar {
-            llama::asserting(|| grammar.try_accept(token(id))).and_then(Result::ok).ok_or(EngineError::Grammar)?;
+            grammar.accept(id).map_err(|_| EngineError::Grammar)?;
             self.partial.extend_from_slice(vocab.piece(id));
             let whole = match std::str::from_utf8(&self.partial) {
                 Ok(_) => self.partial.len(),
@@ -148,18 +129,18 @@ impl Sampler {
     }
 }
 
-fn cuts(sampling: &Sampling) -> Vec<LlamaSampler> {
+fn cuts(sampling: &Sampling) -> Result<Vec<llama::Sampler>, EngineError> {
     let mut chain = Vec::new();
     if sampling.top_k != DEFAULT_TOP_K {
-        chain.push(LlamaSampler::top_k(i32::try_from(sampling.top_k).unwrap_or(i32::MAX)));
+        chain.push(llama::Sampler::top_k(sampling.top_k)?);
     }
     if sampling.top_p != DEFAULT_TOP_P {
-        chain.push(LlamaSampler::top_p(sampling.top_p, 1));
+        chain.push(llama::Sampler::top_p(sampling.top_p)?);
     }
     if sampling.min_p != DEFAULT_MIN_P {
-        chain.push(LlamaSampler::min_p(sampling.min_p, 1));
+        chain.push(llama::Sampler::min_p(sampling.min_p)?);
     }
-    chain
+    Ok(chain)
 }
 
 /// The first of the largest, unless nothing is above minus infinity.

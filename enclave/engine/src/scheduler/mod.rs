@@ -2,9 +2,8 @@
 //!
 //! Each step decodes one token of every running sequence and a share of the waiting prompts.
 //! A sequence pauses while its reader lags; one whose reader is gone is freed before the next
-//! step. Nothing reaches llama.cpp unchecked: a batch too large or a bad position would abort
-//! the process. Since the arithmetic is exact, who shares a step with whom changes nobody's tokens, and the schedule is free
-//! to be fair.
+//! step. When a step fails, every running generation fails, and the thread goes on with a new context. Since the arithmetic is
+//! exact, who shares a step with whom changes nobody's tokens, and the schedule is free to be fair.
 
 mod cache;
 mod share;
@@ -17,8 +16,6 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel, sync_channel}
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use llama_cpp_2::context::LlamaContext;
-use llama_cpp_2::llama_batch::LlamaBatch;
 use tokio::sync::mpsc;
 
 pub use self::cache::Caller;
@@ -29,8 +26,10 @@ use crate::arithmetic;
 use crate::engine::{EngineOptions, Event};
 use crate::error::EngineError;
 use crate::limits::{EVENTS, QUEUE, QUEUE_TOKENS};
+use crate::llama::FAILED;
+use crate::llama::batch::Batch;
+use crate::llama::context::Context;
 use crate::model::load::Loaded;
-use crate::model::vocab::token;
 use crate::run::{Candidates, Run};
 use crate::sampling::Sampling;
 
@@ -132,7 +131,7 @@ impl Drop for Scheduler {
     }
 }
 
-fn context<'a>(loaded: &'a Loaded, options: &EngineOptions) -> Result<LlamaContext<'a>, EngineError> {
+fn context<'a>(loaded: &'a Loaded, options: &EngineOptions) -> Result<Context<'a>, EngineError> {
     arithmetic::context(
         loaded,
         arithmetic::Shape {
@@ -147,13 +146,13 @@ fn context<'a>(loaded: &'a Loaded, options: &EngineOptions) -> Result<LlamaConte
 
 struct Worker<'a> {
     loaded: &'a Loaded,
-    context: LlamaContext<'a>,
+    context: Context<'a>,
     jobs: Receiver<Job>,
     shared: &'a Shared,
     /// Requests without a sequence, in the order of their coming.
     waiting: Vec<Job>,
     sequences: Vec<Sequence>,
-    batch: LlamaBatch<'static>,
+    batch: Batch,
     /// Places in `batch`.
     places: usize,
     candidates: Candidates,
@@ -193,12 +192,12 @@ enum Next {
 impl<'a> Worker<'a> {
     fn new(
         loaded: &'a Loaded,
-        context: LlamaContext<'a>,
+        context: Context<'a>,
         options: &EngineOptions,
         jobs: Receiver<Job>,
         shared: &'a Shared,
     ) -> Self {
-        let places = options.batch.min(context.n_batch()) as usize;
+        let places = options.batch.min(context.rows()) as usize;
         Self {
             loaded,
             context,
@@ -206,7 +205,7 @@ impl<'a> Worker<'a> {
             shared,
             waiting: Vec::new(),
             sequences: (0..options.parallel).map(|_| Sequence::Idle(Kept::default())).collect(),
-            batch: LlamaBatch::new(places, 1),
+            batch: Batch::new(places),
             places,
             candidates: Candidates::new(),
             pace: Pace::default(),
@@ -215,19 +214,12 @@ impl<'a> Worker<'a> {
     }
 
     fn run(mut self) {
-        let outcome = catch_unwind(AssertUnwindSafe(|| {
-            loop {
-                match self.admit()? {
-                    Next::End => return Ok(()),
-                    Next::Step => self.step()?,
-                }
-            }
-        }));
+        let outcome = catch_unwind(AssertUnwindSafe(|| self.serve()));
         self.shared.dead.store(true, Ordering::Release);
         let error = match outcome {
             Ok(Ok(())) => EngineError::Stopped,
             Ok(Err(error)) => error,
-            Err(_) => EngineError::Decode { status: 0 },
+            Err(_) => FAILED,
         };
         for slot in self.sequences.iter_mut().filter_map(Sequence::slot_mut) {
             slot.fail(error.clone());
@@ -236,6 +228,36 @@ impl<'a> Worker<'a> {
         for job in self.waiting {
             job.events.try_send(Event::Failed(EngineError::Stopped)).ok();
         }
+    }
+
+    /// Serves until the engine is dropped.
+    ///
+    /// # Errors
+    /// When a step failed and no new context can be made.
+    fn serve(&mut self) -> Result<(), EngineError> {
+        loop {
+            let stepped = self.admit().and_then(|next| match next {
+                // A panic is a failure like any other: whatever the step has touched is begun anew.
+                Next::Step => catch_unwind(AssertUnwindSafe(|| self.step())).unwrap_or(Err(FAILED)).map(|()| true),
+                Next::End => Ok(false),
+            });
+            match stepped {
+                Ok(true) => {}
+                Ok(false) => return Ok(()),
+                Err(error) => self.recover(&error)?,
+            }
+        }
+    }
+
+    /// Fails every running generation, and goes on with a new context. Who waits keeps its place.
+    fn recover(&mut self, error: &EngineError) -> Result<(), EngineError> {
+        for sequence in &mut self.sequences {
+            if let Sequence::Running(slot) = sequence {
+                slot.fail(error.clone());
+            }
+            *sequence = Sequence::Idle(Kept::default());
+        }
+        self.context.renew()
     }
 
     /// Gives idle sequences to waiting requests; waits when there is nothing else to do.
@@ -287,14 +309,22 @@ impl<'a> Worker<'a> {
             Sequence::Running(_) => None,
         });
         let Some((number, held)) = cache::choose(idle, job.caller.as_ref(), &job.prompt) else { return Ok(false) };
-        let held = self.clear(number, held)?;
+        let cleared = self.clear(number, held);
         let job = self.waiting.remove(index);
         self.shared.leave(job.prompt.len());
+        let held = match cleared {
+            Ok(held) => held,
+            // Or it would be tried again for ever.
+            Err(error) => {
+                job.events.try_send(Event::Failed(error.clone())).ok();
+                return Err(error);
+            }
+        };
         self.begun += 1;
         if let Some(caller) = &job.caller {
             caller.served(self.begun);
         }
-        self.sequences[number] = Sequence::Running(Box::new(Slot::new(number as i32, held, job)));
+        self.sequences[number] = Sequence::Running(Box::new(Slot::new(number, held, job)));
         Ok(true)
     }
 
@@ -306,27 +336,25 @@ impl<'a> Worker<'a> {
         }
         let start = Instant::now();
         let outputs = self.fill_batch()?;
-        let tokens = self.batch.n_tokens();
+        let tokens = self.batch.len();
         if tokens == 0 {
             self.wait();
             return Ok(());
         }
-        self.context
-            .decode(&mut self.batch)
-            .map_err(|error| EngineError::Decode { status: arithmetic::status(&error) })?;
-        for (number, index) in outputs {
-            let logits = self.context.get_logits_ith(index);
+        self.context.decode(&mut self.batch)?;
+        for (number, row) in outputs {
+            let logits = self.context.logits(row)?;
             let Some(slot) = self.sequences[number].slot_mut() else { continue };
             if !slot.advance(logits, &self.loaded.vocab, &mut self.candidates) {
                 self.end(number);
             }
         }
-        self.pace.measured(tokens as usize, start.elapsed());
+        self.pace.measured(tokens, start.elapsed());
         Ok(())
     }
 
     /// Fills the batch and returns which sequences get logits, and where.
-    fn fill_batch(&mut self) -> Result<Vec<(usize, i32)>, EngineError> {
+    fn fill_batch(&mut self) -> Result<Vec<(usize, usize)>, EngineError> {
         self.batch.clear();
         let mut outputs = Vec::new();
         let mut prompts = Vec::new();
@@ -334,8 +362,7 @@ impl<'a> Worker<'a> {
             let Some(slot) = sequence.slot_mut() else { continue };
             match slot.wants() {
                 Wants::Decode(id) => {
-                    outputs.push((number, self.batch.n_tokens()));
-                    add(&mut self.batch, slot, id, true)?;
+                    outputs.push((number, add(&mut self.batch, slot, id, true)?));
                 }
                 Wants::Prefill(wanted) => prompts.push((slot.since, number, wanted)),
                 Wants::Pause => {}
@@ -349,10 +376,10 @@ impl<'a> Worker<'a> {
             let Some(slot) = self.sequences[number].slot_mut() else { continue };
             for (position, id) in slot.prompt(share).to_vec().into_iter().enumerate() {
                 let last = share == wanted && position + 1 == share;
+                let row = add(&mut self.batch, slot, id, last)?;
                 if last {
-                    outputs.push((number, self.batch.n_tokens()));
+                    outputs.push((number, row));
                 }
-                add(&mut self.batch, slot, id, last)?;
             }
         }
         Ok(outputs)
@@ -397,30 +424,116 @@ impl<'a> Worker<'a> {
     /// Removes all but the first `held` tokens of a sequence; returns how many are left. A model whose memory cannot be cut is
     /// cleared.
     fn clear(&mut self, number: usize, held: usize) -> Result<usize, EngineError> {
-        let failed = EngineError::Decode { status: 0 };
-        let (sequence, from) = (number as u32, u32::try_from(held).map_err(|_| failed.clone())?);
-        for from in [from, 0] {
-            match self.context.clear_kv_cache_seq(Some(sequence), Some(from), None) {
-                Ok(true) => return Ok(from as usize),
-                Ok(false) => {}
-                Err(_) => return Err(failed),
+        for from in [held, 0] {
+            if self.context.truncate(number, from)? {
+                return Ok(from);
             }
         }
-        Err(failed)
+        Err(FAILED)
     }
 }
 
-/// Puts a slot's next token into the batch.
-fn add(batch: &mut LlamaBatch<'_>, slot: &mut Slot, id: u32, output: bool) -> Result<(), EngineError> {
-    let position = i32::try_from(slot.decoded).map_err(|_| EngineError::Decode { status: 0 })?;
-    batch.add(token(id), position, &[slot.sequence], output).map_err(|_| EngineError::Decode { status: 0 })?;
+/// Puts a slot's next token into the batch and returns its row.
+fn add(batch: &mut Batch, slot: &mut Slot, id: u32, output: bool) -> Result<usize, EngineError> {
+    let row = batch.add(slot.sequence, slot.decoded, id, output)?;
     slot.decoded += 1;
-    Ok(())
+    Ok(row)
 }
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
     use super::*;
+    use crate::engine::Finish;
+    use crate::llama::context::tests::model;
+    use crate::model::load::Model;
+    use crate::request::Parameters;
+
+    /// Long enough that a beginning is kept.
+    const PROMPT: [u32; 24] = [7; 24];
+    /// Longer than a test reads.
+    const ENDLESS: u32 = 900;
+
+    fn start(model: &Model, parallel: u32) -> Scheduler {
+        let options = EngineOptions { context: 1024, parallel, batch: 64, ..EngineOptions::new("tiny") };
+        Scheduler::start(Arc::clone(&model.loaded), &options).unwrap()
+    }
+
+    fn submit(scheduler: &Scheduler, prompt: &[u32], max_tokens: u32, caller: &Caller) -> mpsc::Receiver<Event> {
+        let ends = (0..scheduler.loaded.vocab.len()).filter(|id| scheduler.loaded.vocab.ends(*id));
+        let parameters = Parameters { logit_bias: ends.map(|id| (id, -100.0)).collect(), ..Parameters::default() };
+        let sampling = Sampling::resolve(&parameters, 3, max_tokens);
+        scheduler.submit(prompt, &sampling, None, Some(caller)).unwrap()
+    }
+
+    /// A running generation, of which one event was read.
+    fn running(scheduler: &Scheduler) -> mpsc::Receiver<Event> {
+        let mut events = submit(scheduler, &PROMPT, ENDLESS, &Caller::new());
+        assert!(matches!(events.blocking_recv(), Some(Event::Text { .. })));
+        events
+    }
+
+    /// Reads to the end: the tokens and how many of the prompt were kept, or the error.
+    fn read(mut events: mpsc::Receiver<Event>) -> Result<(Vec<u32>, usize), EngineError> {
+        loop {
+            match events.blocking_recv().unwrap() {
+                Event::Text { .. } => {}
+                Event::Finished { reason: Finish::Length, output_tokens, cached_tokens } => {
+                    return Ok((output_tokens, cached_tokens));
+                }
+                Event::Finished { reason: Finish::Stop, .. } => panic!("it has no end"),
+                Event::Failed(error) => return Err(error),
+            }
+        }
+    }
+
+    #[test]
+    fn a_failed_step_fails_who_runs_and_nobody_else() {
+        let (model, caller) = (model(), Caller::new());
+        let scheduler = start(&model, 2);
+        let ask = || read(submit(&scheduler, &PROMPT, 20, &caller));
+        let (wanted, cached) = ask().unwrap();
+        assert_eq!((wanted.len(), cached), (20, 0));
+        assert_eq!(ask(), Ok((wanted.clone(), 23)));
+        for round in 0..3 {
+            let hit = [running(&scheduler), running(&scheduler)];
+            let waiting = submit(&scheduler, &PROMPT, 20, &caller);
+            model.loaded.faults.decode.store(true, Ordering::Relaxed);
+            for events in hit {
+                assert_eq!(read(events), Err(FAILED), "{round}");
+            }
+            assert_eq!(read(waiting), Ok((wanted.clone(), 0)), "what was kept is forgotten");
+            assert_eq!(ask(), Ok((wanted.clone(), 23)), "and kept again");
+            assert!(scheduler.is_alive());
+        }
+        assert_eq!(scheduler.shared.waiting.load(Ordering::Relaxed), 0);
+        assert_eq!(scheduler.shared.waiting_tokens.load(Ordering::Relaxed), 0);
+    }
+
+    #[test]
+    fn what_no_context_takes_is_an_error_and_the_engine_goes_on() {
+        let (model, caller) = (model(), Caller::new());
+        let scheduler = start(&model, 1);
+        let ask = |prompt: &[u32]| read(submit(&scheduler, prompt, 20, &caller));
+        let (wanted, _) = ask(&PROMPT).unwrap();
+        // Neither can come from a request, whose prompt was checked.
+        assert_eq!(ask(&[model.loaded.vocab.len()]), Err(FAILED));
+        assert_eq!(ask(&[7; 1025]), Err(FAILED));
+        assert_eq!(ask(&PROMPT).map(|(tokens, _)| tokens), Ok(wanted));
+    }
+
+    #[test]
+    fn without_a_new_context_the_engine_ends() {
+        let model = model();
+        let scheduler = start(&model, 1);
+        let running = running(&scheduler);
+        let waiting = submit(&scheduler, &PROMPT, 20, &Caller::new());
+        model.loaded.faults.renew.store(true, Ordering::Relaxed);
+        model.loaded.faults.decode.store(true, Ordering::Relaxed);
+        assert_eq!(read(running), Err(FAILED));
+        assert_eq!(read(waiting), Err(EngineError::Stopped));
+        assert!(!scheduler.is_alive());
+    }
 
     #[test]
     fn the_queue_has_room_for_so_many_requests_and_tokens() {

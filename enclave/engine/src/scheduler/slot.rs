@@ -25,7 +25,7 @@ pub(super) struct Job {
 /// A job on a sequence of the context.
 pub(super) struct Slot {
     /// The sequence, for as long as the engine lives.
-    pub(super) sequence: i32,
+    pub(super) sequence: usize,
     /// Tokens of this sequence that have been decoded.
     pub(super) decoded: usize,
     /// Of those, how many were there from the start.
@@ -47,7 +47,7 @@ pub(super) enum Wants {
 
 impl Slot {
     /// `decoded` tokens of the prompt are in the sequence already.
-    pub(super) fn new(sequence: i32, decoded: usize, job: Job) -> Self {
+    pub(super) fn new(sequence: usize, decoded: usize, job: Job) -> Self {
         Self { sequence, decoded, cached: decoded, since: Instant::now(), job }
     }
 
