@@ -6,6 +6,9 @@ export QUOTH_CACHE := env("QUOTH_CACHE", home_directory() / ".cache/quoth")
 python := QUOTH_CACHE / "python/bin/python"
 programs := env("CARGO_TARGET_DIR", "target") / "debug"
 
+# Where tests note which checks of captured evidence they left out.
+export QUOTH_LEFT_OUT := absolute_path(programs / "left-out")
+
 # The simulated platform is a feature that release images never enable; tests and the demo need it. Those of hardware are tested
 # with scripts in its place.
 everything := "--workspace --features quoth-enclave/simulated,quoth-enclave/nitro,quoth-enclave/sev-snp,quoth-verify/replay"
@@ -25,12 +28,16 @@ serve *options: _build
 # Every check: format, lints, dependencies, unit, end-to-end and documentation tests, documentation
 test: lint _build
     @tests/tools/install cargo-nextest
-    export QUOTH_SDKS="$({{ python }} tests/sdk/prepare.py)"; cargo nextest run {{ everything }}
+    @rm -f "$QUOTH_LEFT_OUT"
+    QUOTH_VECTORS="$(tests/evidence/find.py)"; QUOTH_SDKS="$({{ python }} tests/sdk/prepare.py)"; export QUOTH_VECTORS QUOTH_SDKS; cargo nextest run {{ everything }}
     # Once more as dApps without aws-lc have it: alone, signatures by RustCrypto.
-    cargo nextest run -p quoth-verifier
+    QUOTH_VECTORS="$(tests/evidence/find.py)"; export QUOTH_VECTORS; cargo nextest run -p quoth-verifier
+    # With the evidence that a clone alone has, too.
+    QUOTH_VECTORS="$(tests/evidence/find.py --fetched)"; export QUOTH_VECTORS QUOTH_REQUIRE_VECTORS= QUOTH_LEFT_OUT=; cargo nextest run -p quoth-verifier --test vectors
     tests/qemu/run cargo nextest run {{ everything }} --test boot --test-threads 1
     cargo test --quiet {{ everything }} --doc
     RUSTDOCFLAGS="-D warnings" cargo doc --quiet {{ everything }} --no-deps
+    @tests/evidence/left-out "$QUOTH_LEFT_OUT"
 
 # The official SDKs, unchanged, straight to a node and through the proxy: `just test-sdk javascript` runs those whose name matches
 test-sdk *names: _build
