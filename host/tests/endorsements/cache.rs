@@ -6,7 +6,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use quoth_host::endorsements::{Document, Endorsements};
 
 use crate::server::{Asked, Kds, status};
-use crate::vectors::{NOW, machine_of};
+use crate::vectors::{NOW, machine_like, machine_of};
 use crate::{Cache, entries};
 
 const GENOA: &str = "8fd94192";
@@ -137,7 +137,7 @@ async fn two_processes_at_the_same_time_do_no_harm() {
 
 #[tokio::test]
 async fn a_folder_that_cannot_be_used_is_told_before_anybody_is_asked() {
-    let Some(machine) = machine_of(GENOA) else { return };
+    let Some(machine) = machine_like(GENOA) else { return };
     let kds = Kds::good(&machine).await;
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("file");

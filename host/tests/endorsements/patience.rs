@@ -7,7 +7,7 @@ use tokio::net::TcpListener;
 
 use crate::Cache;
 use crate::server::{Asked, Kds, Reply, hasty, limits, status};
-use crate::vectors::{NOW, machine_of};
+use crate::vectors::{NOW, machine_like, machine_of};
 
 const TURIN: &str = "3f44a09b";
 
@@ -45,7 +45,7 @@ async fn the_service_says_when_to_come_again() {
 
 #[tokio::test]
 async fn a_service_that_stays_busy_is_left_alone() {
-    let Some(machine) = machine_of(TURIN) else { return };
+    let Some(machine) = machine_like(TURIN) else { return };
     let kds = Kds::with(&machine, |asked, _| (asked == Asked::Vcek).then(|| busy(""))).await;
     let cache = Cache::of(&kds, &machine);
     let error = cache.fetch(&machine).await.unwrap_err();
@@ -57,7 +57,7 @@ async fn a_service_that_stays_busy_is_left_alone() {
 
 #[tokio::test]
 async fn a_pause_that_is_too_long_is_not_begun() {
-    let Some(machine) = machine_of(TURIN) else { return };
+    let Some(machine) = machine_like(TURIN) else { return };
     for (seconds, expected) in
         [("3600", Some(3600)), ("18446744073709551615", Some(u64::MAX)), ("99999999999999999999", None)]
     {

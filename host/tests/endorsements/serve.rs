@@ -13,7 +13,7 @@ use tokio::sync::mpsc;
 
 use crate::open;
 use crate::server::{Kds, status};
-use crate::vectors::{Machine, NOW, machine_of};
+use crate::vectors::{Machine, NOW, machine_like, machine_of};
 
 const GENOA: &str = "8fd94192";
 const SOON: Duration = Duration::from_secs(10);
@@ -65,7 +65,7 @@ async fn an_enclave_gets_what_makes_its_report_worth_something() {
 
 #[tokio::test]
 async fn an_enclave_is_told_when_there_is_nothing() {
-    let Some(machine) = machine_of(GENOA) else { return };
+    let Some(machine) = machine_like(GENOA) else { return };
     let cache = tempfile::tempdir().unwrap();
     let kds = Kds::with(&machine, |_, _| Some(status("403 No", "", b""))).await;
     let mut link = Link::new(&kds, &machine, cache.path());
