@@ -52,12 +52,14 @@ pub const IDLE: Duration = Duration::from_secs(60);
 pub const IDLE_UNPROVEN: Duration = Duration::from_secs(10);
 /// A connection takes no new request after this time.
 pub const CONNECTION_LIFE: Duration = Duration::from_secs(60 * 60);
-/// So many requests of a connection in a row are turned away at once.
+/// So many more requests of a connection than succeed are turned away at once.
 pub const REFUSALS_AT_ONCE: u32 = 16;
 /// Each further refusal waits longer by this.
 pub const REFUSAL_PAUSE: Duration = Duration::from_millis(20);
 /// But at most this.
 pub const REFUSAL_PAUSE_MOST: Duration = Duration::from_secs(1);
+/// More refusals than this are not counted: so many successes make up for all.
+pub const REFUSALS_COUNTED: u32 = 66;
 /// Connections are looked after at this interval.
 pub const UPKEEP: Duration = Duration::from_secs(5);
 /// Of the exchanges in progress, one part in this many is not for any one provider, where there is more than one.
@@ -71,7 +73,7 @@ pub const H2_RESETS: usize = 20;
 /// Quotes under way or waited for at one time; one more gets 429.
 pub const QUOTES: u64 = 64;
 /// Quotes that the platform makes at one time.
-pub const QUOTES_AT_ONCE: usize = 2;
+pub const QUOTES_AT_ONCE: usize = 1;
 /// Receipts to come and receipts that the host has not acknowledged, unless more exchanges are configured; at so many the
 /// node answers 503.
 pub const UNACKNOWLEDGED: usize = quoth_link::journal::MAX_UNACKNOWLEDGED;

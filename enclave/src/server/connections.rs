@@ -178,15 +178,15 @@ impl Connection {
         }
     }
 
-    /// A request is answered. Returns how long its answer waits: one refusal after the other waits longer, so that a client
-    /// that ignores them costs little.
+    /// A request is answered. Returns how long its answer waits. Refusals wait longer and longer while they are more than
+    /// half of the answers, so that a client that ignores them costs little.
     pub fn answers(&self, refused: bool) -> Duration {
         let mut state = self.lock();
         if !refused {
-            state.refusals /= 2;
+            state.refusals = state.refusals.saturating_sub(1);
             return Duration::ZERO;
         }
-        state.refusals = state.refusals.saturating_add(1);
+        state.refusals = (state.refusals + 1).min(limits::REFUSALS_COUNTED);
         let beyond = state.refusals.saturating_sub(limits::REFUSALS_AT_ONCE);
         limits::REFUSAL_PAUSE.saturating_mul(beyond).min(limits::REFUSAL_PAUSE_MOST)
     }
@@ -409,8 +409,21 @@ mod tests {
         assert_eq!(connection.answers(true), limits::REFUSAL_PAUSE_MOST);
         assert_eq!(connection.answers(false), Duration::ZERO);
         assert!(connection.answers(true) > Duration::ZERO, "one success among many refusals changes little");
-        (0..8).for_each(|_| _ = connection.answers(false));
+        (0..limits::REFUSALS_COUNTED).for_each(|_| _ = connection.answers(false));
         assert_eq!(connection.answers(true), Duration::ZERO);
+    }
+
+    #[test]
+    fn refusals_wait_when_they_are_more_than_half_of_the_answers() {
+        for (refusals, waits) in [(1, false), (2, true), (4, true)] {
+            let connection = Connection::alone();
+            let mut longest = Duration::ZERO;
+            for _ in 0..200 {
+                (0..refusals).for_each(|_| longest = longest.max(connection.answers(true)));
+                connection.answers(false);
+            }
+            assert_eq!(longest > Duration::ZERO, waits, "{refusals} to one success");
+        }
     }
 
     #[tokio::test(start_paused = true)]

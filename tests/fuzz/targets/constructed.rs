@@ -4,11 +4,11 @@
 use libfuzzer_sys::arbitrary::{Result, Unstructured};
 use quoth_attestation::Digest;
 use quoth_attestation::bounded::{Blob, List, Text};
-use quoth_attestation::checkpoint::{Checkpoint, Place};
+use quoth_attestation::checkpoint::{Checkpoint, Place, Version};
 use quoth_attestation::commit::Commitment;
 use quoth_attestation::cose::{KeyId, Payload, Signed};
 use quoth_attestation::receipt::{
-    Credential, Exchange, Execution, Level, Outcome, Receipt, Retries, Status, Times, Upstream, Usage,
+    Credential, Ending, Exchange, Execution, Level, Outcome, Receipt, Retries, Status, Times, Upstream, Usage,
 };
 use quoth_attestation::secret::{Name, Sealed, SecretOrder};
 use quoth_attestation::statement::{Model, OtherKeys, Statement, Validity};
@@ -17,6 +17,15 @@ use quoth_attestation::statement::{Model, OtherKeys, Statement, Validity};
 const STATEMENT: &[u8] = include_bytes!("../corpus/statement/spec");
 /// Texts are up to so long: past every limit.
 const LONGEST: usize = 2100;
+
+const OUTCOMES: [Outcome; 6] = [
+    Outcome::Complete,
+    Outcome::Length,
+    Outcome::ClientClosed,
+    Outcome::UpstreamFailed,
+    Outcome::EngineFailed,
+    Outcome::Refused,
+];
 
 /// A text, if it fits; short ones are likelier.
 fn text<const MAX: usize>(input: &mut Unstructured<'_>) -> Result<Option<Text<MAX>>> {
@@ -51,6 +60,8 @@ fn receipt(input: &mut Unstructured<'_>) -> Result<Option<Receipt>> {
     };
     let Ok(status) = Status::new(input.arbitrary()?) else { return Ok(None) };
     let Ok(times) = Times::new(input.arbitrary()?, input.arbitrary()?, input.arbitrary()?) else { return Ok(None) };
+    let (streamed, outcome) = (input.arbitrary()?, *input.choose(&OUTCOMES)?);
+    let ending = *input.choose(&[None, Some(Ending::Terminal), Some(Ending::FinishReason)])?;
     let exchange = Exchange {
         method,
         target,
@@ -58,8 +69,10 @@ fn receipt(input: &mut Unstructured<'_>) -> Result<Option<Receipt>> {
         request: nothing,
         response: nothing,
         response_length: input.arbitrary()?,
-        streamed: input.arbitrary()?,
-        outcome: Outcome::Complete,
+        streamed,
+        outcome,
+        // Of other exchanges none is written.
+        ending: ending.filter(|_| streamed && outcome.is_whole()),
     };
     Ok(Some(Receipt {
         iat: input.arbitrary()?,
@@ -92,6 +105,7 @@ fn checkpoint(input: &mut Unstructured<'_>) -> Result<Checkpoint> {
         place,
         offset: input.arbitrary()?,
         prefix: Commitment(nothing),
+        version: *input.choose(&[Version::V1, Version::V2])?,
     })
 }
 

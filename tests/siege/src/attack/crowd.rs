@@ -1,5 +1,5 @@
 //! The attackers, on a thread of their own, so that they do not delay the honest callers' tasks. Attackers have machines of
-//! their own; here they share the node's processors, so their thread has the lowest priority: what slows the node down is what
+//! their own; here they share the node's processors, so their thread has a low priority: what slows the node down is what
 //! it does for them.
 
 use std::future::Future;
@@ -16,8 +16,8 @@ use super::{dead, details, ends, idle, nested, poison, quotes, refusals, slow_bo
 /// Between an attack that broke off and its next try: a node that refuses connections is asked again all the time.
 const RETRY: Duration = Duration::from_millis(500);
 
-/// The lowest priority (setpriority(2)).
-const NICE: i32 = 19;
+/// A low priority: a ninth of the time of others (setpriority(2), sched(7)).
+const NICE: i32 = 10;
 
 /// Running attacks. They end with this value.
 pub(super) struct Crowd {
