@@ -39,10 +39,10 @@ test: lint _build
     RUSTDOCFLAGS="-D warnings" cargo doc --quiet {{ everything }} --no-deps
     @tests/evidence/left-out "$QUOTH_LEFT_OUT"
 
-# The official SDKs, unchanged, straight to a node and through the proxy: `just test-sdk javascript` runs those whose name matches
+# The official SDKs, unchanged, straight to a node and through the proxy, and the example client: `just test-sdk javascript` runs those whose name matches
 test-sdk *names: _build
     @tests/tools/install cargo-nextest
-    export QUOTH_SDKS="$({{ python }} tests/sdk/prepare.py)"; cargo nextest run {{ everything }} --test sdk --test proxy -E 'binary(sdk) | test(official_sdks)' {{ names }}
+    export QUOTH_SDKS="$({{ python }} tests/sdk/prepare.py)"; cargo nextest run {{ everything }} --test sdk --test examples --test proxy -E 'binary(sdk) | binary(examples) | test(official_sdks)' {{ names }}
 
 # Images boot as on Nitro, by QEMU, and measure to what was said before (builds QEMU, kernel and the image's program once)
 test-boot *names: _build

