@@ -154,7 +154,7 @@ async fn pass_on(
             hides,
             api: endpoint,
             silence,
-            deadline: Instant::now() + silence,
+            arrived: Instant::now(),
             failed: None,
             held: None,
             after_end: 0,
@@ -246,8 +246,8 @@ pub(super) struct Forwarded {
     hides: bool,
     api: Endpoint,
     silence: Duration,
-    /// When it has been silent for too long.
-    deadline: Instant,
+    /// When bytes of the answer came last.
+    arrived: Instant,
     /// Why it ends, once what came before has left.
     failed: Option<UpstreamError>,
     /// The event that ends it, and what is hidden in it.
@@ -302,7 +302,7 @@ impl Forwarded {
             if self.after_end > limits::UPSTREAM_AFTER_END {
                 return Ok(true);
             }
-            match timeout_at(self.deadline, self.body.piece()).await {
+            match timeout_at(self.deadline(), self.body.piece()).await {
                 Ok(Some(Ok(data))) => self.take(&data)?,
                 Ok(None) => {
                     self.events.close();
@@ -311,22 +311,28 @@ impl Forwarded {
                 }
                 // It has said all that it had to say.
                 _ if self.held.is_some() => return Ok(true),
+                _ if self.events.end_waits() => {
+                    self.events.close();
+                    self.closed = true;
+                }
                 Ok(Some(Err(error))) => return Err(error),
                 Err(_) => return Err(UpstreamError::Silent),
             }
         }
     }
 
+    /// When it has been silent for too long. After the event that ends it, only its end may come.
+    fn deadline(&self) -> Instant {
+        let ends = self.held.is_some() || self.events.end_waits();
+        self.arrived + if ends { limits::UPSTREAM_CLOSE } else { self.silence }
+    }
+
     fn take(&mut self, data: &[u8]) -> Result<(), UpstreamError> {
-        if let Some((event, _)) = &mut self.held {
-            // The last line end of the event may have been cut.
-            if self.after_end == 0 && event.ends_with(b"\r") && data.starts_with(b"\n") {
-                *event = [&event[..], b"\n"].concat().into();
-            }
+        if self.held.is_some() {
             self.after_end += data.len();
             return Ok(());
         }
-        self.deadline = Instant::now() + self.silence;
+        self.arrived = Instant::now();
         self.events.push(data)?;
         self.pay()
     }
@@ -352,7 +358,6 @@ impl Forwarded {
         self.seen = seen;
         match (end, counts?) {
             (Some(_), counts) => {
-                self.deadline = Instant::now() + limits::UPSTREAM_CLOSE;
                 self.held = Some((bytes, counts));
             }
             (None, counts) => out.extend_from_slice(&shown(bytes, &counts, exchange)),
