@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 """Finds source files of a crate that import each other in a circle: tests/tools/circles.py [CRATE...].
 
-Reads the imports and paths of every crate's files as text. A name that a module hands on counts as an import of the file
-that defines it. Test modules are left out. The exit status is 1 if there is a circle.
+Reads the imports and paths of a crate's files as text: its library, programs, tests and benches. A name that a module
+hands on counts as an import of the file that defines it. Test modules are left out. The exit status is 1 if there is a
+circle.
 """
 
 import re
@@ -11,34 +12,51 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-COMMENT = re.compile(r"//[^\n]*|/\*.*?\*/", re.S)
-STRING = re.compile(r'r?#*"(?:\\.|[^"\\])*"#*', re.S)
+# Comments; raw strings, strings and characters. Only one pass over the text can tell them apart.
+COMMENT_OR_TEXT = re.compile(
+    r"//[^\n]*|/\*.*?\*/"
+    r'|\bb?r(?P<hashes>#*)".*?"(?P=hashes)'
+    r'|"(?:\\.|[^"\\])*"'
+    r"|'(?:\\(?:u\{\w*\}|x..|.)|[^'\\\n])'",
+    re.S,
+)
 TESTS = re.compile(r"#\[cfg\((?:all\()?test\b[^\]]*\]\s*(?:pub(?:\([^)]*\))?\s+)?mod\s+\w+\s*(\{|;)")
-USE = re.compile(r"((?:pub(?:\([^)]*\))?\s+)?)use\s+([^;]+);")
-PATH = re.compile(r"\b((?:crate|super|self)(?:::\w+)+)")
+MOD = re.compile(r'(?:#\[path\s*=\s*"([^"]*)"\]\s*)?(?:pub(?:\([^)]*\))?\s+)?\bmod\s+(\w+)\s*;')
+USE = re.compile(r"((?:pub(?:\([^)]*\))?\s+)?)\buse\s+([^;]+);")
+PATH = re.compile(r"(?<![\w:])(\w+(?:::\w+)+)")
 
 
 def crates():
-    """The folders of crates with sources."""
+    """The folders of crates."""
     listed = subprocess.run(["git", "ls-files", "*Cargo.toml"], cwd=ROOT, capture_output=True, text=True, check=True)
-    folders = [ROOT / Path(line).parent for line in listed.stdout.split()]
-    return [folder for folder in folders if (folder / "src").is_dir()]
+    return [ROOT / Path(line).parent for line in listed.stdout.split() if "[package]" in (ROOT / line).read_text()]
 
 
-def modules(crate):
-    """Module paths, as tuples of names, and their files. Programs apart from the library are roots of their own."""
-    found, source = {}, crate / "src"
-    for file in sorted(source.rglob("*.rs")):
-        parts = list(file.relative_to(source).with_suffix("").parts)
-        if parts[-1] in ("mod", "lib") or (parts == ["main"] and not (source / "lib.rs").exists()):
-            parts.pop()
-        found[tuple(parts)] = file
+def roots(crate):
+    """The files that a crate's targets begin with."""
+    named = re.findall(r'^path = "([^"]+\.rs)"', (crate / "Cargo.toml").read_text(), re.M)
+    found = [crate / name for name in ("src/lib.rs", "src/main.rs", *named)]
+    for pattern in ("src/bin/*.rs", "tests/*.rs", "tests/*/main.rs", "benches/*.rs", "examples/*.rs"):
+        found += sorted(crate.glob(pattern))
+    return list(dict.fromkeys(file for file in found if file.is_file()))
+
+
+def modules(root):
+    """Module paths, as tuples of names, and their files, from the root file on."""
+    found, waiting = {}, [((), root)]
+    while waiting:
+        module, file = waiting.pop()
+        found[module] = file
+        folder = file.parent if not module or file.name == "mod.rs" else file.parent / file.stem
+        for path, name in MOD.findall(without_tests(file.read_text())):
+            choices = [file.parent / path] if path else [folder / f"{name}.rs", folder / name / "mod.rs"]
+            waiting += [(module + (name,), choice) for choice in choices if choice.is_file()]
     return found
 
 
-def code(file):
-    """The text of a file without comments, strings and test modules."""
-    text = STRING.sub('""', COMMENT.sub("", file.read_text()))
+def without_tests(text):
+    """A text without comments and test modules."""
+    text = COMMENT_OR_TEXT.sub(shortened, text)
     while match := TESTS.search(text):
         end = match.end()
         if match.group(1) == "{":
@@ -48,6 +66,14 @@ def code(file):
                 end += 1
         text = text[: match.start()] + text[end:]
     return text
+
+
+def shortened(match):
+    """Nothing for a comment, an empty string for a string; a path of a source file stays, for `#[path]`."""
+    text = match.group()
+    if text.startswith(("//", "/*")):
+        return ""
+    return text if re.fullmatch(r'"[\w./-]*\.rs"', text) else '""'
 
 
 def leaves(tree, before=()):
@@ -71,12 +97,12 @@ def leaves(tree, before=()):
     yield path, (name.strip() or path[-1])
 
 
-class Crate:
-    """The files of one crate, and what each takes from which."""
+class Target:
+    """The files of one target of a crate, and what each takes from which."""
 
-    def __init__(self, folder):
-        self.modules = modules(folder)
-        self.text = {module: code(file) for module, file in self.modules.items()}
+    def __init__(self, root):
+        self.modules = modules(root)
+        self.text = {module: without_tests(file.read_text()) for module, file in self.modules.items()}
         self.names = {module: self.imports(module) for module in self.modules}
 
     def imports(self, module):
@@ -117,23 +143,27 @@ class Crate:
 
     def arrows(self, module):
         """The modules that this one takes something from."""
-        body = USE.sub("", self.text[module])
-        wanted = set()
-        for name, absolute, public in self.names[module]:
-            if not public or re.search(rf"\b{re.escape(name)}\b", body):
-                wanted.add(self.home(absolute))
+        body = MOD.sub("", USE.sub("", self.text[module]))
+        names = {name: absolute for name, absolute, _ in self.names[module]}
+        # What a path through an imported module names counts, not the module that the path leads through.
+        wanted, through = set(), set()
         for path in PATH.findall(body):
-            if absolute := self.absolute(module, tuple(path.split("::"))):
+            first, *rest = path.split("::")
+            if first in names:
+                through.add(first)
+                wanted.add(self.home(names[first] + tuple(rest)))
+            elif absolute := self.absolute(module, (first, *rest)):
                 wanted.add(self.home(absolute))
-        for path in re.findall(r"(?<![\w:])(\w+(?:::\w+)+)", body):
-            parts = tuple(path.split("::"))
-            if module + parts[:1] in self.modules:
-                wanted.add(self.home(module + parts))
+        for name, absolute, public in self.names[module]:
+            if absolute in self.modules and name in through:
+                continue
+            if not public or name == "*" or re.search(rf"\b{re.escape(name)}\b", body):
+                wanted.add(self.home(absolute))
         return wanted - {module, None}
 
 
 def circles(arrows):
-    """Groups of modules of which each reaches each (Tarjan)."""
+    """Groups of modules that all reach each other (Tarjan)."""
     index, low, stack, found = {}, {}, [], []
 
     def visit(node):
@@ -164,15 +194,16 @@ def main():
         name = str(folder.relative_to(ROOT))
         if wanted and name not in wanted:
             continue
-        crate = Crate(folder)
-        arrows = {module: crate.arrows(module) & set(crate.modules) for module in crate.modules}
-        for group in circles(arrows):
-            worst = 1
-            print(f"{name}: {len(group)} files import each other in a circle:")
-            for module in sorted(group):
-                for other in sorted(arrows[module] & set(group)):
-                    here, there = (crate.modules[m].relative_to(folder) for m in (module, other))
-                    print(f"  {here} -> {there}")
+        for root in roots(folder):
+            target = Target(root)
+            arrows = {module: target.arrows(module) for module in target.modules}
+            for group in circles(arrows):
+                worst = 1
+                print(f"{name}: {len(group)} files import each other in a circle:")
+                for module in sorted(group):
+                    for other in sorted(arrows[module] & set(group)):
+                        here, there = (target.modules[m].relative_to(folder) for m in (module, other))
+                        print(f"  {here} -> {there}")
     return worst
 
 
