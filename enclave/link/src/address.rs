@@ -13,42 +13,9 @@ use tokio::net::{UnixListener, UnixStream};
 use tokio::time::timeout;
 
 use crate::LinkError;
+use crate::port::Port;
 use crate::stream::{Listener, Stream};
 use crate::vsock;
-
-/// A port of the link: what a stream is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Port(u32);
-
-impl Port {
-    /// Clients' TLS, host to enclave.
-    pub const CLIENTS: Self = Self(443);
-    /// Egress to closed providers, enclave to host.
-    pub const EGRESS: Self = Self(7001);
-    /// The model feed, enclave to host.
-    pub const MODEL: Self = Self(7002);
-    /// The journal, enclave to host.
-    pub const JOURNAL: Self = Self(7003);
-    /// Events and commands, enclave to host.
-    pub const EVENTS: Self = Self(7004);
-    /// Metrics, host to enclave.
-    pub const METRICS: Self = Self(7005);
-    /// Endorsements of reports, enclave to host.
-    pub const ENDORSEMENTS: Self = Self(7006);
-    /// Where a Nitro enclave says that it has come up (AWS Nitro Enclaves CLI, "heartbeat"), enclave to host.
-    pub const HEARTBEAT: Self = Self(9000);
-
-    /// The number.
-    pub fn number(self) -> u32 {
-        self.0
-    }
-}
-
-impl fmt::Display for Port {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "port {}", self.0)
-    }
-}
 
 /// One link, all of its ports.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -90,7 +57,7 @@ impl Address {
         let connected = async {
             Ok::<_, io::Error>(match self {
                 Self::Unix(directory) => Stream::unix(UnixStream::connect(socket(directory, port)).await?)?,
-                Self::Vsock(cid) => vsock::connect(*cid, port.0).await?.into(),
+                Self::Vsock(cid) => vsock::connect(*cid, port.number()).await?.into(),
                 Self::Vhost(path) => Stream::unix(through(UnixStream::connect(path).await?, port).await?)?,
             })
         };
@@ -109,10 +76,10 @@ impl Address {
     pub fn listen(&self, port: Port) -> Result<Listener, LinkError> {
         let path = match self {
             Self::Unix(directory) => socket(directory, port),
-            Self::Vsock(cid) => return Ok(vsock::Listener::bind(*cid, port.0)?.into()),
+            Self::Vsock(cid) => return Ok(vsock::Listener::bind(*cid, port.number())?.into()),
             Self::Vhost(path) => {
                 let mut path = path.clone().into_os_string();
-                path.push(format!("_{}", port.0));
+                path.push(format!("_{}", port.number()));
                 path.into()
             }
         };
@@ -139,7 +106,7 @@ impl fmt::Display for Address {
 }
 
 fn socket(directory: &Path, port: Port) -> PathBuf {
-    directory.join(format!("{}.sock", port.0))
+    directory.join(format!("{}.sock", port.number()))
 }
 
 /// An answer of the device, bytes, at most.
@@ -147,7 +114,7 @@ const MAX_ANSWER: usize = 32;
 
 /// Asks the device for the guest's port (vhost-device-vsock, "Examples"): `CONNECT PORT`, and then it says `OK` and a number.
 async fn through(mut stream: UnixStream, port: Port) -> io::Result<UnixStream> {
-    stream.write_all(format!("CONNECT {}\n", port.0).as_bytes()).await?;
+    stream.write_all(format!("CONNECT {}\n", port.number()).as_bytes()).await?;
     let mut answer = Vec::new();
     while answer.last() != Some(&b'\n') {
         if answer.len() == MAX_ANSWER {

@@ -1,5 +1,7 @@
 use std::io;
 
+use crate::port::Port;
+
 /// Why the other side of a link was not understood or not reached.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -11,7 +13,7 @@ pub enum LinkError {
     #[error("link: no connection to {port} in time")]
     ConnectTimeout {
         /// The port, by name.
-        port: super::Port,
+        port: Port,
     },
     /// Not an address.
     #[error("not a link address: expected unix:DIRECTORY")]

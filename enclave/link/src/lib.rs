@@ -22,16 +22,18 @@ mod frame;
 pub mod journal;
 pub mod metrics;
 mod name;
+mod port;
 mod socket;
 mod stream;
 mod vsock;
 
 use std::time::Duration;
 
-pub use address::{Address, Port};
+pub use address::Address;
 pub use error::LinkError;
 pub use frame::{Frame, Frames};
 pub use name::Name;
+pub use port::Port;
 pub use stream::{Listener, Stream};
 
 /// How long an enclave waits for a host to come back before it drains and stops.
