@@ -4,7 +4,6 @@ use std::fs::File;
 use std::io::Read as _;
 use std::path::Path;
 
-use quoth_attestation::Digest;
 use quoth_link::egress::Destination;
 use serde::{Deserialize, Serialize};
 
@@ -12,13 +11,12 @@ use crate::args::{Arithmetic, Caller, Platform, Up};
 use crate::models::{MAX_NAME, Model, Progress};
 use crate::run_dir::ModelState;
 use crate::upstreams::{self, Upstream};
-use crate::{HostError, launch, models};
+use crate::{HostError, context_id};
 
+/// The file of a configuration in the folder of its image.
+pub(crate) const IMAGE_CONFIG: &str = "enclave.toml";
 /// A configuration, bytes, at most.
 pub(crate) const MAX_FILE: u64 = 256 * 1024;
-/// The context id of a machine's host, and of a Nitro enclave's parent (vsock(7); AWS Nitro Enclaves CLI).
-pub(crate) const HOST: u32 = 2;
-pub(crate) const NITRO_PARENT: u32 = 3;
 /// What the enclave may hold on behalf of callers, unless configured, bytes.
 pub(crate) const MEMORY_BYTES: u64 = 192 << 20;
 const DEFAULT_CONTEXT: u32 = 2048;
@@ -115,7 +113,7 @@ impl Configuration {
         let files = options.models.iter().map(|path| Model::open(path, progress)).collect::<Result<Vec<_>, _>>()?;
         match (&options.config, &options.boot.image) {
             (Some(path), _) => Self::given(path, &files),
-            (None, Some(folder)) => Self::given(&folder.join(launch::CONFIG), &files),
+            (None, Some(folder)) => Self::given(&folder.join(IMAGE_CONFIG), &files),
             (None, None) => Self::written(options, &files),
         }
     }
@@ -147,7 +145,11 @@ impl Configuration {
         }
         let upstreams = destinations(known.upstream.iter().map(|upstream| (&*upstream.host, upstream.port)))?;
         // As the enclave has it (`Settings::host`).
-        let host = known.host_cid.unwrap_or(if known.platform == "nitro" { NITRO_PARENT } else { HOST });
+        let host = known.host_cid.unwrap_or(if known.platform == "nitro" {
+            context_id::NITRO_PARENT
+        } else {
+            context_id::HOST
+        });
         let memory_bytes = known.limits.memory_bytes.unwrap_or(MEMORY_BYTES);
         Ok(Self { bytes, platform: known.platform, host, threads, models, upstreams, memory_bytes })
     }
@@ -224,7 +226,7 @@ impl Configuration {
         let text =
             toml::to_string(&written).map_err(|_| HostError::Usage("a model is too large to describe".into()))?;
         let (bytes, platform) = (text.into_bytes(), platform.to_owned());
-        Ok(Self { bytes, platform, host: HOST, threads, models, upstreams, memory_bytes: MEMORY_BYTES })
+        Ok(Self { bytes, platform, host: context_id::HOST, threads, models, upstreams, memory_bytes: MEMORY_BYTES })
     }
 }
 
@@ -242,15 +244,6 @@ fn destinations<'a>(upstreams: impl Iterator<Item = (&'a str, u16)>) -> Result<V
     Ok(destinations)
 }
 
-fn state(name: String, file: &models::Model) -> ModelState {
+fn state(name: String, file: &Model) -> ModelState {
     ModelState { name, sha256: file.sha256.to_string(), size: file.size, path: file.path.clone() }
-}
-
-impl ModelState {
-    /// The file, for the feed.
-    pub(crate) fn file(&self) -> Option<Model> {
-        let mut sha256 = [0; 32];
-        hex::decode_to_slice(&self.sha256, &mut sha256).ok()?;
-        Some(Model { path: self.path.clone(), sha256: Digest(sha256), size: self.size })
-    }
 }

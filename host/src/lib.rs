@@ -19,6 +19,7 @@
 pub mod args;
 pub mod commands;
 mod configuration;
+mod context_id;
 mod control;
 pub mod egress;
 pub mod endorsements;

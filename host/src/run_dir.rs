@@ -17,12 +17,14 @@ use std::net::SocketAddr;
 use std::os::unix::fs::{DirBuilderExt as _, FileTypeExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
+use quoth_attestation::Digest;
 use quoth_link::Address;
 use quoth_link::egress::Destination;
 use rustix::fs::{FlockOperation, flock};
 use serde::{Deserialize, Serialize};
 
 use crate::HostError;
+use crate::models::Model;
 
 /// A state file, bytes, at most.
 pub const MAX_STATE: u64 = 256 * 1024;
@@ -127,6 +129,15 @@ impl State {
     /// Whether QEMU plays the enclave's machine, so that nobody vouches for it.
     pub fn is_played(&self) -> bool {
         self.link.starts_with("vhost:")
+    }
+}
+
+impl ModelState {
+    /// The file, for the feed.
+    pub(crate) fn file(&self) -> Option<Model> {
+        let mut sha256 = [0; 32];
+        hex::decode_to_slice(&self.sha256, &mut sha256).ok()?;
+        Some(Model { path: self.path.clone(), sha256: Digest(sha256), size: self.size })
     }
 }
 

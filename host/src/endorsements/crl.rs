@@ -2,7 +2,7 @@
 
 use quoth_verifier::{CLOCK_SKEW, Refusal};
 
-use super::EndorsementError;
+use super::error::EndorsementError;
 
 /// How old a revocation list may be before a newer one is asked for, seconds.
 pub const CRL_AGE: u64 = 24 * 3600;

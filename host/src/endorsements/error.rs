@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use quoth_verifier::{Family, Refusal, SnpRefusal};
 
-use super::Document;
+use super::document::Document;
 
 /// Why a report has no endorsements, each kind with a stable [`code`](Self::code).
 #[derive(Debug, thiserror::Error)]

@@ -18,8 +18,9 @@ use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 
 use super::address::Address;
-use super::service::Limits;
-use super::{Document, EndorsementError};
+use super::document::Document;
+use super::error::EndorsementError;
+use super::limits::Limits;
 
 /// Header fields in an answer, at most.
 const HEADERS: usize = 64;

@@ -7,7 +7,9 @@ use quoth_link::{Listener, Stream};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
-use super::{Endorsement, EndorsementError, Endorsements, Source};
+use super::error::EndorsementError;
+use super::fetch::{Endorsement, Endorsements};
+use super::source::Source;
 
 /// An enclave that does not finish its request, or does not take its answer, in this time is not waited for.
 const WAIT: Duration = Duration::from_secs(10);

@@ -1,45 +1,12 @@
 //! What to ask for: read from the report, written as an address and as a name in the cache.
 
-use std::fmt;
-
 use quoth_verifier::{Family, ReportSigner, SigningKey, Tcb};
 
-use super::EndorsementError;
+use super::document::Document;
+use super::error::EndorsementError;
 
 /// The bytes of a chip's id that Turin uses; the other families use all.
 const TURIN_CHIP: usize = 8;
-
-/// One of the things that AMD's service hands out.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Document {
-    /// The certificate of the chip's key for one state of its firmware, DER.
-    Vcek,
-    /// The certificates above it, ASK and ARK, PEM.
-    Chain,
-    /// The ARK's revocation list, DER.
-    Crl,
-}
-
-impl Document {
-    /// Bytes, at most. Genuine ones have about 1.4 KiB, 5 KiB and 1 KiB.
-    pub fn limit(self) -> usize {
-        match self {
-            Self::Vcek => 16 * 1024,
-            Self::Chain => 64 * 1024,
-            Self::Crl => 1024 * 1024,
-        }
-    }
-}
-
-impl fmt::Display for Document {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Vcek => "VCEK certificate",
-            Self::Chain => "certificate chain",
-            Self::Crl => "revocation list",
-        })
-    }
-}
 
 /// A key that signed a report, as the service knows it.
 #[derive(Clone, Debug, PartialEq, Eq)]

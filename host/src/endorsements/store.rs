@@ -1,12 +1,20 @@
 //! Documents on disk: a folder of this user's alone, each file written whole or not at all.
 
+use std::env;
 use std::fs::{self, DirBuilder, File};
 use std::io::{self, Read as _, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use super::EndorsementError;
+use super::error::EndorsementError;
+
+/// Where they are kept unless somebody says otherwise: by the XDG base directory specification, which passes over relative paths.
+pub fn cache() -> Option<PathBuf> {
+    let absolute = |name| env::var_os(name).map(PathBuf::from).filter(|path: &PathBuf| path.is_absolute());
+    let folder = absolute("XDG_CACHE_HOME").or_else(|| absolute("HOME").map(|home| home.join(".cache")));
+    folder.map(|folder| folder.join("quoth/endorsements"))
+}
 
 /// A folder of documents.
 #[derive(Debug)]

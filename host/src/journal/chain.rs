@@ -9,7 +9,7 @@ use quoth_link::journal::{MAX_RECEIPT, MAX_STATEMENT};
 use rusqlite::{Connection, OpenFlags, params};
 use serde::Serialize;
 
-use super::JournalError;
+use super::store::JournalError;
 
 /// Breaks that are listed one by one, at most; a longer chain of damage is only counted.
 pub const MAX_BREAKS: usize = 1000;

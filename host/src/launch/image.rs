@@ -7,11 +7,9 @@ use quoth_attestation::Digest;
 use serde::Deserialize;
 
 use crate::HostError;
-use crate::configuration::Configuration;
+use crate::configuration::{Configuration, IMAGE_CONFIG};
 use crate::run_dir::Guest;
 
-/// The configuration inside the image.
-pub(crate) const CONFIG: &str = "enclave.toml";
 const MEASUREMENTS: &str = "measurements.toml";
 const EIF: &str = "image.eif";
 const INITRAMFS: &str = "initramfs.cpio";
@@ -65,7 +63,7 @@ impl Image {
             return Err(wrong());
         }
         if measurements.config != Digest::of(&configuration.bytes).to_string() {
-            return Err(HostError::Usage(format!("{CONFIG} is not the configuration of this image")));
+            return Err(HostError::Usage(format!("{IMAGE_CONFIG} is not the configuration of this image")));
         }
         Ok(Self { folder: fs::canonicalize(folder).map_err(HostError::file(folder))?, measurements })
     }

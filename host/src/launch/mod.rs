@@ -2,30 +2,27 @@
 
 mod device;
 mod image;
+mod kvm;
 mod nitro;
 mod qemu;
 mod size;
 mod snp;
 
-use std::fs::File;
 use std::path::PathBuf;
 use std::process::Command;
 
 use quoth_link::Address;
 
 use crate::args::{Platform, Up};
-use crate::configuration::{Configuration, HOST, NITRO_PARENT};
+use crate::configuration::Configuration;
 use crate::process::{self, Process};
 use crate::run_dir::{Measured, RunDir, State};
-use crate::{HostError, policy, program};
+use crate::{HostError, context_id, policy, program};
 
-pub(crate) use image::CONFIG;
 use image::Image;
 use size::Size;
 use snp::Machine;
 
-/// An enclave's context id among virtual sockets. Since the host's ports are fixed, a machine has one enclave of Quoth's.
-const CID: u32 = 16;
 /// What runs on every processor with SEV-SNP.
 const DEFAULT_CPU: &str = "EPYC-v4";
 
@@ -62,7 +59,7 @@ impl Launch {
         };
         let boot = &options.boot;
         let image = Image::open(folder, configuration)?;
-        let host = if platform == Platform::Nitro { NITRO_PARENT } else { HOST };
+        let host = if platform == Platform::Nitro { context_id::NITRO_PARENT } else { context_id::HOST };
         if platform.boots_an_image() && configuration.host != host {
             let (expected, built) = (host, configuration.host);
             return Err(HostError::Usage(format!(
@@ -102,7 +99,7 @@ impl Launch {
     pub(crate) fn link(&self, run_dir: &RunDir) -> Address {
         match self {
             Self::Program(_) => Address::Unix(run_dir.sockets()),
-            Self::Nitro { .. } | Self::Snp { .. } => Address::Vsock(CID),
+            Self::Nitro { .. } | Self::Snp { .. } => Address::Vsock(context_id::ENCLAVE),
             Self::QemuNitro { .. } | Self::QemuSnp { .. } => device::link(run_dir),
         }
     }
@@ -127,11 +124,6 @@ impl Launch {
         };
         Ok(Enclave { process, nitro: None })
     }
-}
-
-/// Whether the kernel may run machines here.
-fn has_kvm() -> bool {
-    std::env::var_os("QUOTH_NO_KVM").is_none() && File::options().read(true).write(true).open("/dev/kvm").is_ok()
 }
 
 impl Enclave {

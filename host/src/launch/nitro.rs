@@ -8,9 +8,9 @@ use serde::Deserialize;
 use tokio::task::spawn_blocking;
 use tokio::time::sleep;
 
-use super::{CID, Size};
-use crate::HostError;
+use super::size::Size;
 use crate::process::{self, Process};
+use crate::{HostError, context_id};
 
 const CLI: &str = "nitro-cli";
 /// An enclave that has just ended may still hold what the next one needs: then the tool says so, and succeeds a little later.
@@ -36,7 +36,7 @@ pub(super) async fn start(eif: &Path, size: Size, debug: bool, log: &Path) -> Re
     let mut tries = RETRIES;
     let output = loop {
         let mut command = Command::new(CLI);
-        command.args(["run-enclave", "--enclave-name", "quoth", "--enclave-cid", &CID.to_string()]);
+        command.args(["run-enclave", "--enclave-name", "quoth", "--enclave-cid", &context_id::ENCLAVE.to_string()]);
         command.args(["--cpu-count", &size.processors.to_string(), "--memory", &size.memory.to_string()]);
         command.arg("--eif-path").arg(eif);
         if debug {

@@ -8,7 +8,8 @@ use quoth_link::{Listener, Port};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::time::timeout;
 
-use super::{Size, device, has_kvm};
+use super::size::Size;
+use super::{device, kvm};
 use crate::HostError;
 use crate::process::Process;
 use crate::run_dir::RunDir;
@@ -25,7 +26,7 @@ pub(super) fn start(eif: &Path, size: Size, run_dir: &RunDir) -> Result<Process,
     // Without the controller that it asks for it by, the kernel would find nobody to end the machine.
     command.args(["-device", "i8042", "-no-reboot"]);
     // What the processor can do depends on who emulates it.
-    command.args(if has_kvm() { ["-accel", "kvm", "-cpu", "host"] } else { ["-accel", "tcg", "-cpu", "max"] });
+    command.args(if kvm::is_usable() { ["-accel", "kvm", "-cpu", "host"] } else { ["-accel", "tcg", "-cpu", "max"] });
     command.args(["-m", &size.memory.to_string(), "-smp", &size.processors.to_string(), "-serial", "stdio"]);
     command.arg("-kernel").arg(eif).arg("-chardev").arg(device::chardev(run_dir));
     let machine = Process::start(device::with(&command, run_dir)?, &run_dir.enclave_log())?;

@@ -3,10 +3,12 @@
 
 use std::process::Command;
 
-use super::{CID, Image, Size, device, has_kvm};
-use crate::HostError;
+use super::image::Image;
+use super::size::Size;
+use super::{device, kvm};
 use crate::process::Process;
 use crate::run_dir::RunDir;
+use crate::{HostError, context_id};
 
 /// What is measured beside the image, and what the hardware is asked to allow.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,7 +22,7 @@ pub(crate) struct Machine {
 /// The machine, by the processor's own hypervisor.
 pub(super) fn start(image: &Image, size: Size, machine: &Machine, run_dir: &RunDir) -> Result<Process, HostError> {
     let mut command = command(image, size);
-    command.env("QUOTH_CPU", &machine.cpu).env("QUOTH_CID", CID.to_string());
+    command.env("QUOTH_CPU", &machine.cpu).env("QUOTH_CID", context_id::ENCLAVE.to_string());
     command.env("QUOTH_SMT", if machine.smt { "on" } else { "off" });
     Process::start(command, &run_dir.enclave_log())
 }
@@ -29,7 +31,7 @@ pub(super) fn start(image: &Image, size: Size, machine: &Machine, run_dir: &RunD
 pub(super) fn play(image: &Image, size: Size, run_dir: &RunDir) -> Result<Process, HostError> {
     let mut command = command(image, size);
     command.env("QUOTH_SNP", "off").env("QUOTH_VSOCK", device::chardev(run_dir));
-    command.env("QUOTH_KVM", if has_kvm() { "on" } else { "off" });
+    command.env("QUOTH_KVM", if kvm::is_usable() { "on" } else { "off" });
     Process::start(device::with(&command, run_dir)?, &run_dir.enclave_log())
 }
 

@@ -10,7 +10,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout};
 
-use super::Ports;
+use super::ports::Ports;
 use super::signals::Signals;
 use crate::control::{self, EgressLine, ModelLine, RelayLine, Shared, Snapshot};
 use crate::endorsements::{self, Endorsed, EndorsementError, Endorsements};

@@ -1,6 +1,7 @@
 //! The life of one node: start or find its enclave, serve it, see it end.
 
 mod host;
+mod ports;
 mod signals;
 
 use std::net::SocketAddr;
@@ -8,7 +9,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use quoth_attestation::Digest;
-use quoth_link::{Address, Port};
 use tokio::net::TcpSocket;
 use tokio::time::{Instant, sleep};
 
@@ -137,25 +137,4 @@ fn bind(listen: SocketAddr) -> Result<TcpSocket, HostError> {
         Ok(socket)
     };
     bind().map_err(HostError::system(format!("listening on {listen}")))
-}
-
-/// The ports on which the enclave calls.
-struct Ports {
-    egress: quoth_link::Listener,
-    model: quoth_link::Listener,
-    journal: quoth_link::Listener,
-    events: quoth_link::Listener,
-    endorsements: quoth_link::Listener,
-}
-
-impl Ports {
-    fn listen(link: &Address) -> Result<Self, HostError> {
-        Ok(Self {
-            egress: link.listen(Port::EGRESS)?,
-            model: link.listen(Port::MODEL)?,
-            journal: link.listen(Port::JOURNAL)?,
-            events: link.listen(Port::EVENTS)?,
-            endorsements: link.listen(Port::ENDORSEMENTS)?,
-        })
-    }
 }
