@@ -5,7 +5,9 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 use quoth_attestation::guest_policy::{Abi, Protection};
 
-use crate::guest;
+/// The oldest interface of SEV-SNP's firmware that an image accepts by default. No older firmware is known to report that memory
+/// was checked for aliases, which policies require.
+pub(crate) const DEFAULT_ABI: &str = "1.55";
 
 /// Builds images that enclaves boot from, and says what they measure to.
 #[derive(Debug, Parser)]
@@ -99,7 +101,7 @@ pub struct Snp {
 #[derive(Args, Debug)]
 pub struct Guest {
     /// The oldest interface of SEV-SNP's firmware to run on
-    #[arg(long, value_name = "MAJOR.MINOR", default_value = guest::DEFAULT_ABI, value_parser = abi)]
+    #[arg(long, value_name = "MAJOR.MINOR", default_value = DEFAULT_ABI, value_parser = abi)]
     pub abi: Abi,
     /// Protections that the platform must give: single-socket, mem-aes-256-xts, rapl-disabled, ciphertext-hiding,
     /// page-swap-disabled. All but the first need a host whose KVM knows them (Linux 6.19)

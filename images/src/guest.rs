@@ -5,9 +5,6 @@ use serde::Serialize;
 
 use crate::args::Guest as Options;
 
-/// No firmware with an older interface is known to report that memory was checked for aliases, which policies ask for.
-pub(crate) const DEFAULT_ABI: &str = "1.55";
-
 /// What relying parties may demand of reports, since the launch asks for it.
 #[derive(Debug, PartialEq, Eq, Serialize)]
 pub struct Guest {
@@ -51,6 +48,7 @@ pub(crate) fn from_text(text: &str) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::args::DEFAULT_ABI;
 
     #[test]
     fn a_policy_demands_what_was_asked_for_and_allows_nothing() {
