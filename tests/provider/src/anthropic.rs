@@ -4,8 +4,9 @@ use hyper::StatusCode;
 use serde_json::{Value, json};
 
 use crate::answer::{Answer, Question, json_schema, limit, tool};
+use crate::ask::Ask;
 use crate::prompt::Prompt;
-use crate::service::{Ask, Reply};
+use crate::reply::Reply;
 use crate::sse::{Event, Events};
 
 pub(crate) fn messages(ask: &Ask) -> Reply {

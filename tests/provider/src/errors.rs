@@ -3,7 +3,7 @@
 use hyper::StatusCode;
 use serde_json::{Value, json};
 
-use crate::service::Reply;
+use crate::reply::Reply;
 
 /// Whose manners an answer has.
 #[derive(Clone, Copy, PartialEq, Eq)]

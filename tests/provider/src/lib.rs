@@ -10,7 +10,9 @@
 
 mod answer;
 mod anthropic;
+mod ask;
 mod behaviour;
+mod body;
 mod certificates;
 mod connection;
 mod errors;
@@ -21,9 +23,12 @@ mod prompt;
 mod provider;
 mod raw;
 mod record;
+mod reply;
 mod respond;
 mod schema;
 mod service;
+mod session;
+mod shared;
 mod sse;
 mod steps;
 mod tls;

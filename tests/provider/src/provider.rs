@@ -1,14 +1,13 @@
 //! The provider itself: a port, a switch, and what arrived.
 
 use std::net::{Ipv4Addr, SocketAddr};
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, RwLock};
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::{TcpListener, TcpSocket};
 use tokio::task::{AbortHandle, JoinSet};
 
-use crate::tls::Tls;
+use crate::shared::Shared;
 use crate::{Behaviour, Options, Request, connection};
 
 /// More than the thousand connections that a test may open at once.
@@ -19,16 +18,6 @@ pub struct Provider {
     shared: Arc<Shared>,
     port: u16,
     task: AbortHandle,
-}
-
-/// What all connections know.
-pub(crate) struct Shared {
-    pub(crate) options: Options,
-    pub(crate) tls: Tls,
-    behaviour: RwLock<Behaviour>,
-    requests: Mutex<Vec<Request>>,
-    answers: AtomicU64,
-    unfinished: AtomicU64,
 }
 
 impl Provider {
@@ -43,14 +32,7 @@ impl Provider {
         socket.bind(SocketAddr::from((Ipv4Addr::LOCALHOST, options.port))).unwrap();
         let listener = socket.listen(BACKLOG).unwrap();
         let port = listener.local_addr().unwrap().port();
-        let shared = Arc::new(Shared {
-            tls: Tls::new(&options),
-            behaviour: RwLock::new(options.behaviour.clone()),
-            requests: Mutex::default(),
-            answers: AtomicU64::new(0),
-            unfinished: AtomicU64::new(0),
-            options,
-        });
+        let shared = Arc::new(Shared::new(options));
         let task = tokio::spawn(accept(listener, shared.clone())).abort_handle();
         Self { shared, port, task }
     }
@@ -76,58 +58,24 @@ impl Provider {
     /// All requests so far, in the order in which their bodies ended.
     #[must_use]
     pub fn requests(&self) -> Vec<Request> {
-        self.shared.requests.lock().unwrap().clone()
+        self.shared.requests()
     }
 
     /// Requests so far whose answer ended before its end, mostly because whoever had asked left.
     #[must_use]
     pub fn unfinished(&self) -> u64 {
-        self.shared.unfinished.load(Ordering::Relaxed)
+        self.shared.unfinished()
     }
 
     /// Behaves so from now on. Answers under way go on as they began.
     pub fn behave(&self, behaviour: Behaviour) {
-        *self.shared.behaviour.write().unwrap() = behaviour;
+        self.shared.behave(behaviour);
     }
 }
 
 impl Drop for Provider {
     fn drop(&mut self) {
         self.task.abort();
-    }
-}
-
-impl Shared {
-    pub(crate) fn behaviour(&self) -> Behaviour {
-        self.behaviour.read().unwrap().clone()
-    }
-
-    /// How the next request is treated.
-    pub(crate) fn treats(&self) -> Behaviour {
-        match &mut *self.behaviour.write().unwrap() {
-            Behaviour::Unprocessed { times: 0, .. } => Behaviour::Good,
-            Behaviour::Unprocessed { times, by } => {
-                *times -= 1;
-                Behaviour::Unprocessed { times: *times, by: *by }
-            }
-            behaviour => behaviour.clone(),
-        }
-    }
-
-    pub(crate) fn keep(&self, request: Request) {
-        if self.options.record {
-            self.requests.lock().unwrap().push(request);
-        }
-    }
-
-    /// Counts an answer that did not come to its end.
-    pub(crate) fn broke_off(&self) {
-        self.unfinished.fetch_add(1, Ordering::Relaxed);
-    }
-
-    /// Counts answers; their identifiers are made of it.
-    pub(crate) fn number(&self) -> u64 {
-        self.answers.fetch_add(1, Ordering::Relaxed)
     }
 }
 

@@ -5,7 +5,7 @@ use hyper::http::request::Parts;
 use hyper::{Method, Version};
 use rustls::ProtocolVersion;
 
-use crate::connection::Session;
+use crate::session::Session;
 
 /// One request as the provider received it.
 #[derive(Clone, Debug)]

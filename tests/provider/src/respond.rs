@@ -1,22 +1,19 @@
 //! From what an API has to say to what leaves, misbehaviour included.
 
-use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Empty, Full};
 use hyper::body::Bytes;
 use hyper::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderName, LOCATION, RETRY_AFTER};
 use hyper::{Response, StatusCode, Version};
 
-use crate::connection::{Seizure, Session};
+use crate::body::{self, Body};
 use crate::errors::Api;
-use crate::service::Reply;
+use crate::reply::Reply;
+use crate::session::{Seizure, Session};
 use crate::steps::{self, Step, Steps};
 use crate::{Behaviour, gzip, raw};
-
-pub(crate) type Body = UnsyncBoxBody<Bytes, Infallible>;
 
 /// What an answer has to know of its request.
 pub(crate) struct Asked {
@@ -93,7 +90,7 @@ impl Asked {
 
     fn usual(&self, behaviour: &Behaviour, reply: Reply, pause: Duration) -> Response<Body> {
         let mut response = self.plain_head(&reply);
-        let body = |steps: Steps| steps::body(steps, self.session.clone());
+        let body = |steps: Steps| body::of(steps, self.session.clone());
         *response.body_mut() = match reply {
             Reply::Events(events) => body(steps::of_events(behaviour, events, pause)),
             Reply::Json(_, value) => {

@@ -11,28 +11,15 @@ use hyper::http::request::Parts;
 use hyper::{HeaderMap, Method, Response, StatusCode};
 use serde_json::Value;
 
-use crate::connection::Session;
+use crate::ask::Ask;
+use crate::body::Body;
 use crate::errors::Api;
-use crate::provider::Shared;
-use crate::respond::{self, Body};
-use crate::sse::Events;
+use crate::reply::Reply;
+use crate::respond;
+use crate::session::Session;
+use crate::shared::Shared;
 use crate::watch::Watch;
 use crate::{Request, anthropic, openai};
-
-/// What an API has to say, before any misbehaviour.
-pub(crate) enum Reply {
-    Json(StatusCode, Value),
-    Events(Events),
-}
-
-/// A request that an API understands.
-pub(crate) struct Ask {
-    pub(crate) body: Value,
-    /// The answer's number, of which its identifiers are made.
-    pub(crate) number: u64,
-    /// [`Options::deltas`](crate::Options::deltas).
-    pub(crate) deltas: Option<usize>,
-}
 
 pub(crate) async fn serve(
     shared: Arc<Shared>,
@@ -166,17 +153,6 @@ fn anthropic_reply(shared: &Shared, parts: &Parts, body: &[u8], number: u64, req
         }
     }
     anthropic::messages(&Ask { body, number, deltas: shared.options.deltas })
-}
-
-impl Ask {
-    /// The model that answers: the one asked for, dated, as providers do.
-    pub(crate) fn model(&self) -> String {
-        format!("{}-2026-01-01", self.body["model"].as_str().unwrap_or_default())
-    }
-
-    pub(crate) fn streams(&self) -> bool {
-        self.body["stream"] == true
-    }
 }
 
 fn field<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {

@@ -1,18 +1,12 @@
 //! A body as a list of things to do, made while it is sent: where a stream goes wrong is a change to the list.
 
 use std::iter;
-use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::stream;
-use http_body_util::{BodyExt, StreamBody};
-use hyper::body::{Bytes, Frame};
-use hyper::header::{HeaderName, HeaderValue};
+use hyper::body::Bytes;
 
-use crate::connection::{Seizure, Session};
-use crate::respond::Body;
 use crate::sse::{Event, Events};
-use crate::{Behaviour, FALSE_RECORD, TRAILER};
+use crate::{Behaviour, FALSE_RECORD};
 
 /// What [`Behaviour::EndlessLine`] and [`Behaviour::LongJson`] send at a time.
 const CHUNK: &[u8] = &[b'x'; 16 * 1024];
@@ -112,28 +106,4 @@ fn padded(json: Bytes, bytes: u64) -> impl Iterator<Item = Bytes> + Send {
 
 fn send(bytes: impl Into<Bytes>) -> Step {
     Step::Send(bytes.into())
-}
-
-/// The body that takes these steps.
-pub(crate) fn body(steps: Steps, session: Arc<Session>) -> Body {
-    let frames = stream::unfold((steps, session), |(mut steps, session)| async move {
-        loop {
-            let frame = match steps.next()? {
-                Step::Send(bytes) => Frame::data(bytes),
-                Step::Trailers => Frame::trailers([trailer()].into_iter().collect()),
-                Step::Wait(time) => {
-                    tokio::time::sleep(time).await;
-                    continue;
-                }
-                Step::Stall => std::future::pending().await,
-                Step::Close { close_notify } => session.seize(Seizure::Close { close_notify }).await,
-            };
-            return Some((Ok(frame), (steps, session)));
-        }
-    });
-    StreamBody::new(frames).boxed_unsync()
-}
-
-fn trailer() -> (HeaderName, HeaderValue) {
-    (HeaderName::from_static(TRAILER.0), HeaderValue::from_static(TRAILER.1))
 }

@@ -8,8 +8,8 @@ use std::task::{Context, Poll};
 use http_body_util::BodyExt;
 use hyper::body::{Body as _, Bytes, Frame, SizeHint};
 
-use crate::provider::Shared;
-use crate::respond::Body;
+use crate::body::Body;
+use crate::shared::Shared;
 
 /// Counts a request when dropped, unless its answer has ended.
 pub(crate) struct Watch {

@@ -7,8 +7,9 @@ use serde_json::{Value, json};
 
 use super::CREATED;
 use crate::answer::{Answer, Question, json_schema, limit, tool};
+use crate::ask::Ask;
 use crate::prompt::Prompt;
-use crate::service::{Ask, Reply};
+use crate::reply::Reply;
 use crate::sse::{Event, Events};
 
 pub(crate) fn chat(ask: &Ask) -> Reply {

@@ -5,7 +5,8 @@ use hyper::StatusCode;
 use serde_json::{Value, json};
 
 use crate::answer::limit;
-use crate::service::{Ask, Reply};
+use crate::ask::Ask;
+use crate::reply::Reply;
 
 const DIMENSIONS: usize = 1_536;
 

@@ -4,7 +4,7 @@ use hyper::StatusCode;
 use serde_json::json;
 
 use super::CREATED;
-use crate::service::Reply;
+use crate::reply::Reply;
 
 pub(crate) fn models() -> Reply {
     let models = ["gpt-fake", "gpt-fake-mini", "text-embedding-fake"];
