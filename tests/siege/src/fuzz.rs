@@ -4,9 +4,8 @@ use std::process::Stdio;
 
 use tokio::process::Command;
 
-use crate::Outcome;
 use crate::args::Plan;
-use crate::report::Figure;
+use crate::report::{Figure, Outcome};
 
 /// Seconds a target runs unless given.
 const SECONDS: u64 = 60;

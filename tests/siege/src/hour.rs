@@ -9,10 +9,9 @@ use serde_json::json;
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 
-use crate::Outcome;
 use crate::args::Plan;
 use crate::caller::{Caller, Failure, Target, chat};
-use crate::report::Figure;
+use crate::report::{Figure, Outcome};
 use crate::site::{LOCAL, Setup, Site};
 use crate::tally::{Tally, Times};
 use crate::watch::{Sample, Trend, Watch};

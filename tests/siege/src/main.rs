@@ -22,12 +22,9 @@ use std::process::ExitCode;
 
 use args::{Arguments, Helper, Part, Plan};
 use clap::{Parser as _, ValueEnum as _};
-use report::Figure;
+use report::{Figure, Outcome};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::signal::unix::{SignalKind, signal};
-
-/// What a part measured, and with which numbers.
-type Outcome = (String, Vec<Figure>);
 
 #[tokio::main]
 async fn main() -> ExitCode {

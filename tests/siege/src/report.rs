@@ -16,6 +16,9 @@ pub(crate) struct Figure {
     goal: Option<(String, bool)>,
 }
 
+/// What a part did, in words, and its figures.
+pub(crate) type Outcome = (String, Vec<Figure>);
+
 impl Figure {
     /// A figure without a goal.
     pub(crate) fn plain(what: impl Into<String>, value: impl Into<String>) -> Self {

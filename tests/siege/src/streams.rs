@@ -12,11 +12,10 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
-use crate::Outcome;
 use crate::args::Plan;
 use crate::caller::{Caller, chat};
 use crate::loopback::Dialer;
-use crate::report::Figure;
+use crate::report::{Figure, Outcome};
 use crate::site::{Setup, Site};
 use crate::tally::Tally;
 use crate::watch::{Sample, Trend, Watch};

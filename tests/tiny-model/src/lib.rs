@@ -11,32 +11,18 @@ mod kind;
 mod model;
 mod quantise;
 mod shape;
+mod template;
 mod vocabulary;
 mod writer;
 
 pub use kind::Kind;
 pub use model::Model;
 pub use shape::Shape;
-pub use vocabulary::Vocabulary;
+pub use template::CHAT_TEMPLATE;
+pub use vocabulary::{END_OF_TEXT, IM_END, IM_START, VOCABULARY, Vocabulary};
 
 /// Tokens of context the usual model claims to be trained for.
 pub const CONTEXT: u32 = Shape::SMALL.context;
-/// Tokens in the vocabulary.
-pub const VOCABULARY: u32 = 576;
-/// Id of `<|im_start|>`.
-pub const IM_START: u32 = 1;
-/// Id of `<|im_end|>`, which ends a generation.
-pub const IM_END: u32 = 2;
-/// Id of `<|endoftext|>`, which ends one too.
-pub const END_OF_TEXT: u32 = 3;
-
-/// ChatML with a default system message, as small instruction models have it.
-pub const CHAT_TEMPLATE: &str = "{% for message in messages %}\
-{% if loop.first and messages[0]['role'] != 'system' %}\
-{{ '<|im_start|>system\\nYou are tiny.<|im_end|>\\n' }}{% endif %}\
-{{ '<|im_start|>' + message['role'] + '\\n' + message['content'] + '<|im_end|>' + '\\n' }}\
-{% endfor %}\
-{% if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}";
 
 /// The model with its usual template.
 pub fn gguf(kind: Kind) -> Vec<u8> {

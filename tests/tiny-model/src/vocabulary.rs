@@ -1,7 +1,15 @@
 //! Vocabularies: the usual one, and others that a loader has to refuse or to take care of.
 
-use crate::VOCABULARY;
 use crate::writer::{Gguf, Value};
+
+/// Tokens in the vocabulary.
+pub const VOCABULARY: u32 = 576;
+/// Id of `<|im_start|>`.
+pub const IM_START: u32 = 1;
+/// Id of `<|im_end|>`, which ends a generation.
+pub const IM_END: u32 = 2;
+/// Id of `<|endoftext|>`, which ends one too.
+pub const END_OF_TEXT: u32 = 3;
 
 const NORMAL: i32 = 1;
 const UNKNOWN: i32 = 2;

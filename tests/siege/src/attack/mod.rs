@@ -23,11 +23,10 @@ use std::time::{Duration, Instant};
 use rustix::process::Pid;
 use tokio::time::sleep;
 
-use crate::Outcome;
 use crate::args::Plan;
 use crate::caller::Target;
 use crate::loopback::Silent;
-use crate::report::Figure;
+use crate::report::{Figure, Outcome};
 use crate::site::{Setup, Site};
 use crate::watch::{Sample, Watch};
 use crowd::Crowd;

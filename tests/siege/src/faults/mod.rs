@@ -16,10 +16,9 @@ use quoth_client::Client;
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 
-use crate::Outcome;
 use crate::args::Plan;
 use crate::caller::{Caller, Target, chat};
-use crate::report::Figure;
+use crate::report::{Figure, Outcome};
 use crate::site::{Setup, Site};
 use crate::tally::{Tally, Times};
 use account::{Account, Balance};
