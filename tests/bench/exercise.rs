@@ -6,6 +6,7 @@ use quoth_tests::{Node, Options};
 use serde_json::json;
 
 use crate::client::Connection;
+use crate::node;
 use crate::proxied::{self, Http};
 
 /// Requests to each provider.
@@ -21,7 +22,7 @@ pub(crate) fn run(program: &Path) {
 
 fn local(program: &Path) {
     let more = vec!["--platform".into(), "none".into(), "--enclave".into(), program.display().to_string()];
-    let mut node = crate::start(Options { more, ..Options::default() });
+    let mut node = node::start(Options { more, ..Options::default() });
     let mut connection = Connection::open(&node);
     for request in 0..LOCAL {
         let messages = json!([{ "role": "user", "content": format!("{request}: why is the sky blue?") }]);

@@ -6,9 +6,10 @@ use std::time::Instant;
 
 use quoth_tests::{Node, Options};
 
-use crate::Plan;
 use crate::machine;
-use crate::page::{Goal, Row};
+use crate::node;
+use crate::plan::Plan;
+use crate::row::{Goal, Row};
 use crate::statistics::Series;
 
 /// Memory as a folder, where the system has it.
@@ -20,7 +21,7 @@ pub(crate) fn measure(plan: &Plan) -> Vec<Row> {
         eprintln!("load: turn {round} of {}", plan.rounds);
         machine::wait_until_quiet();
         let options = Options { threads: 2, context: 2048, model: Some(plan.model.clone()), ..Options::default() };
-        ours.push(boot_step(&crate::start(options), "model"));
+        ours.push(boot_step(&node::start(options), "model"));
         peer.push(hash_and_copy(&plan.model));
     }
     vec![Row {

@@ -9,9 +9,11 @@ use serde_json::{Value, json};
 
 use crate::client::Connection;
 use crate::machine::{self, Usage};
-use crate::page::{Goal, Row};
+use crate::node;
+use crate::plan::Plan;
+use crate::row::{Goal, Row};
+use crate::slice;
 use crate::statistics::Series;
-use crate::{Plan, slice};
 
 /// Connections that ask one question after the other.
 const CONNECTIONS: usize = 4;
@@ -155,7 +157,7 @@ impl Server {
     fn start(more: Vec<String>, has_receipts: bool) -> Self {
         let options =
             Options { parallel: CONNECTIONS as u32, threads: 1, context: CONTEXT, more, ..Options::default() };
-        Self { node: crate::start(options), has_receipts }
+        Self { node: node::start(options), has_receipts }
     }
 
     /// Requests a second, and microseconds of processor time a request, over one slice of time.

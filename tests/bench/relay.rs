@@ -12,9 +12,10 @@ use std::time::{Duration, Instant};
 use quoth_tests::Options;
 use rustix::process::Pid;
 
-use crate::Plan;
 use crate::machine::{self, Usage};
-use crate::page::{Goal, Row};
+use crate::node;
+use crate::plan::Plan;
+use crate::row::{Goal, Row};
 use crate::statistics::Series;
 
 const BYTES: usize = 1 << 30;
@@ -25,7 +26,7 @@ const UP: u8 = b'u';
 const DOWN: u8 = b'd';
 
 pub(crate) fn measure(plan: &Plan) -> Vec<Row> {
-    let node = crate::start(Options::default());
+    let node = node::start(Options::default());
     let socket = node.run_dir().join("sockets/443.sock");
     std::fs::remove_file(&socket).unwrap();
     let listener = UnixListener::bind(&socket).unwrap();

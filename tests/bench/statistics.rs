@@ -1,7 +1,5 @@
 //! Medians and ranges.
 
-use crate::page::{Goal, Row};
-
 /// Measurements of one thing.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Series(Vec<f64>);
@@ -43,31 +41,6 @@ impl Series {
 
     pub(crate) fn over(&self, other: &Self) -> Self {
         self.with(other, |a, b| a / b)
-    }
-}
-
-/// Measurements of Quoth and of a peer, in turns.
-#[derive(Debug, Default)]
-pub(crate) struct Pair {
-    ours: Series,
-    peer: Series,
-}
-
-impl Pair {
-    pub(crate) fn push(&mut self, ours: f64, peer: f64) {
-        self.ours.push(ours);
-        self.peer.push(peer);
-    }
-
-    /// Their ratio as a row.
-    pub(crate) fn row(&self, what: &str, peer: &str, unit: &str, goal: Goal) -> Row {
-        Row {
-            what: what.into(),
-            ours: format!("{:.1} {unit}", self.ours.median()),
-            peer: format!("{peer}: {:.1} {unit}", self.peer.median()),
-            value: self.ours.over(&self.peer),
-            goal,
-        }
     }
 }
 

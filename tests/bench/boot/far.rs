@@ -13,11 +13,11 @@ use std::time::{Duration, Instant};
 use quoth_tests::{Image, Machine};
 use tokio::runtime::Builder;
 
-use crate::Plan;
 use crate::machine;
-use crate::page::{Goal, Row};
+use crate::pair::Pair;
+use crate::plan::Plan;
 use crate::relay::Socat;
-use crate::statistics::Pair;
+use crate::row::{Goal, Row};
 
 /// As tests/qemu/far.c has it.
 const BYTES: usize = 64 << 20;

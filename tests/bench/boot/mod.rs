@@ -8,8 +8,8 @@ use std::path::Path;
 
 use quoth_tests::Image;
 
-use crate::Plan;
-use crate::page::{Goal, Row};
+use crate::plan::Plan;
+use crate::row::{Goal, Row};
 use crate::statistics::Series;
 
 pub(crate) fn measure(plan: &Plan) -> Vec<Row> {

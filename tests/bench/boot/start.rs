@@ -5,9 +5,9 @@ use std::time::Instant;
 use quoth_tests::{Image, chat_body};
 use tokio::runtime::Builder;
 
-use crate::Plan;
 use crate::machine;
-use crate::page::{Goal, Row};
+use crate::plan::Plan;
+use crate::row::{Goal, Row};
 use crate::statistics::Series;
 
 /// The steps of a boot, as a row names them.

@@ -5,7 +5,7 @@ use std::process::{Command, Stdio};
 
 use serde_json::Value;
 
-use super::{BATCH, CONTEXT, SWITCH, THREADS, TOKENS};
+use super::settings::{BATCH, CONTEXT, SWITCH, THREADS, TOKENS};
 
 /// Where they are, and what they run.
 pub(crate) struct Benches<'a> {

@@ -6,8 +6,8 @@ use std::time::Instant;
 use quoth_tests::Node;
 use serde_json::{Value, json};
 
-use super::TOKENS;
 use super::server::Server;
+use super::settings::TOKENS;
 use crate::client::Connection;
 
 pub(super) const QUESTION: &str =

@@ -1,14 +1,16 @@
 //! A single chat over HTTPS, streamed and sampled, against llama-bench, which does nothing but decode.
 
-use super::TOKENS;
 use super::benches::Benches;
 use super::chat::{self, Answer, Door};
-use crate::page::{Goal, Row};
-use crate::statistics::Pair;
-use crate::{Plan, machine};
+use super::settings::{self, TOKENS};
+use crate::machine;
+use crate::node;
+use crate::pair::Pair;
+use crate::plan::Plan;
+use crate::row::{Goal, Row};
 
 pub(crate) fn measure(plan: &Plan) -> Vec<Row> {
-    let node = crate::start(super::options(plan, 8));
+    let node = node::start(settings::options(plan, 8));
     let model = chat::model_of(&node);
     let question = chat::stories(&node, &model, 1).remove(0);
     let ask = || chat::together(Door::Node(&node), &model, std::slice::from_ref(&question)).remove(0);

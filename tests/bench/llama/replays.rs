@@ -5,10 +5,11 @@ use std::time::Instant;
 use quoth_tests::{Node, Request, command, save, transcripts_under_load};
 use serde_json::{Value, json};
 
-use super::{THREADS, TOKENS};
-use crate::page::{Goal, Row};
-use crate::statistics::Pair;
-use crate::{Plan, machine};
+use super::settings::{self, THREADS, TOKENS};
+use crate::machine;
+use crate::pair::Pair;
+use crate::plan::Plan;
+use crate::row::{Goal, Row};
 
 /// Chats at once.
 const CHATS: [usize; 2] = [1, 8];
@@ -19,7 +20,7 @@ pub(crate) fn measure(plan: &Plan) -> Vec<Row> {
 }
 
 async fn of(plan: &Plan, count: usize) -> Row {
-    let node = Node::with(super::options(plan, 8)).await;
+    let node = Node::with(settings::options(plan, 8)).await;
     let model = super::chat::model_of(&node);
     let mut pair = Pair::default();
     for round in 1..=plan.rounds {

@@ -6,7 +6,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use super::benches::Flags;
-use super::{BATCH, CONTEXT, SWITCH, THREADS};
+use super::settings::{BATCH, CONTEXT, SWITCH, THREADS};
 use crate::client::Connection;
 
 /// It warms up before it answers.

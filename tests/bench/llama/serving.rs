@@ -9,10 +9,14 @@ use quoth_tests::{Node, Options};
 use super::benches::{Benches, Flags};
 use super::chat::{self, Answer, Door, Question};
 use super::server::Server;
+use super::settings;
 
-use crate::page::{Goal, Row};
-use crate::statistics::{Pair, percentile};
-use crate::{Plan, machine};
+use crate::machine;
+use crate::node;
+use crate::pair::Pair;
+use crate::plan::Plan;
+use crate::row::{Goal, Row};
+use crate::statistics::percentile;
 
 /// Chats at once.
 const CHATS: [usize; 4] = [1, 4, 8, 16];
@@ -46,7 +50,7 @@ struct Host {
 impl Host {
     fn start(plan: &Plan, enclave: Option<&PathBuf>) -> Self {
         let more = enclave.iter().flat_map(|path| ["--enclave".into(), path.display().to_string()]).collect();
-        let node = crate::start(Options { more, ..super::options(plan, MOST as u32) });
+        let node = node::start(Options { more, ..settings::options(plan, MOST as u32) });
         let model = chat::model_of(&node);
         let stories = chat::stories(&node, &model, MOST);
         Self { node, model, stories }

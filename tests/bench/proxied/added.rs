@@ -2,11 +2,15 @@
 
 use std::time::Instant;
 
-use super::{Door, House, Http, Provider, STALL, TARGET, ask, question};
+use super::door::Door;
+use super::house::House;
+use super::provider::{Http, Provider};
+use super::question::{STALL, TARGET, ask, question};
 use crate::client::Connection;
-use crate::page::{Goal, Row};
+use crate::machine;
+use crate::plan::Plan;
+use crate::row::{Goal, Row};
 use crate::statistics::{Series, percentile};
-use crate::{Plan, machine};
 
 /// Requests in a row, before it is the other's turn.
 const BLOCK: usize = 250;

@@ -11,10 +11,14 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 
-use super::{Door, House, Http, Provider, TARGET, ask, question};
-use crate::page::{Goal, Row};
+use super::door::Door;
+use super::house::House;
+use super::provider::{Http, Provider};
+use super::question::{TARGET, ask, question};
+use crate::machine;
+use crate::plan::Plan;
+use crate::row::{Goal, Row};
 use crate::statistics::Series;
-use crate::{Plan, machine};
 
 const STREAMS: usize = 1000;
 /// Words of each, and the pause before each word: some time beyond what is measured.

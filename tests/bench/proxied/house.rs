@@ -5,7 +5,10 @@ use std::path::{Path, PathBuf};
 use quoth_tests::{Node, Options};
 use rustix::process::Pid;
 
-use super::{Door, MODEL, Provider};
+use super::door::Door;
+use super::provider::Provider;
+use super::question::MODEL;
+use crate::node;
 
 pub(super) struct House {
     node: Node,
@@ -22,7 +25,7 @@ impl House {
             provider.port(),
         );
         let more = enclave.into_iter().flat_map(|path| ["--enclave".into(), path.display().to_string()]).collect();
-        let node = crate::start(Options { config: Some(config), more, ..Options::default() });
+        let node = node::start(Options { config: Some(config), more, ..Options::default() });
         Self { node, key: provider.key().into() }
     }
 

@@ -5,7 +5,9 @@ use std::process::{Child, Command, Stdio};
 
 use tempfile::TempDir;
 
-use super::{Door, MODEL, Provider, TARGET, question};
+use super::door::Door;
+use super::provider::Provider;
+use super::question::{MODEL, TARGET, question};
 use crate::machine;
 
 pub(super) struct LiteLlm {

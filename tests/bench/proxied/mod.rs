@@ -2,37 +2,30 @@
 //! provider is the tests' own, a process of its own behind real TLS 1.3, and the same for all of them.
 
 mod added;
+mod door;
 mod held;
 mod house;
 mod litellm;
 mod nginx;
 mod profile;
 mod provider;
+mod question;
 mod rates;
 
-use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::path::Path;
 
-use serde_json::json;
-
-use crate::Plan;
-use crate::client::{Connection, Head};
-use crate::page::Row;
+use crate::plan::Plan;
+use crate::row::Row;
+use door::Door;
 use house::House;
 use litellm::LiteLlm;
 use nginx::Nginx;
 pub(crate) use provider::Http;
 use provider::Provider;
+use question::{ask, question};
 
-const TARGET: &str = "/v1/chat/completions";
-const MODEL: &str = "m-small";
-/// Bytes of a request's body.
-const BODY: usize = 1024;
 /// Words of an answer.
 const WORDS: usize = 16;
-/// A disk that stalled gets so long to catch up.
-const STALL: Duration = Duration::from_secs(2);
-
 /// The rows, and where the enclave's processor time goes.
 pub(crate) fn measure(plan: &Plan) -> (Vec<Row>, String) {
     let provider = Provider::start(Http::Two, WORDS, 0);
@@ -62,37 +55,4 @@ pub(crate) fn exercise(program: &Path, http: Http, requests: usize) {
         ask(&mut connection, &question(request % 8 == 0));
     }
     node.stop();
-}
-
-/// Something that answers as the provider does, or is it.
-trait Door {
-    fn port(&self) -> u16;
-    /// Whom a client trusts there; none without TLS.
-    fn ca(&self) -> Option<PathBuf>;
-    /// What it accepts.
-    fn key(&self) -> &str;
-
-    fn connect(&self) -> Connection {
-        let connection = match self.ca() {
-            Some(ca) => Connection::secure(self.port(), &ca),
-            None => Connection::plain(self.port()),
-        };
-        connection.with_key(self.key())
-    }
-}
-
-/// A chat of [`BODY`] bytes: words, as people write them.
-fn question(stream: bool) -> Vec<u8> {
-    let asked =
-        |words: &str| json!({ "model": MODEL, "messages": [{ "role": "user", "content": words }], "stream": stream });
-    let room = BODY - asked("").to_string().len();
-    let words: String = "why is the sky so blue ".chars().cycle().take(room).collect();
-    asked(&words).to_string().into_bytes()
-}
-
-/// Asks once and reads the whole answer.
-fn ask(connection: &mut Connection, body: &[u8]) -> Head {
-    let head = connection.post(TARGET, body, |_| ());
-    assert!(matches!(head.status, 200 | 503), "status {}", head.status);
-    head
 }

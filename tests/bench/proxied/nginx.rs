@@ -6,7 +6,8 @@ use std::process::{Child, Command, Stdio};
 use rustix::process::Pid;
 use tempfile::TempDir;
 
-use super::{Door, Provider};
+use super::door::Door;
+use super::provider::Provider;
 use crate::machine;
 
 pub(super) struct Nginx {

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use super::House;
+use super::house::House;
 use super::rates;
 use crate::machine;
 

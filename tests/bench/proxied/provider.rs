@@ -6,7 +6,7 @@ use std::process::{Child, Stdio};
 
 use tempfile::TempDir;
 
-use super::Door;
+use super::door::Door;
 
 const KEY: &str = "sk-fake-0123456789abcdef";
 

@@ -4,12 +4,19 @@ use std::time::{Duration, Instant};
 
 use rustix::process::Pid;
 
-use super::{Door, House, Http, LiteLlm, Nginx, STALL, ask, question};
+use super::door::Door;
+use super::house::House;
+use super::litellm::LiteLlm;
+use super::nginx::Nginx;
+use super::provider::Http;
+use super::question::{STALL, ask, question};
 use crate::client::Connection;
 use crate::machine::Usage;
-use crate::page::{Goal, Row};
-use crate::statistics::{Pair, Series};
-use crate::{Plan, machine, slice};
+use crate::pair::Pair;
+use crate::plan::Plan;
+use crate::row::{Goal, Row};
+use crate::statistics::Series;
+use crate::{machine, slice};
 
 /// Connections that ask one question after the other.
 const CONNECTIONS: usize = 4;

@@ -15,9 +15,9 @@ use aws_lc_rs::signature::{
 };
 use quoth_verifier::{HardwareEvidence, Policy, Verifier};
 
-use crate::Plan;
 use crate::machine;
-use crate::page::{Goal, Row};
+use crate::plan::Plan;
+use crate::row::{Goal, Row};
 use crate::statistics::Series;
 use peer::Peer;
 
