@@ -1,5 +1,5 @@
-//! Where the other side is: Unix sockets on the simulated platform, virtual sockets between a machine and its guest, and
-//! Unix sockets that stand for a guest's virtual ones.
+//! The address of the other side: Unix sockets on the simulated platform, virtual sockets between a machine and its guest,
+//! or Unix sockets that a device maps to a guest's virtual sockets.
 
 use std::fmt;
 use std::fs;
@@ -17,16 +17,16 @@ use crate::port::Port;
 use crate::stream::{Listener, Stream};
 use crate::vsock;
 
-/// One link, all of its ports.
+/// The address of one link. All of its ports share it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Address {
-    /// A directory with one socket a port, `443.sock` and so on.
+    /// A directory with one socket for each port, for example `443.sock`.
     Unix(PathBuf),
-    /// Virtual sockets (vsock(7)); the context id of the other side.
+    /// Virtual sockets (vsock(7)), with the context id of the other side.
     Vsock(u32),
-    /// Unix sockets that stand for a guest's virtual ones, as vhost-device-vsock has them: connections to the guest begin at this
-    /// path, and those of the guest come to this path, `_` and the port.
+    /// Unix sockets that vhost-device-vsock maps to a guest's virtual sockets. Connections to the guest start at this path.
+    /// Connections from the guest arrive at this path followed by `_` and the port.
     Vhost(PathBuf),
 }
 
@@ -34,11 +34,11 @@ impl Address {
     /// Reads `unix:DIRECTORY`, `vsock:CID` or `vhost:PATH`.
     ///
     /// # Errors
-    /// [`LinkError::Address`] for anything else.
+    /// Returns [`LinkError::Address`] for any other text.
     pub fn parse(text: &str) -> Result<Self, LinkError> {
         let (kind, rest) = text.split_once(':').ok_or(LinkError::Address)?;
         let path = || if rest.is_empty() || rest.contains('\0') { None } else { Some(PathBuf::from(rest)) };
-        // One number has one form.
+        // Each number has exactly one spelling.
         let cid = || rest.parse::<u32>().ok().filter(|cid| cid.to_string() == rest);
         let address = match kind {
             "unix" => path().map(Self::Unix),
@@ -49,10 +49,10 @@ impl Address {
         address.ok_or(LinkError::Address)
     }
 
-    /// Connects to `port`, waiting at most `within`.
+    /// Connects to `port` and waits at most `within`.
     ///
     /// # Errors
-    /// [`LinkError::Io`] when nobody listens, [`LinkError::ConnectTimeout`].
+    /// [`LinkError::Io`] if no process listens there, [`LinkError::ConnectTimeout`] if it takes too long.
     pub async fn connect(&self, port: Port, within: Duration) -> Result<Stream, LinkError> {
         let connected = async {
             Ok::<_, io::Error>(match self {
@@ -67,12 +67,11 @@ impl Address {
         }
     }
 
-    /// Listens on `port`; a socket left there by an earlier process is removed first. Only the same user may connect, and of
-    /// other machines only the other side.
-    /// Call it inside a tokio runtime.
+    /// Listens on `port`. Removes a socket that an earlier process left there. Only the same user can connect; on virtual
+    /// sockets, only the other side of the link. Must be called inside a tokio runtime.
     ///
     /// # Errors
-    /// [`LinkError::Io`]; also when something that is no socket is in the way, which is left alone.
+    /// [`LinkError::Io`], also if a file that is not a socket has this name. That file is kept.
     pub fn listen(&self, port: Port) -> Result<Listener, LinkError> {
         let path = match self {
             Self::Unix(directory) => socket(directory, port),
@@ -109,10 +108,11 @@ fn socket(directory: &Path, port: Port) -> PathBuf {
     directory.join(format!("{}.sock", port.number()))
 }
 
-/// An answer of the device, bytes, at most.
+/// Maximum length of the device's answer, bytes.
 const MAX_ANSWER: usize = 32;
 
-/// Asks the device for the guest's port (vhost-device-vsock, "Examples"): `CONNECT PORT`, and then it says `OK` and a number.
+/// Asks the device for a port of the guest: writes `CONNECT PORT`, expects `OK` and a number (vhost-device-vsock,
+/// "Examples").
 async fn through(mut stream: UnixStream, port: Port) -> io::Result<UnixStream> {
     stream.write_all(format!("CONNECT {}\n", port.number()).as_bytes()).await?;
     let mut answer = Vec::new();

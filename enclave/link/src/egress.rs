@@ -1,5 +1,6 @@
-//! Egress: the enclave names a destination, the host answers whether it leads there, and after `ok` bytes pass both ways.
-//! What passes is TLS that the enclave ends: a host that leads elsewhere leads to somebody who cannot authenticate.
+//! Egress: the enclave names a destination, the host answers, and after `ok` bytes pass in both directions.
+//!
+//! The bytes are TLS that ends in the enclave. If the host connects to another server, that server cannot authenticate.
 
 use std::fmt;
 use std::net::{Ipv4Addr, Ipv6Addr};
@@ -10,16 +11,16 @@ use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use crate::LinkError;
 use crate::feed::read_line;
 
-/// A host's name, characters, at most (RFC 1035 §2.3.4).
+/// Maximum length of a host's name, characters (RFC 1035 §2.3.4).
 pub const MAX_HOST: usize = 253;
-/// Characters between two of its dots, at most.
+/// Maximum length of a label, the part between two dots, characters.
 pub const MAX_LABEL: usize = 63;
-/// Longest request line without its end: host, colon, port.
+/// Maximum length of a request line (host, colon, port) without the line end.
 const MAX_REQUEST: usize = MAX_HOST + 1 + 5;
-/// Longest answer line without its end.
+/// Maximum length of an answer line without the line end.
 const MAX_ANSWER: usize = 11;
 
-/// Where to: a host in its one spelling, and a TCP port.
+/// A host in its only accepted spelling, and a TCP port.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Destination {
@@ -27,24 +28,24 @@ pub struct Destination {
     port: u16,
 }
 
-/// What a host says of a destination.
+/// What the link's host answers to a request for a destination.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Answer {
-    /// The stream leads there from here on.
+    /// The host is connected. The stream now leads to the destination.
     Ok,
-    /// It is not on the host's list.
+    /// The destination is not on the host's list.
     Refused,
-    /// No address was found for its name.
+    /// The host found no address for the name.
     Unresolved,
-    /// None of its addresses took a connection in time, or the host has too many connections already.
+    /// No address accepted a connection in time, or the host has too many connections.
     Unreachable,
 }
 
 impl Destination {
-    /// `host`: a DNS name in lower case, an IPv4 address, or an IPv6 address in brackets.
+    /// Checks and takes `host`: a DNS name in lower case, an IPv4 address, or an IPv6 address in brackets.
     ///
     /// # Errors
-    /// [`LinkError::Malformed`] for every other spelling, and for port 0.
+    /// [`LinkError::Malformed`] for any other spelling and for port 0.
     pub fn new(host: &str, port: u16) -> Result<Self, LinkError> {
         match is_host(host) && port != 0 {
             true => Ok(Self { host: host.to_owned(), port }),
@@ -52,22 +53,22 @@ impl Destination {
         }
     }
 
-    /// The host; an IPv6 address with its brackets.
+    /// Returns the host. An IPv6 address has its brackets.
     pub fn host(&self) -> &str {
         &self.host
     }
 
-    /// The TCP port.
+    /// Returns the TCP port.
     pub fn port(&self) -> u16 {
         self.port
     }
 
-    /// The line, without its end.
+    /// Returns the request line without the line end.
     pub fn to_line(&self) -> String {
         self.to_string()
     }
 
-    /// Reads a line, without its end; there is one spelling of each destination.
+    /// Reads a request line without the line end. Each destination has exactly one spelling.
     ///
     /// # Errors
     /// [`LinkError::Malformed`].
@@ -82,11 +83,11 @@ impl Destination {
         }
     }
 
-    /// Enclave: asks to be led there. Once this returns, the stream leads there, as far as the host says.
+    /// Enclave: asks for a connection. After success the stream leads to the destination, according to the host.
     ///
     /// # Errors
-    /// [`LinkError::DestinationRefused`], [`LinkError::DestinationUnresolved`] or [`LinkError::DestinationUnreachable`]
-    /// when the host answers so; others for a broken stream.
+    /// [`LinkError::DestinationRefused`], [`LinkError::DestinationUnresolved`] or [`LinkError::DestinationUnreachable`] if
+    /// the host answers so, other errors for a broken stream.
     pub async fn ask<S: AsyncRead + AsyncWrite + Unpin>(&self, stream: &mut S) -> Result<(), LinkError> {
         stream.write_all(format!("{}\n", self.to_line()).as_bytes()).await?;
         stream.flush().await?;
@@ -101,7 +102,7 @@ impl Destination {
     /// Host: reads a request.
     ///
     /// # Errors
-    /// [`LinkError`] for anything but one request line.
+    /// [`LinkError`] if the stream does not begin with one request line.
     pub async fn read<S: AsyncRead + Unpin>(stream: &mut S) -> Result<Self, LinkError> {
         Self::parse(&read_line::<_, MAX_REQUEST>(stream, "destination").await?)
     }
@@ -128,7 +129,7 @@ impl From<Destination> for String {
 }
 
 impl Answer {
-    /// The line, without its end.
+    /// Returns the answer line without the line end.
     pub fn to_line(self) -> &'static str {
         match self {
             Self::Ok => "ok",
@@ -138,7 +139,7 @@ impl Answer {
         }
     }
 
-    /// Reads a line, without its end.
+    /// Reads an answer line without the line end.
     ///
     /// # Errors
     /// [`LinkError::Malformed`].
@@ -149,7 +150,7 @@ impl Answer {
     }
 }
 
-/// Host: answers a request; after [`Answer::Ok`] the stream must lead to the destination.
+/// Host: answers a request. After [`Answer::Ok`] the stream must lead to the destination.
 ///
 /// # Errors
 /// [`LinkError::Io`].
@@ -168,7 +169,7 @@ fn is_host(host: &str) -> bool {
     host.len() <= MAX_HOST && host.split('.').all(is_label)
 }
 
-/// Letters, digits and hyphens (RFC 1123 §2.1), in lower case.
+/// Letters in lower case, digits and hyphens (RFC 1123 §2.1).
 fn is_label(label: &str) -> bool {
     (1..=MAX_LABEL).contains(&label.len())
         && label.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-'))
@@ -176,7 +177,7 @@ fn is_label(label: &str) -> bool {
         && !label.ends_with('-')
 }
 
-/// Resolvers take a name that ends so for an IPv4 address in one of its many other spellings: `127.1`, `0x7f000001`.
+/// Resolvers read a name that ends in a number as an IPv4 address, for example `127.1` or `0x7f000001`.
 fn is_number(label: &str) -> bool {
     let hex = label.strip_prefix("0x").is_some_and(|rest| rest.bytes().all(|byte| byte.is_ascii_hexdigit()));
     hex || !label.is_empty() && label.bytes().all(|byte| byte.is_ascii_digit())

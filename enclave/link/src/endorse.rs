@@ -1,36 +1,38 @@
-//! What endorses an SEV-SNP report, from a host that can reach AMD: the enclave sends its report, the host answers certificates and
-//! revocation lists, as many as it has. Nothing vouches for them here: whoever verifies the report finds out what they are worth.
+//! Endorsements of an SEV-SNP report: the enclave sends its report, the host answers with certificates and revocation lists.
+//!
+//! The host can reach AMD's service, the enclave cannot. The link does not check the documents; the verifier of the report
+//! does.
 
 use bytes::{Buf, BytesMut};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
 use crate::{Frame, Frames, LinkError};
 
-/// A report, bytes (AMD 56860, table "ATTESTATION_REPORT").
+/// Length of a report, bytes (AMD 56860, table "ATTESTATION_REPORT").
 pub const REPORT: usize = 1184;
-/// Certificates, at most.
+/// Maximum number of certificates.
 pub const MAX_CERTIFICATES: usize = 8;
-/// One certificate, bytes, at most.
+/// Maximum length of a certificate, bytes.
 pub const MAX_CERTIFICATE: usize = 8 * 1024;
-/// Revocation lists, at most.
+/// Maximum number of revocation lists.
 pub const MAX_CRLS: usize = 4;
-/// One revocation list, bytes, at most.
+/// Maximum length of a revocation list, bytes.
 pub const MAX_CRL: usize = 32 * 1024;
 
-/// The host's answer: two counts, and the pieces, each after its length (u16, big-endian).
+/// The host's answer. Encoded as two counts, then the documents, each after its length (u16, big-endian).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Endorsements {
-    /// VCEK or VLEK, then ASK or ASVK, then ARK, DER; none when the host has none.
+    /// VCEK or VLEK, then ASK or ASVK, then ARK, DER. Empty if the host has none.
     pub certificates: Vec<Vec<u8>>,
     /// Revocation lists, DER.
     pub crls: Vec<Vec<u8>>,
 }
 
 impl Endorsements {
-    /// Enclave: asks what endorses a report.
+    /// Enclave: sends a report and reads what endorses it.
     ///
     /// # Errors
-    /// [`LinkError`] for anything but one answer.
+    /// [`LinkError`] if the stream does not hold one answer.
     pub async fn ask<S: AsyncRead + AsyncWrite + Unpin>(
         mut stream: S,
         report: &[u8; REPORT],
@@ -40,7 +42,7 @@ impl Endorsements {
         Frames::new(stream).next().await?.ok_or(LinkError::Truncated)
     }
 
-    /// Host: answers. What is over the limits of its kind must not be among it.
+    /// Host: answers. No document may exceed the limit of its kind.
     ///
     /// # Errors
     /// [`LinkError::Io`].
@@ -77,7 +79,7 @@ impl Frame for Endorsements {
     }
 
     fn put(&self, buffer: &mut Vec<u8>) {
-        // Within the limits, no number is cut.
+        // The limits keep every number within its type.
         buffer.extend([self.certificates.len() as u8, self.crls.len() as u8]);
         for piece in self.certificates.iter().chain(&self.crls) {
             buffer.extend((piece.len() as u16).to_be_bytes());
@@ -86,7 +88,7 @@ impl Frame for Endorsements {
     }
 }
 
-/// That many pieces off the front; none when they are not all there.
+/// Takes `count` documents off the front. Returns `None` if not all of them have arrived.
 fn pieces_of(
     rest: &mut &[u8],
     count: u8,

@@ -1,4 +1,4 @@
-//! Events and commands: one JSON object a line, names and numbers only.
+//! Events of the enclave and commands of the host: one JSON object per line, with names and numbers only.
 
 use bytes::BytesMut;
 use serde::de::DeserializeOwned;
@@ -6,36 +6,36 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Frame, LinkError, Name};
 
-/// A line without its end, bytes, at most.
+/// Maximum length of a line without the line end, bytes.
 pub const MAX_LINE: usize = 16 * 1024;
 
 /// What an enclave reports.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Event {
-    /// A boot step is done.
+    /// A boot step has finished.
     Boot {
-        /// Which.
+        /// The step.
         step: Name,
         /// How long it took, milliseconds.
         ms: u64,
     },
-    /// It answers; said again on every new connection.
+    /// The enclave answers requests. Sent again on every new connection.
     Ready(Ready),
-    /// A step failed; the enclave stops.
+    /// A step failed, and the enclave stops.
     Fatal {
-        /// Which step.
+        /// The step.
         step: Name,
-        /// Why, as a stable code.
+        /// The reason, as a stable code.
         code: Name,
     },
-    /// Counters, once a second.
+    /// Counters, sent once a second.
     Status(Status),
-    /// It has drained and stops.
+    /// The enclave has drained and stops.
     Stopped {},
 }
 
-/// Who a ready enclave is. None of it is evidence: it tells a host what to write into its files.
+/// The identity of a ready enclave. It is not evidence; the host writes it into its files.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Ready {
@@ -50,36 +50,36 @@ pub struct Ready {
     /// SHA-256 of the simulated platform's root certificate, DER.
     #[serde(with = "lower_hex_or_null")]
     pub simulated_root: Option<[u8; 32]>,
-    /// Raw Ed25519 receipt key.
+    /// The receipt key, raw Ed25519.
     #[serde(with = "lower_hex")]
     pub receipt_key: [u8; 32],
 }
 
-/// Counters of a running enclave; those without a unit count since boot.
+/// Counters of a running enclave. They count from the boot unless they say "now".
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Status {
-    /// Since boot, milliseconds.
+    /// Time since the boot, milliseconds.
     pub uptime_ms: u64,
     /// Connections that are open now.
     pub connections: u64,
-    /// Exchanges that run now.
+    /// Exchanges that are running now.
     pub running: u64,
     /// Receipts signed.
     pub receipts: u64,
     /// Receipts that the journal has not acknowledged yet.
     pub unacknowledged: u64,
-    /// Tokens read.
+    /// Prompt tokens processed.
     pub prompt_tokens: u64,
-    /// Tokens produced.
+    /// Completion tokens generated.
     pub completion_tokens: u64,
 }
 
-/// What a host asks for.
+/// What a host orders.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "command", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Command {
-    /// Take no more connections, let what runs come to its end, hand over the receipts, stop.
+    /// Accept no more connections, finish the running exchanges, hand over the receipts, then stop.
     Drain {},
 }
 
@@ -89,7 +89,7 @@ pub enum Command {
 pub struct Pem(String);
 
 impl Pem {
-    /// The text.
+    /// Returns the text.
     pub fn as_str(&self) -> &str {
         &self.0
     }

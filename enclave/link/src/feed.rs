@@ -1,33 +1,34 @@
-//! The model feed: the enclave names a model by digest and size, the host answers `ok` and its bytes, or `unknown`.
-//! What comes is hashed by the enclave; this protocol vouches for nothing.
+//! The model feed: the enclave names a model by digest and size, the host answers `ok` and the bytes, or `unknown`.
+//!
+//! The enclave hashes what it receives; this protocol guarantees nothing about the bytes.
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
 use crate::LinkError;
 
-/// A model file, bytes, at most (4 TiB).
+/// Maximum size of a model file, bytes (4 TiB).
 pub const MAX_MODEL: u64 = 1 << 42;
-/// Longest request line without its end: digest, space, size.
+/// Maximum length of a request line (digest, space, size) without the line end.
 const MAX_REQUEST: usize = 64 + 1 + 13;
-/// Longest answer line without its end.
+/// Maximum length of an answer line without the line end.
 const MAX_ANSWER: usize = 7;
 
-/// Which model.
+/// A request for a model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Request {
     /// SHA-256 of the whole file.
     pub sha256: [u8; 32],
-    /// Its size, bytes.
+    /// Size of the file, bytes.
     pub size: u64,
 }
 
 impl Request {
-    /// The line, without its end.
+    /// Returns the request line without the line end.
     pub fn to_line(&self) -> String {
         format!("{} {}", hex::encode(self.sha256), self.size)
     }
 
-    /// Reads a line, without its end; there is one spelling of each request.
+    /// Reads a request line without the line end. Each request has exactly one spelling.
     ///
     /// # Errors
     /// [`LinkError::Malformed`].
@@ -45,10 +46,10 @@ impl Request {
         }
     }
 
-    /// Enclave: asks for the model. Once this returns, exactly [`Request::size`] bytes follow on the stream.
+    /// Enclave: asks for the model. After success exactly [`Request::size`] bytes follow on the stream.
     ///
     /// # Errors
-    /// [`LinkError::UnknownModel`] when the host does not have it; others for a broken stream.
+    /// [`LinkError::UnknownModel`] if the host does not have the model, other errors for a broken stream.
     pub async fn ask<S: AsyncRead + AsyncWrite + Unpin>(&self, stream: &mut S) -> Result<(), LinkError> {
         stream.write_all(format!("{}\n", self.to_line()).as_bytes()).await?;
         stream.flush().await?;
@@ -62,13 +63,13 @@ impl Request {
     /// Host: reads a request.
     ///
     /// # Errors
-    /// [`LinkError`] for anything but one request line.
+    /// [`LinkError`] if the stream does not begin with one request line.
     pub async fn read<S: AsyncRead + Unpin>(stream: &mut S) -> Result<Self, LinkError> {
         Self::parse(&read_line::<_, MAX_REQUEST>(stream, "model request").await?)
     }
 }
 
-/// Host: answers a request; when `known`, the bytes must follow.
+/// Host: answers a request. If `known`, the bytes must follow.
 ///
 /// # Errors
 /// [`LinkError::Io`].
@@ -77,7 +78,7 @@ pub async fn answer<S: AsyncWrite + Unpin>(stream: &mut S, known: bool) -> Resul
     Ok(stream.flush().await?)
 }
 
-/// One byte at a time, since what follows the line belongs to somebody else.
+/// Reads a line byte by byte, so that the bytes after it stay in the stream.
 pub(crate) async fn read_line<S: AsyncRead + Unpin, const MAX: usize>(
     stream: &mut S,
     what: &'static str,
@@ -98,7 +99,7 @@ pub(crate) async fn read_line<S: AsyncRead + Unpin, const MAX: usize>(
     }
 }
 
-/// Lower-case hex of exactly `N` bytes.
+/// Decodes lower-case hex of exactly `N` bytes.
 pub(crate) fn unhex<const N: usize>(text: &[u8]) -> Option<[u8; N]> {
     let mut bytes = [0; N];
     let lower = text.iter().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));

@@ -1,3 +1,5 @@
+//! Messages that are read one by one from a stream.
+
 use std::marker::PhantomData;
 
 use bytes::BytesMut;
@@ -5,18 +7,18 @@ use tokio::io::{AsyncRead, AsyncReadExt};
 
 use crate::LinkError;
 
-/// A message that can be told from the bytes behind it.
+/// A message whose encoding shows where it ends.
 pub trait Frame: Sized {
-    /// Takes the first whole message off `buffer`; `None` when more bytes are needed.
+    /// Takes the first whole message off `buffer`. Returns `None` if more bytes are needed.
     ///
     /// # Errors
-    /// [`LinkError`] as soon as the bytes can no longer become a message; nothing after that has a meaning.
+    /// [`LinkError`] as soon as the bytes cannot become a message. The rest of the stream must not be read.
     fn take(buffer: &mut BytesMut) -> Result<Option<Self>, LinkError>;
 
-    /// Appends the message's only encoding.
+    /// Appends the message in its only encoding.
     fn put(&self, buffer: &mut Vec<u8>);
 
-    /// The message's only encoding.
+    /// Returns the message in its only encoding.
     fn to_bytes(&self) -> Vec<u8> {
         let mut bytes = Vec::new();
         self.put(&mut bytes);
@@ -32,7 +34,7 @@ pub struct Frames<T, R> {
     kind: PhantomData<fn() -> T>,
 }
 
-/// Bytes asked for in one read.
+/// Bytes requested in one read.
 const READ: usize = 64 * 1024;
 
 impl<T: Frame, R: AsyncRead + Unpin> Frames<T, R> {
@@ -41,10 +43,10 @@ impl<T: Frame, R: AsyncRead + Unpin> Frames<T, R> {
         Self { reader, buffer: BytesMut::new(), kind: PhantomData }
     }
 
-    /// The next message; `None` when the other side has closed between two messages. Cancel safe.
+    /// Returns the next message, or `None` if the other side has closed between two messages. Cancel safe.
     ///
     /// # Errors
-    /// [`LinkError`]; the stream is of no use afterwards.
+    /// [`LinkError`]. The stream cannot be used afterwards.
     pub async fn next(&mut self) -> Result<Option<T>, LinkError> {
         loop {
             if let Some(message) = self.buffered()? {
@@ -57,10 +59,10 @@ impl<T: Frame, R: AsyncRead + Unpin> Frames<T, R> {
         }
     }
 
-    /// A message that has already been read whole, without waiting.
+    /// Returns a message that has already arrived whole. Does not wait.
     ///
     /// # Errors
-    /// As [`Frames::next`].
+    /// The same as [`Frames::next`].
     pub fn buffered(&mut self) -> Result<Option<T>, LinkError> {
         T::take(&mut self.buffer)
     }

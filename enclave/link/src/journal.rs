@@ -1,8 +1,9 @@
-//! The journal: receipts from the enclave in order, acknowledged once they are safe on disk.
+//! The journal: the enclave sends receipts in order, and the host acknowledges them once they are on disk.
 //!
-//! A frame is kind (u8), length of the body (u32, big-endian), body. The enclave begins with [`ToHost::Hello`], the
-//! host answers [`ToEnclave::Welcome`]; the enclave then sends every receipt from `max(next, first)` on. After
-//! [`ToEnclave::Failed`] nothing counts until another `Welcome`, upon which the enclave sends again from there.
+//! A frame is a kind (u8), the length of the body (u32, big-endian) and the body. The enclave begins with
+//! [`ToHost::Hello`], and the host answers [`ToEnclave::Welcome`]. The enclave then sends every receipt from
+//! `max(next, first)` on. After [`ToEnclave::Failed`] the host ignores receipts until it sends another `Welcome`; the
+//! enclave then sends again from there.
 
 use bytes::{Buf, Bytes, BytesMut};
 
@@ -10,11 +11,11 @@ use crate::{Frame, LinkError};
 
 /// The version of this protocol.
 pub const VERSION: u8 = 1;
-/// An encoded node statement, bytes, at most.
+/// Maximum length of an encoded node statement, bytes.
 pub const MAX_STATEMENT: usize = 40 * 1024;
-/// An encoded receipt, bytes, at most.
+/// Maximum length of an encoded receipt, bytes.
 pub const MAX_RECEIPT: usize = 9 * 1024;
-/// Receipts that may be unacknowledged before an enclave admits no more requests.
+/// Maximum number of unacknowledged receipts. At this number an enclave admits no more requests.
 pub const MAX_UNACKNOWLEDGED: usize = 4096;
 
 const HEAD: usize = 5;
@@ -26,14 +27,14 @@ const FAILED: u8 = 0x83;
 /// Version, instance, first.
 const HELLO_FIXED: usize = 1 + 16 + 8;
 
-/// What an enclave says.
+/// What an enclave sends.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ToHost {
-    /// Who it is; first on every connection.
+    /// The enclave's identity. The first frame of every connection.
     Hello {
         /// The instance.
         instance: [u8; 16],
-        /// The lowest sequence number that it still holds; the next one it will issue when it holds none.
+        /// The lowest sequence number that the enclave still holds. If it holds none, the next one that it will issue.
         first: u64,
         /// The encoded node statement.
         statement: Bytes,
@@ -47,20 +48,20 @@ pub enum ToHost {
     },
 }
 
-/// What a host says.
+/// What a host sends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ToEnclave {
     /// The journal is ready for this instance.
     Welcome {
-        /// The next sequence number it wants.
+        /// The next sequence number that it expects.
         next: u64,
     },
     /// Everything up to and including `seq` is on disk.
     Ack {
-        /// The highest sequence number that is safe.
+        /// The highest sequence number on disk.
         seq: u64,
     },
-    /// Storage failed: what is unacknowledged is not safe, and no request should be admitted.
+    /// Storage failed. Unacknowledged receipts are not safe, and the enclave should admit no request.
     Failed,
 }
 
@@ -119,7 +120,7 @@ impl Frame for ToEnclave {
     }
 }
 
-/// Takes one frame off the buffer; `bounds` knows the kinds and how long each may be.
+/// Takes one frame off the buffer. `bounds` returns the minimum and maximum length of a kind.
 fn take(
     buffer: &mut BytesMut,
     bounds: impl FnOnce(u8) -> Option<(usize, usize)>,
@@ -144,7 +145,7 @@ fn put(buffer: &mut Vec<u8>, kind: u8, parts: &[&[u8]]) {
     let length: usize = parts.iter().map(|part| part.len()).sum();
     buffer.reserve(HEAD + length);
     buffer.push(kind);
-    // safe: bodies are bounded far below 4 GiB by the limits above, and a longer one the reader refuses
+    // safe: the limits above keep bodies far below 4 GiB, and the reader refuses longer ones
     buffer.extend((length as u32).to_be_bytes());
     parts.iter().for_each(|part| buffer.extend_from_slice(part));
 }

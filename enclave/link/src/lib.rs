@@ -1,14 +1,16 @@
-//! The frames between enclave and host, one definition for both. Neither side trusts the other: everything here is
-//! bounded and strict, and what breaks the protocol is a [`LinkError`], never a panic.
+//! The protocol between enclave and host: one definition that both sides use.
 //!
-//! | port | opened by | module |
+//! Neither side trusts the other. All messages are bounded and read strictly. A violation of the protocol is a
+//! [`LinkError`], never a panic.
+//!
+//! | port | opened by | carries |
 //! |---|---|---|
 //! | [`Port::CLIENTS`] | host | raw TLS bytes of a client, relayed blind |
 //! | [`Port::EGRESS`] | enclave | [`egress`]: a destination, then raw TLS bytes of a provider, relayed blind |
-//! | [`Port::MODEL`] | enclave | [`feed`]: a model by its digest |
+//! | [`Port::MODEL`] | enclave | [`feed`]: a model, named by its digest |
 //! | [`Port::JOURNAL`] | enclave | [`journal`]: receipts, acknowledged once they are on disk |
 //! | [`Port::EVENTS`] | enclave | [`event`]: boot steps, status, commands |
-//! | [`Port::ENDORSEMENTS`] | enclave | [`endorse`]: a report, then what endorses it |
+//! | [`Port::ENDORSEMENTS`] | enclave | [`endorse`]: a report, then the certificates and revocation lists that endorse it |
 //! | [`Port::METRICS`] | host | [`metrics`]: Prometheus text |
 #![forbid(unsafe_code)]
 
@@ -36,9 +38,9 @@ pub use name::Name;
 pub use port::Port;
 pub use stream::{Listener, Stream};
 
-/// How long an enclave waits for a host to come back before it drains and stops.
+/// How long an enclave waits for its host to return before it drains and stops.
 pub const HOST_ABSENCE: Duration = Duration::from_secs(60);
-/// How long an enclave waits before it tries again to reach a host.
+/// How long an enclave waits before it tries to reach the host again.
 pub const RETRY: Duration = Duration::from_millis(100);
-/// How long either side waits for a connection to the other.
+/// How long each side waits for a connection to the other.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);

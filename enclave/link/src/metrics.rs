@@ -1,16 +1,16 @@
-//! Metrics: the host connects, the enclave writes one length (u32, big-endian) and that much Prometheus text.
+//! Metrics: the host connects, the enclave writes a length (u32, big-endian) and Prometheus text of that length.
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
 use crate::LinkError;
 
-/// The text, bytes, at most.
+/// Maximum length of the text, bytes.
 pub const MAX_TEXT: usize = 1024 * 1024;
 
-/// Enclave: writes the text and closes its direction.
+/// Enclave: writes the text, then closes its direction of the stream.
 ///
 /// # Errors
-/// [`LinkError::Length`] when it is over [`MAX_TEXT`]; [`LinkError::Io`].
+/// [`LinkError::Length`] if the text is longer than [`MAX_TEXT`], [`LinkError::Io`].
 pub async fn write<S: AsyncWrite + Unpin>(stream: &mut S, text: &str) -> Result<(), LinkError> {
     let length = u32::try_from(check(text.len())?).map_err(|_| LinkError::Malformed { what: "metrics" })?;
     stream.write_all(&length.to_be_bytes()).await?;
@@ -18,10 +18,10 @@ pub async fn write<S: AsyncWrite + Unpin>(stream: &mut S, text: &str) -> Result<
     Ok(stream.shutdown().await?)
 }
 
-/// Host: reads the text. Control characters other than line ends are refused: it goes to a terminal.
+/// Host: reads the text. Refuses control characters other than line ends, because the text goes to a terminal.
 ///
 /// # Errors
-/// [`LinkError`] for anything but one text of at most [`MAX_TEXT`] bytes.
+/// [`LinkError`] if the stream does not hold one text of at most [`MAX_TEXT`] bytes.
 pub async fn read<S: AsyncRead + Unpin>(stream: &mut S) -> Result<String, LinkError> {
     let mut bytes = vec![0; check(stream.read_u32().await? as usize)?];
     stream.read_exact(&mut bytes).await?;

@@ -1,28 +1,30 @@
+//! Names that are safe to print: boot steps and error codes.
+
 use std::borrow::Cow;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// A fixed name of the program's own, such as a boot step or an error code: 1 to [`Name::MAX`] characters of
-/// `a-z 0-9 _ . -`. Text that came from anywhere else does not fit through here, which keeps it out of events.
+/// A fixed name, such as a boot step or an error code: 1 to [`Name::MAX`] characters of `a-z 0-9 _ . -`. Other text, for
+/// example from prompts, does not have this form, so it cannot reach an event.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Name(Cow<'static, str>);
 
 impl Name {
-    /// Characters, at most.
+    /// Maximum number of characters.
     pub const MAX: usize = 64;
 
-    /// The name `name`, a literal; meant for constants, where a wrong one fails to compile.
+    /// Takes a literal as a name. In a constant, an invalid name fails to compile.
     ///
     /// # Panics
-    /// When the literal is no name.
+    /// If the literal is not a valid name.
     pub const fn of(name: &'static str) -> Self {
         assert!(is_name(name.as_bytes()), "not a name");
         Self(Cow::Borrowed(name))
     }
 
-    /// The name as text.
+    /// Returns the name as text.
     pub fn as_str(&self) -> &str {
         &self.0
     }

@@ -2,29 +2,29 @@
 
 use std::fmt;
 
-/// A port of the link: what a stream is for.
+/// A port of the link. It says what a stream is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Port(u32);
 
 impl Port {
-    /// Clients' TLS, host to enclave.
+    /// TLS of clients, opened by the host.
     pub const CLIENTS: Self = Self(443);
-    /// Egress to closed providers, enclave to host.
+    /// Egress to closed providers, opened by the enclave.
     pub const EGRESS: Self = Self(7001);
-    /// The model feed, enclave to host.
+    /// The model feed, opened by the enclave.
     pub const MODEL: Self = Self(7002);
-    /// The journal, enclave to host.
+    /// The journal, opened by the enclave.
     pub const JOURNAL: Self = Self(7003);
-    /// Events and commands, enclave to host.
+    /// Events and commands, opened by the enclave.
     pub const EVENTS: Self = Self(7004);
-    /// Metrics, host to enclave.
+    /// Metrics, opened by the host.
     pub const METRICS: Self = Self(7005);
-    /// Endorsements of reports, enclave to host.
+    /// Endorsements of reports, opened by the enclave.
     pub const ENDORSEMENTS: Self = Self(7006);
-    /// Where a Nitro enclave says that it has come up (AWS Nitro Enclaves CLI, "heartbeat"), enclave to host.
+    /// The heartbeat: a Nitro enclave reports here that it has started (AWS Nitro Enclaves CLI). Opened by the enclave.
     pub const HEARTBEAT: Self = Self(9000);
 
-    /// The number.
+    /// Returns the port's number.
     pub fn number(self) -> u32 {
         self.0
     }

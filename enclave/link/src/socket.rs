@@ -1,6 +1,7 @@
-//! A stream socket, driven by tokio's reactor. Room to write is watched for only when there was none: a Unix socket tells
-//! its writer each time that its reader has read (`unix_write_space` in Linux), which would wake a process once a message,
-//! for nothing.
+//! A stream socket, driven by tokio's reactor.
+//!
+//! It watches for room to write only after a write found none. A Unix socket notifies its writer after every read of its
+//! reader (`unix_write_space` in Linux), which would wake the process for every message without need.
 
 use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
@@ -22,7 +23,7 @@ impl<T: AsFd + AsRawFd> Socket<T>
 where
     for<'a> &'a T: Read + Write,
 {
-    /// `socket`: one that does not block.
+    /// Takes a socket in non-blocking mode.
     pub(crate) fn new(socket: T) -> io::Result<Self> {
         Ok(Self { socket: register(socket, Interest::READABLE)?, room: OnceLock::new() })
     }
@@ -31,7 +32,7 @@ where
         self.socket.get_ref()
     }
 
-    /// Who begins to watch hears of the room that there is.
+    /// Starts to watch for room to write. Room that exists at that moment is reported, too.
     fn room(&self) -> io::Result<&AsyncFd<OwnedFd>> {
         if let Some(room) = self.room.get() {
             return Ok(room);
@@ -60,7 +61,7 @@ where
             let mut guard = ready!(self.socket.poll_read_ready(cx))?;
             let Ok(read) = guard.try_io(|socket| socket.get_ref().read(buf.initialize_unfilled())) else { continue };
             let count = read?;
-            // What does not fill the buffer was all that there was: there is no need to look again.
+            // A read that does not fill the buffer has emptied the socket, so there is no need to try again.
             if (1..buf.remaining()).contains(&count) {
                 guard.clear_ready();
             }
@@ -87,7 +88,7 @@ where
 
 #[expect(
     deprecated,
-    reason = "its successor is unsafe; all that are given own their descriptor and give always the same"
+    reason = "its successor is unsafe; every type used here owns its descriptor and always returns the same one"
 )]
 pub(crate) fn register<T: AsRawFd>(socket: T, interest: Interest) -> io::Result<AsyncFd<T>> {
     AsyncFd::with_interest(socket, interest)

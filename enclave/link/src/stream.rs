@@ -1,4 +1,4 @@
-//! One connection, whatever it goes over.
+//! One connection over any kind of link, and the listener that accepts it.
 
 use std::io::{self, IoSlice, Write};
 use std::net::Shutdown;
@@ -14,10 +14,10 @@ use tokio::net::UnixListener;
 use crate::socket::Socket;
 use crate::{LinkError, vsock};
 
-/// Bytes given at once to a virtual socket. A device model was seen to stall on 64 KiB.
+/// Maximum length of one write to a virtual socket, bytes. With 64 KiB one device model stalled.
 const WRITE: usize = 16 * 1024;
 
-/// Takes connections on one port.
+/// Accepts connections on one port.
 #[derive(Debug)]
 pub struct Listener(Listens);
 
@@ -38,10 +38,10 @@ enum Over {
 }
 
 impl Listener {
-    /// The next connection. Cancel safe.
+    /// Returns the next connection. Cancel safe.
     ///
     /// # Errors
-    /// [`LinkError::Io`]; the listener stays usable.
+    /// [`LinkError::Io`]. The listener stays usable.
     pub async fn accept(&self) -> Result<Stream, LinkError> {
         Ok(match &self.0 {
             Listens::Unix(listener) => Stream::unix(listener.accept().await?.0)?,
@@ -73,7 +73,7 @@ impl Stream {
         Ok(Self(Over::Unix(Socket::new(stream.into_std()?)?)))
     }
 
-    /// Both ends of a connection, for tests of what speaks over one.
+    /// Returns both ends of a connection, for tests.
     ///
     /// # Errors
     /// [`LinkError::Io`].
@@ -82,10 +82,10 @@ impl Stream {
         Ok((Self::unix(one)?, Self::unix(other)?))
     }
 
-    /// Waits until there is something to read, or room to write: one of the two. Cancel safe.
+    /// Waits until there are bytes to read, or room to write. `interest` names one of the two. Cancel safe.
     ///
     /// # Errors
-    /// The reactor's.
+    /// Errors of the reactor.
     pub async fn ready(&self, interest: Interest) -> io::Result<()> {
         match &self.0 {
             Over::Unix(stream) => stream.ready(interest).await,
@@ -93,10 +93,10 @@ impl Stream {
         }
     }
 
-    /// Runs a system call on the socket that gives `WouldBlock` when it cannot proceed; clears readiness then.
+    /// Runs a system call on the socket. If the call returns `WouldBlock`, clears the readiness.
     ///
     /// # Errors
-    /// The call's.
+    /// Errors of the call.
     pub fn try_io<R>(&self, interest: Interest, call: impl FnOnce() -> io::Result<R>) -> io::Result<R> {
         match &self.0 {
             Over::Unix(stream) => stream.try_io(interest, call),

@@ -9,7 +9,7 @@ use vsock::{VMADDR_CID_ANY, VsockListener, VsockStream};
 
 use crate::socket::{Socket, register};
 
-/// Takes connections on one port, from one machine.
+/// Accepts connections on one port, from one machine.
 #[derive(Debug)]
 pub(crate) struct Listener {
     socket: AsyncFd<VsockListener>,
@@ -17,7 +17,7 @@ pub(crate) struct Listener {
 }
 
 impl Listener {
-    /// `from`: the context id of the other side.
+    /// Listens for connections from the machine with the context id `from`.
     pub(crate) fn bind(from: u32, port: u32) -> io::Result<Self> {
         let listener = VsockListener::bind_with_cid_port(VMADDR_CID_ANY, port)?;
         listener.set_nonblocking(true)?;
@@ -27,7 +27,7 @@ impl Listener {
     pub(crate) async fn accept(&self) -> io::Result<Socket<VsockStream>> {
         loop {
             let (stream, peer) = self.socket.async_io(Interest::READABLE, VsockListener::accept).await?;
-            // A machine may have several guests, each of which can connect to every port.
+            // A machine may have several guests, and each of them can connect to every port.
             if peer.cid() == self.from {
                 return watched(stream);
             }
@@ -35,7 +35,7 @@ impl Listener {
     }
 }
 
-/// The kernel gives up after two seconds.
+/// Connects to a port of another machine. The kernel gives up after two seconds.
 pub(crate) async fn connect(cid: u32, port: u32) -> io::Result<Socket<VsockStream>> {
     let connected = spawn_blocking(move || VsockStream::connect_with_cid_port(cid, port)).await;
     watched(connected.map_err(io::Error::other)??)

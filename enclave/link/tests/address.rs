@@ -1,4 +1,4 @@
-//! Real sockets.
+//! Addresses and connections over real sockets.
 #![allow(clippy::unwrap_used)]
 
 use std::fs;
@@ -68,7 +68,7 @@ async fn a_device_that_stands_for_a_guest_is_asked_for_its_ports() {
             assert_eq!(&bytes, b"hi", "nothing of what follows is lost");
         }
     }
-    // What the guest opens comes to a socket of its own.
+    // Connections that the guest opens arrive at a separate socket.
     let listener = address.listen(Port::JOURNAL).unwrap();
     let guest = tokio::net::UnixStream::connect(folder.path().join("vm.vsock_7003"));
     let (guest, here) = tokio::join!(guest, listener.accept());
@@ -114,7 +114,7 @@ async fn a_writer_waits_until_there_is_room() {
             near.write_all(&vec![7; length]).await.unwrap();
             near
         });
-        // Until the kernel takes no more.
+        // Write until the kernel's buffer is full.
         tokio::time::sleep(Duration::from_millis(20)).await;
         assert_eq!(written.is_finished(), length == 1);
         let mut read = vec![0; length];

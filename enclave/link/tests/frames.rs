@@ -1,4 +1,4 @@
-//! Every decoder against limits, unknown input and arbitrary bytes.
+//! Every decoder with input at the limits, unknown input and arbitrary bytes.
 #![allow(clippy::unwrap_used)]
 
 use bytes::{Bytes, BytesMut};
