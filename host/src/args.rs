@@ -1,4 +1,4 @@
-//! The command line.
+//! The command line of `quoth`.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -24,11 +24,11 @@ pub struct Arguments {
 pub enum Command {
     /// Start a node, or attach again to one whose host was killed
     Up(Box<Up>),
-    /// Show how the node is
+    /// Show the state of the node
     Status(Status),
-    /// List the receipts in the journal and check their chain, or show or export one
+    /// List the receipts in the journal and check their chain; or show or export one receipt
     Receipts(Receipts),
-    /// Print the enclave's metrics (Prometheus text)
+    /// Print the enclave's metrics as Prometheus text
     Metrics(Metrics),
     /// Get the certificates and the revocation list that an SEV-SNP report needs, from AMD or the cache
     Endorse(Endorse),
@@ -37,56 +37,56 @@ pub enum Command {
 /// Options of `quoth up`.
 #[derive(Args, Debug)]
 pub struct Up {
-    /// The enclave's configuration; written from the other options when absent
+    /// The enclave's configuration [default: written from the other options]
     #[arg(long, value_name = "FILE", conflicts_with_all = ["image", "name", "platform", "threads", "parallel", "context", "arithmetic", "upstreams", "operator", "callers", "body_limit"])]
     pub config: Option<PathBuf>,
     /// A GGUF model to serve; may be repeated
     #[arg(long = "model", value_name = "FILE")]
     pub models: Vec<PathBuf>,
-    /// A closed provider to forward requests to, by model name; may be repeated
+    /// A closed provider that answers requests for its models; may be repeated
     #[arg(long = "upstream", value_name = "NAME")]
     pub upstreams: Vec<Provider>,
-    /// The public key, hex, of whoever may give the node keys for providers: `quoth-verify operator-key` makes it
+    /// The operator's public key, in hex. The operator gives the node its secrets. `quoth-verify operator-key` makes the key
     #[arg(long, value_name = "KEY", value_parser = operator)]
     pub operator: Option<String>,
-    /// Somebody who may ask, and nobody else then; may be repeated. `quoth-verify access-token` makes tokens and their hashes; with
-    /// the name alone the operator sets the hash, by `quoth-verify provision`
+    /// A caller that may use the node; may be repeated. Without this option anyone may call. `quoth-verify access-token` makes a
+    /// token and its hash. If you give only the name, the operator sets the hash with `quoth-verify provision`
     #[arg(long = "caller", value_name = "NAME[=HASH]", value_parser = caller)]
     pub callers: Vec<Caller>,
-    /// The longest request body that is taken: bytes, or a number with KiB, MiB or GiB, up to 1GiB [default: 4MiB]
+    /// The maximum size of a request body: bytes, or a number with KiB, MiB or GiB, up to 1GiB [default: 4MiB]
     #[arg(long, value_name = "SIZE", value_parser = size)]
     pub body_limit: Option<u64>,
-    /// An image instead of a program, and the machine that boots it.
+    /// The image to boot instead of a program, and its machine.
     #[command(flatten)]
     pub boot: Boot,
-    /// The name under which a single model answers [default: the file's name]
+    /// The name of the model, if there is only one [default: the file's name]
     #[arg(long)]
     pub name: Option<String>,
-    /// The platform [default: simulated]
+    /// The platform to run on [default: simulated]
     #[arg(long)]
     pub platform: Option<Platform>,
-    /// Start the enclave again when it ends by itself
+    /// Restart the enclave if it ends unexpectedly
     #[arg(long)]
     pub restart: bool,
-    /// Where clients connect
+    /// The address where clients connect
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8443")]
     pub listen: SocketAddr,
     /// The folder of this node
     #[arg(long, value_name = "FOLDER", default_value = "run")]
     pub run_dir: PathBuf,
-    /// The enclave's program [default: beside this one, the build for the widest instruction set that this processor has]
+    /// The enclave's program [default: the one in the same folder, built for the widest instruction set of this processor]
     #[arg(long, value_name = "FILE")]
     pub enclave: Option<PathBuf>,
-    /// Threads a model computes with [default: all processors]
+    /// Number of threads that compute a model [default: all processors]
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..=1024))]
     pub threads: Option<u32>,
-    /// Chats a model serves at once [default: 8]
+    /// Number of chats that a model serves at the same time [default: 8]
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..=1024))]
     pub parallel: Option<u32>,
-    /// Tokens of context of each chat [default: 2048]
+    /// Context length of each chat, in tokens [default: 2048]
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..=4194304))]
     pub context: Option<u32>,
-    /// What is promised of a model's logits [default: exact-1]
+    /// The arithmetic profile of the models [default: exact-1]
     #[arg(long)]
     pub arithmetic: Option<Arithmetic>,
 }
@@ -94,34 +94,34 @@ pub struct Up {
 /// An image, and the machine that boots it.
 #[derive(Args, Debug)]
 pub struct Boot {
-    /// The folder of an image that `quoth-images build` made, its configuration in it, for the platforms that boot one
+    /// The folder of an image that `quoth-images build` made, for platforms that boot an image
     #[arg(long, value_name = "FOLDER", conflicts_with_all = ["enclave", "name", "threads", "parallel", "context", "arithmetic", "upstreams", "operator", "callers", "body_limit"])]
     pub image: Option<PathBuf>,
-    /// Memory of a machine that boots an image, MiB [default: what image and models need]
+    /// Memory of the machine that boots the image, in MiB [default: what image and models need]
     #[arg(long, value_name = "MIB", requires = "image", value_parser = clap::value_parser!(u64).range(64..=16777216))]
     pub memory: Option<u64>,
-    /// Processors of a machine that boots an image [default: what its configuration computes with]
+    /// Number of processors of the machine that boots the image [default: as many as the configuration's threads need]
     #[arg(long, requires = "image", value_parser = clap::value_parser!(u32).range(1..=1024))]
     pub cpus: Option<u32>,
-    /// The type of those processors under SEV-SNP, as it was measured [default: EPYC-v4]
+    /// The type of those processors under SEV-SNP. It must be a type that the image was measured for [default: EPYC-v4]
     #[arg(long, value_name = "TYPE", requires = "image")]
     pub cpu_type: Option<String>,
-    /// Let threads of one core run different machines under SEV-SNP; policies refuse such an enclave unless they say otherwise
+    /// Under SEV-SNP, let the threads of one core run different machines. By default policies refuse such an enclave
     #[arg(long, requires = "image")]
     pub smt: bool,
-    /// Where SEV-SNP's certificates and revocation lists come from: AMD's service, or a caching proxy of it
+    /// The service for SEV-SNP's certificates and revocation lists: AMD's, or a caching proxy of it
     #[arg(long, value_name = "URL", default_value = crate::endorsements::AMD)]
     pub endorsements: String,
-    /// The processor's family, for SEV-SNP's firmware whose reports are of version 2 and do not say it
+    /// The processor's family. Needed only for SEV-SNP reports of version 2, which do not name it
     #[arg(long, requires = "image")]
     pub family: Option<Family>,
-    /// Let the console of a Nitro enclave be seen in the enclave's log; verifiers refuse such an enclave
+    /// Write the console of a Nitro enclave to the enclave's log (debug mode); verifiers refuse such an enclave
     #[arg(long, requires = "image")]
     pub debug: bool,
 }
 
 impl Up {
-    /// Whether it says anything of an enclave that is to be started.
+    /// Returns whether an option describes the enclave to start.
     pub(crate) fn describes_an_enclave(&self) -> bool {
         let Self { config, models, upstreams, operator, callers, name, platform, .. } = self;
         let Self { threads, parallel, context, arithmetic, .. } = self;
@@ -139,9 +139,9 @@ impl Up {
 /// One table `[[caller]]`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Caller {
-    /// Its name, which is part of its token.
+    /// The caller's name. It is part of the token.
     pub name: String,
-    /// What its token hashes to.
+    /// The hash of the caller's token.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub token: Option<String>,
 }
@@ -155,7 +155,7 @@ fn caller(text: &str) -> Result<Caller, String> {
     Ok(Caller { name: name.into(), token: token.map(|hash| hash.to_string()) })
 }
 
-/// Bytes, between 1 and 1 GiB.
+/// Reads a size, between 1 byte and 1 GiB.
 fn size(text: &str) -> Result<u64, &'static str> {
     let units = [("KiB", 1 << 10), ("MiB", 1 << 20), ("GiB", 1 << 30)];
     let unit = units.iter().find_map(|(name, unit)| Some((text.strip_suffix(name)?, *unit)));
@@ -167,7 +167,7 @@ fn size(text: &str) -> Result<u64, &'static str> {
         .ok_or("a size is a number of bytes, or one with KiB, MiB or GiB, up to 1GiB")
 }
 
-/// An Ed25519 public key.
+/// Reads an Ed25519 public key.
 fn operator(text: &str) -> Result<String, &'static str> {
     let mut bytes = [0; 32];
     hex::decode_to_slice(text, &mut bytes).map(|()| text.to_ascii_lowercase()).map_err(|_| "64 hexadecimal digits")
@@ -176,28 +176,28 @@ fn operator(text: &str) -> Result<String, &'static str> {
 /// Arithmetic profiles.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Arithmetic {
-    /// They depend on the tokens alone, so that an answer can be run again
+    /// Logits depend only on the tokens, so answers can be replayed
     #[value(name = "exact-1")]
     Exact,
-    /// Nothing; faster for weights in K-quants
+    /// No promise about logits; faster for weights in K-quants
     #[value(name = "cpu-1")]
     Plain,
 }
 
-/// Where an enclave may run.
+/// Platforms that an enclave can run on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Platform {
-    /// A process that plays Nitro under a throw-away root: for development and tests
+    /// A process that simulates Nitro under a temporary root, for development and tests
     Simulated,
-    /// No hardware and no evidence: receipts are signed, and that is all
+    /// No hardware and no evidence: the node only signs receipts
     None,
-    /// AWS Nitro Enclaves, by nitro-cli
+    /// AWS Nitro Enclaves, with nitro-cli
     Nitro,
-    /// The same image in QEMU's emulation, whose evidence nobody signs: for trying images out
+    /// The same image emulated by QEMU, to try it out; its evidence has no valid signature
     QemuNitro,
-    /// AMD SEV-SNP, by QEMU and KVM
+    /// AMD SEV-SNP, with QEMU and KVM
     Snp,
-    /// The same image in a machine without it, where nothing vouches for the node: for trying images out
+    /// The same image in a machine without SEV-SNP, to try it out; the node has no evidence
     QemuSnp,
 }
 
@@ -221,12 +221,12 @@ pub struct Status {
 /// Options of `quoth receipts`.
 #[derive(Args, Debug)]
 pub struct Receipts {
-    /// One receipt, by its id (32 hex digits); all of them when absent
+    /// The id of one receipt (32 hex digits) [default: all receipts]
     pub cti: Option<String>,
-    /// Write that receipt's bytes (COSE) to a file
+    /// Write the bytes of that receipt (COSE) to a file
     #[arg(long, value_name = "FILE", requires = "cti")]
     pub out: Option<PathBuf>,
-    /// Rows of the table, the newest of each instance; JSON has all
+    /// Number of rows for each instance, the newest ones; JSON output has all rows
     #[arg(long, value_name = "N", default_value_t = 20)]
     pub last: usize,
     /// The folder of the node
@@ -248,26 +248,26 @@ pub struct Metrics {
 /// Options of `quoth endorse`.
 #[derive(Args, Debug)]
 pub struct Endorse {
-    /// The report, raw (1184 bytes)
+    /// The raw report (1184 bytes)
     pub report: PathBuf,
-    /// The folder to write them to: vek.der, intermediate.der, root.der, crl.der
+    /// The folder to write to: vek.der, intermediate.der, root.der and crl.der
     #[arg(long, value_name = "FOLDER")]
     pub out: PathBuf,
-    /// Where they are kept [default: quoth/endorsements in the user's cache folder]
+    /// The cache folder [default: quoth/endorsements in the user's cache folder]
     #[arg(long, value_name = "FOLDER")]
     pub cache: Option<PathBuf>,
-    /// The service: AMD's, or a caching proxy of it
+    /// The service to ask: AMD's, or a caching proxy of it
     #[arg(long, value_name = "URL", default_value = crate::endorsements::AMD)]
     pub service: String,
-    /// The processor's family, for reports of version 2, which do not say it
+    /// The processor's family. Needed only for reports of version 2, which do not name it
     #[arg(long)]
     pub family: Option<Family>,
-    /// Leave the revocation list away
+    /// Do not get the revocation list
     #[arg(long)]
     pub no_crl: bool,
 }
 
-/// Processors whose reports may not say what they are.
+/// Processor families whose reports may not name the family.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Family {
     /// EPYC 7003

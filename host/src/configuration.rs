@@ -1,4 +1,4 @@
-//! The measured configuration: written from options, or given and passed on byte for byte.
+//! The enclave's configuration, which is measured: written from options, or read from a file and kept byte for byte.
 
 use std::fs::File;
 use std::io::Read as _;
@@ -13,31 +13,31 @@ use crate::run_dir::ModelState;
 use crate::upstreams::{self, Upstream};
 use crate::{HostError, context_id};
 
-/// The file of a configuration in the folder of its image.
+/// Name of the configuration file in an image's folder.
 pub(crate) const IMAGE_CONFIG: &str = "enclave.toml";
-/// A configuration, bytes, at most.
+/// Maximum size of a configuration, bytes.
 pub(crate) const MAX_FILE: u64 = 256 * 1024;
-/// What the enclave may hold on behalf of callers, unless configured, bytes.
+/// Default of the memory budget for callers (`limits.memory_bytes`), bytes.
 pub(crate) const MEMORY_BYTES: u64 = 192 << 20;
 const DEFAULT_CONTEXT: u32 = 2048;
 const DEFAULT_PARALLEL: u32 = 8;
 
-/// What the enclave is started with.
+/// The configuration, and what the host needs to know of it.
 pub(crate) struct Configuration {
     pub(crate) bytes: Vec<u8>,
     pub(crate) platform: String,
-    /// The context id at which an image's enclave looks for its host.
+    /// The context id where the enclave of an image expects its host.
     pub(crate) host: u32,
-    /// Threads that compute, of the model that has most.
+    /// Number of computing threads of the model that has most.
     pub(crate) threads: u32,
     pub(crate) models: Vec<ModelState>,
-    /// Where the enclave may be led to, each once.
+    /// Destinations that the enclave may reach, without duplicates.
     pub(crate) upstreams: Vec<Destination>,
-    /// Memory that the enclave may hold on behalf of callers, bytes.
+    /// The memory budget for callers, bytes.
     pub(crate) memory_bytes: u64,
 }
 
-/// The part of a configuration that the host needs; the enclave is the one to be strict about the whole.
+/// The part of a configuration that the host needs. The enclave checks the whole configuration strictly.
 #[derive(Deserialize)]
 struct Known {
     platform: String,
@@ -108,7 +108,7 @@ struct WrittenModel {
 }
 
 impl Configuration {
-    /// The configuration that the options give or ask for, with a file for each of its models.
+    /// Reads or writes the configuration that the options describe. Each of its models must have a file.
     pub(crate) fn from_options(options: &Up, progress: &dyn Progress) -> Result<Self, HostError> {
         let files = options.models.iter().map(|path| Model::open(path, progress)).collect::<Result<Vec<_>, _>>()?;
         match (&options.config, &options.boot.image) {
@@ -144,7 +144,7 @@ impl Configuration {
             return Err(HostError::Usage("the configuration names neither a model nor an upstream".into()));
         }
         let upstreams = destinations(known.upstream.iter().map(|upstream| (&*upstream.host, upstream.port)))?;
-        // As the enclave has it (`Settings::host`).
+        // The same default as in the enclave (`Settings::host`).
         let host = known.host_cid.unwrap_or(if known.platform == "nitro" {
             context_id::NITRO_PARENT
         } else {
@@ -181,7 +181,7 @@ impl Configuration {
         let platform = match options.platform.unwrap_or(Platform::Simulated) {
             Platform::Simulated => "simulated",
             Platform::None => "none",
-            // Their configuration is in an image.
+            // The configuration of these platforms is in an image.
             Platform::Nitro | Platform::QemuNitro => "nitro",
             Platform::Snp | Platform::QemuSnp => "sev-snp",
         };

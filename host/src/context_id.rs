@@ -1,8 +1,8 @@
 //! Context ids among virtual sockets (vsock(7)).
 
-/// A machine's host.
+/// The host of a machine.
 pub(crate) const HOST: u32 = 2;
-/// A Nitro enclave's parent (AWS Nitro Enclaves CLI).
+/// The parent of a Nitro enclave (AWS Nitro Enclaves CLI).
 pub(crate) const NITRO_PARENT: u32 = 3;
-/// An enclave. The host's ports are fixed, so a machine has one enclave of Quoth's.
+/// The enclave. The host's ports are fixed, so a machine runs only one enclave of Quoth.
 pub(crate) const ENCLAVE: u32 = 16;

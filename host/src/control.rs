@@ -1,4 +1,4 @@
-//! `quoth status` asks the running host over a socket of its own: connect, read one JSON object.
+//! The control socket: `quoth status` connects to the running host and reads one JSON object.
 
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -12,25 +12,25 @@ use tokio::net::{UnixListener, UnixStream};
 use crate::HostError;
 use crate::run_dir::{RunDir, remove};
 
-/// An answer, bytes, at most.
+/// Maximum length of an answer, bytes.
 const MAX_ANSWER: u64 = 1024 * 1024;
-/// How long either side waits for the other.
+/// How long each side waits for the other.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// How a node is, as its host sees it.
+/// The state of a node, as its host sees it.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Snapshot {
-    /// The host's process.
+    /// Process id of the host.
     pub(crate) host_pid: u32,
-    /// The enclave's process.
+    /// Process id of the enclave.
     pub(crate) enclave_pid: i32,
     /// Whether the enclave's event stream is connected.
     pub(crate) attached: bool,
-    /// Whether it is on its way to a stop.
+    /// Whether the node is stopping.
     pub(crate) draining: bool,
-    /// The instance, hex, once it is ready.
+    /// The instance, hex. Known once the enclave is ready.
     pub(crate) instance: Option<String>,
-    /// Digest of its statement, hex.
+    /// Digest of the node statement, hex.
     pub(crate) node: Option<String>,
     pub(crate) platform: String,
     pub(crate) url: String,
@@ -77,7 +77,7 @@ pub(crate) struct EgressLine {
     pub(crate) shed: u64,
 }
 
-/// The newest snapshot, shared with whoever asks.
+/// The newest snapshot, shared with the tasks that answer.
 #[derive(Clone, Default)]
 pub(crate) struct Shared(Arc<Mutex<Snapshot>>);
 
@@ -91,14 +91,14 @@ impl Shared {
     }
 }
 
-/// Listens; the folder's lock makes sure that a socket found there is stale.
+/// Listens on the control socket. Removes an old socket; the folder's lock ensures that no other host uses it.
 pub(crate) fn listen(run_dir: &RunDir) -> Result<UnixListener, HostError> {
     let path = run_dir.control();
     remove(&path)?;
     UnixListener::bind(&path).map_err(HostError::file(path))
 }
 
-/// Answers for as long as it is polled; `refresh` brings in what changes by itself.
+/// Answers for as long as it is polled. `refresh` updates the values that change without a call to [`Shared::change`].
 pub(crate) async fn serve(listener: UnixListener, shared: Shared, refresh: impl Fn(&mut Snapshot)) {
     loop {
         let Ok((mut stream, _)) = listener.accept().await else {
@@ -108,12 +108,12 @@ pub(crate) async fn serve(listener: UnixListener, shared: Shared, refresh: impl 
         let mut snapshot = shared.snapshot();
         refresh(&mut snapshot);
         let answer = serde_json::to_vec(&snapshot).unwrap_or_default();
-        // One asker that does not read delays others for no longer than this.
+        // A client that does not read delays the next one by at most this time.
         let _ = tokio::time::timeout(PATIENCE, stream.write_all(&answer)).await;
     }
 }
 
-/// Asks the running host; `None` when there is none.
+/// Asks the running host. Returns `None` if no host is running.
 pub(crate) async fn ask(run_dir: &RunDir) -> Result<Option<Snapshot>, HostError> {
     let path = run_dir.control();
     let exchange = async {

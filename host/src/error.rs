@@ -1,65 +1,67 @@
+//! The errors of the host, and their exit codes.
+
 use std::io;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use quoth_link::{LinkError, Name};
 
-/// Why the host could not do what was asked.
+/// Why a command of the host failed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum HostError {
-    /// Options that contradict each other or lack something.
+    /// Options that contradict each other or are incomplete.
     #[error("{0}")]
     Usage(String),
-    /// A file or folder.
+    /// A file or folder could not be read or written.
     #[error("{}: {source}", path.display())]
     File {
-        /// Which.
+        /// The file or folder.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
-    /// A file of ours whose content is not as this version writes it.
+    /// A file of the host has content that this version does not write.
     #[error("{}: not a valid {what}", path.display())]
     Content {
-        /// Which.
+        /// The file.
         path: PathBuf,
-        /// What it should be.
+        /// The expected content.
         what: &'static str,
     },
-    /// The system refused something that is not about one file.
+    /// A system call failed that does not concern one file.
     #[error("{what}: {source}")]
     System {
-        /// What was tried.
+        /// The action that failed.
         what: String,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
-    /// A program that was to launch the enclave, or to be part of it.
+    /// A program that launches the enclave failed.
     #[error("{program}: {said}")]
     Launch {
-        /// Which.
+        /// The program.
         program: &'static str,
-        /// What it said.
+        /// Its error message.
         said: String,
     },
-    /// Another host runs on this folder.
-    #[error("another quoth up runs on {}", path.display())]
+    /// Another host uses this folder.
+    #[error("another quoth up is running on {}", path.display())]
     Busy {
         /// The run folder.
         path: PathBuf,
     },
-    /// The link to the enclave.
+    /// The link to the enclave failed.
     #[error(transparent)]
     Link(#[from] LinkError),
-    /// The journal's database.
+    /// The journal's database failed.
     #[error("journal: {0}")]
     Journal(#[from] crate::journal::JournalError),
-    /// A report's endorsements.
+    /// A report has no endorsements.
     #[error("{0} ({code})", code = .0.code())]
     Endorsement(#[from] crate::endorsements::EndorsementError),
-    /// Nothing runs on this folder.
-    #[error("nothing runs on {}", path.display())]
+    /// No host is running on this folder.
+    #[error("no host is running on {}", path.display())]
     NotRunning {
         /// The run folder.
         path: PathBuf,
@@ -67,7 +69,7 @@ pub enum HostError {
     /// The journal has no such receipt.
     #[error("the journal has no receipt {cti}")]
     NoReceipt {
-        /// Its id.
+        /// The id of the receipt.
         cti: String,
     },
     /// The enclave could not start.
@@ -75,26 +77,26 @@ pub enum HostError {
     Boot {
         /// The failed step.
         step: Name,
-        /// Its stable code.
+        /// The stable code of the failure.
         code: Name,
-        /// Where the enclave's log is.
+        /// The enclave's log.
         log: PathBuf,
     },
     /// The enclave's process ended by itself.
     #[error("the enclave ended {how} (see {})", log.display())]
     EnclaveEnded {
-        /// With which status or signal, as far as known.
+        /// The status or signal, as far as known.
         how: String,
-        /// Where the enclave's log is.
+        /// The enclave's log.
         log: PathBuf,
     },
-    /// The enclave did not drain in time, or the operator did not want to wait; it was killed.
+    /// The host killed the enclave, because it did not drain in time or the operator did not wait.
     #[error("the enclave was killed before it had drained")]
     Killed,
 }
 
 impl HostError {
-    /// 1: the answer is no; 2: usage, files, network; 3: the enclave failed.
+    /// Returns 1 for a negative answer, 2 for usage, files and network, 3 for a failed enclave.
     pub fn exit_code(&self) -> ExitCode {
         ExitCode::from(match self {
             Self::NotRunning { .. } | Self::NoReceipt { .. } => 1,

@@ -1,4 +1,4 @@
-//! The events port: what the enclave reports, and the one command it takes.
+//! The events port: receives the enclave's events and sends the command to drain.
 
 use quoth_link::event::{Command, Event};
 use quoth_link::{Frame as _, Frames, LinkError, Listener, Stream};
@@ -10,17 +10,17 @@ use tokio::sync::{mpsc, watch};
 pub(crate) enum Report {
     /// An enclave connected.
     Connected,
-    /// It said something.
+    /// The enclave sent an event.
     Event(Event),
-    /// It closed, or broke the protocol.
+    /// The enclave closed the connection, or violated the protocol.
     Disconnected(Option<LinkError>),
 }
 
-/// Reports that may wait to be read.
+/// Maximum number of unread reports.
 pub(crate) const BACKLOG: usize = 64;
 
-/// Serves the events port for as long as it is polled; the newest connection counts. Once `drain` is true, the enclave is
-/// told so on every connection.
+/// Serves the events port for as long as it is polled. A new connection replaces the old one. Once `drain` is true, sends
+/// the command to drain on every connection.
 pub(crate) async fn serve(listener: Listener, reports: mpsc::Sender<Report>, drain: watch::Receiver<bool>) {
     let mut next = listener.accept().await;
     loop {
@@ -52,7 +52,7 @@ async fn connection(
     let (reader, mut writer) = split(stream);
     let mut frames = Frames::<Event, _>::new(reader);
     let mut told = false;
-    // The receiver lives as long as the host does; when it is gone nobody cares.
+    // The receiver lives as long as the host. Without it the report is not needed.
     let _ = reports.send(Report::Connected).await;
     loop {
         tokio::select! {
@@ -69,10 +69,10 @@ async fn connection(
     }
 }
 
-/// Until the enclave should drain.
+/// Waits until the enclave should drain.
 async fn wanted(drain: &mut watch::Receiver<bool>) {
     if drain.wait_for(|drain| *drain).await.is_err() {
-        // The host has gone without wanting it.
+        // The host has ended without a command to drain.
         std::future::pending().await
     }
 }

@@ -1,19 +1,20 @@
-//! The untrusted shim beside an enclave: it starts one, feeds it models, relays clients to it without seeing what they
-//! say, and keeps its receipts on disk. Nothing here is believed by anybody who verifies; what a dishonest host could do
-//! is refuse service, and see sizes, timing and receipts.
+//! The untrusted host of an enclave: starts it, feeds it models, relays encrypted traffic and keeps receipts on disk.
+//!
+//! A verifier trusts nothing that the host says. A dishonest host can refuse service, and it sees sizes, timing and
+//! receipts.
 //!
 //! | module | what it does |
 //! |---|---|
-//! | [`relay`] | TCP to the enclave and back, blind |
-//! | [`egress`] | the enclave to closed providers and back, blind too |
-//! | [`journal`] | receipts to SQLite, acknowledged after fsync; what the file says about chains |
-//! | [`models`] | GGUF files by digest, and their feed |
-//! | [`upstreams`] | closed providers that `quoth up` knows by name |
-//! | [`run_dir`] | the folder of one node: lock, state, what is written where |
-//! | `launch` | how its enclave comes to life: a process, nitro-cli, QEMU |
-//! | [`up`] | the life of one node |
-//! | [`endorsements`] | what makes a report of SEV-SNP worth something to others: from AMD, kept on disk |
-//! | [`commands`] | `quoth status`, `receipts`, `metrics`, `endorse` |
+//! | [`relay`] | relays clients' TCP connections to the enclave, blind |
+//! | [`egress`] | connects the enclave to closed providers, also blind |
+//! | [`journal`] | writes receipts to SQLite, acknowledges them after fsync, checks the stored chains |
+//! | [`models`] | hashes GGUF files and feeds them to the enclave |
+//! | [`upstreams`] | lists the closed providers that `quoth up` knows by name |
+//! | [`run_dir`] | manages the folder of one node: lock, state, paths |
+//! | `launch` | starts the enclave: a process, nitro-cli or QEMU |
+//! | [`up`] | runs one node from start to stop |
+//! | [`endorsements`] | gets AMD's certificates and revocation lists for SEV-SNP reports, and caches them |
+//! | [`commands`] | implements `quoth status`, `receipts`, `metrics` and `endorse` |
 #![forbid(unsafe_code)]
 
 pub mod args;

@@ -1,4 +1,4 @@
-//! `quoth`: launches an enclave and keeps it served.
+//! The program `quoth`: launches an enclave and serves it.
 #![forbid(unsafe_code)]
 
 use std::io::Write as _;
@@ -9,11 +9,11 @@ use quoth_host::args::{Arguments, Command};
 use quoth_host::{commands, up};
 use tokio::runtime::Builder;
 
-/// Threads, at most.
+/// Maximum number of threads.
 const WORKERS: usize = 8;
 
 fn main() -> ExitCode {
-    // Half of the processors, as in the enclave: relaying threads that hand each other work cost more than they bring.
+    // Half of the processors, as in the enclave. With more threads, handing over work costs more than it gains.
     let processors = std::thread::available_parallelism().map_or(1, usize::from);
     let runtime = Builder::new_multi_thread().worker_threads((processors / 2).clamp(1, WORKERS)).enable_all().build();
     match runtime {
@@ -36,7 +36,7 @@ async fn run() -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            // Nobody may be reading; the exit code still says it.
+            // Standard error may be closed. The exit code still reports the failure.
             let _ = writeln!(anstream::stderr(), "quoth: {error}");
             error.exit_code()
         }

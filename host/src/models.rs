@@ -1,4 +1,4 @@
-//! GGUF files by digest, and their feed to the enclave.
+//! Hashes GGUF files and feeds them to the enclave by digest.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -14,15 +14,15 @@ use tokio::io::Interest;
 
 use crate::HostError;
 
-/// Bytes read or sent at once.
+/// Maximum number of bytes read or sent at once.
 const CHUNK: usize = 1024 * 1024;
-/// A model's name, characters, at most.
+/// Maximum length of a model's name, characters.
 pub const MAX_NAME: usize = 64;
 
-/// A model file, hashed.
+/// A model file and its hash.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Model {
-    /// Where it is.
+    /// Path of the file.
     pub path: PathBuf,
     /// SHA-256 of the whole file.
     pub sha256: Digest,
@@ -30,13 +30,13 @@ pub struct Model {
     pub size: u64,
 }
 
-/// How far a model has come.
+/// Receives the progress of hashing or feeding a model.
 pub trait Progress: Send + Sync + 'static {
-    /// A file of `size` bytes begins.
+    /// Work on a file of `size` bytes begins.
     fn begin(&self, what: &'static str, name: &str, size: u64);
-    /// That many more bytes are through.
+    /// More bytes are done.
     fn advance(&self, bytes: u64);
-    /// It is through, or has failed.
+    /// The work is done, or has failed.
     fn end(&self);
 }
 
@@ -70,7 +70,7 @@ impl Model {
         model.map_err(HostError::file(path))
     }
 
-    /// A name made of the file's name: lower case, and only what fits into any client.
+    /// Makes a model's name from the file's name: lower case, with characters that every client accepts.
     pub fn default_name(&self) -> String {
         let stem = self.path.file_stem().map(|stem| stem.to_string_lossy().to_lowercase()).unwrap_or_default();
         let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
@@ -79,12 +79,12 @@ impl Model {
     }
 }
 
-/// Serves the model port for as long as it is polled. What the enclave asks for and is not in `models` it does not get.
+/// Serves the model port for as long as it is polled. The enclave gets only files of `models`.
 pub async fn serve(listener: Listener, models: Vec<Model>, progress: Arc<dyn Progress>) {
     let models: BTreeMap<(Digest, u64), PathBuf> =
         models.into_iter().map(|model| ((model.sha256, model.size), model.path)).collect();
     loop {
-        // One at a time: an enclave loads one model after another. A feed that fails is seen by the enclave.
+        // One at a time, because an enclave loads its models one by one. The enclave notices a failed feed.
         if let Ok(stream) = listener.accept().await {
             let _ = feed(stream, &models, &*progress).await;
             progress.end();
@@ -107,7 +107,7 @@ async fn feed(
     let mut rest = request.size;
     while rest > 0 {
         let most = usize::try_from(rest).unwrap_or(CHUNK).min(CHUNK);
-        // From the page cache into the socket, with no copy through this process.
+        // The kernel copies from the page cache to the socket, without a copy in this process.
         match stream.try_io(Interest::WRITABLE, || Ok(rustix::fs::sendfile(&stream, &file, None, most)?)) {
             Ok(0) => return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into()),
             Ok(count) => {

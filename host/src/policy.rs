@@ -1,6 +1,7 @@
-//! The policy file that accepts exactly the node that runs here. The reference values are this host's own computation
-//! over the program, the configuration and the models that it was given; only a simulated root and a receipt key, which
-//! nothing but the running enclave knows, come from the enclave.
+//! The policy file that accepts exactly the node of this folder.
+//!
+//! The host computes the reference values itself, from the program, the configuration and the models. Only a simulated
+//! root and a receipt key come from the enclave, because only the enclave knows them.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -17,11 +18,11 @@ use crate::endorsements::Source;
 use crate::run_dir::{Guest, Measured, State};
 
 const HEAD: &str = "\
-# Accepts the node that runs in this folder, and no other: for trying things out. Whoever relies on a node computes
-# these values from sources they trust, on a machine they trust.
+# Accepts only the node of this folder. Use it to try things out. To rely on a node, compute these values yourself,
+# from sources and on a machine that you trust.
 ";
 
-/// Registers 0 to 2 of a simulated node, hex: program and configuration, program, configuration.
+/// Computes registers 0 to 2 of a simulated node, hex: of program and configuration, of the program, of the configuration.
 pub(crate) fn registers(program: &Path, config: &[u8]) -> Result<[String; 3], HostError> {
     let hash = || {
         let (mut file, mut whole) = (File::open(program)?, PcrHasher::new());
@@ -94,7 +95,7 @@ struct Snp<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     abi: Option<&'a str>,
     require: &'a [String],
-    /// Of a Milan, whose reports the owner of any other could forge (arXiv 2605.12990).
+    /// The chip's id on Milan, because the owner of another Milan could forge reports (arXiv 2605.12990).
     #[serde(skip_serializing_if = "Option::is_none")]
     chip_ids: Option<[&'a str; 1]>,
     floor: BTreeMap<&'static str, Floor>,
@@ -111,7 +112,7 @@ struct Floor {
 }
 
 impl<'a> Snp<'a> {
-    /// No older firmware than there is here, and what the launch asked for.
+    /// Accepts this firmware or newer, and requires what the launch requested.
     fn of(source: &'a Source, smt: bool, guest: Option<&'a Guest>) -> Self {
         let (family, Tcb { fmc, bootloader, tee, snp, microcode }) = (source.family(), source.tcb());
         let fmc = (family == Family::Turin).then_some(fmc);
@@ -131,18 +132,18 @@ struct Accept {
 }
 
 impl Accept {
-    /// None for an empty list, which would accept nothing and is an error.
+    /// Returns `None` for an empty list, which a policy must not contain.
     fn only(accept: Vec<String>) -> Option<Self> {
         (!accept.is_empty()).then_some(Self { accept })
     }
 }
 
-/// The file's text; none as long as nothing is known of a machine with SEV-SNP, whose `source` comes with its endorsements.
+/// Returns the file's text. Returns `None` for a machine with SEV-SNP whose `source` is not known yet.
 pub(crate) fn text(state: &State, ready: &Ready, source: Option<&Source>) -> Option<String> {
     let simulated = ready.simulated_root.map(|root| Roots { roots: [hex::encode(root)] });
     let image = |registers, snp_launch, acpi| Image { name: "this folder's node", registers, snp_launch, acpi };
     let (image, snp) = match &state.measured {
-        // Where nothing is measured, a policy cannot ask for it.
+        // Without a measurement a policy cannot require one.
         _ if state.platform == "none" => (None, None),
         Measured::Nothing {} => (None, None),
         Measured::Registers([pcr0, pcr1, pcr2]) => {
@@ -200,7 +201,7 @@ mod tests {
         Ready { instance: [1; 16], node: [2; 32], ca, simulated_root: Some([3; 32]), receipt_key: [5; 32] }
     }
 
-    /// Reports of a Milan are worth what is known of its chip.
+    /// The policy for a Milan names its chip.
     #[test]
     fn a_milan_is_pinned_by_its_chip() {
         let mut report = report();
@@ -217,13 +218,13 @@ mod tests {
         Source::of(&report(), None).unwrap()
     }
 
-    /// A report of a Genoa, as far as its key is named by it (AMD 56860, table "ATTESTATION_REPORT").
+    /// A report of a Genoa with the fields that name its key (AMD 56860, table "ATTESTATION_REPORT").
     fn report() -> Vec<u8> {
         let mut report = vec![0; 1184];
         (report[0x00], report[0x34]) = (3, 1);
         report[0x180..0x188].copy_from_slice(&[10, 0, 0, 0, 0, 0, 23, 84]);
         (report[0x188], report[0x189], report[0x1a0]) = (0x19, 0x11, 1);
-        // Its signature is none, but has the form of one.
+        // The signature is invalid, but has the right form.
         (report[0x2a0], report[0x2e8]) = (1, 1);
         report
     }

@@ -1,4 +1,4 @@
-//! A process of an enclave: started by this host, or found again by one that came back.
+//! An enclave's process: started by this host, or found again by a later one.
 
 use std::fs::{self, File};
 use std::io;
@@ -15,7 +15,7 @@ use tokio::sync::watch;
 
 use crate::HostError;
 
-/// A process that lives, or lived a moment ago.
+/// A process that is running, or has just ended.
 pub(crate) struct Process {
     pid: i32,
     started: u64,
@@ -24,8 +24,8 @@ pub(crate) struct Process {
 }
 
 impl Process {
-    /// Starts a program in a process group of its own, so that neither this host's end nor a Ctrl-C at its terminal reaches
-    /// it; what it says is added to `log`.
+    /// Starts a program in its own process group, so that it survives this host and a Ctrl-C in the terminal. Appends its
+    /// output to `log`.
     pub(crate) fn start(mut command: Command, log: &Path) -> Result<Self, HostError> {
         let open = File::options().create(true).append(true).mode(0o600).open(log);
         let output = open.map_err(HostError::file(log))?;
@@ -33,7 +33,7 @@ impl Process {
         command.stdin(Stdio::null()).stdout(output).stderr(errors).process_group(0);
         let child = command.spawn().map_err(HostError::file(command.get_program()))?;
         let pid = i32::try_from(child.id()).unwrap_or_default();
-        // It cannot be collected, and its id not be taken by another, before the watch below.
+        // The child is collected only by the watch below, so its id cannot be reused before.
         let watching = || "watching the enclave's process";
         let handle = open_handle(pid).map_err(HostError::system(watching()))?;
         let started = start_time(pid).unwrap_or_default();
@@ -41,10 +41,10 @@ impl Process {
         Ok(Self { pid, started, handle, end })
     }
 
-    /// The process of that id that started then, if it still lives.
+    /// Finds the running process with this id and start time.
     pub(crate) fn find(pid: i32, started: u64) -> Option<Self> {
         let handle = open_handle(pid).ok()?;
-        // Asked only once the handle is held, so that no other process can take the id in between.
+        // Checked while the handle is held, so that the id cannot be reused in between.
         if start_time(pid)? != started {
             return None;
         }
@@ -52,27 +52,27 @@ impl Process {
         Some(Self { pid, started, handle, end })
     }
 
-    /// What a later host needs to find it again.
+    /// Returns the process id and start time, with which a later host can find the process.
     pub(crate) fn id(&self) -> (i32, u64) {
         (self.pid, self.started)
     }
 
-    /// Whether it still lives.
+    /// Returns whether the process is still running.
     pub(crate) fn lives(&self) -> bool {
         self.end.borrow().is_none()
     }
 
-    /// Waits for its end and says how it ended, as far as that can be known. Cancel safe.
+    /// Waits for the end of the process. Returns how it ended, as far as known. Cancel safe.
     pub(crate) async fn ended(&mut self) -> String {
         match self.end.wait_for(Option::is_some).await {
             Ok(how) => how.clone().unwrap_or_default(),
-            Err(_) => "in a way that could not be watched".into(),
+            Err(_) => "in an unknown way, because watching it failed".into(),
         }
     }
 
-    /// Ends it at once.
+    /// Kills the process.
     pub(crate) fn kill(&self) {
-        // It may just have ended.
+        // The process may have ended already.
         let _ = pidfd_send_signal(&self.handle, Signal::KILL);
     }
 }
@@ -82,7 +82,7 @@ fn open_handle(pid: i32) -> io::Result<OwnedFd> {
     Ok(pidfd_open(pid, PidfdFlags::empty())?)
 }
 
-/// Waits for the process's end on a thread of its own, which collects it when it is a child.
+/// Waits for the process's end on a separate thread, which also collects a child.
 fn watch(handle: &OwnedFd, child: Option<Child>) -> io::Result<watch::Receiver<Option<String>>> {
     let handle = handle.try_clone()?;
     let (tell, end) = watch::channel(None);
@@ -97,7 +97,7 @@ fn watch(handle: &OwnedFd, child: Option<Child>) -> io::Result<watch::Receiver<O
                 // A process handle becomes readable when the process ends (pidfd_open(2)).
                 let mut watched = [PollFd::from_borrowed_fd(handle.as_fd(), PollFlags::IN)];
                 while poll(&mut watched, None) == Err(rustix::io::Errno::INTR) {}
-                "for a reason that only its own parent would know".into()
+                "for an unknown reason, because another process was its parent".into()
             }
         };
         tell.send_replace(Some(how));
@@ -106,10 +106,10 @@ fn watch(handle: &OwnedFd, child: Option<Child>) -> io::Result<watch::Receiver<O
     Ok(end)
 }
 
-/// When a living process started (`proc_pid_stat(5)`, field 22); `None` for one that ended and was not yet collected.
+/// Returns the start time of a running process (`proc_pid_stat(5)`, field 22). Returns `None` for a zombie.
 pub(crate) fn start_time(pid: i32) -> Option<u64> {
     let line = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    // The second field is a name in brackets and may contain anything.
+    // The second field is the name in parentheses, which may contain any character.
     let mut fields = line.rsplit_once(')')?.1.split_ascii_whitespace();
     let state = fields.next()?;
     if matches!(state, "Z" | "X") {
@@ -118,17 +118,17 @@ pub(crate) fn start_time(pid: i32) -> Option<u64> {
     fields.nth(18)?.parse().ok()
 }
 
-/// Lets this process have as many descriptors as it may, and gives how many connections that is good for.
+/// Raises the limit of file descriptors to its maximum. Returns the number of connections that this allows.
 pub(crate) fn raise_descriptor_limit() -> usize {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
     let limit = getrlimit(Resource::Nofile);
-    // Best effort: with fewer descriptors there are fewer connections.
+    // Best effort: if it fails, fewer connections are possible.
     let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum });
     let available = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
     usize::try_from(available.saturating_sub(64) / 2).unwrap_or(usize::MAX)
 }
 
-/// How an address is written in a URL; a wildcard is reached by loopback.
+/// Returns the URL of an address. A wildcard address becomes the loopback address.
 pub(crate) fn url(listen: SocketAddr) -> String {
     let mut reached = listen;
     if listen.ip().is_unspecified() {

@@ -1,14 +1,16 @@
-//! The enclave's program: given, or beside this one. Of several builds of the engine the one for the widest instruction set that
-//! this processor has; which one it was is part of what the node states and of every receipt's arithmetic.
+//! Finds the enclave's program: the given one, or the one in this program's folder.
+//!
+//! There may be several builds of the engine. The one for the widest instruction set of this processor is chosen. The node
+//! statement and the arithmetic in every receipt name the build.
 
 use std::path::{Path, PathBuf};
 
 use crate::HostError;
 
-/// Its name.
+/// The program's name.
 const NAME: &str = "quoth-enclave";
 
-/// The program to start.
+/// Returns the path of the program to start.
 pub(crate) fn find(given: Option<PathBuf>) -> Result<PathBuf, HostError> {
     let path = match given {
         Some(path) => path,
@@ -25,7 +27,7 @@ fn widest(folder: &Path, has_v4: bool) -> PathBuf {
     if has_v4 && wide.is_file() { wide } else { folder.join(NAME) }
 }
 
-/// Whether the processor has what the x86-64-v4 build uses.
+/// Returns whether the processor has the instructions of the x86-64-v4 build.
 fn has_v4() -> bool {
     #[cfg(target_arch = "x86_64")]
     let has = is_x86_feature_detected!("avx512f")

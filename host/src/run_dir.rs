@@ -1,15 +1,15 @@
-//! The folder of one node.
+//! The folder of one node: its paths, its lock and its state.
 //!
-//! | file | what it is |
+//! | file | content |
 //! |---|---|
 //! | `enclave.toml` | the measured configuration |
-//! | `policy.toml` | reference values that this host computed itself: accepts this image and these models only |
-//! | `ca.pem` | authority of the node's TLS certificate, for clients that do not verify evidence |
+//! | `policy.toml` | a policy that accepts only this image and these models; the host computed its values |
+//! | `ca.pem` | the authority of the node's TLS certificate, for clients that do not verify evidence |
 //! | `journal.sqlite` | receipts of all instances that ran here |
-//! | `state.json` | the running enclave, for a host that comes back |
-//! | `sockets/` | the link |
-//! | `control.sock`, `lock` | the running host |
-//! | `enclave.log` | what the enclave's process wrote |
+//! | `state.json` | how to find the running enclave again |
+//! | `sockets/` | the sockets of the link |
+//! | `control.sock`, `lock` | the control socket and the lock of the running host |
+//! | `enclave.log` | the output of the enclave's process |
 
 use std::fs::{self, DirBuilder, File};
 use std::io::{self, Read as _, Write as _};
@@ -26,49 +26,49 @@ use serde::{Deserialize, Serialize};
 use crate::HostError;
 use crate::models::Model;
 
-/// A state file, bytes, at most.
+/// Maximum size of a state file, bytes.
 pub const MAX_STATE: u64 = 256 * 1024;
 
 /// The paths of one node's folder.
 #[derive(Clone, Debug)]
 pub struct RunDir(PathBuf);
 
-/// Held by the one host of a folder for as long as it runs.
+/// The lock of a folder. Its host holds it while it runs.
 #[derive(Debug)]
 pub struct Lock {
     _file: File,
 }
 
-/// What a host that comes back must know about the enclave that still runs.
+/// What a later host must know about a running enclave.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct State {
-    /// The enclave's process.
+    /// Process id of the enclave.
     pub pid: i32,
-    /// When that process started, in the kernel's ticks; tells it from a later one with the same id.
+    /// Start time of that process, in the kernel's ticks. Tells it from a later process with the same id.
     pub started: u64,
-    /// Where it is reached, as [`Address`] is written. A state file without it is an earlier version's: the folder's sockets.
+    /// The link's [`Address`] as text. Empty in state files of earlier versions: then it is the folder's sockets.
     #[serde(default)]
     pub link: String,
-    /// How nitro-cli calls the enclave.
+    /// The enclave's id in nitro-cli.
     #[serde(default)]
     pub nitro: Option<String>,
-    /// Where clients connect.
+    /// The address where clients connect.
     pub listen: SocketAddr,
     /// The platform's name.
     pub platform: String,
     /// SHA-256 of the configuration, hex.
     pub config: String,
-    /// What it measures to, as this host computed it or was told.
+    /// The enclave's measurements, computed by this host or read from the image's folder.
     pub measured: Measured,
-    /// The models it was started with.
+    /// The enclave's models.
     pub models: Vec<ModelState>,
-    /// The providers that its configuration names, each once. A state file without them is an earlier version's.
+    /// The providers of the configuration, without duplicates. Missing in state files of earlier versions.
     #[serde(default)]
     pub upstreams: Vec<Destination>,
 }
 
-/// What an enclave measures to.
+/// The measurements of an enclave.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Measured {
@@ -76,27 +76,27 @@ pub enum Measured {
     Registers([String; 3]),
     /// SEV-SNP's launch digest.
     Launch {
-        /// Hex.
+        /// The digest, hex.
         digest: String,
-        /// Whether it was launched so that guests may share a core.
+        /// Whether the launch allows guests to share a core (SMT).
         smt: bool,
-        /// What its launch asks of the platform. A state file without it is an earlier version's, or an earlier image's.
+        /// What the launch requires of the platform. Missing in state files of earlier versions and with earlier images.
         #[serde(default)]
         guest: Option<Guest>,
     },
-    /// Nothing that anybody vouches for.
+    /// No measurement.
     Nothing {},
 }
 
-/// What the launch of an image asks of SEV-SNP, and what is known of its kernel, as `measurements.toml` says.
+/// What the launch of an image requires of SEV-SNP, and a property of its kernel, as in `measurements.toml`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Guest {
-    /// The oldest interface of the firmware.
+    /// The oldest accepted version of the firmware's interface.
     pub abi: String,
-    /// Protections, by name.
+    /// Names of required protections.
     #[serde(default)]
     pub require: Vec<String>,
-    /// `static` for a kernel that runs none of its host's ACPI bytecode.
+    /// `static` for a kernel that does not run its host's ACPI bytecode.
     pub acpi: Option<String>,
 }
 
@@ -104,18 +104,18 @@ pub struct Guest {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ModelState {
-    /// The name under which it answers.
+    /// The model's name in requests.
     pub name: String,
     /// SHA-256 of the file, hex.
     pub sha256: String,
-    /// Size, bytes.
+    /// Size of the file, bytes.
     pub size: u64,
-    /// Where the file is.
+    /// Path of the file.
     pub path: PathBuf,
 }
 
 impl State {
-    /// The link to the enclave.
+    /// Returns the address of the link to the enclave.
     ///
     /// # Errors
     /// [`HostError::Link`].
@@ -126,14 +126,14 @@ impl State {
         }
     }
 
-    /// Whether QEMU plays the enclave's machine, so that nobody vouches for it.
+    /// Returns whether QEMU emulates the enclave's machine. Then its evidence has no valid signature.
     pub fn is_played(&self) -> bool {
         self.link.starts_with("vhost:")
     }
 }
 
 impl ModelState {
-    /// The file, for the feed.
+    /// Returns the model for the feed.
     pub(crate) fn file(&self) -> Option<Model> {
         let mut sha256 = [0; 32];
         hex::decode_to_slice(&self.sha256, &mut sha256).ok()?;
@@ -142,7 +142,7 @@ impl ModelState {
 }
 
 impl RunDir {
-    /// Opens a folder, made when it is not there, and kept to its owner.
+    /// Opens a folder, or creates it. Makes it private to its owner.
     ///
     /// # Errors
     /// [`HostError::File`].
@@ -162,10 +162,10 @@ impl RunDir {
         Ok(Self(fs::canonicalize(path).map_err(HostError::file(path))?))
     }
 
-    /// Becomes the one host of this folder.
+    /// Locks the folder, so that it has only one host.
     ///
     /// # Errors
-    /// [`HostError::Busy`] when there is one; [`HostError::File`].
+    /// [`HostError::Busy`] if it has a host already, [`HostError::File`].
     pub fn lock(&self) -> Result<Lock, HostError> {
         let path = self.0.join("lock");
         let open = File::options().create(true).truncate(false).write(true).mode(0o600).open(&path);
@@ -177,42 +177,42 @@ impl RunDir {
         }
     }
 
-    /// The folder itself.
+    /// Returns the folder itself.
     pub fn path(&self) -> &Path {
         &self.0
     }
 
-    /// The measured configuration.
+    /// Returns the path of the measured configuration.
     pub fn config(&self) -> PathBuf {
         self.0.join("enclave.toml")
     }
 
-    /// The policy that accepts exactly this node's image and models.
+    /// Returns the path of the policy that accepts only this node's image and models.
     pub fn policy(&self) -> PathBuf {
         self.0.join("policy.toml")
     }
 
-    /// The authority of the TLS certificate.
+    /// Returns the path of the TLS certificate's authority.
     pub fn ca(&self) -> PathBuf {
         self.0.join("ca.pem")
     }
 
-    /// The journal.
+    /// Returns the path of the journal.
     pub fn journal(&self) -> PathBuf {
         self.0.join("journal.sqlite")
     }
 
-    /// What the enclave's process wrote.
+    /// Returns the path of the output of the enclave's process.
     pub fn enclave_log(&self) -> PathBuf {
         self.0.join("enclave.log")
     }
 
-    /// Where the host answers `quoth status`.
+    /// Returns the path of the control socket, which answers `quoth status`.
     pub fn control(&self) -> PathBuf {
         self.0.join("control.sock")
     }
 
-    /// The sockets of the link.
+    /// Returns the folder of the link's sockets.
     pub fn sockets(&self) -> PathBuf {
         self.0.join("sockets")
     }
@@ -221,7 +221,7 @@ impl RunDir {
         self.0.join("state.json")
     }
 
-    /// The enclave that was started here last and has not been seen to end.
+    /// Returns the state of the enclave that was started last and is not known to have ended.
     ///
     /// # Errors
     /// [`HostError::File`], [`HostError::Content`].
@@ -238,7 +238,7 @@ impl RunDir {
         state.map(Some).ok_or(HostError::Content { path, what: "state file" })
     }
 
-    /// Remembers the running enclave; `None` forgets it.
+    /// Writes the state of the running enclave. `None` removes it.
     ///
     /// # Errors
     /// [`HostError::File`].
@@ -254,7 +254,7 @@ impl RunDir {
         }
     }
 
-    /// Of an enclave that has ended nothing stays but what it was and said: no state, no sockets.
+    /// Removes the state and the sockets of an enclave that has ended. Its log and its configuration stay.
     ///
     /// # Errors
     /// [`HostError::File`].
@@ -270,7 +270,7 @@ impl RunDir {
     }
 }
 
-/// Replaces a file at once, so that nobody reads half of it.
+/// Replaces a file atomically.
 pub(crate) fn write(path: &Path, bytes: &[u8]) -> Result<(), HostError> {
     let draft = path.with_extension("new");
     let replace = || {
@@ -281,7 +281,7 @@ pub(crate) fn write(path: &Path, bytes: &[u8]) -> Result<(), HostError> {
     replace().map_err(HostError::file(path))
 }
 
-/// Removes a file if it is there.
+/// Removes a file if it exists.
 pub(crate) fn remove(path: &Path) -> Result<(), HostError> {
     match fs::remove_file(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(HostError::file(path)(error)),

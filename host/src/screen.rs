@@ -1,4 +1,4 @@
-//! What `quoth up` prints. Colours only on terminals; nothing here fails when nobody reads.
+//! What `quoth up` prints. Colours appear only on terminals. Output that cannot be written is dropped.
 
 use std::fmt::Display;
 use std::io::Write as _;
@@ -15,30 +15,30 @@ pub(crate) const GOOD: Style = AnsiColor::Green.on_default();
 pub(crate) const WARN: Style = AnsiColor::Yellow.on_default();
 pub(crate) const BAD: Style = AnsiColor::Red.on_default();
 
-/// Files smaller than this are through before a bar could be seen.
+/// Smaller files are done before a progress bar would be visible, bytes.
 const WORTH_A_BAR: u64 = 16 * 1024 * 1024;
 
-/// Lines on standard output, with a progress bar below them while something large moves.
+/// Lines on standard output, with a progress bar below them during work on a large file.
 #[derive(Default)]
 pub(crate) struct Screen(Mutex<Option<ProgressBar>>);
 
 impl Screen {
-    /// A step that is done.
+    /// Prints a finished step.
     pub(crate) fn step(&self, name: impl Display, ms: u64) {
         self.print(&format!("  {GOOD}✓{GOOD:#} {name:<16} {DIM}{}{DIM:#}", duration(ms)));
     }
 
-    /// Something to know.
+    /// Prints a note.
     pub(crate) fn note(&self, text: impl Display) {
         self.print(&format!("  {text}"));
     }
 
-    /// Something to worry about.
+    /// Prints a warning.
     pub(crate) fn warn(&self, text: impl Display) {
         self.print(&format!("  {WARN}!{WARN:#} {text}"));
     }
 
-    /// A block of name and value, aligned.
+    /// Prints a block of aligned names and values.
     pub(crate) fn panel(&self, title: &str, rows: &[(&str, String)], paste: &str) {
         let mut text = format!("\n  {BOLD}{title}{BOLD:#}\n");
         for (name, value) in rows {
@@ -51,7 +51,7 @@ impl Screen {
     fn print(&self, text: &str) {
         let write = || {
             let mut out = anstream::stdout().lock();
-            // Whoever read this may have gone; the node goes on.
+            // Standard output may be closed. The node continues.
             let _ = writeln!(out, "{text}").and_then(|()| out.flush());
         };
         match &*self.bar() {
@@ -96,7 +96,7 @@ impl Progress for Screen {
     }
 }
 
-/// Milliseconds for people.
+/// Formats milliseconds for people.
 pub(crate) fn duration(ms: u64) -> String {
     match ms {
         0..1000 => format!("{ms} ms"),
@@ -106,7 +106,7 @@ pub(crate) fn duration(ms: u64) -> String {
     }
 }
 
-/// Bytes for people.
+/// Formats a number of bytes for people.
 pub(crate) fn bytes(count: u64) -> String {
     let (unit, name) = [(1_000_000_000, "GB"), (1_000_000, "MB"), (1000, "kB")]
         .into_iter()
@@ -118,7 +118,7 @@ pub(crate) fn bytes(count: u64) -> String {
     }
 }
 
-/// Unix seconds as RFC 3339 in UTC.
+/// Formats Unix seconds as RFC 3339 in UTC.
 pub(crate) fn time(unix: u64) -> String {
     let (days, rest) = (unix / 86_400, unix % 86_400);
     // Days since 0000-03-01, in eras of 400 years (proleptic Gregorian calendar, RFC 3339 appendix A).

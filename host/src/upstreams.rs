@@ -1,9 +1,9 @@
-//! Closed providers that `quoth up` knows by name, as tables of the enclave's configuration.
+//! The closed providers that `quoth up` knows by name, and their tables in the enclave's configuration.
 
 use clap::ValueEnum;
 use serde::Serialize;
 
-/// The port of a provider, when nobody says otherwise.
+/// The default port of a provider.
 pub const HTTPS: u16 = 443;
 
 /// A provider that `quoth up --upstream` knows.
@@ -13,26 +13,26 @@ pub enum Provider {
     Openai,
     /// Anthropic
     Anthropic,
-    /// Google: Gemini, by the API that is compatible with OpenAI's
+    /// Google: Gemini, by its OpenAI-compatible API
     Google,
     /// xAI
     Xai,
-    /// OpenRouter: every model that nothing else here serves
+    /// OpenRouter: every model that no other provider here serves
     Openrouter,
 }
 
 /// One table `[[upstream]]`.
 #[derive(Debug, Serialize)]
 pub(crate) struct Upstream {
-    /// What receipts call it.
+    /// The provider's name in receipts.
     pub(crate) name: &'static str,
-    /// The DNS name that it must authenticate as.
+    /// The DNS name that its TLS certificate must have.
     pub(crate) host: &'static str,
     pub(crate) port: u16,
-    /// What stands in place of the caller's `/v1`.
+    /// The path that replaces the caller's `/v1`.
     base_path: &'static str,
     api: Api,
-    /// Exact names, or a prefix and `*`; the longest match wins.
+    /// Exact names, or prefixes followed by `*`. The longest match wins.
     models: &'static [&'static str],
 }
 
@@ -109,7 +109,7 @@ impl Provider {
 mod tests {
     use super::*;
 
-    /// The names of the providers whose patterns a model fits.
+    /// Returns the names of the providers whose patterns match a model.
     fn of(model: &str) -> Vec<&'static str> {
         let fits = |pattern: &&&str| match pattern.strip_suffix('*') {
             Some(prefix) => model.starts_with(prefix),

@@ -17,7 +17,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
-/// A host whose list has one provider.
+/// A host with one provider on its list.
 struct Egress {
     _folder: tempfile::TempDir,
     link: Address,
@@ -58,11 +58,11 @@ impl Egress {
         (enclave, timeout(SOON, self.provider.accept()).await.unwrap().unwrap().0)
     }
 
-    /// What the host says to these bytes until it closes.
+    /// Sends bytes to the host. Returns its answer until it closes.
     async fn said_to(&self, bytes: &[u8]) -> Vec<u8> {
         let (mut enclave, mut said) = (self.enclave().await, Vec::new());
         enclave.write_all(bytes).await.unwrap();
-        // A socket that closes with unread bytes in it may say so.
+        // A socket that closes with unread bytes may report an error.
         let _ = timeout(SOON, enclave.read_to_end(&mut said)).await.unwrap();
         said
     }
@@ -79,7 +79,7 @@ impl Drop for Egress {
     }
 }
 
-/// An address of this machine where nobody listens.
+/// Returns an address of this machine where no server listens.
 fn nobody() -> SocketAddr {
     std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap()
 }
@@ -139,7 +139,7 @@ async fn only_the_list_is_led_to() {
     let other = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
     let egress = Egress::start(Limits::default()).await;
     let port = egress.destination.port();
-    // Another port, another name of the same machine, and a name that the list's is a part of.
+    // Another port, another name of the same machine, and a name that contains the listed one.
     for (host, port) in [
         ("127.0.0.1", other.local_addr().unwrap().port()),
         ("127.0.0.1", 443),
@@ -169,7 +169,7 @@ async fn an_empty_list_leads_nowhere() {
 
 #[tokio::test]
 async fn names_are_resolved_and_their_addresses_tried_in_turn() {
-    // Where `localhost` is ::1 as well, nobody listens there.
+    // If `localhost` is also ::1, no server listens there.
     let egress = Egress::leading_to("localhost", &[], Limits::default()).await;
     let (mut enclave, mut provider) = egress.pair().await;
     provider.write_all(b"x").await.unwrap();
@@ -212,7 +212,7 @@ async fn what_is_no_request_is_closed_without_an_answer() {
     ] {
         assert_eq!(egress.said_to(garbage).await, b"", "{garbage:?}");
     }
-    // Somebody who leaves in the middle of a request.
+    // A client that leaves in the middle of a request.
     egress.enclave().await.write_all(b"127.0").await.unwrap();
     drop(egress.enclave().await);
     egress.pair().await;
@@ -249,7 +249,7 @@ async fn connections_past_the_budget_are_unreachable_and_the_budget_comes_back()
     assert_eq!(egress.counted(), [2, 0, 0, 0, 3]);
     drop(first);
     falls_to(&egress.counters.open, 1).await;
-    // The permit goes a moment after the count.
+    // The permit is released shortly after the counter changes.
     let again = async {
         while egress.ask(&egress.destination).await.is_err() {
             tokio::time::sleep(Duration::from_millis(5)).await;

@@ -1,4 +1,4 @@
-//! The journal port against a scripted enclave, over real sockets and a real file.
+//! The journal port with a scripted enclave, over real sockets and with a real file.
 #![allow(clippy::unwrap_used)]
 
 mod support;
@@ -41,7 +41,7 @@ impl Served {
         self.folder.path().join("journal.sqlite")
     }
 
-    /// Ends the host's side and begins it anew on the same file.
+    /// Restarts the host's side on the same file.
     async fn again(self) -> Self {
         self.task.abort();
         let _ = self.task.await;
@@ -118,7 +118,7 @@ async fn what_cannot_be_read_is_stored_at_its_place_and_the_journal_goes_on() {
         let honest: Vec<_> = (0..4).map(|_| instance.receipt()).collect();
         let mut journal = Journal::attach(&served.address, &instance, 0).await;
         journal.expect(ToEnclave::Welcome { next: 0 }).await;
-        // One batch: nothing of it is lost.
+        // One batch. Nothing of it is lost.
         let sent = [honest[0].clone(), (1, wrong.clone()), honest[2].clone()];
         let frames: Vec<u8> = sent
             .iter()
@@ -128,7 +128,7 @@ async fn what_cannot_be_read_is_stored_at_its_place_and_the_journal_goes_on() {
         journal.acknowledged(2).await;
         let notice = served.notices.recv().await.unwrap();
         assert!(matches!(notice, Notice::Unreadable { seq: 1 }), "{notice:?}");
-        // Sent again, it is the same, and after the host has started anew the chain goes on behind it.
+        // The same receipt may be sent again. After a restart of the host the chain continues.
         journal.send(&(1, wrong.clone())).await;
         journal.acknowledged(2).await;
         let served = served.again().await;
@@ -212,7 +212,7 @@ async fn a_gap_is_stored_as_it_is_and_shown() {
     journal.send(&receipts[0]).await;
     journal.acknowledged(0).await;
     drop(journal);
-    // It holds nothing before 4 any more.
+    // The enclave no longer holds receipts before 4.
     let mut journal = Journal::attach(&served.address, &instance, 4).await;
     journal.expect(ToEnclave::Welcome { next: 1 }).await;
     for receipt in receipts.drain(4..) {
@@ -273,7 +273,7 @@ async fn a_journal_whose_file_is_gone_acknowledges_nothing_into_the_void() {
     journal.send(&receipts[1]).await;
     journal.expect(ToEnclave::Failed).await;
     assert!(matches!(served.notices.recv().await, Some(Notice::Failed(JournalError::Replaced))));
-    // A new file begins; what is lost shows as a gap once the enclave no longer has it.
+    // A new file begins. Lost receipts show as a gap if the enclave no longer has them.
     journal.expect(ToEnclave::Welcome { next: 0 }).await;
 }
 
@@ -308,7 +308,7 @@ async fn damage_in_the_file_is_shown_where_it_is() {
         journal.send(&instance.receipt()).await;
     }
     journal.acknowledged(6).await;
-    // Another chain of the same node, of which one receipt is slipped in.
+    // Another chain of the same node. One of its receipts is inserted.
     let mut forged = Instance::new(1);
     forged.receipt();
     let foreign = Instance::new(2).receipt().1;

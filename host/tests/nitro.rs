@@ -1,4 +1,4 @@
-//! `quoth up --platform nitro`, with a nitro-cli that follows a script.
+//! `quoth up --platform nitro` with a scripted nitro-cli.
 #![allow(clippy::unwrap_used)]
 
 mod support;
@@ -10,7 +10,7 @@ use quoth_link::{Address, Port};
 use rustix::process::Signal;
 use support::Host;
 
-/// An image as `quoth-images` writes it, as far as a host can tell, and a nitro-cli that follows a script.
+/// Creates an image with the files that the host reads, and a scripted nitro-cli.
 struct Nitro {
     host: Host,
     image: std::path::PathBuf,
@@ -83,7 +83,7 @@ async fn nitro_cli_is_asked_again_while_it_is_busy_and_ends_what_it_started() {
     rustix::process::kill_process(id, Signal::TERM).unwrap();
     assert_eq!(host.wait().unwrap().code(), Some(3));
     let eif = nitro.image.canonicalize().unwrap().join("image.eif");
-    // Half a MiB and more for itself, four times the image, twice the model; whole cores.
+    // More than half a GiB for the enclave itself, four times the image, twice the model; whole cores.
     let run = format!(
         "run-enclave --enclave-name quoth --enclave-cid 16 --cpu-count 4 --memory 518 --eif-path {}",
         eif.display()
@@ -91,7 +91,7 @@ async fn nitro_cli_is_asked_again_while_it_is_busy_and_ends_what_it_started() {
     assert_eq!(nitro.said(), [&*run, &*run, "terminate-enclave --enclave-id i-1-enc2"]);
     nitro.host.nothing_is_left();
 
-    // Without the tool one line says so.
+    // Without the tool there is one line of error.
     fs::remove_file(nitro.host.folder.path().join("tools/nitro-cli")).unwrap();
     let output = nitro.up().output().unwrap();
     let error = String::from_utf8(output.stderr).unwrap();
@@ -117,7 +117,7 @@ async fn an_image_that_is_not_what_it_says_is_refused() {
     }
     let emulated = nitro.up_on("qemu-nitro").output().unwrap();
     let error = String::from_utf8(emulated.stderr).unwrap();
-    assert!(emulated.status.code() == Some(2) && error.contains("build one with host_cid = 2"), "{error}");
+    assert!(emulated.status.code() == Some(2) && error.contains("build an image with host_cid = 2"), "{error}");
     let mut alone = nitro.host.command("up");
     let output = alone.args(["--listen", "127.0.0.1:0", "--platform", "nitro", "--upstream", "xai"]).output().unwrap();
     assert!(String::from_utf8(output.stderr).unwrap().contains("--image"));

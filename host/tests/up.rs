@@ -1,4 +1,4 @@
-//! `quoth` as a process, with a scripted enclave on the other side of its sockets.
+//! `quoth` as a process, with a scripted enclave at the other end of its sockets.
 #![allow(clippy::unwrap_used)]
 
 mod support;
@@ -20,7 +20,7 @@ use tokio::io::AsyncReadExt;
 
 type Events = Talk<Command>;
 
-/// Plays the enclave up to the point where clients are let in.
+/// Plays the enclave until the host accepts clients.
 async fn boot(host: &Host, instance: &Instance, first: u64, next: u64) -> (Events, Journal) {
     let mut events = Events::connect(&host.link(), Port::EVENTS).await;
     events.say(&Event::Boot { step: Name::of("model"), ms: 12 }).await;
@@ -57,7 +57,7 @@ async fn a_node_is_fed_described_and_drained() {
     for wrong in [Request { size: request.size + 1, ..request }, Request { sha256: [7; 32], ..request }] {
         assert!(matches!(fetch(&link, wrong).await, Err(LinkError::UnknownModel)));
     }
-    // Somebody who leaves in the middle of a request does not keep the next one from being served.
+    // A client that leaves in the middle of a request does not block the next one.
     drop(link.connect(Port::MODEL, SOON).await.unwrap());
     assert_eq!(fetch(&link, request).await.unwrap(), Host::MODEL);
 
@@ -172,10 +172,10 @@ async fn a_host_that_was_killed_comes_back_to_its_enclave() {
     journal.acknowledged(1).await;
     host.printed("re-attached, chain continues at seq").await;
     assert_eq!(host.enclave(), enclave);
-    // It can be fed again without being told the models anew.
+    // The host feeds a model again without new options.
     let request = Request { sha256: Digest::of(Host::MODEL).0, size: Host::MODEL.len() as u64 };
     assert_eq!(fetch(&host.link(), request).await.unwrap(), Host::MODEL);
-    // The enclave is not this host's child; its end is seen all the same.
+    // The enclave is not a child of this host, but the host notices its end.
     host.kill_enclave();
     assert_eq!(host.wait().await.code(), Some(3), "{}", host.output());
 }
@@ -239,7 +239,7 @@ async fn providers_stand_in_configuration_policy_and_status() {
     assert!(policy.upstreams().accepts("api.openai.com", 443) && policy.upstreams().accepts("openrouter.ai", 443));
     assert!(!policy.upstreams().accepts("api.openai.com", 80) && !policy.upstreams().accepts("openai.com", 443));
 
-    // A list that is not asked for what is on it: this test speaks with nobody outside.
+    // The test requests a destination that is not on the list, so it needs no network.
     let other = Destination::new("api.openai.com", 80).unwrap();
     assert!(matches!(lead(&host.link(), &other).await, Err(LinkError::DestinationRefused)));
     let status = host.command("status").arg("--json").output().unwrap();
@@ -306,7 +306,7 @@ async fn a_host_that_comes_back_leads_where_the_configuration_says() {
     let port = provider.local_addr().unwrap().port();
     let mut host = Host::new();
     let config = host.folder.path().join("given.toml");
-    // Two tables for one place: what else they say is the enclave's business.
+    // Two tables for one destination. Only the enclave reads the rest of them.
     let table = |name: &str| format!("[[upstream]]\nname = \"{name}\"\nhost = \"127.0.0.1\"\nport = {port}\n");
     let https = "[[upstream]]\nname = \"c\"\nhost = \"127.0.0.1\"\n";
     let text = format!("version = 1\nplatform = \"simulated\"\n{}{}{https}", table("a"), table("b"));
@@ -391,7 +391,7 @@ async fn the_enclave_has_no_environment() {
     host.start(true);
     host.wait().await;
     let seen = fs::read_to_string(host.run_dir().join("enclave.log")).unwrap();
-    // What a shell sets by itself.
+    // Variables that a shell sets itself.
     assert!(
         seen.lines().all(|line| line.starts_with("PWD=")
             || line.starts_with("_=")
@@ -408,7 +408,7 @@ async fn a_second_host_is_refused_while_one_lives() {
     let _talk = boot(&host, &Instance::new(1), 0, 0).await;
     let second = host.command("up").args(["--listen", "127.0.0.1:0"]).output().unwrap();
     assert_eq!(second.status.code(), Some(2));
-    assert!(String::from_utf8(second.stderr).unwrap().contains("another quoth up runs"));
+    assert!(String::from_utf8(second.stderr).unwrap().contains("another quoth up is running"));
     assert!(tokio::net::TcpStream::connect(("127.0.0.1", host.port)).await.is_ok());
 }
 
@@ -447,10 +447,10 @@ async fn an_enclave_that_ends_by_itself_is_started_again_where_asked() {
     let first = host.enclave();
     host.kill_enclave();
     drop(talk);
-    host.printed("it starts again in 1 s").await;
+    host.printed("restarting it in 1 s").await;
     let (mut events, _journal) = boot(&host, &Instance::new(2), 0, 0).await;
     assert_ne!(host.enclave(), first);
-    // Whoever asks it to stop does not get another one.
+    // A request to stop prevents the restart.
     host.signal(Signal::TERM);
     assert_eq!(events.hear().await.unwrap(), Some(Command::Drain {}));
     events.say(&Event::Stopped {}).await;

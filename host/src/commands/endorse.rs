@@ -1,4 +1,4 @@
-//! `quoth endorse`.
+//! `quoth endorse`: writes the endorsements of a report to a folder.
 
 use std::fs::{DirBuilder, File};
 use std::io::Read as _;
@@ -10,13 +10,13 @@ use crate::endorsements::{Document, Endorsement, Endorsements, Service, Source, 
 use crate::run_dir;
 use crate::screen::{DIM, GOOD, WARN, bytes};
 
-/// A report, bytes.
+/// Length of a report, bytes.
 const REPORT: u64 = 1184;
 
 /// Writes what endorses a report into a folder.
 ///
 /// # Errors
-/// [`HostError::Endorsement`], [`HostError::File`], [`HostError::Usage`] when nobody says where the cache is.
+/// [`HostError::Endorsement`], [`HostError::File`], [`HostError::Usage`] if no cache folder is known.
 pub async fn run(options: &Endorse) -> Result<(), HostError> {
     let family = options.family.map(Into::into);
     let report = read(&options.report)?;
@@ -40,7 +40,7 @@ pub async fn run(options: &Endorse) -> Result<(), HostError> {
         let path = options.out.join(name);
         match document {
             Some(document) => run_dir::write(&path, document)?,
-            // One that was written earlier would pass for one of now.
+            // A file from an earlier run could be mistaken for a current one.
             None => run_dir::remove(&path)?,
         }
     }
@@ -70,14 +70,14 @@ fn text(options: &Endorse, source: &Source, found: &Endorsement, files: &[Named<
         rows.push(("file", format!("{} {DIM}{size}, {from}{DIM:#}", options.out.join(name).display())));
     }
     if let Some(error) = &found.crl_not_renewed {
-        rows.push(("crl", format!("{WARN}still holds, but could not be renewed{WARN:#}: {error}")));
+        rows.push(("crl", format!("{WARN}still valid, but could not be renewed{WARN:#}: {error}")));
     }
     let (report, out) = (options.report.display(), options.out.display());
     rows.push(("try it", format!("quoth-verify evidence {report} --certs {out}")));
     rows.iter().map(|(name, value)| format!("{DIM}{name:<9}{DIM:#} {value}\n")).collect()
 }
 
-/// One byte more than a report has is enough to see that it is none.
+/// Reads a report. Reads one byte more than a report has, which shows that a longer file is not a report.
 fn read(path: &Path) -> Result<Vec<u8>, HostError> {
     let mut report = Vec::new();
     let read = File::open(path).and_then(|file| file.take(REPORT + 1).read_to_end(&mut report));

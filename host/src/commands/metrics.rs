@@ -1,4 +1,4 @@
-//! `quoth metrics`.
+//! `quoth metrics`: prints the enclave's metrics.
 
 use std::io;
 use std::time::Duration;
@@ -9,7 +9,7 @@ use crate::HostError;
 use crate::args::Metrics;
 use crate::run_dir::RunDir;
 
-/// How long the enclave may take to answer.
+/// Time limit for the enclave's answer.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Prints the enclave's metrics.

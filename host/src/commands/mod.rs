@@ -1,4 +1,4 @@
-//! Commands beside `quoth up`.
+//! The commands other than `quoth up`, and how they print.
 
 pub mod endorse;
 pub mod metrics;
@@ -9,11 +9,11 @@ use std::io::{self, Write as _};
 
 use crate::HostError;
 
-/// Writes a result; one that nobody could read is a failure.
+/// Writes a result to standard output. Fails if the result cannot be written.
 fn print(text: &str) -> Result<(), HostError> {
     let mut out = anstream::stdout().lock();
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
-        // The reader has seen enough.
+        // The reader has closed the pipe on purpose, for example `head`.
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
         result => result.map_err(HostError::system("standard output")),
     }

@@ -1,4 +1,4 @@
-//! `quoth receipts`.
+//! `quoth receipts`: lists, shows and exports receipts of the journal.
 
 use std::io;
 
@@ -11,7 +11,7 @@ use crate::journal::{self, Break, Chain, Entry, Instance};
 use crate::run_dir::{self, RunDir};
 use crate::screen::{BAD, DIM, GOOD, duration, time};
 
-/// Breaks that are shown to a person, at most; JSON has more.
+/// Maximum number of breaks in the text output. JSON output has more.
 const SHOWN_BREAKS: usize = 5;
 
 #[derive(Serialize)]
@@ -138,7 +138,7 @@ fn one(receipt: &Entry) -> String {
     rows.iter().map(|(name, value)| format!("{DIM}{name:<9}{DIM:#} {value}\n")).collect()
 }
 
-/// Text of a receipt, harmless on a terminal.
+/// Replaces control characters in text of a receipt, so that it is safe on a terminal.
 fn plain(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { '?' } else { c }).collect()
 }

@@ -1,4 +1,4 @@
-//! `quoth status`.
+//! `quoth status`: shows the state of the node.
 
 use serde::Serialize;
 
@@ -11,18 +11,18 @@ use crate::screen::{BAD, DIM, GOOD, WARN, bytes, duration};
 
 #[derive(Serialize)]
 struct Answer<'a> {
-    /// Whether a host runs.
+    /// Whether a host is running.
     running: bool,
-    /// Whether the enclave's process runs.
+    /// Whether the enclave's process is running.
     enclave_lives: bool,
     #[serde(flatten)]
     snapshot: Option<&'a Snapshot>,
 }
 
-/// Shows how the node is.
+/// Shows the state of the node.
 ///
 /// # Errors
-/// [`HostError::NotRunning`] when no host runs, after saying whether the enclave does.
+/// [`HostError::NotRunning`] if no host is running, after printing whether the enclave is.
 pub async fn run(options: &Status) -> Result<(), HostError> {
     let run_dir = RunDir::open(&options.run_dir)?;
     let snapshot = control::ask(&run_dir).await?;
@@ -34,7 +34,9 @@ pub async fn run(options: &Status) -> Result<(), HostError> {
     } else if let Some(snapshot) = &snapshot {
         super::print(&text(snapshot))?;
     } else if enclave_lives {
-        super::print(&format!("{WARN}the host is gone, its enclave still runs{WARN:#}: quoth up attaches again\n"))?;
+        super::print(&format!(
+            "{WARN}the host has stopped, its enclave is still running{WARN:#}: start quoth up to attach again\n"
+        ))?;
     }
     match snapshot {
         Some(_) => Ok(()),

@@ -1,5 +1,7 @@
-//! The enclave to closed providers and back: names are resolved and connections made here, TLS ends in the enclave. Only
-//! destinations of the measured configuration are led to; the enclave has the same list, and checks who answers.
+//! Connects the enclave to closed providers: resolves names, opens connections and passes bytes on.
+//!
+//! TLS ends in the enclave. The host connects only to destinations of the measured configuration. The enclave has the same
+//! list and authenticates the provider.
 
 mod reach;
 
@@ -19,24 +21,24 @@ use tokio::time::timeout;
 use crate::relay::{ACCEPT_PAUSE, Open, join};
 use reach::Reach;
 
-/// Connections at once, when nobody says otherwise. One more is answered [`Answer::Unreachable`].
+/// Default of the maximum number of connections. Further ones are answered [`Answer::Unreachable`].
 pub const CONNECTIONS: usize = 1024;
-/// Connections past that number which are being answered; further ones are closed as they come.
+/// Maximum number of refused connections that are being answered. Further ones are closed at once.
 pub const TURNED_AWAY: usize = 64;
-/// How long the enclave may take to name its destination, when nobody says otherwise.
+/// Default of the time in which the enclave must name its destination.
 pub const ASK_TIMEOUT: Duration = Duration::from_secs(5);
-/// How long a connection may carry nothing in either direction, when nobody says otherwise: longer than the hour that an
-/// enclave may be told to wait for a provider that thinks.
+/// Default of the time that a connection may be idle in both directions. It exceeds the hour that an enclave can be
+/// configured to wait for a provider.
 pub const IDLE_TIMEOUT: Duration = Duration::from_secs(65 * 60);
 
-/// Budgets of egress.
+/// Limits of egress.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    /// Connections at once.
+    /// Maximum number of connections at the same time.
     pub connections: usize,
-    /// How long the enclave may take to name its destination.
+    /// Time in which the enclave must name its destination.
     pub ask_timeout: Duration,
-    /// How long a connection may carry nothing in either direction.
+    /// Time that a connection may be idle in both directions.
     pub idle_timeout: Duration,
 }
 
@@ -46,20 +48,20 @@ impl Default for Limits {
     }
 }
 
-/// What egress has done since it began, and does now.
+/// Counters of egress.
 #[derive(Debug, Default)]
 pub struct Counters {
-    /// Connections that lead to a provider.
+    /// Connections to providers that are open now.
     pub open: AtomicU64,
-    /// Connections that were led to a provider.
+    /// Connections that reached a provider.
     pub led: AtomicU64,
-    /// Connections to destinations that are not on the list.
+    /// Requests for destinations that are not on the list.
     pub refused: AtomicU64,
-    /// Connections to names without an address.
+    /// Requests for names without an address.
     pub unresolved: AtomicU64,
-    /// Connections to providers that could not be reached.
+    /// Requests for providers that could not be reached.
     pub unreachable: AtomicU64,
-    /// Connections that were turned away because the budget was spent.
+    /// Connections that were refused because too many were open.
     pub shed: AtomicU64,
 }
 
@@ -75,7 +77,7 @@ impl Counters {
     }
 }
 
-/// Leads connections of `listener` to destinations of `allowed`, for as long as it is polled.
+/// Connects streams of `listener` to destinations of `allowed`, for as long as it is polled.
 pub async fn serve(
     listener: Listener,
     allowed: impl IntoIterator<Item = Destination>,
@@ -96,7 +98,7 @@ pub async fn serve(
             continue;
         };
         let guide = Arc::clone(&guide);
-        // However a connection ends, there is nobody to tell but its two ends, which see it.
+        // Both ends of a connection see how it ends, so the result is dropped.
         if let Ok(permit) = Arc::clone(&budget).try_acquire_owned() {
             connections.spawn(async move { drop(guide.lead(enclave, permit).await) });
             continue;
@@ -108,7 +110,7 @@ pub async fn serve(
     }
 }
 
-/// What all connections share.
+/// The state that all connections share.
 struct Guide {
     allowed: HashSet<Destination>,
     reach: Reach,
@@ -137,7 +139,7 @@ impl Guide {
         join(enclave, provider, self.limits.idle_timeout).await
     }
 
-    /// The request is read first: an enclave that still writes it when the stream closes would not see the answer.
+    /// Reads the request, then refuses. If the stream closed while the enclave still wrote, it would not see the answer.
     async fn turn_away(&self, mut enclave: Stream, _permit: OwnedSemaphorePermit) -> Result<(), LinkError> {
         self.asked(&mut enclave).await?;
         egress::answer(&mut enclave, Answer::Unreachable).await

@@ -1,4 +1,4 @@
-//! From a name to a connection: the system's resolver, then one address after another.
+//! Resolves a name and connects to the first address that accepts.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -9,18 +9,18 @@ use tokio::net::{TcpStream, lookup_host};
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
-/// How long all of it may take; less than an enclave waits.
+/// Time limit for lookup and connection together. Shorter than the time that an enclave waits.
 const REACH_TIMEOUT: Duration = Duration::from_secs(12);
-/// How long a name may take to resolve.
+/// Time limit for the lookup of a name.
 const LOOKUP_TIMEOUT: Duration = Duration::from_secs(5);
-/// How long one address may take to accept a connection.
+/// Time limit for one address to accept a connection.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
-/// Addresses of a name that are tried, at most.
+/// Maximum number of addresses that are tried for a name.
 const ADDRESSES: usize = 8;
-/// Names that are being resolved at once. Each holds a thread until the resolver gives up, however long that takes.
+/// Maximum number of lookups at the same time. Each holds a thread until the resolver gives up, which can take long.
 const LOOKUPS: usize = 16;
 
-/// Makes connections.
+/// Resolves names and opens connections.
 pub(super) struct Reach {
     lookups: Arc<Semaphore>,
 }
@@ -32,7 +32,7 @@ impl Default for Reach {
 }
 
 impl Reach {
-    /// A connection to `destination`, or what to tell the enclave.
+    /// Connects to `destination`. The error is the answer to the enclave.
     pub(super) async fn connect(&self, destination: &Destination) -> Result<TcpStream, Answer> {
         let connect = async {
             let addresses = self.addresses(destination, LOOKUP_TIMEOUT).await.ok_or(Answer::Unresolved)?;
@@ -41,12 +41,12 @@ impl Reach {
         timeout(REACH_TIMEOUT, connect).await.unwrap_or(Err(Answer::Unreachable))
     }
 
-    /// None when there are none, or not in time.
+    /// Returns the addresses, or `None` if there are none or the lookup takes too long.
     async fn addresses(&self, destination: &Destination, patience: Duration) -> Option<Vec<SocketAddr>> {
         let lookup = async {
             let permit = Arc::clone(&self.lookups).acquire_owned().await.ok()?;
             let line = destination.to_line();
-            // A task of its own: when this gives up, the permit is held on for as long as the resolver's thread.
+            // A separate task: after a timeout it holds the permit until the resolver's thread is free again.
             let lookup = tokio::spawn(async move {
                 let _permit = permit;
                 lookup_host(line).await.map(|found| alternating(found.collect()))
@@ -58,11 +58,11 @@ impl Reach {
     }
 }
 
-/// The first of `addresses` that accepts a connection, each asked for at most `patience`.
+/// Connects to the first of `addresses` that accepts. Waits at most `patience` for each.
 async fn first(addresses: Vec<SocketAddr>, patience: Duration) -> Option<TcpStream> {
     for address in addresses.into_iter().take(ADDRESSES) {
         if let Ok(Ok(provider)) = timeout(patience, TcpStream::connect(address)).await {
-            // Requests and answers are many small writes; delaying them to save packets would be felt. Best effort.
+            // Requests and answers are many small writes, and Nagle's algorithm would delay them. Best effort.
             let _ = provider.set_nodelay(true);
             return Some(provider);
         }
@@ -70,8 +70,8 @@ async fn first(addresses: Vec<SocketAddr>, patience: Duration) -> Option<TcpStre
     None
 }
 
-/// IPv6 and IPv4 in turn, each in the resolver's order (RFC 8305 §4): where one of the two leads nowhere, the second
-/// attempt is for the other.
+/// Orders IPv6 and IPv4 addresses in turn and keeps the resolver's order in each family (RFC 8305 §4). If one family does
+/// not work, the second attempt uses the other one.
 fn alternating(addresses: Vec<SocketAddr>) -> Vec<SocketAddr> {
     let preferred = addresses.first().is_some_and(SocketAddr::is_ipv6);
     let (mut ones, mut others) = (0, 0);
@@ -110,7 +110,7 @@ mod tests {
         }
     }
 
-    /// An address of this machine where nobody listens.
+    /// Returns an address of this machine where no server listens.
     async fn nobody() -> SocketAddr {
         TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap()
     }

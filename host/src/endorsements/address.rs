@@ -3,16 +3,16 @@
 use http::Uri;
 use http::uri::Scheme;
 
-/// A base URL, taken apart.
+/// The parts of a base URL.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Address {
     pub(super) tls: bool,
     /// Without the brackets of an IPv6 address.
     pub(super) host: String,
     pub(super) port: u16,
-    /// As it goes into the head of a request.
+    /// Host and port as in the `host` header field.
     pub(super) authority: String,
-    /// The path that everything is below, without a slash at its end.
+    /// The path before every target, without a slash at the end.
     prefix: String,
 }
 
@@ -36,7 +36,7 @@ impl Address {
             return Err("names no host");
         }
         let default = if tls { 443 } else { 80 };
-        // A port that is no number, or none at all behind the colon, must not become the default one.
+        // An invalid or empty port after the colon must not become the default port.
         let port = match authority.as_str().strip_prefix(authority.host()) {
             Some("") => default,
             _ => authority.port_u16().filter(|port| *port != 0).ok_or("has no valid port")?,
@@ -50,12 +50,12 @@ impl Address {
         })
     }
 
-    /// What goes into a request's first line.
+    /// Returns the path for a request's first line.
     pub(super) fn path(&self, target: &str) -> String {
         format!("{}{target}", self.prefix)
     }
 
-    /// For people.
+    /// Returns the whole URL, for messages.
     pub(super) fn url(&self, target: &str) -> String {
         let scheme = if self.tls { "https" } else { "http" };
         format!("{scheme}://{}{}", self.authority, self.path(target))

@@ -1,22 +1,22 @@
-//! Which revocation list to use: the one at hand, or a newer one.
+//! Chooses the revocation list: the cached one, or a newer one.
 
 use quoth_verifier::{CLOCK_SKEW, Refusal};
 
 use super::error::EndorsementError;
 
-/// How old a revocation list may be before a newer one is asked for, seconds.
+/// Age at which a revocation list is renewed, seconds.
 pub const CRL_AGE: u64 = 24 * 3600;
 
-/// A revocation list, and why it is not a newer one if it should be.
+/// A revocation list, and why it could not be renewed if that was due.
 pub(super) type Chosen = (Vec<u8>, Option<Box<EndorsementError>>);
 
-/// A revocation list that the root has signed.
+/// A revocation list that is signed by the root.
 #[derive(Debug)]
 pub(super) struct List {
     pub(super) bytes: Vec<u8>,
-    /// When it was made and until when it holds, Unix seconds.
+    /// Start and end of its validity, Unix seconds.
     pub(super) window: (u64, u64),
-    /// Whether it leaves the chain alone.
+    /// An error if it revokes the chain.
     pub(super) verdict: Result<(), Refusal>,
 }
 
@@ -26,7 +26,7 @@ impl List {
         this_update <= now.saturating_add(CLOCK_SKEW) && now <= next_update
     }
 
-    /// Whether a list that was just sent may take the place of the one at hand.
+    /// Checks that this new list is valid and not older than the held one.
     pub(super) fn succeeds(&self, held: Option<&Self>, now: u64) -> Result<(), EndorsementError> {
         let (this_update, next_update) = self.window;
         match held {
@@ -43,12 +43,12 @@ impl List {
     }
 }
 
-/// Whether a list that was stored at `at` need not be renewed yet; a time in the future says nothing.
+/// Returns whether a list that was stored at `at` needs no renewal yet. A time in the future does not count.
 pub(super) fn is_young(at: u64, now: u64) -> bool {
     at <= now.saturating_add(CLOCK_SKEW) && now.saturating_sub(at) < CRL_AGE
 }
 
-/// The new list; without one the old one, if it still holds, with a warning. Whichever it is may revoke the chain.
+/// Chooses the new list, or the valid old one with a warning. Fails if the chosen list revokes the chain.
 pub(super) fn choose(renewed: Result<List, EndorsementError>, held: Option<List>) -> Result<Chosen, EndorsementError> {
     match (renewed, held) {
         (Ok(list), _) => list.chosen(),

@@ -5,19 +5,19 @@ use std::fmt;
 use quoth_verifier::revocation_list_window;
 use rustls_pki_types::pem::{self, SectionKind};
 
-/// One of the things that AMD's service hands out.
+/// A kind of document that AMD's service provides.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Document {
     /// The certificate of the chip's key for one state of its firmware, DER.
     Vcek,
-    /// The certificates above it, ASK and ARK, PEM.
+    /// The certificates above the VCEK: ASK and ARK, PEM.
     Chain,
     /// The ARK's revocation list, DER.
     Crl,
 }
 
 impl Document {
-    /// Bytes, at most. Genuine ones have about 1.4 KiB, 5 KiB and 1 KiB.
+    /// Returns the maximum length, bytes. Genuine documents have about 1.4 KiB, 5 KiB and 1 KiB.
     pub fn limit(self) -> usize {
         match self {
             Self::Vcek => 16 * 1024,
@@ -46,7 +46,7 @@ impl fmt::Display for Document {
     }
 }
 
-/// PEM of two certificates, and of nothing else.
+/// Reads PEM with exactly two certificates.
 pub(super) fn two_certificates(text: &[u8]) -> Result<[Vec<u8>; 2], &'static str> {
     let mut lines = text;
     let mut found = Vec::new();
@@ -59,7 +59,7 @@ pub(super) fn two_certificates(text: &[u8]) -> Result<[Vec<u8>; 2], &'static str
     found.try_into().map_err(|_| "not two certificates")
 }
 
-/// Exactly one SEQUENCE (X.690 §8.9) with a length in two bytes, as everything between 256 bytes and 64 KiB has.
+/// Returns whether the bytes are exactly one SEQUENCE (X.690 §8.9) whose length takes two bytes (256 bytes to 64 KiB).
 fn is_sequence(der: &[u8]) -> bool {
     match der {
         [0x30, 0x82, high, low, rest @ ..] => rest.len() == usize::from(u16::from_be_bytes([*high, *low])),

@@ -1,3 +1,5 @@
+//! Why a report has no endorsements.
+
 use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -10,110 +12,110 @@ use super::document::Document;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum EndorsementError {
-    /// Not a report that anybody could endorse.
+    /// The bytes are not a valid report.
     #[error("not an SEV-SNP report: {0}")]
     Report(SnpRefusal),
-    /// A report of version 2, and nobody named its family.
-    #[error("a report of version 2 does not say which processor it is from: name its family, milan or genoa")]
+    /// The report is of version 2 and does not name its family, and the user did not name it.
+    #[error("a report of version 2 does not name its processor: give its family, milan or genoa")]
     FamilyUnknown,
-    /// The family that was named is not the one of the report.
+    /// The user named another family than the report.
     #[error("the report is from {}, not from {}", report.name(), named.name())]
     FamilyMismatch {
-        /// By the caller.
+        /// The family that the user named.
         named: Family,
-        /// By CPUID.
+        /// The family in the report (CPUID).
         report: Family,
     },
-    /// Signed by a key that AMD gave to a cloud: its certificate is given to that cloud alone.
+    /// The report is signed by a VLEK. AMD gives its certificate only to the cloud that uses the key.
     #[error(
-        "the report is signed by a VLEK, whose certificate the service does not hand out: take it from the \
+        "the report is signed by a VLEK, and the service does not provide its certificate: take it from the \
          hypervisor's certificate table (extended guest request)"
     )]
     Vlek,
-    /// The platform hides which chip it is, so nobody can be asked for its key.
+    /// The platform hides the chip's id, so the service cannot find the certificate.
     #[error("the report does not name its chip (MASK_CHIP_ID): ask the platform's owner for its certificate")]
     ChipMasked,
-    /// The service's address.
+    /// The service's address is invalid.
     #[error("{address}: {problem}")]
     Address {
-        /// As it was given.
+        /// The given address.
         address: String,
         /// What is wrong.
         problem: &'static str,
     },
-    /// The service does not know this chip, or no such firmware for it (404).
+    /// The service does not know this chip with this firmware (404).
     #[error("unknown chip or firmware: {url}")]
     UnknownChip {
-        /// What was asked for.
+        /// The requested address.
         url: String,
     },
-    /// The service asked to be left alone (429, 503), for as long as this host was ready to wait.
+    /// The service stayed busy (429, 503) for as long as this host waits.
     #[error("the service is busy (status {status}, asked {attempts} times{}): {url}", later(*retry_after))]
     Busy {
-        /// What was asked for.
+        /// The requested address.
         url: String,
-        /// The last one.
+        /// The last status.
         status: u16,
-        /// How often it was asked.
+        /// Number of attempts.
         attempts: u32,
-        /// When to come again, if it said so.
+        /// When to try again, if the service said so.
         retry_after: Option<Duration>,
     },
-    /// Neither 200 nor anything that waiting helps against. Redirects are not followed.
+    /// The status is neither 200 nor one after which a retry can help. Redirects are not followed.
     #[error("status {status}: {url}")]
     Status {
-        /// What was asked for.
+        /// The requested address.
         url: String,
-        /// The service's.
+        /// The service's status.
         status: u16,
     },
-    /// No connection, or no TLS with somebody who may speak for that name.
+    /// The connection or the TLS handshake failed.
     #[error("{url}: {source}")]
     Connect {
-        /// What was asked for.
+        /// The requested address.
         url: String,
-        /// What the system or the TLS library said.
+        /// The error of the system or of the TLS library.
         source: io::Error,
     },
-    /// Not HTTP, or cut off.
+    /// The answer is not HTTP, or is incomplete.
     #[error("{url}: {source}")]
     Http {
-        /// What was asked for.
+        /// The requested address.
         url: String,
-        /// What the HTTP library said.
+        /// The error of the HTTP library.
         source: hyper::Error,
     },
-    /// Nothing, or not all, came in time.
+    /// The answer was not complete in time.
     #[error("{url}: no {what} within {} ms", limit.as_millis())]
     Timeout {
-        /// What was asked for.
+        /// The requested address.
         url: String,
-        /// What was waited for.
+        /// The missing part.
         what: &'static str,
-        /// For how long.
+        /// The time limit.
         limit: Duration,
     },
-    /// Longer than anything of its kind.
+    /// The document is longer than its kind allows.
     #[error("{url}: longer than {limit} bytes")]
     TooLong {
-        /// What was asked for.
+        /// The requested address.
         url: String,
-        /// Bytes.
+        /// The maximum, bytes.
         limit: usize,
     },
-    /// Not what was asked for.
-    #[error("the service sent no {document}: {problem}")]
+    /// The answer is not the requested document.
+    #[error("the service sent an invalid {document}: {problem}")]
     Malformed {
-        /// What was asked for.
+        /// The requested document.
         document: Document,
         /// What is wrong.
         problem: &'static str,
     },
     /// The verifier does not accept the report with these endorsements.
-    #[error("the endorsements do not hold for this report: {0} ({code})", code = .0.code())]
+    #[error("the endorsements do not match this report: {0} ({code})", code = .0.code())]
     Refused(Refusal),
-    /// The revocation list that was sent does not hold now.
-    #[error("the revocation list holds from {this_update} to {next_update}, which {now} is not within")]
+    /// The downloaded revocation list is not valid now.
+    #[error("the revocation list is valid from {this_update} to {next_update}, but the time is {now}")]
     CrlStale {
         /// Unix seconds.
         this_update: u64,
@@ -122,26 +124,26 @@ pub enum EndorsementError {
         /// Unix seconds.
         now: u64,
     },
-    /// The revocation list that was sent is older than the one at hand.
-    #[error("the service sent a revocation list of {offered}, older than the one at hand, of {held}")]
+    /// The downloaded revocation list is older than the cached one.
+    #[error("the service sent a revocation list of {offered}, older than the cached one of {held}")]
     CrlRollback {
         /// Unix seconds.
         held: u64,
         /// Unix seconds.
         offered: u64,
     },
-    /// The cache.
+    /// The cache could not be read or written.
     #[error("{}: {source}", path.display())]
     File {
-        /// Which file or folder.
+        /// The file or folder.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
 }
 
 impl EndorsementError {
-    /// Stable code, for programs and tests.
+    /// Returns the stable code, for programs and tests.
     pub fn code(&self) -> &'static str {
         match self {
             Self::Report(_) => "endorsement.report",
@@ -165,7 +167,7 @@ impl EndorsementError {
         }
     }
 
-    /// Whether it says something about the report, rather than about the way to its endorsements.
+    /// Returns whether the error concerns the report itself, not the way to its endorsements.
     pub fn is_verdict(&self) -> bool {
         matches!(self, Self::Report(_) | Self::Vlek | Self::ChipMasked | Self::UnknownChip { .. } | Self::Refused(_))
     }
@@ -177,5 +179,5 @@ impl EndorsementError {
 }
 
 fn later(retry_after: Option<Duration>) -> String {
-    retry_after.map_or_else(String::new, |after| format!("; it says to come again in {} s", after.as_secs()))
+    retry_after.map_or_else(String::new, |after| format!("; it asks to try again in {} s", after.as_secs()))
 }

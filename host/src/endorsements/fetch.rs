@@ -1,4 +1,4 @@
-//! Finds what endorses a report: in the cache, or at the service.
+//! Gets the endorsements of a report from the cache or from the service, and verifies them.
 
 use std::path::PathBuf;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -16,28 +16,28 @@ use super::service::Service;
 use super::source::Source;
 use super::store::{Store, Stored};
 
-/// The check whose name says that a revocation list was the root's, and that the intermediate is not on it.
+/// The verifier's check that the revocation list is signed by the root and does not list the intermediate.
 const REVOKED: &str = "snp.crl.revoked";
 
-/// What endorses a report: the verifier accepts it as genuine with these.
+/// The endorsements of a report. With them the verifier accepts the report as genuine.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Endorsement {
     /// Certificate of the key that signed the report (VCEK), DER.
     pub vek: Vec<u8>,
-    /// The one above it (ASK), DER.
+    /// Certificate of the intermediate (ASK), DER.
     pub intermediate: Vec<u8>,
-    /// AMD's root (ARK), DER.
+    /// Certificate of AMD's root (ARK), DER.
     pub root: Vec<u8>,
-    /// The root's revocation list, DER; none where none was wanted.
+    /// The root's revocation list, DER. `None` if it was not requested.
     pub crl: Option<Vec<u8>>,
-    /// What did not come from the cache.
+    /// The documents that did not come from the cache.
     pub downloaded: Vec<Document>,
-    /// Why the revocation list is older than a day, though it still holds.
+    /// Why a valid revocation list older than a day was not renewed.
     pub crl_not_renewed: Option<Box<EndorsementError>>,
 }
 
-/// Endorsements from a service, kept in a folder.
+/// Gets endorsements from a service and caches them in a folder.
 #[derive(Debug)]
 pub struct Endorsements {
     store: Store,
@@ -46,12 +46,12 @@ pub struct Endorsements {
     crl: bool,
     at: Option<u64>,
     verifier: Verifier,
-    /// One at a time asks the service; the others find in the folder what it got.
+    /// Lets one task at a time ask the service. The others then find the documents in the folder.
     turn: Mutex<()>,
 }
 
 impl Endorsements {
-    /// Endorsements from `service`, kept in `folder`, which is made when it is needed.
+    /// Takes the service and the cache folder. The folder is created when it is needed.
     pub fn new(folder: impl Into<PathBuf>, service: Service) -> Self {
         Self {
             store: Store::new(folder.into()),
@@ -64,45 +64,45 @@ impl Endorsements {
         }
     }
 
-    /// Names the family for reports of version 2, which do not.
+    /// Sets the family for reports of version 2, which do not name it.
     #[must_use]
     pub fn of_family(self, family: Family) -> Self {
         Self { family: Some(family), ..self }
     }
 
-    /// The same without revocation lists.
+    /// Turns revocation lists off.
     #[must_use]
     pub fn without_crl(self) -> Self {
         Self { crl: false, ..self }
     }
 
-    /// The same, judging at one time, Unix seconds, instead of now.
+    /// Sets a fixed time for the verification, Unix seconds, instead of now.
     #[must_use]
     pub fn at(self, time: u64) -> Self {
         Self { at: Some(time), ..self }
     }
 
-    /// Whose a report is.
+    /// Reads from a report which key signed it.
     ///
     /// # Errors
-    /// [`EndorsementError`]: not a report, or not one whose key the service can be asked for.
+    /// [`EndorsementError`] if the bytes are not a report, or if the service cannot have the certificate of its key.
     pub fn source(&self, report: &[u8]) -> Result<Source, EndorsementError> {
         Source::of(report, self.family)
     }
 
-    /// What endorses a report now.
+    /// Returns the endorsements of a report that are valid now.
     ///
     /// # Errors
-    /// [`EndorsementError`]. It may take as long as the [`Limits`](super::Limits) let it, for each document.
+    /// [`EndorsementError`]. For each document this can take as long as the [`Limits`](super::Limits) allow.
     pub async fn fetch(&self, report: &[u8]) -> Result<Endorsement, EndorsementError> {
         let now = || SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
         self.fetch_at(report, self.at.unwrap_or_else(now)).await
     }
 
-    /// What endorses a report at a time, Unix seconds.
+    /// Returns the endorsements of a report that are valid at a time, Unix seconds.
     ///
     /// # Errors
-    /// As [`fetch`](Self::fetch).
+    /// The same as [`fetch`](Self::fetch).
     pub async fn fetch_at(&self, report: &[u8], now: u64) -> Result<Endorsement, EndorsementError> {
         let source = self.source(report)?;
         let _turn = self.turn.lock().await;
@@ -116,7 +116,7 @@ impl Endorsements {
                 if matches!(&chosen, Err(EndorsementError::Refused(refusal)) if refusal.code() == REVOKED)
                     && !asked.downloaded.contains(&Document::Chain)
                 {
-                    // AMD replaces an intermediate that it revokes; what the cache has may be from before that.
+                    // AMD replaces an intermediate that it revokes. The cached chain may be older than that.
                     chain = asked.certificates(false).await?;
                     chosen = asked.crl(&chain).await;
                 }
@@ -135,14 +135,14 @@ struct Chain {
     root: Vec<u8>,
 }
 
-/// A document, not yet judged.
+/// A document that is not yet verified.
 struct Piece {
     document: Document,
     bytes: Vec<u8>,
     cached: bool,
 }
 
-/// One report for which endorsements are wanted.
+/// One request for the endorsements of a report.
 struct Asked<'a> {
     parent: &'a Endorsements,
     report: &'a [u8],
@@ -152,17 +152,17 @@ struct Asked<'a> {
 }
 
 impl Asked<'_> {
-    /// VEK and chain, from the cache where that has them. What the cache has and the verifier does not accept is asked for
-    /// once more; unless that is to be `trusted`, all is.
+    /// Returns VEK and chain. Uses the cache if `trusted`. If the verifier does not accept cached documents, downloads them
+    /// once more.
     async fn certificates(&mut self, trusted: bool) -> Result<Chain, EndorsementError> {
-        // The chain first: without it a VCEK, which is dear, could not be kept.
+        // The chain first: a VCEK is slow to get, and cannot be cached without the chain.
         let mut chain = self.obtain(Document::Chain, trusted).await?;
         let mut vek = self.obtain(Document::Vcek, trusted).await?;
         let found = loop {
             let verdict = self.chain(&vek.bytes, &chain.bytes);
             match verdict.and_then(|chain| self.judge(&chain, None).map(|()| chain)) {
                 Ok(found) => break found,
-                // A signature that the right key did not make is the report's own fault.
+                // With a wrong signature the report itself is at fault, so new documents do not help.
                 Err(refusal) if refusal.code() == "snp.report.signature" || !(chain.cached || vek.cached) => {
                     return Err(EndorsementError::Refused(refusal));
                 }
@@ -203,11 +203,12 @@ impl Asked<'_> {
         }
     }
 
-    /// A new revocation list. One that revokes the chain is kept, too: a service that is later silent must not undo it.
+    /// Downloads a new revocation list. A list that revokes the chain is cached, too, so that a later failure of the service
+    /// does not undo the revocation.
     async fn renew(&mut self, chain: &Chain, held: Option<&List>) -> Result<List, EndorsementError> {
         let document = Document::Crl;
         let bytes = match held {
-            // Nobody should wait long for what is not needed yet.
+            // The held list is still valid, so one attempt is enough.
             Some(_) => self.parent.service.get_once(&self.source, document).await?,
             None => self.parent.service.get(&self.source, document).await?,
         };
@@ -228,8 +229,8 @@ impl Asked<'_> {
         Ok(List { bytes, window, verdict })
     }
 
-    /// The verifier's own judgement. The service dates a VCEK at the moment when it is asked for it, which a clock that is a
-    /// little late takes for the future.
+    /// Verifies the report with a chain. The service dates a VCEK at the time of the request. For a clock that is a little
+    /// slow, this date is in the future, so a short skew is accepted.
     fn judge(&self, chain: &Chain, crl: Option<&[u8]>) -> Result<(), Refusal> {
         match self.judge_at(chain, crl, self.now) {
             Err(Refusal::Snp(SnpRefusal::ChainValidity { not_before, .. }))
@@ -249,14 +250,14 @@ impl Asked<'_> {
         };
         let verdict = self.parent.verifier.hardware(&evidence, at);
         verdict.genuine()?;
-        // A list by another root says nothing about this chain, and the verifier passes over it.
+        // The verifier ignores a list of another root, because it says nothing about this chain.
         match crl.is_some() && !verdict.checks.iter().any(|check| check.code == REVOKED) {
             true => Err(SnpRefusal::Crl { problem: "of another family" }.into()),
             false => Ok(()),
         }
     }
 
-    /// The root by its pinned digest, whichever way round the two came.
+    /// Finds intermediate and root in the chain, in either order. The pinned digest identifies the root.
     fn chain(&self, vek: &[u8], chain: &[u8]) -> Result<Chain, Refusal> {
         let [first, second] = two_certificates(chain).unwrap_or_default();
         let is_root = |der: &[u8]| Digest::of(der) == self.source.family().root();

@@ -2,23 +2,23 @@
 
 use std::time::Duration;
 
-/// How long to wait for the service, and how often to ask.
+/// Time limits and number of attempts for requests to the service.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    /// Connecting, name lookup and TLS included, at most. Whoever cannot be reached is asked once.
+    /// Maximum time for a connection, including name lookup and TLS. If it fails, there is no other attempt.
     pub connect: Duration,
-    /// The head of an answer, and each piece of its body, at most.
+    /// Maximum time to wait for the head of an answer and for each piece of its body.
     pub idle: Duration,
-    /// One request whole, at most.
+    /// Maximum time for one whole request.
     pub request: Duration,
-    /// Requests for one document, at most.
+    /// Maximum number of requests for one document.
     pub attempts: u32,
-    /// The pause after the first attempt; each further one is twice as long, and none is shorter than the service says.
-    /// Up to half of it is left to chance, so that hosts that start together do not come together.
+    /// The pause after the first attempt. Each further pause is twice as long, and none is shorter than the service asks.
+    /// Up to half of a pause is random, so that hosts that start together do not retry together.
     pub first_pause: Duration,
-    /// One pause, at most; a service that wants a longer one is not asked again.
+    /// Maximum length of one pause. If the service asks for a longer one, the host gives up.
     pub longest_pause: Duration,
-    /// All requests for one document and the pauses between them, at most.
+    /// Maximum time for all requests for one document and the pauses between them.
     pub total: Duration,
 }
 

@@ -1,11 +1,11 @@
-//! What makes an SEV-SNP report worth something to others: the certificate of the key that signed it, the chain above it
-//! and AMD's revocation list, from AMD's Key Distribution Service or a proxy of it, kept on disk.
+//! Gets and caches the endorsements of SEV-SNP reports: the certificate of the key that signed the report, the chain above
+//! it, and AMD's revocation list. They come from AMD's Key Distribution Service or a proxy of it.
 //!
-//! Nothing is stored or handed out before the verifier has accepted the report with it, so neither the service, nor the
-//! way to it, nor the folder needs to be trusted; they can withhold, and no more.
+//! The host stores and hands out only documents with which the verifier has accepted the report. So neither the service
+//! nor the network nor the folder needs to be trusted. They can only withhold documents.
 //!
-//! The service answers about one request for a VCEK in ten seconds, so certificates are kept for good. A revocation list is
-//! asked for anew once it is a day old; as long as the old one holds, a failure to renew it is only a warning.
+//! The service answers about one request for a VCEK in ten seconds, so certificates are cached without a time limit. A
+//! revocation list is renewed when it is a day old. If that fails, the old list is used with a warning while it is valid.
 
 mod address;
 mod crl;

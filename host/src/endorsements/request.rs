@@ -1,4 +1,4 @@
-//! One request on a connection of its own, every part of the answer bounded in size and time.
+//! One request on its own connection. Every part of the answer is bounded in size and time.
 
 use std::io;
 use std::sync::Arc;
@@ -22,18 +22,18 @@ use super::document::Document;
 use super::error::EndorsementError;
 use super::limits::Limits;
 
-/// Header fields in an answer, at most.
+/// Maximum number of header fields in an answer.
 const HEADERS: usize = 64;
-/// The head of an answer, bytes, at most.
+/// Maximum length of an answer's head, bytes.
 const HEAD: usize = 16 * 1024;
 
-/// Why a request brought nothing.
+/// Why a request failed.
 pub(super) enum Failure {
-    /// Asking again would bring the same.
+    /// A retry would fail, too.
     Final(EndorsementError),
-    /// Asking again may help.
+    /// A retry may succeed.
     Passing(EndorsementError),
-    /// The service asks for a pause.
+    /// The service asks for a pause before a retry.
     Busy { url: String, status: u16, retry_after: Option<Duration> },
 }
 
@@ -97,7 +97,7 @@ impl Asking<'_> {
                 Err(_) => Err(Failure::Passing(self.late("answer", self.limits.idle))),
             }
         };
-        // What was received before the connection ended is still to be read from it.
+        // Bytes that arrived before the end of the connection must still be read.
         let driven = async {
             let _ = connection.await;
             std::future::pending().await
@@ -163,12 +163,12 @@ impl Asking<'_> {
     }
 }
 
-/// Whether a body is what it stands for, not an encoding of it.
+/// Returns whether the body has no content encoding.
 fn plain(headers: &HeaderMap) -> bool {
     headers.get_all(header::CONTENT_ENCODING).iter().all(|coding| coding == "identity")
 }
 
-/// Seconds; a date is passed over, since it would be by a clock that nobody vouches for.
+/// Reads `retry-after` in seconds. Ignores a date, because the service's clock is not trusted.
 fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     headers.get(header::RETRY_AFTER)?.to_str().ok()?.trim().parse().ok().map(Duration::from_secs)
 }

@@ -1,4 +1,4 @@
-//! Endorsements for the enclave that runs here, which cannot reach AMD's service itself.
+//! The endorsements port: gives the enclave the endorsements of its reports, since it cannot reach AMD's service.
 
 use std::time::Duration;
 
@@ -11,19 +11,19 @@ use super::error::EndorsementError;
 use super::fetch::{Endorsement, Endorsements};
 use super::source::Source;
 
-/// An enclave that does not finish its request, or does not take its answer, in this time is not waited for.
+/// Time limit for the enclave to finish its request, and to take the answer.
 const WAIT: Duration = Duration::from_secs(10);
 
-/// What was found out about a report.
+/// The result of a request for endorsements.
 #[derive(Debug)]
 pub struct Endorsed {
-    /// Whose it is.
+    /// The key that signed the report.
     pub source: Source,
-    /// Why the revocation list is older than a day, though it still holds.
+    /// Why a valid revocation list older than a day was not renewed.
     pub crl_not_renewed: Option<Box<EndorsementError>>,
 }
 
-/// Serves the endorsements port for as long as it is polled, and says what came of each request.
+/// Serves the endorsements port for as long as it is polled. Sends the result of each request to `tell`.
 pub async fn serve(
     listener: Listener,
     endorsements: Endorsements,
@@ -34,7 +34,7 @@ pub async fn serve(
         if let Ok(stream) = listener.accept().await
             && let Some(found) = answer(stream, &endorsements).await
         {
-            // Whoever wanted to hear it may be ending.
+            // The receiver may already be gone.
             let _ = tell.send(found);
         }
     }
@@ -47,7 +47,7 @@ async fn answer(mut stream: Stream, endorsements: &Endorsements) -> Option<Resul
         Err(error) => Err(error),
     };
     let answer = found.as_ref().map_or_else(|_| Answer::default(), |(_, found)| of(found));
-    // An enclave that did not wait asks again, and then the cache has it.
+    // If the enclave did not wait, it asks again and finds the documents in the cache.
     let _ = timeout(WAIT, answer.answer(&mut stream)).await;
     Some(found.map(|(source, found)| Endorsed { source, crl_not_renewed: found.crl_not_renewed }))
 }

@@ -1,4 +1,4 @@
-//! Whom to ask, how patiently, and how often.
+//! The service that provides the documents, with retries.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -16,7 +16,7 @@ use super::source::Source;
 /// AMD's Key Distribution Service.
 pub const AMD: &str = "https://kdsintf.amd.com";
 
-/// AMD's service, or one that answers like it: a caching proxy of one's own.
+/// AMD's service, or a caching proxy of it.
 #[derive(Clone, Debug)]
 pub struct Service {
     address: Address,
@@ -25,7 +25,7 @@ pub struct Service {
 }
 
 impl Service {
-    /// A service at a base URL, `https` or `http`: what it sends authenticates itself.
+    /// Takes a base URL, `https` or `http`. Both are safe, because all documents are signed.
     ///
     /// # Errors
     /// [`EndorsementError::Address`].
@@ -36,29 +36,29 @@ impl Service {
         Ok(Self { address, limits: Limits::default(), tls: tls(roots) })
     }
 
-    /// The same with other limits.
+    /// Sets other limits.
     #[must_use]
     pub fn with_limits(self, limits: Limits) -> Self {
         Self { limits, ..self }
     }
 
-    /// The same, authenticated by other authorities than the web's.
+    /// Sets the authorities that TLS trusts, instead of the web's.
     #[must_use]
     pub fn with_roots(self, roots: RootCertStore) -> Self {
         Self { tls: tls(roots), ..self }
     }
 
-    /// The whole address of a document.
+    /// Returns the URL of a document.
     pub fn url(&self, source: &Source, document: Document) -> String {
         self.address.url(&source.target(document))
     }
 
-    /// Asks for a document until it comes, or until the limits say that it will not.
+    /// Requests a document, with retries up to the limits.
     pub(super) async fn get(&self, source: &Source, document: Document) -> Result<Vec<u8>, EndorsementError> {
         self.ask(source, document, self.limits.attempts).await
     }
 
-    /// Asks once.
+    /// Requests a document once, without retries.
     pub(super) async fn get_once(&self, source: &Source, document: Document) -> Result<Vec<u8>, EndorsementError> {
         self.ask(source, document, 1).await
     }
@@ -81,7 +81,7 @@ impl Service {
             };
             let (error, wanted) = match failure {
                 Failure::Final(error) => {
-                    // A 404 means something about a chip only where a chip was asked for.
+                    // Only the request for a VCEK names a chip, so only there a 404 means an unknown chip.
                     return Err(match error {
                         EndorsementError::Status { url, status: 404 } if document == Document::Vcek => {
                             EndorsementError::UnknownChip { url }
@@ -109,9 +109,9 @@ impl Service {
     }
 }
 
-/// Between half of `pause` and all of it.
+/// Returns a random time between half of `pause` and all of it.
 fn jittered(pause: Duration) -> Duration {
-    // Without randomness hosts may come together; that is no reason not to come.
+    // Without randomness, hosts may retry together. That is better than no retry.
     let chance = f64::from(getrandom::u32().unwrap_or(u32::MAX)) / f64::from(u32::MAX);
     pause / 2 + (pause / 2).mul_f64(chance)
 }

@@ -1,29 +1,29 @@
-//! What to ask for: read from the report, written as an address and as a name in the cache.
+//! The key that signed a report, and how the service and the cache name its documents.
 
 use quoth_verifier::{Family, ReportSigner, SigningKey, Tcb};
 
 use super::document::Document;
 use super::error::EndorsementError;
 
-/// The bytes of a chip's id that Turin uses; the other families use all.
+/// Length of a chip's id on Turin, bytes. The other families use the whole field.
 const TURIN_CHIP: usize = 8;
 
 /// A key that signed a report, as the service knows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Source {
     family: Family,
-    /// Lower-case hex, as long as the family's ids are.
+    /// The chip's id, lower-case hex, in the family's length.
     chip: String,
     tcb: Tcb,
-    /// As it stands in the report.
+    /// The firmware version as the report encodes it.
     raw_tcb: [u8; 8],
 }
 
 impl Source {
-    /// Reads a report; nothing of it is verified. `named` is the family of a report that does not say its own.
+    /// Reads a report without verifying it. `named` is the family of a report that does not name its own.
     ///
     /// # Errors
-    /// [`EndorsementError`]: not a report, or not one whose key the service can be asked for.
+    /// [`EndorsementError`] if the bytes are not a report, or if the service cannot have the certificate of its key.
     pub fn of(report: &[u8], named: Option<Family>) -> Result<Self, EndorsementError> {
         let signer = ReportSigner::read(report).map_err(EndorsementError::Report)?;
         if signer.key != SigningKey::Vcek {
@@ -34,7 +34,7 @@ impl Source {
                 return Err(EndorsementError::FamilyMismatch { named, report });
             }
             (Some(report), _) => report,
-            // Turin's firmware never wrote a report that does not say its family.
+            // Reports of Turin's firmware always name the family.
             (None, None | Some(Family::Turin)) => return Err(EndorsementError::FamilyUnknown),
             (None, Some(named)) => named,
         };
@@ -50,22 +50,22 @@ impl Source {
         })
     }
 
-    /// The processor's family.
+    /// Returns the processor's family.
     pub fn family(&self) -> Family {
         self.family
     }
 
-    /// The chip's id, hex, as long as the family's ids are.
+    /// Returns the chip's id, hex, in the family's length.
     pub(crate) fn chip(&self) -> &str {
         &self.chip
     }
 
-    /// The firmware that the key is for.
+    /// Returns the firmware version that the key belongs to.
     pub fn tcb(&self) -> Tcb {
         self.tcb
     }
 
-    /// Path and query of a document (AMD 57230, KDS interface).
+    /// Returns path and query of a document (AMD 57230, KDS interface).
     pub fn target(&self, document: Document) -> String {
         let Self { chip, tcb, .. } = self;
         let product = self.family.title();
@@ -82,7 +82,7 @@ impl Source {
         }
     }
 
-    /// The name of a document in the cache: all that it depends on, and nothing shortened.
+    /// Returns the name of a document in the cache. It contains everything that the document depends on, unabridged.
     pub fn file_name(&self, document: Document) -> String {
         let family = self.family.name();
         match document {

@@ -1,4 +1,4 @@
-//! Documents on disk: a folder of this user's alone, each file written whole or not at all.
+//! The cache of documents: a private folder of this user. Each file is written as a whole or not at all.
 
 use std::env;
 use std::fs::{self, DirBuilder, File};
@@ -9,7 +9,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::error::EndorsementError;
 
-/// Where they are kept unless somebody says otherwise: by the XDG base directory specification, which passes over relative paths.
+/// Returns the default folder of the cache, by the XDG base directory specification. Ignores relative paths, as it says.
 pub fn cache() -> Option<PathBuf> {
     let absolute = |name| env::var_os(name).map(PathBuf::from).filter(|path: &PathBuf| path.is_absolute());
     let folder = absolute("XDG_CACHE_HOME").or_else(|| absolute("HOME").map(|home| home.join(".cache")));
@@ -22,10 +22,10 @@ pub(super) struct Store {
     folder: PathBuf,
 }
 
-/// A document that was found.
+/// A document from the cache.
 pub(super) struct Stored {
     pub(super) bytes: Vec<u8>,
-    /// When it was written, Unix seconds.
+    /// Time of writing, Unix seconds.
     pub(super) at: u64,
 }
 
@@ -34,7 +34,7 @@ impl Store {
         Self { folder }
     }
 
-    /// Makes the folder when it is not there, and keeps it to its owner.
+    /// Creates the folder if needed, and makes it private to its owner.
     pub(super) fn prepare(&self) -> Result<(), EndorsementError> {
         let prepare = || {
             DirBuilder::new().recursive(true).mode(0o700).create(&self.folder)?;
@@ -43,8 +43,7 @@ impl Store {
         prepare().map_err(EndorsementError::file(&self.folder))
     }
 
-    /// Reads a document. One that is longer than `limit`, or that `whole` does not take for what it should be, is damaged:
-    /// it is removed, as if it had never been there.
+    /// Reads a document. Removes a damaged one: one that is longer than `limit`, or that `whole` does not accept.
     pub(super) fn read(
         &self,
         name: &str,
@@ -70,8 +69,8 @@ impl Store {
         }
     }
 
-    /// Writes a document as of `now` (Unix seconds), durable once this returns. Another process that writes the same one
-    /// at the same time does no harm: either is whole.
+    /// Writes a document with the time `now` (Unix seconds). After success it is on disk. Another process may write the same
+    /// document at the same time; each file is whole.
     pub(super) fn write(&self, name: &str, bytes: &[u8], now: u64) -> Result<(), EndorsementError> {
         let path = self.folder.join(name);
         self.replace(&path, bytes, now).map_err(EndorsementError::file(path))
@@ -89,7 +88,7 @@ impl Store {
             File::open(&self.folder)?.sync_all()
         };
         write().inspect_err(|_| {
-            // Whether or not there is one; the error above is the one to tell.
+            // The draft may not exist. The error above is the one to report.
             let _ = fs::remove_file(&draft);
         })
     }

@@ -1,4 +1,4 @@
-//! What a journal's file says about chains. Signatures are not checked here: that is a verifier's work, on its own machine.
+//! Reads a journal and checks its chains. Does not check signatures; verifiers do that on their own machines.
 
 use std::path::Path;
 
@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use super::store::JournalError;
 
-/// Breaks that are listed one by one, at most; a longer chain of damage is only counted.
+/// Maximum number of breaks that are listed for a chain.
 pub const MAX_BREAKS: usize = 1000;
 
 /// One instance in the journal.
@@ -21,30 +21,30 @@ pub struct Instance {
     pub instance: String,
     /// Digest of its statement, hex.
     pub node: String,
-    /// How its chain is.
+    /// The state of the instance's chain.
     pub chain: Chain,
-    /// Its receipts in order, those that can be read.
+    /// The readable receipts, in order.
     pub receipts: Vec<Entry>,
 }
 
-/// The state of one chain. The end of a chain cannot be known from it: a receipt that never came leaves no gap.
+/// The state of one chain. It cannot show that receipts are missing at the end, because they leave no gap.
 #[derive(Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Chain {
-    /// No gap and no broken link.
+    /// Whether the chain has no break.
     pub whole: bool,
-    /// What is wrong, in order; at most [`MAX_BREAKS`].
+    /// The breaks in order, at most [`MAX_BREAKS`].
     pub breaks: Vec<Break>,
 }
 
-/// Something wrong with a chain.
+/// A break in a chain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Break {
     /// Receipts are missing.
     Gap {
-        /// The first one.
+        /// The first missing receipt.
         from: u64,
-        /// The last one.
+        /// The last missing receipt.
         to: u64,
     },
     /// A receipt does not point to the one before it.
@@ -52,14 +52,14 @@ pub enum Break {
         /// The receipt.
         seq: u64,
     },
-    /// What is stored cannot be read as a receipt of this instance at this place, so the chain cannot be followed through it.
+    /// The stored bytes are not a receipt of this instance at this place. The chain cannot be followed through them.
     Unreadable {
         /// The place.
         seq: u64,
     },
 }
 
-/// One receipt, as it says itself.
+/// The claims of one receipt.
 #[derive(Clone, Debug, Serialize)]
 pub struct Entry {
     /// Place in the chain.
@@ -70,17 +70,17 @@ pub struct Entry {
     pub iat: u64,
     /// The model, or the model asked for at a provider.
     pub model: Option<String>,
-    /// How it ended.
+    /// How the exchange ended.
     pub outcome: &'static str,
     /// HTTP status.
     pub status: u16,
     /// Whether the response was an event stream.
     pub streamed: bool,
-    /// Tokens read.
+    /// Prompt tokens.
     pub prompt_tokens: Option<u64>,
-    /// Tokens produced.
+    /// Completion tokens.
     pub completion_tokens: Option<u64>,
-    /// Milliseconds from the request to the last byte of its response.
+    /// Time from the request to the last byte of its response, milliseconds.
     pub duration_ms: u64,
     /// SHA-256 of the payload, hex.
     pub digest: String,
@@ -89,14 +89,14 @@ pub struct Entry {
     pub cose: Vec<u8>,
 }
 
-/// Reads a journal: all instances in the order in which they came, with all receipts or the one with this id.
+/// Reads a journal: all instances in order of arrival, with all receipts or only the one with this id.
 ///
 /// # Errors
 /// [`JournalError::Database`].
 pub fn read(path: &Path, cti: Option<[u8; 16]>) -> Result<Vec<Instance>, JournalError> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let mut connection = Connection::open_with_flags(path, flags)?;
-    // One snapshot, however much is being written meanwhile.
+    // A transaction gives one consistent snapshot while others write.
     let snapshot = connection.transaction()?;
     let mut instances = snapshot.prepare(
         "SELECT id, instance, CASE WHEN length(statement) <= ?1 THEN statement ELSE x'' END FROM instances ORDER BY id",
@@ -142,7 +142,7 @@ fn follow(
 struct Walk {
     node: Digest,
     next: u64,
-    /// What the next receipt must point to; unknown after a gap.
+    /// The digest that the next receipt must name. Unknown after a gap.
     prev: Option<Digest>,
     whole: bool,
     breaks: Vec<Break>,

@@ -1,4 +1,4 @@
-//! The journal: receipts of every instance that ran here, safe on disk before they are acknowledged.
+//! The journal: stores the receipts of every instance that ran here. Receipts are on disk before they are acknowledged.
 
 mod chain;
 mod serve;

@@ -1,3 +1,5 @@
+//! The journal port: stores what an enclave sends and acknowledges it.
+
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -10,11 +12,11 @@ use tokio::time::{Instant, timeout, timeout_at};
 
 use super::store::{JournalError, NotStored, Store};
 
-/// Receipts committed at once, at most: a commit costs one fsync however many it holds.
+/// Maximum number of receipts in one commit. A commit costs one fsync for any number of receipts.
 const BATCH: usize = 256;
-/// How long an enclave may take to say who it is.
+/// Time limit for the enclave's first frame.
 const HELLO_TIMEOUT: Duration = Duration::from_secs(10);
-/// How long to wait before storage that failed is tried again.
+/// Pause before failed storage is tried again.
 const RETRY: Duration = Duration::from_secs(1);
 
 /// Whether an enclave's receipts are being stored.
@@ -22,39 +24,39 @@ const RETRY: Duration = Duration::from_secs(1);
 pub enum Attachment {
     /// No enclave is connected.
     Waiting,
-    /// They are; `next` is the next sequence number.
+    /// Receipts are being stored.
     Attached {
-        /// The sequence number.
+        /// The next sequence number.
         next: u64,
     },
     /// The enclave is connected, and storage failed.
     Failed,
 }
 
-/// What a person should hear about.
+/// A notice for the operator.
 #[derive(Debug)]
 pub enum Notice {
     /// Storage failed.
     Failed(JournalError),
-    /// It works again.
+    /// Storage works again.
     Recovered,
-    /// The enclave no longer has receipts that the journal lacks: a gap stays.
+    /// The journal lacks receipts that the enclave no longer has. The gap is permanent.
     Gap {
-        /// The first one missing.
+        /// The first missing receipt.
         from: u64,
-        /// The first one that is there again.
+        /// The first receipt after the gap.
         to: u64,
     },
-    /// What came for this place is stored, and cannot be read as a receipt of the enclave.
+    /// The bytes for this place are stored, but they are not a readable receipt of the enclave.
     Unreadable {
         /// The place.
         seq: u64,
     },
-    /// The enclave broke the protocol.
+    /// The enclave violated the protocol.
     Link(LinkError),
 }
 
-/// Serves the journal port for as long as it is polled, to one enclave at a time: a new connection replaces the old one.
+/// Serves the journal port for as long as it is polled. Serves one enclave at a time; a new connection replaces the old one.
 pub async fn serve(
     listener: Listener,
     path: PathBuf,
@@ -87,7 +89,7 @@ pub async fn serve(
 }
 
 fn tell(notices: &mpsc::UnboundedSender<Notice>, notice: Notice) {
-    // Whoever listened may have left already.
+    // The receiver may already be gone.
     let _ = notices.send(notice);
 }
 
@@ -104,7 +106,7 @@ struct Connection<'a> {
 }
 
 impl<'a> Connection<'a> {
-    /// Until the enclave closes or breaks the protocol.
+    /// Serves a connection until the enclave closes it or violates the protocol.
     async fn serve(
         stream: Stream,
         path: &'a Path,
@@ -152,7 +154,7 @@ impl<'a> Connection<'a> {
         blocking(move || Store::open(&path, instance, &statement)).await
     }
 
-    /// Welcomes the enclave and stores what it sends; ends with `None` when it closes, with an error when storage fails.
+    /// Welcomes the enclave and stores its receipts. Returns `None` when it closes, an error when storage fails.
     async fn store(&mut self, mut store: Store, next: u64) -> Result<Option<JournalError>, LinkError> {
         let mut expected = next.max(self.first);
         if expected > next {
@@ -171,7 +173,7 @@ impl<'a> Connection<'a> {
                 let ToHost::Receipt { seq, bytes } = frame else {
                     return Err(LinkError::Malformed { what: "journal: second hello" });
                 };
-                // One past the expected was on its way when the enclave was welcomed, and comes again in its turn.
+                // A later one was sent before the enclave was welcomed. The enclave sends it again in order.
                 if seq <= expected {
                     expected = expected.max(seq.saturating_add(1));
                     received.push((seq, bytes));
@@ -206,7 +208,7 @@ impl<'a> Connection<'a> {
         }
     }
 
-    /// Reads on while nothing can be stored, for ever without a time; true when the enclave has closed.
+    /// Discards frames until `time`, or for ever. Returns true if the enclave has closed.
     async fn discard_until(&mut self, time: Option<Instant>) -> Result<bool, LinkError> {
         loop {
             let frame = match time {
@@ -228,7 +230,7 @@ impl<'a> Connection<'a> {
     }
 }
 
-/// Runs what waits for a disk on a thread that may wait.
+/// Runs blocking disk work on a thread for such work.
 async fn blocking<R: Send + 'static>(work: impl FnOnce() -> R + Send + 'static) -> R {
     match tokio::task::spawn_blocking(work).await {
         Ok(result) => result,

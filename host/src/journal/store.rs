@@ -1,3 +1,5 @@
+//! The journal's database.
+
 use std::fs;
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
@@ -10,13 +12,13 @@ use quoth_attestation::receipt::Receipt;
 use quoth_attestation::statement::Statement;
 use rusqlite::{Connection, TransactionBehavior, params};
 
-/// How long a write waits for another process that holds the database.
+/// How long a write waits while another process locks the database.
 const BUSY: Duration = Duration::from_millis(1000);
-/// Pages of write-ahead log after which it is folded into the database (16 MiB): each time, the tables' inner pages are
-/// written once more.
+/// Size of the write-ahead log, in pages (16 MiB), at which SQLite copies it into the database. Each copy writes the
+/// tables' inner pages once more.
 const CHECKPOINT_PAGES: u32 = 4000;
 
-/// What stands in the column of ids for bytes that cannot be read.
+/// Value of the column `cti` for bytes that cannot be read.
 const UNREADABLE: &[u8] = &[];
 
 const SCHEMA: &str = "
@@ -36,49 +38,49 @@ const SCHEMA: &str = "
     CREATE INDEX IF NOT EXISTS receipts_by_cti ON receipts (cti);
 ";
 
-/// Why the journal could not take something.
+/// Why the journal could not store a receipt.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum JournalError {
-    /// The database.
+    /// The database failed.
     #[error("{0}")]
     Database(#[from] rusqlite::Error),
-    /// The database's file was removed or replaced while it was open: what is written goes nowhere.
+    /// The database's file was removed or replaced while it was open, so writes would be lost.
     #[error("its file was removed or replaced")]
     Replaced,
-    /// The statement is not one, or is another instance's.
+    /// The statement is invalid, or belongs to another instance.
     #[error("the enclave's statement is not valid")]
     Statement,
-    /// An instance that is known already came with another statement.
+    /// A known instance sent another statement.
     #[error("instance came with two different statements")]
     StatementConflict,
-    /// A place that the database cannot number.
-    #[error("place {seq} is beyond what the database can number")]
+    /// The sequence number exceeds the database's range.
+    #[error("sequence number {seq} exceeds the range of the database")]
     Place {
-        /// The place.
+        /// The sequence number.
         seq: u64,
     },
-    /// Another receipt is already stored at this place.
-    #[error("another receipt is already stored at place {seq}")]
+    /// Another receipt with this sequence number is already stored.
+    #[error("another receipt with sequence number {seq} is already stored")]
     Conflict {
-        /// The place.
+        /// The sequence number.
         seq: u64,
     },
 }
 
 impl JournalError {
-    /// Whether trying again later can help.
+    /// Returns whether a later attempt can succeed.
     pub fn is_passing(&self) -> bool {
         matches!(self, Self::Database(_) | Self::Replaced)
     }
 }
 
-/// Why receipts could not all be stored.
+/// Why not all receipts were stored.
 #[derive(Debug)]
 pub struct NotStored {
-    /// How many of them are on disk: those before the one that failed.
+    /// Number of receipts on disk: those before the one that failed.
     pub stored: usize,
-    /// Why that one is not.
+    /// Why that one failed.
     pub error: JournalError,
 }
 
@@ -105,8 +107,8 @@ pub struct Store {
 }
 
 impl Store {
-    /// Opens the database, made when it is not there, for `instance`, and gives the sequence number to go on with.
-    /// What this writes is on disk when it returns, so that success means that the storage works.
+    /// Opens or creates the database for `instance`. Returns the next sequence number. The call writes to disk, so success
+    /// shows that the storage works.
     ///
     /// # Errors
     /// [`JournalError`].
@@ -115,7 +117,7 @@ impl Store {
             Ok(decoded) if decoded.instance == instance => {}
             _ => return Err(JournalError::Statement),
         }
-        // Made by hand only for its mode; SQLite reports whatever goes wrong with it.
+        // Creates the file with a private mode. SQLite reports any error.
         let _ = fs::File::options().create(true).append(true).mode(0o600).open(path);
         let mut connection = Connection::open(path)?;
         connection.busy_timeout(BUSY)?;
@@ -145,12 +147,12 @@ impl Store {
         Ok((Self { connection, path: path.to_owned(), file, id, node: Digest::of(statement) }, next))
     }
 
-    /// Stores receipts; all of them are on disk when this returns. One that is stored already with the same bytes is fine. What
-    /// cannot be read as a receipt of this instance is stored at its place all the same: who verifies judges it, not the host.
-    /// Returns the places of those.
+    /// Stores receipts. On success all of them are on disk. A receipt that is already stored with the same bytes is accepted.
+    /// Bytes that are not a readable receipt of this instance are stored, too, because verifiers judge them, not the host.
+    /// Returns the sequence numbers of those.
     ///
     /// # Errors
-    /// [`NotStored`]: those before the one that failed may be on disk.
+    /// [`NotStored`]. Receipts before the one that failed may be on disk.
     pub fn append(&mut self, receipts: &[(u64, Bytes)]) -> Result<Vec<u64>, NotStored> {
         let (mut unreadable, mut refused) = (Vec::new(), None);
         if identity(&self.path) != Some(self.file) {
@@ -185,7 +187,7 @@ impl Store {
     }
 }
 
-/// The request's id, if these bytes are a receipt of the instance at this place.
+/// Returns the request's id if the bytes are a receipt of the instance with this sequence number.
 fn id_of(seq: u64, bytes: &[u8], node: Digest) -> Option<[u8; 16]> {
     let receipt = Signed::<Receipt>::decode(bytes).ok()?;
     let claims = receipt.claims();

@@ -1,4 +1,4 @@
-//! A machine's virtual sockets without the kernel's help: vhost-device-vsock carries them to Unix sockets.
+//! The device that maps a machine's virtual sockets to Unix sockets: vhost-device-vsock. It needs no kernel support.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -10,10 +10,10 @@ use crate::HostError;
 use crate::run_dir::{RunDir, remove};
 
 const DEVICE: &str = "vhost-device-vsock";
-/// The machine's context id among virtual sockets; within QEMU only.
+/// The machine's context id among virtual sockets. Used only inside QEMU.
 const CID: &str = "4";
-/// Starts the device, and once it is there the machine in the shell's place. So the device is the machine's child, and the kernel ends
-/// it with the machine, even when no host is left to see to it (prctl(2), PR_SET_PDEATHSIG).
+/// Starts the device, waits for its socket, then replaces the shell by the machine. So the device is a child of the machine, and the
+/// kernel ends it with the machine, even if the host is gone (prctl(2), PR_SET_PDEATHSIG).
 const TOGETHER: &str = r#"
 setpriv --pdeathsig KILL vhost-device-vsock --guest-cid "$1" --socket "$2" --uds-path "$3" >>"$4" 2>&1 &
 device=$!
@@ -22,20 +22,20 @@ shift 4
 left=500
 until [ -S "$socket" ]; do
   left=$((left - 1))
-  if [ $left = 0 ] || ! kill -0 $device; then echo "vhost-device-vsock does not come up"; exit 1; fi
+  if [ $left = 0 ] || ! kill -0 $device; then echo "vhost-device-vsock does not start"; exit 1; fi
   sleep 0.02
 done
 exec "$@"
 "#;
 
-/// Where the machine is reached.
+/// Returns the address of the link to the machine.
 pub(super) fn link(run_dir: &RunDir) -> Address {
     Address::Vhost(machine(run_dir))
 }
 
-/// The command of a machine, and of the device beside it.
+/// Returns a command that starts the machine and its device.
 pub(super) fn with(command: &Command, run_dir: &RunDir) -> Result<Command, HostError> {
-    // Said now, and not only in a log.
+    // Checks that the program exists now, so that the error is not only in a log.
     let known = Command::new(DEVICE).arg("--version").stdin(Stdio::null()).stdout(Stdio::null()).status();
     known.map_err(HostError::file(DEVICE))?;
     for left_behind in [socket(run_dir), machine(run_dir)] {
@@ -48,10 +48,10 @@ pub(super) fn with(command: &Command, run_dir: &RunDir) -> Result<Command, HostE
     Ok(together)
 }
 
-/// QEMU's way to it, by the name `vsock`.
+/// Returns QEMU's option for the character device `vsock` that leads to the device.
 pub(super) fn chardev(run_dir: &RunDir) -> OsString {
     let mut option = OsString::from("socket,id=vsock,path=");
-    // QEMU's options end at a comma, unless there are two.
+    // In QEMU's options a comma must be doubled.
     option.push(socket(run_dir).to_string_lossy().replace(',', ",,"));
     option
 }

@@ -1,4 +1,4 @@
-//! The folder that `quoth-images build` wrote.
+//! The folder of an image, as `quoth-images build` writes it.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -14,11 +14,11 @@ const MEASUREMENTS: &str = "measurements.toml";
 const EIF: &str = "image.eif";
 const INITRAMFS: &str = "initramfs.cpio";
 const LAUNCH: &str = "launch";
-/// Measurements, bytes, at most.
+/// Maximum size of the measurements file, bytes.
 const MAX_MEASUREMENTS: u64 = 1 << 20;
 const VERSION: u32 = 1;
 
-/// An image, and what it measures to.
+/// An image and its measurements.
 pub(crate) struct Image {
     folder: PathBuf,
     measurements: Measurements,
@@ -49,7 +49,7 @@ struct Launched {
 }
 
 impl Image {
-    /// Reads what was measured; `configuration` is the image's.
+    /// Reads the measurements. Checks that `configuration` is the image's.
     pub(super) fn open(folder: &Path, configuration: &Configuration) -> Result<Self, HostError> {
         let path = folder.join(MEASUREMENTS);
         let wrong = || HostError::Content { path: path.clone(), what: "list of measurements" };
@@ -68,7 +68,7 @@ impl Image {
         Ok(Self { folder: fs::canonicalize(folder).map_err(HostError::file(folder))?, measurements })
     }
 
-    /// PCR0 to 2, hex.
+    /// Returns PCR0 to PCR2, hex.
     pub(super) fn registers(&self) -> Result<[String; 3], HostError> {
         let built = self.measurements.nitro.as_ref();
         let Registers { pcr0, pcr1, pcr2 } =
@@ -76,7 +76,7 @@ impl Image {
         Ok([pcr0.clone(), pcr1.clone(), pcr2.clone()])
     }
 
-    /// SEV-SNP's launch digest with so many processors of one type, hex.
+    /// Returns SEV-SNP's launch digest for a number and a type of processors, hex.
     pub(super) fn launch_digest(&self, vcpus: u32, cpu: &str) -> Result<String, HostError> {
         let launched = &self.measurements.snp;
         if launched.is_empty() {
@@ -91,22 +91,22 @@ impl Image {
         })
     }
 
-    /// What its launch asks of SEV-SNP.
+    /// Returns what the launch requires of SEV-SNP.
     pub(super) fn guest(&self) -> Option<&Guest> {
         self.measurements.guest.as_ref()
     }
 
-    /// The enclave image file.
+    /// Returns the enclave image file.
     pub(super) fn eif(&self) -> PathBuf {
         self.folder.join(EIF)
     }
 
-    /// The script that launches it as a machine.
+    /// Returns the script that launches the image as a machine.
     pub(super) fn launch(&self) -> PathBuf {
         self.folder.join(LAUNCH)
     }
 
-    /// What of it is unpacked in memory, bytes.
+    /// Returns the size of the part that is unpacked in memory, bytes.
     pub(super) fn bytes(&self) -> Result<u64, HostError> {
         let file = if self.measurements.nitro.is_some() { self.eif() } else { self.folder.join(INITRAMFS) };
         Ok(fs::metadata(&file).map_err(HostError::file(&file))?.len())

@@ -1,4 +1,4 @@
-//! How an enclave comes to life: as a process that plays one, as a Nitro enclave, or as a machine under QEMU.
+//! Launches an enclave: as a process that simulates one, as a Nitro enclave, or as a machine under QEMU.
 
 mod device;
 mod image;
@@ -23,32 +23,32 @@ use image::Image;
 use size::Size;
 use snp::Machine;
 
-/// What runs on every processor with SEV-SNP.
+/// The type of virtual processor that runs on every processor with SEV-SNP.
 const DEFAULT_CPU: &str = "EPYC-v4";
 
-/// What will be launched.
+/// The kind of enclave to launch.
 pub(crate) enum Launch {
-    /// A program that plays an enclave.
+    /// A program that simulates an enclave.
     Program(PathBuf),
     /// An enclave that nitro-cli runs.
     Nitro { image: Image, size: Size, debug: bool },
-    /// The same image as a machine that QEMU plays.
+    /// The same image in a machine that QEMU emulates.
     QemuNitro { image: Image, size: Size },
     /// A machine of SEV-SNP.
     Snp { image: Image, size: Size, machine: Machine },
-    /// The same image as a machine without it.
+    /// The same image in a machine without SEV-SNP.
     QemuSnp { image: Image, size: Size },
 }
 
-/// What was launched.
+/// A launched enclave.
 pub(crate) struct Enclave {
     process: Process,
-    /// How nitro-cli calls it, if that runs it.
+    /// The enclave's id in nitro-cli, if nitro-cli runs it.
     nitro: Option<String>,
 }
 
 impl Launch {
-    /// What the options ask for.
+    /// Chooses the kind of enclave that the options describe.
     pub(crate) fn from_options(options: &Up, configuration: &Configuration) -> Result<Self, HostError> {
         let (platform, folder) = match (options.platform, &options.boot.image) {
             (platform, Some(folder)) => (platform.unwrap_or(Platform::Nitro), folder),
@@ -63,7 +63,7 @@ impl Launch {
         if platform.boots_an_image() && configuration.host != host {
             let (expected, built) = (host, configuration.host);
             return Err(HostError::Usage(format!(
-                "this image looks for its host at context id {built}, and here that is {expected}: build one with host_cid = {expected}"
+                "this image expects its host at context id {built}, but here the host has {expected}: build an image with host_cid = {expected}"
             )));
         }
         let size = Size::of(image.bytes()?, configuration, boot.memory, boot.cpus);
@@ -81,7 +81,7 @@ impl Launch {
         }
     }
 
-    /// What it will measure to.
+    /// Computes the measurements that the enclave will have.
     pub(crate) fn measured(&self, config: &[u8]) -> Result<Measured, HostError> {
         match self {
             Self::Program(program) => Ok(Measured::Registers(policy::registers(program, config)?)),
@@ -90,12 +90,12 @@ impl Launch {
                 let digest = image.launch_digest(size.processors, cpu)?;
                 Ok(Measured::Launch { digest, smt: *smt, guest: image.guest().cloned() })
             }
-            // Nobody measures it.
+            // Without SEV-SNP there is no measurement.
             Self::QemuSnp { .. } => Ok(Measured::Nothing {}),
         }
     }
 
-    /// Where it will be reached.
+    /// Returns the link's address.
     pub(crate) fn link(&self, run_dir: &RunDir) -> Address {
         match self {
             Self::Program(_) => Address::Unix(run_dir.sockets()),
@@ -104,7 +104,7 @@ impl Launch {
         }
     }
 
-    /// Launches it. The host's ports must be there.
+    /// Launches the enclave. The host must already listen on its ports.
     pub(crate) async fn start(&self, run_dir: &RunDir) -> Result<Enclave, HostError> {
         let log = run_dir.enclave_log();
         let process = match self {
@@ -127,33 +127,33 @@ impl Launch {
 }
 
 impl Enclave {
-    /// What a state file tells of, if it still lives.
+    /// Finds the enclave of a state file, if it is still running.
     pub(crate) fn find(state: &State) -> Option<Self> {
         let process = Process::find(state.pid, state.started)?;
         Some(Self { process, nitro: state.nitro.clone() })
     }
 
-    /// Whether what a state file tells of still lives.
+    /// Returns whether the enclave of a state file is still running.
     pub(crate) fn lives(state: &State) -> bool {
         process::start_time(state.pid) == Some(state.started)
     }
 
-    /// Writes down what a later host needs to find it again.
+    /// Writes into `state` what a later host needs to find the enclave again.
     pub(crate) fn describe(&self, state: &mut State) {
         (state.pid, state.started) = self.process.id();
         state.nitro.clone_from(&self.nitro);
     }
 
-    /// Waits for its end and says how it ended, as far as that can be known. Cancel safe.
+    /// Waits for the end of the enclave. Returns how it ended, as far as known. Cancel safe.
     pub(crate) async fn ended(&mut self) -> String {
         self.process.ended().await
     }
 
-    /// Ends it at once.
+    /// Kills the enclave.
     pub(crate) fn kill(&self) {
         match &self.nitro {
             None => self.process.kill(),
-            // The process is only what holds the enclave's memory.
+            // The process only holds the enclave's memory; nitro-cli ends the enclave.
             Some(id) if self.process.lives() => nitro::terminate(id),
             Some(_) => {}
         }

@@ -1,4 +1,4 @@
-//! AWS Nitro Enclaves, by its command line tool (AWS Nitro Enclaves User Guide, "Nitro Enclaves CLI reference").
+//! Runs AWS Nitro Enclaves with nitro-cli (AWS Nitro Enclaves User Guide, "Nitro Enclaves CLI reference").
 
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
@@ -13,14 +13,14 @@ use crate::process::{self, Process};
 use crate::{HostError, context_id};
 
 const CLI: &str = "nitro-cli";
-/// An enclave that has just ended may still hold what the next one needs: then the tool says so, and succeeds a little later.
+/// nitro-cli's code for missing resources. An enclave that has just ended may still hold them, so a retry can succeed.
 const BUSY: &str = "E29";
 const RETRIES: u32 = 5;
 const RETRY: Duration = Duration::from_secs(1);
-/// What the tool said, characters, at most.
+/// Maximum length of a quoted error message, characters.
 const SAID: usize = 400;
 
-/// What the tool says of an enclave that it has started.
+/// nitro-cli's output for a started enclave.
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
 struct Started {
@@ -30,7 +30,7 @@ struct Started {
     process_id: i32,
 }
 
-/// The process that holds the enclave, and how the tool calls it.
+/// Starts an enclave. Returns the process that holds it, and its id.
 pub(super) async fn start(eif: &Path, size: Size, debug: bool, log: &Path) -> Result<(Process, String), HostError> {
     let mut wait = RETRY;
     let mut tries = RETRIES;
@@ -58,23 +58,23 @@ pub(super) async fn start(eif: &Path, size: Size, debug: bool, log: &Path) -> Re
         }
     };
     let Started { enclave_id, process_id } = started(&output.stdout)
-        .ok_or_else(|| HostError::Launch { program: CLI, said: "nothing that can be understood".into() })?;
+        .ok_or_else(|| HostError::Launch { program: CLI, said: "its output cannot be read".into() })?;
     let process = process::start_time(process_id).and_then(|started| Process::find(process_id, started));
     let process = process.ok_or_else(|| HostError::Launch { program: CLI, said: "the enclave has ended".into() })?;
     if debug {
         let mut console = Command::new(CLI);
         console.args(["console", "--enclave-id", &enclave_id]);
-        // It ends with the enclave.
+        // The console's process ends with the enclave.
         Process::start(console, log)?;
     }
     Ok((process, enclave_id))
 }
 
-/// Ends an enclave at once.
+/// Ends an enclave immediately.
 pub(super) fn terminate(id: &str) {
     let mut command = Command::new(CLI);
     command.args(["terminate-enclave", "--enclave-id", id]);
-    // It may just have ended.
+    // The enclave may have ended already.
     let _ = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status();
 }
 
@@ -84,7 +84,7 @@ async fn said(mut command: Command) -> Result<Output, HostError> {
     output.flatten().map_err(HostError::file(CLI))
 }
 
-/// The tool may say other things before its object.
+/// Reads the tool's JSON object. Other text may stand before it.
 fn started(output: &[u8]) -> Option<Started> {
     let at = output.iter().position(|byte| *byte == b'{')?;
     serde_json::from_slice(&output[at..]).ok()

@@ -1,4 +1,4 @@
-//! QEMU's machine `nitro-enclave`: the image as AWS would boot it, for people without the hardware. Nobody signs its evidence.
+//! QEMU's machine `nitro-enclave`: boots an image as AWS does, without the hardware. Its evidence has no valid signature.
 
 use std::path::Path;
 use std::process::Command;
@@ -15,17 +15,17 @@ use crate::process::Process;
 use crate::run_dir::RunDir;
 
 const QEMU: &str = "qemu-system-x86_64";
-/// The machine gets so long to say that it has come up.
+/// Time limit for the machine's heartbeat.
 const HEARTBEAT: Duration = Duration::from_secs(120);
 
-/// The machine, with the device that carries its virtual sockets.
+/// Starts the machine with the device for its virtual sockets.
 pub(super) fn start(eif: &Path, size: Size, run_dir: &RunDir) -> Result<Process, HostError> {
     let heartbeat = device::link(run_dir).listen(Port::HEARTBEAT)?;
     let mut command = Command::new(QEMU);
     command.args(["-M", "nitro-enclave,vsock=vsock,id=quoth", "-nographic", "-nodefaults"]);
-    // Without the controller that it asks for it by, the kernel would find nobody to end the machine.
+    // The kernel ends the machine through the keyboard controller, so the machine needs one.
     command.args(["-device", "i8042", "-no-reboot"]);
-    // What the processor can do depends on who emulates it.
+    // KVM passes the host's processor on; without it QEMU emulates all features.
     command.args(if kvm::is_usable() { ["-accel", "kvm", "-cpu", "host"] } else { ["-accel", "tcg", "-cpu", "max"] });
     command.args(["-m", &size.memory.to_string(), "-smp", &size.processors.to_string(), "-serial", "stdio"]);
     command.arg("-kernel").arg(eif).arg("-chardev").arg(device::chardev(run_dir));
@@ -34,7 +34,7 @@ pub(super) fn start(eif: &Path, size: Size, run_dir: &RunDir) -> Result<Process,
     Ok(machine)
 }
 
-/// Sends back the byte by which an image says that it has come up, as a Nitro enclave's parent does.
+/// Answers the heartbeat: sends the image's byte back, as the parent of a Nitro enclave does.
 async fn answer(listener: Listener) {
     while let Ok(mut stream) = listener.accept().await {
         let mut byte = [0];

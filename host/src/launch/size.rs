@@ -1,29 +1,31 @@
+//! The size of a machine: memory and processors.
+
 use crate::configuration::{Configuration, MEMORY_BYTES};
 
-/// What a running enclave takes beside its image and its models, with the default memory budget, MiB.
+/// Memory that an enclave needs besides image and models, with the default memory budget, MiB.
 const OWN: u64 = 512;
-/// An image is unpacked in memory, and what it was unpacked from stays (AWS, nitro-cli run-enclave).
+/// Memory per byte of image. It is unpacked in memory, and the packed image stays there, too (AWS, nitro-cli run-enclave).
 const IMAGE: u64 = 4;
-/// A model's weights, once more as they are laid out for computing, and its chats.
+/// Memory per byte of model: its weights, a copy laid out for computing, and its chats.
 const MODEL: u64 = 2;
 const MIB: u64 = 1 << 20;
 
-/// How large a machine is.
+/// The size of a machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Size {
-    /// Memory, MiB.
+    /// Amount of memory, MiB.
     pub(super) memory: u64,
-    /// Processors.
+    /// Number of processors.
     pub(super) processors: u32,
 }
 
 impl Size {
-    /// As asked for; otherwise as large as the image, so many bytes, its models and their threads need.
+    /// Returns the given size. Values that are not given follow from the image's bytes, its models and their threads.
     pub(super) fn of(image: u64, configuration: &Configuration, memory: Option<u64>, processors: Option<u32>) -> Self {
         let models: u64 = configuration.models.iter().map(|model| model.size).fold(0, u64::saturating_add);
         let budget = configuration.memory_bytes.saturating_sub(MEMORY_BYTES).div_ceil(MIB);
         let enough = OWN + budget + image.div_ceil(MIB) * IMAGE + (models / MIB + 1).saturating_mul(MODEL);
-        // Nitro gives out whole cores, which have two threads (nitro-cli run-enclave, --cpu-count).
+        // Nitro assigns whole cores, which have two threads (nitro-cli run-enclave, --cpu-count).
         let threads = configuration.threads.max(2).next_multiple_of(2);
         Self { memory: memory.unwrap_or(enough), processors: processors.unwrap_or(threads) }
     }

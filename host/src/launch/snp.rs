@@ -1,5 +1,5 @@
-//! A machine of AMD SEV-SNP, by the script that came with its image; and the same machine without SEV-SNP, for people without the
-//! hardware.
+//! Starts a machine of AMD SEV-SNP with the script of its image; also the same machine without SEV-SNP, for tests without
+//! the hardware.
 
 use std::process::Command;
 
@@ -10,16 +10,16 @@ use crate::process::Process;
 use crate::run_dir::RunDir;
 use crate::{HostError, context_id};
 
-/// What is measured beside the image, and what the hardware is asked to allow.
+/// The type of processor, which is measured, and what the hardware should allow.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Machine {
-    /// The type of its processors, as QEMU names it.
+    /// QEMU's name for the type of its processors.
     pub(crate) cpu: String,
     /// Whether guests may share a core.
     pub(crate) smt: bool,
 }
 
-/// The machine, by the processor's own hypervisor.
+/// Starts the machine with SEV-SNP.
 pub(super) fn start(image: &Image, size: Size, machine: &Machine, run_dir: &RunDir) -> Result<Process, HostError> {
     let mut command = command(image, size);
     command.env("QUOTH_CPU", &machine.cpu).env("QUOTH_CID", context_id::ENCLAVE.to_string());
@@ -27,7 +27,7 @@ pub(super) fn start(image: &Image, size: Size, machine: &Machine, run_dir: &RunD
     Process::start(command, &run_dir.enclave_log())
 }
 
-/// The machine as QEMU plays it, with the device that carries its virtual sockets.
+/// Starts the machine without SEV-SNP, with the device for its virtual sockets.
 pub(super) fn play(image: &Image, size: Size, run_dir: &RunDir) -> Result<Process, HostError> {
     let mut command = command(image, size);
     command.env("QUOTH_SNP", "off").env("QUOTH_VSOCK", device::chardev(run_dir));
@@ -35,7 +35,7 @@ pub(super) fn play(image: &Image, size: Size, run_dir: &RunDir) -> Result<Proces
     Process::start(device::with(&command, run_dir)?, &run_dir.enclave_log())
 }
 
-/// The script becomes QEMU, so that its process is the machine.
+/// Returns the command of the script. It executes QEMU in its place, so its process is the machine.
 fn command(image: &Image, Size { memory, processors }: Size) -> Command {
     let mut command = Command::new(image.launch());
     command.env("QUOTH_MEMORY", memory.to_string()).env("QUOTH_CPUS", processors.to_string());

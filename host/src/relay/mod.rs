@@ -1,5 +1,6 @@
-//! Clients to the enclave and back: raw bytes, no knowledge of TLS. Back-pressure is the kernel's: nothing is read
-//! before what was read last has been written.
+//! Relays clients' connections to the enclave: raw bytes, no knowledge of TLS.
+//!
+//! The relay reads only after it has written the previous bytes, so the kernel's back-pressure applies.
 
 mod pump;
 
@@ -16,23 +17,24 @@ use tokio::time::Instant;
 
 use pump::{Activity, Broken, Socket, discard, end, pump};
 
-/// Connections at once, by default. More than the enclave's own default limit: the enclave chooses which one makes room.
+/// Default of the maximum number of connections. It exceeds the enclave's default limit, because the enclave chooses which
+/// connection to close.
 pub const CONNECTIONS: usize = 5120;
-/// How long a connection may carry nothing in either direction, when nobody says otherwise.
+/// Default of the time that a connection may be idle in both directions.
 pub const IDLE_TIMEOUT: Duration = Duration::from_secs(15 * 60);
-/// How long a client may go on sending after the server has closed, so that it can read the answer to its end.
+/// How long a client may continue to send after the server has closed, so that it can read the whole answer.
 pub const LINGER: Duration = Duration::from_secs(5);
-/// Pause after the system refused a connection, for want of descriptors for example.
+/// Pause after accepting a connection failed, for example because no descriptor was free.
 pub(crate) const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
-/// Budgets of a relay.
+/// Limits of a relay.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    /// Connections at once; those past it are closed as they come.
+    /// Maximum number of connections at the same time. Further ones are closed at once.
     pub connections: usize,
-    /// How long the enclave may take to accept one.
+    /// Time limit for the enclave to accept a connection.
     pub connect_timeout: Duration,
-    /// How long one may carry nothing in either direction.
+    /// Time that a connection may be idle in both directions.
     pub idle_timeout: Duration,
 }
 
@@ -42,20 +44,20 @@ impl Default for Limits {
     }
 }
 
-/// What a relay has done since it began, and does now.
+/// Counters of a relay.
 #[derive(Debug, Default)]
 pub struct Counters {
-    /// Connections that are open.
+    /// Connections that are open now.
     pub open: AtomicU64,
     /// Connections that were accepted.
     pub accepted: AtomicU64,
-    /// Connections that were closed because the budget was spent.
+    /// Connections that were closed because too many were open.
     pub shed: AtomicU64,
     /// Connections that did not reach the enclave.
     pub unreachable: AtomicU64,
 }
 
-/// A relay that can be watched and told to take no more connections.
+/// A running relay. It can be observed and stopped.
 #[derive(Debug)]
 pub struct Relay {
     counters: Arc<Counters>,
@@ -64,7 +66,7 @@ pub struct Relay {
 }
 
 impl Relay {
-    /// Relays connections of `listener` to [`Port::CLIENTS`] of `address`.
+    /// Starts to relay connections of `listener` to [`Port::CLIENTS`] of `address`.
     pub fn start(listener: TcpListener, address: Address, limits: Limits) -> Self {
         let counters = Arc::new(Counters::default());
         let (accepting, stop) = watch::channel(true);
@@ -72,19 +74,19 @@ impl Relay {
         Self { counters, accepting, task }
     }
 
-    /// What it has done.
+    /// Returns the relay's counters.
     pub fn counters(&self) -> &Arc<Counters> {
         &self.counters
     }
 
-    /// Closes the listener; what is open goes on.
+    /// Closes the listener. Open connections continue.
     pub fn stop_accepting(&self) {
         self.accepting.send_replace(false);
     }
 
-    /// Waits until every connection has ended; only ends after [`Relay::stop_accepting`].
+    /// Waits until every connection has ended. Returns only after [`Relay::stop_accepting`].
     pub async fn finished(&mut self) {
-        // A panic in there would have been reported by the runtime already.
+        // The runtime has already reported a panic of the task.
         let _ = (&mut self.task).await;
     }
 }
@@ -131,10 +133,10 @@ async fn accept(
         connections.spawn(async move {
             let _permit = permit;
             let _open = Open::new(&counters.open);
-            // Streams of tokens are many small writes; delaying them to save packets would be felt. Best effort.
+            // Streams of tokens are many small writes, and Nagle's algorithm would delay them. Best effort.
             let _ = client.set_nodelay(true);
             match address.connect(Port::CLIENTS, limits.connect_timeout).await {
-                // However a connection ends, there is nobody to tell but its two ends, which see it.
+                // Both ends of a connection see how it ends, so the result is dropped.
                 Ok(enclave) => drop(join(&client, &enclave, limits.idle_timeout).await),
                 Err(_) => drop(counters.unreachable.fetch_add(1, Ordering::Relaxed)),
             }
@@ -144,15 +146,15 @@ async fn accept(
     while connections.join_next().await.is_some() {}
 }
 
-/// Until no more connections should be taken.
+/// Waits until no more connections should be accepted.
 async fn stopped(accepting: &mut watch::Receiver<bool>) {
-    // An error means that whoever could have said so is gone: that stops it as well.
+    // An error means that the sender is gone. That stops the relay, too.
     let _ = accepting.wait_for(|go_on| !go_on).await;
 }
 
-/// Both directions of one connection. An end of one is passed on and leaves the other open. What the server has said
-/// reaches the client even when the server has stopped listening: it answers, and closes, before it has read a request
-/// that it refuses. A client that broke off ends both.
+/// Relays both directions of one connection. The end of one direction is passed on; the other direction stays open. The
+/// server may answer and close before it has read a whole request, for example if it refuses it; the client still gets the
+/// answer. If the client breaks the connection, both directions end.
 pub(crate) async fn join(client: &impl Socket, server: &impl Socket, idle: Duration) -> io::Result<()> {
     let activity = Activity::new();
     let there = async {
@@ -163,7 +165,7 @@ pub(crate) async fn join(client: &impl Socket, server: &impl Socket, idle: Durat
     };
     let back = async {
         match pump(server, client, &activity).await {
-            // A socket that closes with unread bytes in it says so after its last byte.
+            // A socket that closes with unread bytes reports an error after its last byte.
             Err(Broken::From(_)) => end(client),
             other => other.map_err(Broken::into),
         }
@@ -177,7 +179,7 @@ pub(crate) async fn join(client: &impl Socket, server: &impl Socket, idle: Durat
             }
             result = &mut back => {
                 result?;
-                // Closing while the client still sends would reset the connection, and take from it what it has not read.
+                // Closing while the client still sends would reset the connection, and the client would lose unread bytes.
                 tokio::time::timeout(LINGER, there).await.unwrap_or(Ok(()))
             }
         }
@@ -195,7 +197,7 @@ pub(crate) async fn join(client: &impl Socket, server: &impl Socket, idle: Durat
     }
 }
 
-/// Counts one open connection for as long as it lives.
+/// Counts one open connection until it is dropped.
 pub(crate) struct Open<'a>(&'a AtomicU64);
 
 impl<'a> Open<'a> {

@@ -1,3 +1,5 @@
+//! Moves bytes from one socket to another.
+
 use std::cell::RefCell;
 use std::io;
 use std::os::fd::AsFd;
@@ -10,12 +12,12 @@ use tokio::io::Interest;
 use tokio::net::TcpStream;
 use tokio::time::Instant;
 
-/// Bytes moved at once. A direction holds such a buffer only while it has bytes in flight; an idle one holds none.
+/// Maximum number of bytes moved at once. A direction holds a buffer of this size only while it has bytes in flight.
 const CHUNK: usize = 128 * 1024;
-/// Buffers that a thread keeps for its next chunks.
+/// Number of unused buffers that a thread keeps.
 const SPARE: usize = 8;
 
-/// When a connection last carried something.
+/// The time when a connection last moved bytes.
 pub(super) struct Activity(Mutex<Instant>);
 
 impl Activity {
@@ -32,11 +34,11 @@ impl Activity {
     }
 }
 
-/// Which side of a direction broke.
+/// The side of a direction that failed.
 pub(super) enum Broken {
-    /// Where the bytes come from.
+    /// The side that bytes come from.
     From(io::Error),
-    /// Where they go.
+    /// The side that bytes go to.
     To(io::Error),
 }
 
@@ -48,7 +50,7 @@ impl From<Broken> for io::Error {
     }
 }
 
-/// Moves bytes until `from` ends, then passes the end on.
+/// Moves bytes until `from` ends, then closes the write direction of `to`.
 pub(super) async fn pump(from: &impl Socket, to: &impl Socket, activity: &Activity) -> Result<(), Broken> {
     loop {
         from.ready(Interest::READABLE).await.map_err(Broken::From)?;
@@ -57,7 +59,7 @@ pub(super) async fn pump(from: &impl Socket, to: &impl Socket, activity: &Activi
         let received = from.try_io(Interest::READABLE, || {
             filled = receive(from, buffer.bytes())?;
             match filled {
-                // What does not fill the buffer was all that there was: there is no need to look again.
+                // A read that does not fill the buffer has emptied the socket, so there is no need to try again.
                 1..CHUNK => Err(io::ErrorKind::WouldBlock.into()),
                 _ => Ok(()),
             }
@@ -85,7 +87,7 @@ pub(super) async fn pump(from: &impl Socket, to: &impl Socket, activity: &Activi
     }
 }
 
-/// Reads until `from` ends, and keeps nothing.
+/// Reads until `from` ends, and drops the bytes.
 pub(super) async fn discard(from: &impl Socket, activity: &Activity) -> io::Result<()> {
     loop {
         from.ready(Interest::READABLE).await?;
@@ -98,7 +100,7 @@ pub(super) async fn discard(from: &impl Socket, activity: &Activity) -> io::Resu
     }
 }
 
-/// A socket whose readiness can be awaited without holding a buffer.
+/// A socket whose readiness can be awaited without a buffer.
 pub(crate) trait Socket: AsFd + Sync {
     fn ready(&self, interest: Interest) -> impl Future<Output = io::Result<()>> + Send;
     fn try_io<R>(&self, interest: Interest, call: impl FnOnce() -> io::Result<R>) -> io::Result<R>;
@@ -135,7 +137,7 @@ fn again(error: &io::Error) -> bool {
 /// Closes the write direction.
 pub(super) fn end(socket: &impl Socket) -> io::Result<()> {
     match shutdown(socket, Shutdown::Write) {
-        // The peer has closed everything already.
+        // The peer has already closed both directions.
         Ok(()) | Err(Errno::NOTCONN) => Ok(()),
         Err(error) => Err(error.into()),
     }
@@ -145,7 +147,7 @@ thread_local! {
     static SPARES: RefCell<Vec<Box<[u8]>>> = const { RefCell::new(Vec::new()) };
 }
 
-/// A buffer that goes back to its thread's spares.
+/// A buffer that returns to its thread's unused buffers when it is dropped.
 struct Buffer(Option<Box<[u8]>>);
 
 impl Buffer {
@@ -162,7 +164,7 @@ impl Buffer {
 impl Drop for Buffer {
     fn drop(&mut self) {
         if let Some(bytes) = self.0.take() {
-            // A thread that is ending has no spares any more.
+            // A thread that is ending keeps no buffers.
             let _ = SPARES.try_with(|spares| {
                 let mut spares = spares.borrow_mut();
                 if spares.len() < SPARE {

@@ -1,3 +1,5 @@
+//! One node's host while it runs: serves the ports, shows events, ends with the enclave.
+
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, OnceLock};
@@ -23,22 +25,22 @@ use crate::run_dir::{self, RunDir, State};
 use crate::screen::{DIM, Screen, bytes};
 use crate::{HostError, egress, models, policy};
 
-/// How long an enclave may take to drain.
+/// Time limit for the enclave to drain.
 const DRAIN: Duration = Duration::from_secs(30);
-/// How long to wait for what an enclave said before it ended.
+/// How long to wait for the last events of an enclave that has ended.
 const LAST_WORDS: Duration = Duration::from_secs(2);
-/// The same once it is no longer connected.
+/// The same if the enclave is no longer connected.
 const SILENCE: Duration = Duration::from_millis(100);
-/// Connections that may wait to be accepted.
+/// Maximum number of connections that wait to be accepted.
 const TCP_BACKLOG: u32 = 1024;
-/// Boot steps that are shown, at most.
+/// Maximum number of boot steps that are shown.
 const MAX_STEPS: usize = 64;
 
 /// One node's host while it runs.
 pub(super) struct Host {
     screen: Arc<Screen>,
     run_dir: RunDir,
-    /// The folder as the person named it.
+    /// The folder as the user named it.
     shown: PathBuf,
     state: State,
     link: Address,
@@ -61,7 +63,7 @@ pub(super) struct Host {
 }
 
 impl Host {
-    /// Opens the ports and serves them; `found` when the enclave was there before this host.
+    /// Opens the ports and serves them. `found` says that the enclave ran before this host.
     pub(super) fn new(
         screen: Arc<Screen>,
         run_dir: RunDir,
@@ -120,25 +122,25 @@ impl Host {
         Ok(host)
     }
 
-    /// The enclave's process is there now.
+    /// Takes the state of the enclave's new process.
     pub(super) fn started(&mut self, state: State) {
         self.state = state;
         self.describe();
     }
 
-    /// There is no enclave to serve.
+    /// Closes the ports, because no enclave was started.
     pub(super) async fn close(mut self) -> Result<(), HostError> {
         self.tasks.shutdown().await;
         run_dir::remove(&self.run_dir.control())?;
         self.run_dir.forget()
     }
 
-    /// Until the enclave ends.
+    /// Serves the enclave until it ends.
     pub(super) async fn run(mut self, mut enclave: Enclave, socket: TcpSocket) -> Result<(), HostError> {
         let result = self.serve(&mut enclave, socket).await;
         self.tasks.shutdown().await;
         if result.is_err() && self.relay.is_none() && !self.found {
-            // It was this host's, and never answered anybody.
+            // This host started it, and it never answered a request.
             enclave.kill();
         }
         run_dir::remove(&self.run_dir.control())?;
@@ -158,7 +160,7 @@ impl Host {
                 Some(outcome) = self.endorsed.recv() => self.endorsed(outcome)?,
                 Ok(()) = attachment.changed() => {}
                 () = signals.next() => match deadline {
-                    // One that this host started and that is not ready has nothing that could come to its end.
+                    // An enclave that is not ready yet has no exchange to finish, so it is killed.
                     None if self.found || self.ready.is_some() => self.drain(),
                     _ => return self.kill(enclave).await,
                 },
@@ -175,7 +177,7 @@ impl Host {
         }
     }
 
-    /// Lets clients in.
+    /// Starts to accept clients.
     fn open(&self, socket: TcpSocket) -> Result<Relay, HostError> {
         let listen = self.state.listen;
         let listener = socket.listen(TCP_BACKLOG).map_err(HostError::system(format!("listening on {listen}")))?;
@@ -197,7 +199,7 @@ impl Host {
             }
             Report::Event(Event::Boot { step, ms }) => {
                 self.steps += 1;
-                // To a host that comes back they are old news.
+                // A host that attaches again does not show them.
                 if self.steps <= MAX_STEPS && !self.found {
                     self.screen.step(step, ms);
                 }
@@ -218,17 +220,17 @@ impl Host {
         Ok(())
     }
 
-    /// What others say of the machine's report, which the enclave is told, too.
+    /// Handles the result of a request for endorsements.
     fn endorsed(&mut self, outcome: Result<Endorsed, EndorsementError>) -> Result<(), HostError> {
         match outcome {
             Ok(Endorsed { source, crl_not_renewed }) => {
                 if let Some(error) = crl_not_renewed {
-                    self.screen.warn(format!("the revocation list still holds, but could not be renewed: {error}"));
+                    self.screen.warn(format!("the revocation list is still valid, but could not be renewed: {error}"));
                 }
                 self.source = Some(source);
                 return self.write_policy();
             }
-            Err(error) => self.screen.warn(format!("nobody endorses this machine's reports: {error}")),
+            Err(error) => self.screen.warn(format!("no endorsements for this machine's reports: {error}")),
         }
         Ok(())
     }
@@ -237,7 +239,7 @@ impl Host {
         let Some(ready) = &self.ready else { return Ok(()) };
         match policy::text(&self.state, ready, self.source.as_ref()) {
             Some(text) => run_dir::write(&self.run_dir.policy(), text.as_bytes()),
-            // One that an earlier host wrote still holds.
+            // A policy that an earlier host wrote is still valid.
             None => Ok(()),
         }
     }
@@ -260,7 +262,7 @@ impl Host {
     }
 
     fn drain(&mut self) {
-        self.screen.note(format!("stopping: what runs may come to its end {DIM}(Ctrl-C again to kill){DIM:#}"));
+        self.screen.note(format!("stopping: running exchanges may finish {DIM}(Ctrl-C again to kill){DIM:#}"));
         if let Some(relay) = &self.relay {
             relay.stop_accepting();
         }
@@ -276,7 +278,7 @@ impl Host {
         Err(HostError::Killed)
     }
 
-    /// The process is gone: hears its last words, lets what it said reach clients and journal, and judges.
+    /// Handles the end of the process: reads the last events, lets the last bytes reach clients and journal, returns the result.
     async fn ended(&mut self, mut how: String) -> Result<(), HostError> {
         loop {
             let patience = if self.is_attached() { LAST_WORDS } else { SILENCE };
@@ -294,14 +296,14 @@ impl Host {
             Some((step, code)) => how = format!("by itself: {step} failed with {code}"),
         }
         let stored = async {
-            // An error means that the journal's task is gone already.
+            // An error means that the journal's task has already ended.
             let _ = self.attachment.wait_for(|attachment| *attachment == Attachment::Waiting).await;
             if let Some(relay) = &mut self.relay {
                 relay.stop_accepting();
                 relay.finished().await;
             }
         };
-        // What could not be handed on in this time has nobody who takes it.
+        // After this time the rest cannot be delivered.
         let _ = timeout(LAST_WORDS, stored).await;
         match self.deadline.is_some() && self.stopped {
             true => {
@@ -337,9 +339,11 @@ impl Host {
     fn welcome(&self, ready: &Ready, next: u64) {
         let (url, policy) = (url(self.state.listen), self.shown.join("policy.toml"));
         let platform = match &*self.state.platform {
-            "simulated" => "simulated: for development, no hardware vouches for it".to_owned(),
-            "none" => "none: receipts are signed, no hardware vouches for the key".to_owned(),
-            "nitro" if self.state.is_played() => "nitro, played by QEMU: nobody signs its evidence".to_owned(),
+            "simulated" => "simulated: for development, without evidence from hardware".to_owned(),
+            "none" => "none: receipts are signed, without evidence for the key".to_owned(),
+            "nitro" if self.state.is_played() => {
+                "nitro, emulated by QEMU: its evidence has no valid signature".to_owned()
+            }
             "sev-snp" => {
                 format!("sev-snp, {}", self.source.as_ref().map_or("not endorsed", |source| source.family().title()))
             }
@@ -366,15 +370,15 @@ impl Host {
     }
 }
 
-/// How many of the connections that there are descriptors for egress and the relay may have at once.
+/// Divides the possible connections between egress and the relay.
 fn shares(possible: usize, state: &State) -> (usize, usize) {
     let egress = egress::CONNECTIONS.min(possible / 2);
-    // With nowhere to lead to, no connection of egress stays.
+    // Without providers, egress needs no connections.
     let reserved = if state.upstreams.is_empty() { 0 } else { egress };
     (egress, relay::CONNECTIONS.min(possible - reserved))
 }
 
-/// Fills in what changes by itself.
+/// Updates the values of the snapshot that change on their own.
 fn refresh(
     snapshot: &mut Snapshot,
     attachment: &watch::Receiver<Attachment>,

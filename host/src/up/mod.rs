@@ -1,4 +1,4 @@
-//! The life of one node: start or find its enclave, serve it, see it end.
+//! `quoth up`: starts or finds an enclave, serves it until it ends, and restarts it if asked to.
 
 mod host;
 mod ports;
@@ -23,16 +23,17 @@ use crate::screen::Screen;
 use host::Host;
 use signals::Signals;
 
-/// An enclave that ended by itself is started again after so long, and after twice as long each time that it ends soon.
+/// Pause before a restart. It doubles after each enclave that ended soon.
 const PAUSE: Duration = Duration::from_secs(1);
+/// Longest pause before a restart.
 const MOST: Duration = Duration::from_secs(60);
-/// One that lived for so long did not end soon.
+/// An enclave that ran for this time did not end soon.
 const STEADY: Duration = Duration::from_secs(600);
 
-/// `quoth up`: returns once the enclave has drained and stopped.
+/// Runs `quoth up`. Returns once the enclave has drained and stopped.
 ///
 /// # Errors
-/// [`HostError`]; the kind decides the exit code.
+/// [`HostError`]. The kind determines the exit code.
 pub async fn run(options: Up) -> Result<(), HostError> {
     let screen = Arc::new(Screen::default());
     let mut pause = PAUSE;
@@ -45,7 +46,7 @@ pub async fn run(options: Up) -> Result<(), HostError> {
         if begun.elapsed() > STEADY {
             pause = PAUSE;
         }
-        screen.warn(format!("{error}: it starts again in {} s", pause.as_secs()));
+        screen.warn(format!("{error}: restarting it in {} s", pause.as_secs()));
         let mut signals = Signals::new()?;
         tokio::select! {
             () = sleep(pause) => pause = (pause * 2).min(MOST),
@@ -54,14 +55,14 @@ pub async fn run(options: Up) -> Result<(), HostError> {
     }
 }
 
-/// The life of one enclave.
+/// Runs one enclave from start to end.
 async fn once(options: &Up, screen: Arc<Screen>) -> Result<(), HostError> {
     let run_dir = RunDir::create(&options.run_dir)?;
     let _lock = run_dir.lock()?;
     let socket = bind(options.listen)?;
     let listen = socket.local_addr().map_err(HostError::system("the listening address"))?;
     if let Some((mut state, enclave)) = living(&run_dir)? {
-        screen.note(format!("an enclave still runs here (process {}): attaching to it", state.pid));
+        screen.note(format!("an enclave is still running here (process {}): attaching to it", state.pid));
         if options.describes_an_enclave() {
             screen.warn("options for a new enclave are ignored; stop this one first to use them");
         }
@@ -88,7 +89,7 @@ async fn once(options: &Up, screen: Arc<Screen>) -> Result<(), HostError> {
         models: configuration.models,
         upstreams: configuration.upstreams,
     };
-    // The ports are there before the enclave looks for them.
+    // The host opens its ports before the enclave connects to them.
     let endorsements = endorsements(options, &run_dir)?;
     let mut host = Host::new(screen, run_dir.clone(), &options.run_dir, state.clone(), endorsements, false)?;
     let enclave = match launch.start(&run_dir).await {
@@ -107,7 +108,7 @@ async fn once(options: &Up, screen: Arc<Screen>) -> Result<(), HostError> {
     host.run(enclave, socket).await
 }
 
-/// Where the enclave's reports get what endorses them.
+/// Returns the source of endorsements for the enclave's reports.
 fn endorsements(options: &Up, run_dir: &RunDir) -> Result<Endorsements, HostError> {
     let folder = endorsements::cache().unwrap_or_else(|| run_dir.path().join("endorsements"));
     let endorsements = Endorsements::new(folder, Service::new(&options.boot.endorsements)?);
@@ -117,21 +118,21 @@ fn endorsements(options: &Up, run_dir: &RunDir) -> Result<Endorsements, HostErro
     })
 }
 
-/// The enclave that a killed host left behind.
+/// Finds the enclave that a killed host left running.
 fn living(run_dir: &RunDir) -> Result<Option<(State, Enclave)>, HostError> {
     let Some(state) = run_dir.state()? else { return Ok(None) };
     match Enclave::find(&state) {
         Some(enclave) => Ok(Some((state, enclave))),
-        // It ended while nobody was there to see it.
+        // It ended while no host was running.
         None => run_dir.forget().map(|()| None),
     }
 }
 
-/// Takes the address without listening yet, so that clients are refused rather than kept waiting until the node answers.
+/// Binds the address without listening. Until the node answers, clients are refused instead of kept waiting.
 fn bind(listen: SocketAddr) -> Result<TcpSocket, HostError> {
     let bind = || {
         let socket = if listen.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
-        // A host that comes back takes over the address of one whose connections the kernel still remembers.
+        // A restarted host can bind the address while the kernel still holds old connections.
         socket.set_reuseaddr(true)?;
         socket.bind(listen)?;
         Ok(socket)

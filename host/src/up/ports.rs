@@ -1,10 +1,10 @@
-//! The ports on which the enclave calls.
+//! The ports where the enclave connects.
 
 use quoth_link::{Address, Listener, Port};
 
 use crate::HostError;
 
-/// The ports on which the enclave calls.
+/// A listener for each port where the enclave connects.
 pub(super) struct Ports {
     pub(super) egress: Listener,
     pub(super) model: Listener,

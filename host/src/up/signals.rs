@@ -1,8 +1,10 @@
+//! Signals that ask `quoth up` to stop.
+
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::HostError;
 
-/// Requests to stop: Ctrl-C and SIGTERM.
+/// The signals SIGINT (Ctrl-C) and SIGTERM.
 pub(super) struct Signals {
     interrupt: Signal,
     terminate: Signal,
@@ -14,7 +16,7 @@ impl Signals {
         Ok(Self { interrupt: listen(SignalKind::interrupt())?, terminate: listen(SignalKind::terminate())? })
     }
 
-    /// The next one. Cancel safe.
+    /// Waits for the next signal. Cancel safe.
     pub(super) async fn next(&mut self) {
         tokio::select! {
             _ = self.interrupt.recv() => {}

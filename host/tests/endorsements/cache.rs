@@ -1,4 +1,4 @@
-//! What is kept, and what is done about damage.
+//! Cached documents, and how damage is repaired.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -49,7 +49,7 @@ async fn a_damaged_file_is_got_again() {
             let whole = fs::read(&path).unwrap();
             let mut bytes = whole.clone();
             damage(&mut bytes);
-            // What stands behind the last PEM block is no part of it.
+            // Text after the last PEM block is ignored.
             let harmless = prefix == "vcek-chain-" && ["cut", "longer"].contains(&what);
             fs::write(&path, bytes).unwrap();
             let found = cache.fetch(&machine).await.unwrap();

@@ -9,7 +9,7 @@ use tokio::process::Command;
 use crate::server::{Kds, status};
 use crate::vectors::{self, Machine, machine_of};
 
-/// Its VCEK is valid until 2033; a process has no other time than the present one.
+/// A report whose VCEK is valid until 2033, because a process uses the present time.
 const GENOA: &str = "8fd94192";
 
 struct Home(tempfile::TempDir);

@@ -1,4 +1,4 @@
-//! When a revocation list is renewed, and what is done when it cannot be.
+//! When a revocation list is renewed, and what happens if that fails.
 
 use std::fs;
 use std::time::{Duration, UNIX_EPOCH};
@@ -11,10 +11,10 @@ use crate::server::{Asked, Kds, Reply, ok, status};
 use crate::vectors::{self, Machine, NOW, machine_of};
 
 const GENOA: &str = "8fd94192";
-/// When the list of the vectors stops to hold: 2026-10-04.
+/// The end of the validity of the vectors' list: 2026-10-04.
 const NEXT_UPDATE: u64 = 1_791_072_000;
 
-/// A cache that is filled at [`NOW`] and a service that answers with `reply` once it is asked for a second list.
+/// Returns a cache filled at [`NOW`], and a service that answers the second request for a list with `reply`.
 async fn filled(machine: &Machine, reply: impl Fn() -> Option<Reply> + Send + Sync + 'static) -> (Kds, Cache) {
     let script = move |asked, before| if asked == Asked::Crl && before > 0 { reply() } else { None };
     let kds = Kds::with(machine, script).await;
@@ -69,7 +69,7 @@ async fn a_list_that_holds_outlives_a_service_that_fails() {
         assert_eq!(found.crl_not_renewed.unwrap().code(), code);
         assert_eq!(kds.counts(), [1, 1, 2], "asked once, without waiting");
 
-        // A second later the list holds no longer, and that is an error.
+        // A second later the list is no longer valid, which is an error.
         let error = at(&cache, &machine, NEXT_UPDATE + 1).await.unwrap_err();
         assert_eq!(error.code(), code);
         assert_eq!(fs::read(cache.file("crl-")).unwrap(), vectors::crl(machine.family));

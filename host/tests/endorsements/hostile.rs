@@ -1,4 +1,4 @@
-//! Services that send something else.
+//! Services that send wrong documents.
 
 use std::slice::from_ref;
 
@@ -8,7 +8,7 @@ use crate::vectors::{self, Machine, machine_like, machine_of, pem};
 
 const TURIN: &str = "3f44a09b";
 
-/// What comes of one answer that is not as it should be; nothing of it may be kept.
+/// Returns the result of one wrong answer. It must not be cached.
 async fn outcome(
     machine: &Machine,
     wrong: Asked,
@@ -30,7 +30,7 @@ async fn an_unknown_chip_is_final() {
     let Some(machine) = machine_like(TURIN) else { return };
     let gone = || status("404 Not Found", "", b"");
     assert_eq!(outcome(&machine, Asked::Vcek, gone).await, ("endorsement.unknown_chip", [1, 1, 0]));
-    // Of the other two it says nothing about the chip.
+    // For the other two documents a 404 says nothing about the chip.
     assert_eq!(outcome(&machine, Asked::Chain, gone).await, ("endorsement.status", [0, 1, 0]));
     assert_eq!(outcome(&machine, Asked::Crl, gone).await, ("endorsement.status", [1, 1, 1]));
 }
@@ -58,7 +58,7 @@ async fn garbage_is_refused() {
             assert_eq!(found, ("endorsement.malformed", counts), "{wrong:?} {body:?}");
         }
     }
-    // The shape of a certificate, and nothing in it.
+    // The form of a certificate without content.
     let hollow = [&[0x30, 0x82, 1, 0][..], &[0; 256]].concat();
     let found = outcome(&machine, Asked::Vcek, move || ok(&hollow)).await;
     assert_eq!(found, ("endorsement.refused", [1, 1, 0]));
@@ -134,7 +134,7 @@ async fn an_answer_that_is_cut_is_asked_for_again() {
     let vek = machine.vek.clone();
     let cut = move || answer("transfer-encoding: chunked\r\n", &[b"509\r\n", &vek[..], b"\r\n"].concat());
     assert_eq!(outcome(&machine, Asked::Vcek, cut).await, ("endorsement.http", [4, 1, 0]));
-    // Once it comes whole, with a length, in chunks, or up to the end of the connection, it is taken.
+    // A whole document is accepted with a length, in chunks, or until the end of the connection.
     type Whole = fn(&[u8]) -> (String, Vec<u8>);
     let whole: [Whole; 2] = [
         |vek| (String::new(), vek.to_vec()),
@@ -160,7 +160,7 @@ async fn an_answer_that_is_cut_is_asked_for_again() {
 async fn a_length_that_lies_does_no_harm() {
     let Some(machine) = machine_like(TURIN) else { return };
     let vek = machine.vek.clone();
-    // Too small: what is within it is no certificate.
+    // The length is too small, so the content is not a certificate.
     let short = move || Reply::Bytes([&b"HTTP/1.1 200 OK\r\ncontent-length: 1288\r\n\r\n"[..], &vek].concat());
     assert_eq!(outcome(&machine, Asked::Vcek, short).await, ("endorsement.malformed", [1, 1, 0]));
     let vek = machine.vek.clone();
@@ -182,7 +182,7 @@ async fn answers_are_bounded() {
             assert_eq!(found, ("endorsement.too_long", counts), "{wrong:?}");
         }
     }
-    // One byte too much, and just enough.
+    // One byte more than the limit, and exactly the limit.
     let found = outcome(&machine, Asked::Vcek, || ok(&[0; 16 * 1024 + 1])).await;
     assert_eq!(found.0, "endorsement.too_long");
     assert_eq!(outcome(&machine, Asked::Vcek, || ok(&[0; 16 * 1024])).await.0, "endorsement.malformed");
@@ -222,5 +222,5 @@ async fn a_report_that_its_key_did_not_sign_is_refused() {
     cache.fetch(&genuine).await.unwrap();
     assert_eq!(kds.counts(), [2, 2, 1]);
     assert_eq!(cache.refused(&machine).await, "endorsement.refused");
-    assert_eq!(kds.counts(), [2, 2, 1], "the cache is not to blame, so nobody is asked");
+    assert_eq!(kds.counts(), [2, 2, 1], "the cache is not to blame, so no request is sent");
 }

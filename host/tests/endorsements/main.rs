@@ -1,4 +1,4 @@
-//! The endorsement cache against a local service that hands out genuine certificates, or misbehaves.
+//! The endorsement cache with a local service that sends genuine certificates, or misbehaves.
 #![allow(clippy::unwrap_used)]
 
 mod cache;
@@ -20,7 +20,7 @@ use server::Kds;
 use tempfile::TempDir;
 use vectors::{Machine, NOW};
 
-/// An empty cache before a service.
+/// Creates an empty cache for a service.
 struct Cache {
     folder: TempDir,
     endorsements: Endorsements,
@@ -37,25 +37,25 @@ impl Cache {
         self.endorsements.fetch_at(&machine.report, NOW).await
     }
 
-    /// The code of the error that must come.
+    /// Returns the code of the expected error.
     async fn refused(&self, machine: &Machine) -> &'static str {
         self.fetch(machine).await.unwrap_err().code()
     }
 
-    /// The names of all files, sorted.
+    /// Returns the sorted names of all files.
     fn names(&self) -> Vec<String> {
         let mut names: Vec<_> = entries(self.folder.path()).iter().map(|path| name(path)).collect();
         names.sort();
         names
     }
 
-    /// The one file whose name begins so.
+    /// Returns the only file whose name begins with this.
     fn file(&self, prefix: &str) -> PathBuf {
         entries(self.folder.path()).into_iter().find(|path| name(path).starts_with(prefix)).unwrap()
     }
 }
 
-/// A cache as a process that has just started sees it.
+/// Opens the cache again, as a new process does.
 fn open(folder: &Path, kds: &Kds, machine: &Machine) -> Endorsements {
     let endorsements = Endorsements::new(folder, kds.service());
     match machine.version {

@@ -32,7 +32,7 @@ async fn the_service_says_when_to_come_again() {
     let kds = Kds::with(&machine, |asked, before| match (asked, before) {
         (Asked::Vcek, 0) => Some(busy("retry-after: 1\r\n")),
         (Asked::Vcek, 1) => Some(busy("retry-after: 0\r\n")),
-        // A date is passed over.
+        // A date is ignored.
         (Asked::Vcek, 2) => Some(busy("Retry-After: Wed, 21 Oct 2099 07:28:00 GMT\r\n")),
         _ => None,
     })
@@ -79,7 +79,7 @@ async fn all_attempts_together_are_bounded() {
     let endorsements = Endorsements::new(folder.path(), kds.service().with_limits(limits));
     let begun = Instant::now();
     let error = endorsements.fetch_at(&machine.report, NOW).await.unwrap_err();
-    // Whether the time runs out in a pause or in a request is chance.
+    // The time may run out in a pause or in a request.
     assert!(["endorsement.busy", "endorsement.timeout"].contains(&error.code()), "{error}");
     assert!(begun.elapsed() < Duration::from_secs(2));
     assert!((1..20).contains(&kds.counts()[1]), "pauses grow: {:?}", kds.counts());
@@ -111,7 +111,7 @@ async fn a_slow_answer_is_given_up() {
 #[tokio::test]
 async fn a_service_that_is_not_there_is_asked_once() {
     let Some(machine) = machine_of(TURIN) else { return };
-    // Bound and never listened on again: nobody else gets the port, and it refuses.
+    // The port stays bound without listening, so it refuses and no other process gets it.
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
     drop(listener);

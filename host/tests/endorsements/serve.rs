@@ -1,4 +1,4 @@
-//! Endorsements for a running enclave, over its link.
+//! Endorsements for a running enclave over its link.
 
 use std::path::Path;
 use std::time::Duration;
@@ -18,7 +18,7 @@ use crate::vectors::{Machine, NOW, machine_like, machine_of};
 const GENOA: &str = "8fd94192";
 const SOON: Duration = Duration::from_secs(10);
 
-/// A host's end of the link, and the enclave's.
+/// Returns the host's end and the enclave's end of the link.
 struct Link {
     address: Address,
     told: mpsc::UnboundedReceiver<Result<Endorsed, EndorsementError>>,
@@ -57,7 +57,7 @@ async fn an_enclave_gets_what_makes_its_report_worth_something() {
         let evidence = HardwareEvidence::SevSnp { report: machine.report.clone(), certificates, crls };
         Verifier::new(Policy::hardware_only()).hardware(&evidence, NOW).genuine().unwrap();
 
-        // Asked again, it comes from the cache.
+        // The second answer comes from the cache.
         assert_eq!(link.ask(&machine).await.certificates.len(), 3);
         assert_eq!(kds.counts(), [1, 1, 1]);
     }
@@ -87,7 +87,7 @@ async fn an_enclave_that_leaves_or_says_half_is_in_nobodys_way() {
         let mut stream = link.address.connect(Port::ENDORSEMENTS, SOON).await.unwrap();
         stream.write_all(bytes).await.unwrap();
     }
-    assert!(link.told.recv().await.unwrap().is_ok(), "the whole one, though nobody waits for it");
+    assert!(link.told.recv().await.unwrap().is_ok(), "the whole request, although no enclave waits for it");
     assert_eq!(link.ask(&machine).await.certificates.len(), 3);
     assert_eq!(kds.counts(), [1, 1, 1]);
 }

@@ -1,4 +1,4 @@
-//! A key distribution service that answers, or misbehaves, as it is told.
+//! A key distribution service that answers or misbehaves as a test says.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -10,19 +10,19 @@ use tokio_rustls::TlsAcceptor;
 
 use crate::vectors::{Machine, chain, crl};
 
-/// What a connection gets to see.
+/// The answer on a connection.
 pub(crate) enum Reply {
-    /// Bytes, and the end of the connection.
+    /// Bytes, then the end of the connection.
     Bytes(Vec<u8>),
     /// Bytes, one at a time.
     Drip(Vec<u8>, Duration),
-    /// Bytes, then zeros for as long as anybody reads.
+    /// Bytes, then zeros until the client stops reading.
     Endless(Vec<u8>),
     /// Bytes, then nothing.
     Silent(Vec<u8>),
 }
 
-/// What is asked for, from the path.
+/// Returns the requested document, from the path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Asked {
     Vcek,
@@ -44,7 +44,7 @@ impl Drop for Kds {
 }
 
 impl Kds {
-    /// `script` is told what is asked for, and how often that was asked for before.
+    /// Starts a service. `script` gets the requested document and the number of earlier requests for it.
     pub(crate) async fn start(script: impl Fn(Asked, usize) -> Reply + Send + Sync + 'static) -> Self {
         Self::listen(script, None).await
     }
@@ -76,13 +76,13 @@ impl Kds {
         Self { base, heads, task }
     }
 
-    /// A service that does what it should.
+    /// Starts a service that answers correctly.
     pub(crate) async fn good(machine: &Machine) -> Self {
         let machine = machine.clone();
         Self::start(move |asked, _| good(&machine, asked)).await
     }
 
-    /// One that does what it should except where `script` has an answer.
+    /// Starts a service that answers correctly except where `script` has an answer.
     pub(crate) async fn with(
         machine: &Machine,
         script: impl Fn(Asked, usize) -> Option<Reply> + Send + Sync + 'static,
@@ -95,7 +95,7 @@ impl Kds {
         Service::new(&self.base).unwrap().with_limits(limits())
     }
 
-    /// Path and query of every request so far.
+    /// Returns path and query of every request so far.
     pub(crate) fn targets(&self) -> Vec<String> {
         let target = |head: &String| head.split(' ').nth(1).unwrap().to_owned();
         self.heads.lock().unwrap().iter().map(target).collect()
@@ -105,14 +105,14 @@ impl Kds {
         self.heads.lock().unwrap().clone()
     }
 
-    /// How often each was asked for: VCEK, chain, revocation list.
+    /// Returns the numbers of requests: for VCEK, chain and revocation list.
     pub(crate) fn counts(&self) -> [usize; 3] {
         let kinds: Vec<_> = self.targets().iter().map(|target| asked(target)).collect();
         [Asked::Vcek, Asked::Chain, Asked::Crl].map(|one| kinds.iter().filter(|kind| **kind == one).count())
     }
 }
 
-/// Pauses of milliseconds.
+/// Limits with pauses of milliseconds.
 pub(crate) fn limits() -> Limits {
     Limits {
         attempts: 4,
@@ -122,7 +122,7 @@ pub(crate) fn limits() -> Limits {
     }
 }
 
-/// And no patience.
+/// Limits with very short times.
 pub(crate) fn hasty() -> Limits {
     Limits { idle: Duration::from_millis(250), request: Duration::from_millis(600), attempts: 2, ..limits() }
 }
@@ -139,7 +139,7 @@ pub(crate) fn ok(body: &[u8]) -> Reply {
     status("200 OK", "", body)
 }
 
-/// `fields`: whole lines.
+/// Returns an answer. `fields` are whole lines.
 pub(crate) fn status(status: &str, fields: &str, body: &[u8]) -> Reply {
     let head = format!("HTTP/1.1 {status}\r\n{fields}content-length: {}\r\n\r\n", body.len());
     Reply::Bytes([head.as_bytes(), body].concat())
@@ -173,7 +173,7 @@ async fn serve<T: AsyncRead + AsyncWrite + Unpin>(
         log.push(head);
         before
     };
-    // Whoever asked may have gone.
+    // The client may have left.
     let _ = match script(kind, before) {
         Reply::Bytes(bytes) => stream.write_all(&bytes).await,
         Reply::Drip(bytes, pause) => drip(&mut stream, &bytes, pause).await,

@@ -1,4 +1,4 @@
-//! What is asked for, and what cannot be.
+//! The requested documents, and reports for which none can be requested.
 
 use quoth_host::endorsements::{AMD, Document, Endorsements, Service, Source};
 use quoth_test_evidence::left_out;
@@ -40,7 +40,7 @@ async fn every_genuine_report_gets_its_own_endorsements() {
         };
         assert_eq!(Verifier::new(Policy::hardware_only()).hardware(&evidence, NOW).genuine(), Ok(()));
 
-        // Again, and as another process: nobody is asked.
+        // Again, and as another process: no request is sent.
         for endorsements in [&cache.endorsements, &open(cache.folder.path(), &kds, &machine)] {
             let again = endorsements.fetch_at(&machine.report, NOW + 3600).await.unwrap();
             assert!(again.vek == machine.vek && again.downloaded.is_empty());

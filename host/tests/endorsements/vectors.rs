@@ -1,14 +1,14 @@
-//! Genuine reports and their endorsements, captured from hardware and from AMD's service by others.
+//! Genuine reports and endorsements, which others captured from hardware and from AMD's service.
 
 use base64::prelude::{BASE64_STANDARD, Engine as _};
 use quoth_test_evidence::{left_out, manifest};
 use quoth_verifier::Family;
 use serde_json::Value;
 
-/// Within the validity of every VCEK and revocation list of the vectors: 2026-09-01.
+/// A time at which all VCEKs and revocation lists of the vectors are valid: 2026-09-01.
 pub(crate) const NOW: u64 = 1_788_220_800;
 
-/// A report and what endorses it.
+/// A report and its endorsements.
 #[derive(Clone)]
 pub(crate) struct Machine {
     pub(crate) name: String,
@@ -16,7 +16,7 @@ pub(crate) struct Machine {
     pub(crate) family: Family,
     pub(crate) report: Vec<u8>,
     pub(crate) vek: Vec<u8>,
-    /// Path and query by which the VCEK is known, by what the certificate says.
+    /// Path and query of the VCEK, derived from the certificate.
     pub(crate) target: String,
 }
 
@@ -29,7 +29,7 @@ fn text<'a>(vector: &'a Value, key: &str) -> &'a str {
     vector[key].as_str().unwrap_or_else(|| panic!("{vector}: {key}"))
 }
 
-/// Every report whose VCEK there is, with what the certificate says.
+/// Returns every report with its VCEK.
 pub(crate) fn machines() -> Vec<Machine> {
     let vectors = manifest();
     let reports = vectors.iter().filter(|vector| vector["kind"] == "snp-report" && vector["signing_key"] == "vcek");
@@ -41,7 +41,7 @@ pub(crate) fn machines() -> Vec<Machine> {
     machines.collect()
 }
 
-/// The report whose name contains `part`; without it the check is noted as left out.
+/// Returns the report whose name contains `part`. Without it, the check is noted as left out.
 pub(crate) fn machine_of(part: &str) -> Option<Machine> {
     let machine = machines().into_iter().find(|machine| machine.name.contains(part));
     if machine.is_none() {
@@ -103,7 +103,7 @@ fn crl_of(family: Family) -> String {
     format!("snp/crl/vcek_{}_crl_2026-08-19.der", family.name())
 }
 
-/// As the service sends it.
+/// Returns the chain as the service sends it.
 pub(crate) fn chain(family: Family) -> Vec<u8> {
     pem(&[intermediate(family), root(family)])
 }

@@ -1,4 +1,4 @@
-//! What the host owes to any two whom it connects, whichever of its doors they came through.
+//! Tests of the connection between two peers, for the relay and for egress.
 #![allow(dead_code, reason = "each test binary uses its part")]
 #![allow(clippy::unwrap_used, unreachable_pub, missing_docs)]
 
@@ -10,12 +10,12 @@ use tokio::time::timeout;
 
 pub const SOON: Duration = Duration::from_secs(20);
 
-/// Bytes that show any loss, repetition or reordering.
+/// Returns bytes that show any loss, repetition or reordering.
 fn pattern(length: usize) -> Vec<u8> {
     (0..length as u64 / 8).flat_map(|number| number.wrapping_mul(0x9e37_79b9_7f4a_7c15).to_le_bytes()).collect()
 }
 
-/// Bytes pass unchanged both ways at once.
+/// Checks that bytes pass unchanged in both directions at once.
 pub async fn echoes<A, B>(mut caller: A, server: B)
 where
     A: AsyncRead + AsyncWrite + Unpin,
@@ -38,14 +38,14 @@ where
     echo.await.unwrap();
 }
 
-/// What one says before it ends its direction is all that the other hears.
+/// Checks that bytes and the end of one direction arrive at the other peer.
 pub async fn hears(speaker: &mut (impl AsyncWrite + Unpin), listener: &mut (impl AsyncRead + Unpin), words: &[u8]) {
     speaker.write_all(words).await.unwrap();
     speaker.shutdown().await.unwrap();
     all(listener, words).await;
 }
 
-/// The same when it hangs up instead.
+/// Checks the same for a peer that closes the whole connection.
 pub async fn hears_last(mut speaker: impl AsyncWrite + Unpin, listener: &mut (impl AsyncRead + Unpin), words: &[u8]) {
     speaker.write_all(words).await.unwrap();
     drop(speaker);
@@ -58,14 +58,14 @@ async fn all(listener: &mut (impl AsyncRead + Unpin), words: &[u8]) {
     assert_eq!(bytes, words);
 }
 
-/// Somebody who reads nothing stops whoever writes to them.
+/// Checks back-pressure: a peer that does not read stops the other from writing.
 pub async fn is_stopped(mut writer: impl AsyncWrite + Unpin) {
     let block = vec![0; 1 << 20];
     let mut passed = 0;
     while passed < 256 && timeout(Duration::from_millis(500), writer.write_all(&block)).await.is_ok() {
         passed += 1;
     }
-    assert!(passed < 64, "{passed} MiB went to somebody who reads nothing");
+    assert!(passed < 64, "{passed} MiB went to a peer that reads nothing");
 }
 
 pub async fn falls_to(counter: &AtomicU64, count: u64) {

@@ -1,4 +1,4 @@
-//! A scripted enclave: speaks the link protocol over the real sockets of a run folder.
+//! A scripted enclave, which speaks the link protocol over the real sockets of a run folder.
 #![allow(dead_code, reason = "each test binary uses its part")]
 #![allow(clippy::unwrap_used, unreachable_pub, missing_docs)]
 
@@ -68,7 +68,7 @@ impl Instance {
         Digest::of(&self.statement)
     }
 
-    /// The next receipt of the chain.
+    /// Returns the next receipt of the chain.
     pub fn receipt(&mut self) -> (u64, Bytes) {
         let mut cti = [0; 16];
         cti[..8].copy_from_slice(&self.seq.to_be_bytes());
@@ -163,7 +163,7 @@ impl Journal {
         assert_eq!(self.hear().await.unwrap(), Some(message));
     }
 
-    /// Reads acknowledgements until this one.
+    /// Reads acknowledgements up to this one.
     pub async fn acknowledged(&mut self, wanted: u64) {
         loop {
             match self.hear().await.unwrap() {
@@ -175,7 +175,7 @@ impl Journal {
     }
 }
 
-/// `quoth up` on a folder of its own, with a program that does nothing as its enclave's process.
+/// `quoth up` on a separate folder, with an idle program as the enclave's process.
 pub struct Host {
     pub folder: tempfile::TempDir,
     pub port: u16,
@@ -185,7 +185,7 @@ pub struct Host {
 impl Host {
     pub const MODEL: &[u8] = b"GGUF, as far as a host can tell";
 
-    /// A folder with a model and an enclave program; nothing runs yet.
+    /// Creates a folder with a model and an enclave program. Starts nothing.
     pub fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join("Tiny Model.gguf"), Self::MODEL).unwrap();
@@ -216,7 +216,7 @@ impl Host {
         self.child = Some(command.stdin(Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log).spawn().unwrap());
     }
 
-    /// `quoth COMMAND` on this folder.
+    /// Returns the command `quoth COMMAND` for this folder.
     pub fn command(&self, command: &str) -> Command {
         let mut quoth = Command::new(env!("CARGO_BIN_EXE_quoth"));
         quoth.arg(command).arg("--run-dir").arg(self.run_dir());
@@ -243,10 +243,10 @@ impl Host {
         rustix::process::kill_process(self.pid(), signal).unwrap();
     }
 
-    /// The stand-in for the enclave, from the state file.
+    /// Returns the process that stands for the enclave, from the state file.
     pub fn enclave(&self) -> rustix::process::Pid {
         let (file, start) = (self.run_dir().join("state.json"), Instant::now());
-        // Its ports are there before it is.
+        // The host's ports exist before the enclave starts.
         while !file.exists() {
             assert!(start.elapsed() < SOON, "no enclave was started");
             std::thread::sleep(Duration::from_millis(5));
@@ -255,7 +255,7 @@ impl Host {
         rustix::process::Pid::from_raw(state["pid"].as_i64().unwrap().try_into().unwrap()).unwrap()
     }
 
-    /// Returns once it is no more, collected or not.
+    /// Waits until the process has ended.
     pub fn kill_enclave(&self) {
         let (enclave, start) = (self.enclave(), Instant::now());
         rustix::process::kill_process(enclave, rustix::process::Signal::KILL).unwrap();
@@ -278,7 +278,7 @@ impl Host {
         }
     }
 
-    /// Of an enclave that has ended: no state, no socket.
+    /// Checks that neither state nor sockets are left of an enclave that has ended.
     pub fn nothing_is_left(&self) {
         let run_dir = self.run_dir();
         assert!(!run_dir.join("state.json").exists() && !run_dir.join("control.sock").exists());
@@ -286,7 +286,7 @@ impl Host {
         assert!(sockets.is_empty(), "{sockets:?}");
     }
 
-    /// Waits until the host has printed this.
+    /// Waits until the host has printed this text.
     pub async fn printed(&self, text: &str) {
         let start = Instant::now();
         while !self.output().contains(text) {
