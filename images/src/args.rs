@@ -1,4 +1,4 @@
-//! The command line.
+//! The command line of `quoth-images`.
 
 use std::path::PathBuf;
 
@@ -9,7 +9,7 @@ use quoth_attestation::guest_policy::{Abi, Protection};
 /// was checked for aliases, which policies require.
 pub(crate) const DEFAULT_ABI: &str = "1.55";
 
-/// Builds images that enclaves boot from, and says what they measure to.
+/// Builds images that enclaves boot from, and computes their measurements.
 #[derive(Debug, Parser)]
 #[command(name = "quoth-images", version)]
 pub struct Arguments {
@@ -21,20 +21,20 @@ pub struct Arguments {
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Build an image; writes it and its measurements.toml, which `quoth-verify policy init` reads
+    /// Build an image and its measurements.toml, which `quoth-verify policy init` reads
     #[command(subcommand)]
     Build(Build),
-    /// Say what an image that was built measures to, on any kind and number of processors
+    /// Compute the measurements of an existing image, for any type and number of processors
     Measure(Measure),
-    /// Build the kernel that images have when no other is given, and print where it is
+    /// Build the default kernel of images, and print its path
     Kernel,
-    /// Move the list of what images are made of to what Debian has now
+    /// Update the list of inputs to Debian's current versions
     Lock(Lock),
-    /// Say what an enclave image file is and what it measures to, anybody's
+    /// Describe any enclave image file and its measurements
     Inspect(Inspect),
 }
 
-/// What to build for.
+/// The platform to build for.
 #[derive(Debug, Subcommand)]
 pub enum Build {
     /// For AWS Nitro Enclaves: an enclave image file
@@ -43,22 +43,22 @@ pub enum Build {
     Snp(Snp),
 }
 
-/// What both kinds of image are made of.
+/// The parts of both kinds of image.
 #[derive(Args, Debug)]
 pub struct Parts {
     /// The enclave's configuration, which becomes part of the image
     #[arg(long, value_name = "ENCLAVE.TOML")]
     pub config: PathBuf,
-    /// The enclave's program, linked statically [default: what images/enclave builds, in a clone of the source]
+    /// The enclave's program, statically linked [default: built by images/enclave, in a clone of the source]
     #[arg(long, value_name = "FILE")]
     pub enclave: Option<PathBuf>,
-    /// A Linux kernel (bzImage) with everything built in that it needs [default: the one that `quoth-images kernel` builds]
+    /// A Linux kernel (bzImage) with all needed drivers built in [default: the one that `quoth-images kernel` builds]
     #[arg(long, value_name = "FILE")]
     pub kernel: Option<PathBuf>,
-    /// Modules (.ko) of such a kernel, loaded in this order before anything else; may be repeated, or separated by commas
+    /// Modules (.ko) of that kernel, loaded first and in this order; may be repeated or separated by commas
     #[arg(long, value_name = "FILE", value_delimiter = ',', requires = "kernel")]
     pub modules: Vec<PathBuf>,
-    /// The image's name, for people
+    /// A readable name for the image
     #[arg(long, default_value = "quoth")]
     pub name: String,
     /// The folder to write to
@@ -69,13 +69,13 @@ pub struct Parts {
 /// Options of `build nitro`.
 #[derive(Args, Debug)]
 pub struct Nitro {
-    /// What it is made of.
+    /// The parts of the image.
     #[command(flatten)]
     pub parts: Parts,
-    /// Sign the image with this key (P-384, PEM)
+    /// The key that signs the image (P-384, PEM)
     #[arg(long, value_name = "FILE", requires = "signing_certificate")]
     pub signing_key: Option<PathBuf>,
-    /// The certificate of that key (PEM), which PCR8 is made of
+    /// The certificate of that key (PEM); it determines PCR8
     #[arg(long, value_name = "FILE", requires = "signing_key")]
     pub signing_certificate: Option<PathBuf>,
 }
@@ -83,28 +83,29 @@ pub struct Nitro {
 /// Options of `build snp`.
 #[derive(Args, Debug)]
 pub struct Snp {
-    /// What it is made of.
+    /// The parts of the image.
     #[command(flatten)]
     pub parts: Parts,
-    /// What the launch asks of the platform.
+    /// What the launch requires of the platform.
     #[command(flatten)]
     pub guest: Guest,
-    /// Firmware that measures kernel hashes, as OVMF's AmdSev build does [default: Debian's]
+    /// Firmware that measures kernel hashes, such as OVMF's AmdSev build [default: Debian's]
     #[arg(long, value_name = "FILE")]
     pub ovmf: Option<PathBuf>,
-    /// What it may be launched on.
+    /// The processors to measure for.
     #[command(flatten)]
     pub processors: Processors,
 }
 
-/// What a launch asks of SEV-SNP for the guest's whole life. It is part of reports, not of the launch digest: policies demand it.
+/// What a launch requires of SEV-SNP for the guest's whole life. It is part of reports, not of the launch digest, so policies
+/// check it.
 #[derive(Args, Debug)]
 pub struct Guest {
-    /// The oldest interface of SEV-SNP's firmware to run on
+    /// The oldest accepted version of the interface of SEV-SNP's firmware
     #[arg(long, value_name = "MAJOR.MINOR", default_value = DEFAULT_ABI, value_parser = abi)]
     pub abi: Abi,
-    /// Protections that the platform must give: single-socket, mem-aes-256-xts, rapl-disabled, ciphertext-hiding,
-    /// page-swap-disabled. All but the first need a host whose KVM knows them (Linux 6.19)
+    /// Protections that the platform must provide: single-socket, mem-aes-256-xts, rapl-disabled, ciphertext-hiding,
+    /// page-swap-disabled. All but the first need a host whose KVM supports them (Linux 6.19)
     #[arg(long, value_name = "NAME", value_delimiter = ',', value_parser = protection)]
     pub require: Vec<Protection>,
 }
@@ -118,13 +119,13 @@ fn protection(name: &str) -> Result<Protection, &'static str> {
     Protection::from_name(name).ok_or(known)
 }
 
-/// What an image may be launched on: SEV-SNP measures the first state of each processor, too.
+/// The processors to measure for. SEV-SNP also measures the initial state of each processor.
 #[derive(Args, Debug)]
 pub struct Processors {
     /// Numbers of virtual processors to measure for
     #[arg(long, value_delimiter = ',', default_value = "1,2,4,8", value_parser = clap::value_parser!(u32).range(1..=512))]
     pub vcpus: Vec<u32>,
-    /// Types of virtual processor to measure for, as QEMU names them
+    /// Types of virtual processor to measure for, by QEMU's names
     #[arg(long, value_delimiter = ',', default_value = "EPYC-v4,EPYC-Milan,EPYC-Genoa")]
     pub cpu: Vec<String>,
 }
@@ -132,12 +133,12 @@ pub struct Processors {
 /// Options of `measure`.
 #[derive(Args, Debug)]
 pub struct Measure {
-    /// The folder that was built
+    /// The folder of the image
     pub folder: PathBuf,
-    /// The image's name, for people
+    /// A readable name for the image
     #[arg(long, default_value = "quoth")]
     pub name: String,
-    /// What it may be launched on.
+    /// The processors to measure for.
     #[command(flatten)]
     pub processors: Processors,
 }
@@ -145,7 +146,7 @@ pub struct Measure {
 /// Options of `lock`.
 #[derive(Args, Debug)]
 pub struct Lock {
-    /// The list
+    /// The file with the list of inputs
     #[arg(default_value = "images/inputs.lock")]
     pub file: PathBuf,
 }
@@ -153,9 +154,9 @@ pub struct Lock {
 /// Options of `inspect`.
 #[derive(Args, Debug)]
 pub struct Inspect {
-    /// The file
+    /// The enclave image file
     pub file: PathBuf,
-    /// Print one JSON object for programs
+    /// Print one JSON object
     #[arg(long)]
     pub json: bool,
 }

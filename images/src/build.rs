@@ -1,4 +1,4 @@
-//! Images from their parts. Their bytes follow from the parts' bytes and from nothing else.
+//! Builds images from their parts. The same parts always give the same bytes.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt as _;
@@ -16,22 +16,24 @@ use crate::kernel_image::KernelImage;
 use crate::measurements::Measurements;
 use crate::{initramfs, kernel, program, snp, tool};
 
-/// Nitro has one serial port. The clock is not the host's to choose, and an enclave that fails ends. So does a machine of SEV-SNP,
-/// whose host is hostile: by a reset, since a kernel without ACPI knows no other switch.
+/// An enclave that fails must end. A kernel without ACPI can end its machine only by a reset through the keyboard controller.
 const COMMAND_LINE_START: &str = "reboot=k panic=-1 oops=panic";
-/// No module is ever loaded; not said to kernels that come with modules, which the program forbids once those are loaded.
+/// Forbids modules. Left out for a kernel that needs modules; then the program forbids more modules after loading them.
 const NO_MODULE: &str = " nomodule";
+/// Nitro has one serial port. The processor's random numbers are trusted from the start.
 const COMMAND_LINE_END: &str = " console=ttyS0 random.trust_cpu=on";
-/// The memory of an enclave that is launched without naming any, bytes; models are fed later, and need more.
+/// Memory of an enclave that is launched without a given size, bytes. Models come later and need more.
 const DEFAULT_MEMORY: u64 = 1 << 30;
-/// An image is unpacked in memory, and what it was unpacked from stays: it may have this part of that (AWS, nitro-cli run-enclave).
+/// An image may take one in so many parts of the memory: it is unpacked there, and the packed image stays there, too (AWS,
+/// nitro-cli run-enclave).
 const PART_OF_MEMORY: u64 = 4;
+/// Processors of an enclave that is launched without a given number.
 const DEFAULT_PROCESSORS: u64 = 2;
-/// What builds the program, in a clone of the source.
+/// The script that builds the program, in a clone of the source.
 const ENCLAVE: &str = "images/enclave";
 const MEASUREMENTS: &str = "measurements.toml";
 
-// What a folder has.
+// The files in an image's folder.
 pub(crate) const CONFIG: &str = "enclave.toml";
 pub(crate) const EIF: &str = "image.eif";
 pub(crate) const KERNEL: &str = "kernel";
@@ -41,10 +43,10 @@ pub(crate) const COMMAND_LINE: &str = "command-line";
 pub(crate) const GUEST_POLICY: &str = "guest-policy";
 const LAUNCH: &str = "launch";
 
-/// How a machine is launched.
+/// The script that launches a machine.
 const SCRIPT: &str = include_str!("../launch");
 
-/// What an image is made of, read.
+/// The parts of an image, as bytes.
 struct Read {
     kernel: Vec<u8>,
     has_static_acpi: bool,
@@ -60,7 +62,7 @@ impl Read {
         Config::parse(&config).and_then(|config| config.fits(target)).map_err(problem)?;
         let measurements = Measurements::new(&parts.name, &config).map_err(problem)?;
         fs::create_dir_all(&parts.out).map_err(ImageError::at(&parts.out))?;
-        // Hosts read it, too: which models to feed, whom to let the enclave reach.
+        // Hosts read the configuration, too: it names the models to feed and the providers to allow.
         let copy = parts.out.join(CONFIG);
         fs::write(&copy, &config).map_err(ImageError::at(&copy))?;
         let file = enclave(parts)?;
@@ -77,13 +79,13 @@ impl Read {
     }
 }
 
-/// Whether a machine with as much memory as it has by default can unpack an image of so many bytes.
+/// Checks that a machine with the default memory can unpack an image of this size, bytes.
 fn fits(actual: u64) -> Result<(), ImageError> {
     let limit = DEFAULT_MEMORY / PART_OF_MEMORY;
     if actual > limit { Err(ImageError::TooBig { limit, actual }) } else { Ok(()) }
 }
 
-/// The program, built if need be.
+/// Returns the path of the program. Builds it if none is given.
 fn enclave(parts: &Parts) -> Result<PathBuf, ImageError> {
     match &parts.enclave {
         Some(file) => Ok(file.clone()),
@@ -95,7 +97,7 @@ fn enclave(parts: &Parts) -> Result<PathBuf, ImageError> {
     }
 }
 
-/// Modules as the kernel loads them.
+/// Reads modules, in the form that the kernel loads.
 fn modules(files: &[PathBuf]) -> Result<Vec<Vec<u8>>, ImageError> {
     let wrong = |file: &Path, problem: &str| ImageError::Wrong { file: file.into(), problem: problem.into() };
     if let Some(file) = files.get(initramfs::MAX_MODULES) {
@@ -103,12 +105,12 @@ fn modules(files: &[PathBuf]) -> Result<Vec<Vec<u8>>, ImageError> {
     }
     let module = |file: &PathBuf| match read(file)? {
         module if module.starts_with(b"\x7fELF") => Ok(module),
-        _ => Err(wrong(file, "no module; a compressed one must be unpacked first: xz -dc, zstd -dc")),
+        _ => Err(wrong(file, "not a module; unpack a compressed module first, with xz -dc or zstd -dc")),
     };
     files.iter().map(module).collect()
 }
 
-/// `build nitro`.
+/// Runs `build nitro`.
 pub(crate) fn nitro(options: &Nitro) -> Result<String, ImageError> {
     let parts = &options.parts;
     let Read { kernel, initramfs, command_line, measurements, .. } = Read::new(parts, Target::Nitro)?;
@@ -134,7 +136,7 @@ fn signer(options: &Nitro) -> Result<Option<ImageSigner>, ImageError> {
     ImageSigner::from_pem(&read(key)?, &read(certificate)?).map(Some).map_err(wrong)
 }
 
-/// `build snp`.
+/// Runs `build snp`.
 pub(crate) fn snp(options: &Snp) -> Result<String, ImageError> {
     let parts = &options.parts;
     let Read { kernel, has_static_acpi, initramfs, command_line, measurements } = Read::new(parts, Target::Snp)?;
@@ -170,7 +172,7 @@ fn told(parts: &Parts, measurements: &Measurements) -> Result<String, ImageError
     Ok(text)
 }
 
-/// In the words of `nitro-cli describe-eif`. The time is fixed: two builds of the same parts are the same.
+/// Returns metadata in the format of `nitro-cli describe-eif`. The time is fixed, so that the same parts give the same image.
 fn metadata(name: &str) -> String {
     let (tool, version) = (env!("CARGO_PKG_NAME"), env!("CARGO_PKG_VERSION"));
     json!({

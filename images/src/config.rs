@@ -1,8 +1,8 @@
-//! What matters here of an enclave's configuration; the enclave reads the rest, strictly.
+//! The part of an enclave's configuration that images need. The enclave itself reads the whole strictly.
 
 use serde::Deserialize;
 
-/// What an image is built for.
+/// The platform that an image is built for.
 #[derive(Clone, Copy)]
 pub(crate) enum Target {
     Nitro,
@@ -24,13 +24,13 @@ pub(crate) struct Model {
 }
 
 impl Config {
-    /// Reads a file; says what is wrong with it.
+    /// Reads a configuration. The error says what is wrong.
     pub(crate) fn parse(bytes: &[u8]) -> Result<Self, String> {
         let text = std::str::from_utf8(bytes).map_err(|error| error.to_string())?;
         toml::from_str(text).map_err(|error: toml::de::Error| error.message().to_owned())
     }
 
-    /// Whether an image with it could answer there; says why not.
+    /// Checks that an image with this configuration can run on the platform. The error says why not.
     pub(crate) fn fits(&self, target: Target) -> Result<(), String> {
         let name = match target {
             Target::Nitro => "nitro",
@@ -38,9 +38,9 @@ impl Config {
         };
         match (target, self.host_cid) {
             _ if self.platform != name && self.platform != "none" => {
-                Err(format!("platform is \"{}\": an image for {name} has \"{name}\", or \"none\"", self.platform))
+                Err(format!("platform is \"{}\": an image for {name} needs \"{name}\" or \"none\"", self.platform))
             }
-            (Target::Snp, Some(host)) if host != 2 => Err(format!("host_cid is {host}: a machine's host is 2")),
+            (Target::Snp, Some(host)) if host != 2 => Err(format!("host_cid is {host}: for a machine it must be 2")),
             _ => Ok(()),
         }
     }

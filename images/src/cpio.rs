@@ -1,24 +1,26 @@
-//! An initramfs: a `newc` archive (Linux, Documentation/driver-api/early-userspace/buffer-format.rst) whose bytes follow from
-//! its entries alone: sorted by name, owned by root, with no times and inode numbers by position.
+//! Writes an initramfs: a `newc` archive (Linux, Documentation/driver-api/early-userspace/buffer-format.rst).
+//!
+//! The same entries always give the same bytes: they are sorted by name, owned by root, without times, and numbered by
+//! position.
 
 use std::collections::BTreeMap;
 
-/// Names, bytes, at most.
+/// Maximum length of a name, bytes.
 const MAX_NAME: usize = 255;
 const TRAILER: &str = "TRAILER!!!";
 
-/// What an archive holds, by its path without the leading slash.
+/// The entries of an archive, by path without the leading slash.
 #[derive(Default)]
 pub struct Archive(BTreeMap<String, Entry>);
 
 struct Entry {
     mode: u32,
-    /// Of a device node.
+    /// Major and minor number of a device node.
     device: (u32, u32),
     data: Vec<u8>,
 }
 
-/// Kinds and permissions (POSIX `sys/stat.h`).
+// Kinds and permissions (POSIX `sys/stat.h`).
 const DIRECTORY: u32 = 0o040_755;
 const PROGRAM: u32 = 0o100_755;
 const FILE: u32 = 0o100_444;
@@ -30,12 +32,12 @@ impl Archive {
         self.with(path, DIRECTORY, (0, 0), Vec::new())
     }
 
-    /// Adds a file that can be run.
+    /// Adds an executable file.
     pub fn program(self, path: &str, data: Vec<u8>) -> Self {
         self.with(path, PROGRAM, (0, 0), data)
     }
 
-    /// Adds a file that can be read.
+    /// Adds a read-only file.
     pub fn file(self, path: &str, data: Vec<u8>) -> Self {
         self.with(path, FILE, (0, 0), data)
     }
@@ -51,7 +53,7 @@ impl Archive {
         self
     }
 
-    /// The archive. Folders come before what is in them, since their names do.
+    /// Returns the archive. Sorting by name puts folders before their content.
     pub fn bytes(&self) -> Vec<u8> {
         let mut out = Vec::new();
         for (number, (name, entry)) in (1..).zip(&self.0) {
@@ -65,7 +67,7 @@ impl Archive {
 fn put(out: &mut Vec<u8>, number: u32, name: &str, entry: &Entry) {
     let links = if entry.mode == DIRECTORY { 2 } else { 1 };
     let (major, minor) = entry.device;
-    // Inode, mode, owner, group, links, time, size, device, device of a node, length of the name, no checksum.
+    // Inode, mode, owner, group, links, time, size, device (two), device of a node (two), length of the name, no checksum.
     let size = u32::try_from(entry.data.len()).unwrap_or(u32::MAX);
     let fields = [number, entry.mode, 0, 0, links, 0, size, 0, 0, major, minor, name.len() as u32 + 1, 0];
     out.extend_from_slice(b"070701");

@@ -1,9 +1,11 @@
+//! The errors of building and describing images.
+
 use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::eif::EifError;
 
-/// Why there is no image, or nothing to say of one.
+/// Why an image could not be built or described.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ImageError {
@@ -15,7 +17,7 @@ pub enum ImageError {
         /// The cause.
         source: io::Error,
     },
-    /// A file is not what it should be.
+    /// A file has wrong content.
     #[error("{}: {problem}", file.display())]
     Wrong {
         /// The file.
@@ -23,7 +25,7 @@ pub enum ImageError {
         /// What is wrong with it.
         problem: String,
     },
-    /// A kernel that could not boot.
+    /// The file is not a kernel that can boot.
     #[error("{}: {problem}", file.display())]
     NoKernel {
         /// The file.
@@ -31,7 +33,7 @@ pub enum ImageError {
         /// What is wrong with it.
         problem: &'static str,
     },
-    /// A program that the kernel could not start.
+    /// The file is not a program that the kernel can start.
     #[error("{}: {problem}", file.display())]
     NoProgram {
         /// The file.
@@ -39,17 +41,17 @@ pub enum ImageError {
         /// What is wrong with it.
         problem: &'static str,
     },
-    /// An image that its memory could not hold.
+    /// The image does not fit into the memory.
     #[error(
-        "kernel and initramfs have {actual} bytes, at most {limit} fit: models do not belong in an image, the host feeds them"
+        "kernel and initramfs have {actual} bytes, at most {limit} fit: do not put models into an image, the host feeds them"
     )]
     TooBig {
-        /// Bytes.
+        /// The maximum, bytes.
         limit: u64,
-        /// Bytes.
+        /// The actual size, bytes.
         actual: u64,
     },
-    /// Not an enclave image file.
+    /// The file is not an enclave image file.
     #[error("{}: {source}", file.display())]
     Eif {
         /// The file.
@@ -57,50 +59,50 @@ pub enum ImageError {
         /// What is wrong with it.
         source: EifError,
     },
-    /// Neither the enclave's program nor what builds it.
+    /// There is neither the enclave's program nor the script that builds it.
     #[error(
-        "give the enclave's program by --enclave, or call this in a clone of the source, whose images/enclave builds it"
+        "give the enclave's program with --enclave, or run this in a clone of the source, where images/enclave builds it"
     )]
     NoEnclave,
-    /// No folder to keep things in.
+    /// No cache folder is known.
     #[error("neither QUOTH_CACHE nor HOME is set")]
     NoCache,
-    /// The list of inputs.
+    /// The list of inputs is invalid.
     #[error("inputs.lock: {0}")]
     Lock(String),
-    /// An input that could not be fetched.
-    #[error("{url}: {problem}. If Debian has moved on: `quoth-images lock`, and build quoth-images again")]
+    /// An input could not be downloaded.
+    #[error("{url}: {problem}. If Debian has newer versions: run `quoth-images lock`, then build quoth-images again")]
     Fetch {
-        /// Where it should be.
+        /// The address of the input.
         url: String,
         /// What went wrong.
         problem: String,
     },
-    /// A program that is not there.
+    /// A needed program is not installed.
     #[error("missing: {program}. Please install: apt-get install {package}")]
     Missing {
-        /// Which.
+        /// The program.
         program: String,
-        /// The package that has it, or several.
+        /// The packages that contain it.
         package: String,
     },
-    /// A program that failed.
+    /// A program failed.
     #[error("{program} failed: {said}")]
     Tool {
-        /// Which.
+        /// The program.
         program: String,
-        /// What it said.
+        /// Its error message.
         said: String,
     },
-    /// The kernel cannot be built as it should be.
+    /// The kernel cannot be built.
     #[error("kernel: {0}")]
     Kernel(String),
-    /// A type of processor that nobody knows.
+    /// The type of processor is unknown.
     #[error(
-        "{0} is no type of virtual processor with SEV-SNP: EPYC-v4, EPYC-Milan, EPYC-Genoa and EPYC-Turin are some"
+        "{0} is not a known type of virtual processor with SEV-SNP, such as EPYC-v4, EPYC-Milan, EPYC-Genoa or EPYC-Turin"
     )]
     Cpu(String),
-    /// Firmware that nothing can be computed for.
+    /// The launch digest cannot be computed for this firmware.
     #[error("{}: {problem}", file.display())]
     Firmware {
         /// The file.

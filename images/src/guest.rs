@@ -1,23 +1,23 @@
-//! What an image for SEV-SNP asks of its platform at launch, beside being measured.
+//! The guest policy of SEV-SNP: what the launch of an image requires of its platform.
 
 use quoth_attestation::guest_policy::{Abi, MUST_BE_ONE, Protection, SMT};
 use serde::Serialize;
 
 use crate::args::Guest as Options;
 
-/// What relying parties may demand of reports, since the launch asks for it.
+/// What the launch requires, so policies may demand it of reports.
 #[derive(Debug, PartialEq, Eq, Serialize)]
 pub struct Guest {
     abi: String,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     require: Vec<&'static str>,
-    /// `static` for a kernel that is known to run none of its host's ACPI bytecode.
+    /// `static` for a kernel that is known not to run its host's ACPI bytecode.
     #[serde(skip_serializing_if = "Option::is_none")]
     acpi: Option<&'static str>,
 }
 
 impl Guest {
-    /// Of a policy and a kernel.
+    /// Reads the requirements from a guest policy, and takes the property of the kernel.
     pub(crate) fn new(policy: u64, has_static_acpi: bool) -> Self {
         let require = Protection::ALL.into_iter().filter(|protection| policy & protection.bit() != 0);
         Self {
@@ -28,17 +28,17 @@ impl Guest {
     }
 }
 
-/// The guest policy that a launch asks for. It allows nothing; the one thing that a launch may allow besides, SMT, is its own to say.
+/// Returns the guest policy of a launch. It sets no permission; only the launch itself can allow SMT.
 pub(crate) fn policy(options: &Options) -> u64 {
     options.require.iter().fold(MUST_BE_ONE | options.abi.bits(), |policy, required| policy | required.bit())
 }
 
-/// The file that `launch` reads.
+/// Formats the file that the launch script reads.
 pub(crate) fn to_text(policy: u64) -> String {
     format!("{policy:#x}\n")
 }
 
-/// Reads that file, strictly: no permission, nothing unknown.
+/// Reads that file strictly. Refuses permissions and unknown bits.
 pub(crate) fn from_text(text: &str) -> Option<u64> {
     let policy = u64::from_str_radix(text.strip_prefix("0x")?.strip_suffix('\n')?, 16).ok()?;
     let known = Protection::ALL.into_iter().fold(MUST_BE_ONE | 0xffff, |known, protection| known | protection.bit());

@@ -1,4 +1,4 @@
-//! Says what an enclave image file is, anybody's.
+//! `quoth-images inspect`: describes any enclave image file.
 
 use std::fmt::Write as _;
 use std::fs::File;
@@ -76,7 +76,7 @@ fn told_to_programs(found: &Inspected) -> String {
     format!("{told}\n")
 }
 
-/// A foreign file's words, without what a terminal would act on.
+/// Replaces control characters in text of an untrusted file, so that it is safe on a terminal.
 fn printable(bytes: &[u8]) -> String {
     let text = String::from_utf8_lossy(bytes);
     text.chars().map(|letter| if letter.is_control() { char::REPLACEMENT_CHARACTER } else { letter }).collect()

@@ -1,4 +1,4 @@
-//! The kernel of images: Debian's source, a small configuration, and nothing of the machine that it is built on.
+//! Builds the default kernel of images from Debian's source and a small configuration, independently of the build machine.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -11,11 +11,11 @@ use crate::error::ImageError;
 use crate::inputs::{self, Lock};
 use crate::tool;
 
-/// What it has.
+/// The kernel's configuration.
 const CONFIG: &str = include_str!("../kernel/config");
-/// What is changed in Debian's source: the host's ACPI bytecode is not run. Under the kernel's own licence.
+/// The patch for Debian's source: the kernel does not run the host's ACPI bytecode. Under the kernel's own licence.
 const PATCH: &str = include_str!("../kernel/static-acpi.patch");
-/// What would else tell when, where and by whom it was built.
+/// Fixed values for what would otherwise record the time, place and user of the build.
 const FIXED: [&str; 4] = [
     "KBUILD_BUILD_TIMESTAMP=1970-01-01 00:00:00 UTC",
     "KBUILD_BUILD_USER=quoth",
@@ -24,7 +24,7 @@ const FIXED: [&str; 4] = [
 ];
 const IMAGE: &str = "arch/x86/boot/bzImage";
 
-/// The kernel's file: built, unless the same recipe was built before.
+/// Returns the kernel's file. Builds it unless the cache has it.
 pub(crate) fn get() -> Result<PathBuf, ImageError> {
     let lock = Lock::committed()?;
     let source = lock.input("kernel")?;
@@ -40,12 +40,12 @@ pub(crate) fn get() -> Result<PathBuf, ImageError> {
     let built = build(&source.fetch()?, work.path())?;
     let place = kernel.parent().unwrap_or(&folder);
     fs::create_dir_all(place).map_err(ImageError::at(place))?;
-    // Whoever builds the same at the same time writes the same.
+    // Another build at the same time writes the same bytes.
     fs::rename(&built, &kernel).map_err(ImageError::at(&kernel))?;
     Ok(kernel)
 }
 
-/// Whether everything is there that building needs; says all that is missing at once.
+/// Checks that all tools for the build are installed. The error names everything that is missing.
 fn ready() -> Result<(), ImageError> {
     let programs = ["bc", "bison", "curl", "dpkg-deb", "flex", "make", "patch", "xz"];
     let packages = ["bc", "bison", "curl", "dpkg", "flex", "make", "patch", "xz-utils"];
@@ -71,7 +71,7 @@ fn ready() -> Result<(), ImageError> {
     }
 }
 
-/// What determines the kernel's bytes.
+/// Returns a hash of everything that determines the kernel's bytes, as cache key.
 fn recipe(source: &str, compiler: &str) -> String {
     let mut hash = Sha256::new();
     for part in [source, CONFIG, PATCH, compiler].into_iter().chain(FIXED) {
@@ -128,7 +128,7 @@ fn build(package: &Path, work: &Path) -> Result<PathBuf, ImageError> {
     Ok(source.join(IMAGE))
 }
 
-/// The kernel's own rules may have dropped what was asked for, or brought what was not.
+/// Checks that the kernel's own rules have kept every wanted option.
 fn check(wanted: &str, given: &str) -> Result<(), ImageError> {
     let options = |text: &'_ str| -> BTreeMap<String, String> {
         let option = |line: &str| line.split_once('=').map(|(name, value)| (name.to_owned(), value.to_owned()));
@@ -163,7 +163,7 @@ mod tests {
         assert_ne!(recipe("ab", ""), recipe("a", "b"));
     }
 
-    /// The mark that images are measured by stands for the patch: a build stops where the patch did not bring its option.
+    /// The mark in the kernel's release implies the patch: without the patch, its option is missing and the build stops.
     #[test]
     fn a_kernel_that_is_marked_has_the_patch() {
         for option in ["CONFIG_ACPI_TABLES_ONLY=y", &format!("CONFIG_LOCALVERSION=\"{STATIC_ACPI}\"")] {

@@ -1,6 +1,6 @@
-//! Reads the head of a Linux kernel for x86 (bzImage): is it one that boots, and what is it called?
+//! Reads the header of a Linux kernel for x86 (bzImage): checks that it can boot, and finds its release.
 //!
-//! The layout is Documentation/arch/x86/boot.rst of Linux.
+//! The layout is described in Linux, Documentation/arch/x86/boot.rst.
 
 use std::path::Path;
 
@@ -10,29 +10,29 @@ const SECTOR: usize = 512;
 /// `boot_flag` at 0x1fe, `header` at 0x202.
 const BOOT_FLAG: [u8; 2] = [0x55, 0xaa];
 const MAGIC: &[u8] = b"HdrS";
-/// The first protocol whose `xloadflags` says that the kernel has 64 bits (2.12).
+/// The first boot protocol with `xloadflags` for 64-bit kernels (2.12).
 const PROTOCOL: u16 = 0x020c;
-/// `loadflags`: loaded at 1 MiB, which makes it a bzImage.
+/// `loadflags`: loaded at 1 MiB, as only a bzImage is.
 const LOADED_HIGH: u8 = 1;
-/// `xloadflags`: has an entry point of 64 bits.
+/// `xloadflags`: has a 64-bit entry point.
 const KERNEL_64: u16 = 1;
 /// `setup_sects` when the field is zero.
 const DEFAULT_SETUP: usize = 4;
-/// `syssize` counts these, bytes.
+/// Unit of `syssize`, bytes.
 const PARAGRAPH: usize = 16;
-/// A release is shorter than this, bytes.
+/// Limit for the length of a release, bytes.
 const MAX_RELEASE: usize = 256;
 
-/// What the kernels that Quoth builds are called: such a kernel reads ACPI's tables and runs no bytecode of them.
+/// End of the release of kernels that Quoth builds. Such a kernel reads ACPI's tables, but does not run their bytecode.
 pub(crate) const STATIC_ACPI: &str = "-static-acpi";
 
-/// A kernel that could boot.
+/// A kernel that can boot.
 pub(crate) struct KernelImage<'a> {
     release: &'a str,
 }
 
 impl<'a> KernelImage<'a> {
-    /// Reads what `file` holds.
+    /// Reads the content of `file`.
     ///
     /// # Errors
     /// [`ImageError::NoKernel`] says what is wrong.
@@ -40,7 +40,7 @@ impl<'a> KernelImage<'a> {
         parse(bytes).map_err(|problem| ImageError::NoKernel { file: file.into(), problem })
     }
 
-    /// Whether it is marked as one that runs none of its host's ACPI bytecode.
+    /// Returns whether the kernel is marked as one that does not run its host's ACPI bytecode.
     pub(crate) fn has_static_acpi(&self) -> bool {
         self.release.ends_with(STATIC_ACPI)
     }
@@ -49,14 +49,14 @@ impl<'a> KernelImage<'a> {
 fn parse(bytes: &[u8]) -> Result<KernelImage<'_>, &'static str> {
     let head = bytes.get(..0x240).ok_or("too short for a bzImage")?;
     if head[0x1fe..0x200] != BOOT_FLAG || head[0x202..0x206] != *MAGIC {
-        return Err("no bzImage: it has no boot header");
+        return Err("not a bzImage: there is no boot header");
     }
     let word = |at: usize| u16::from_le_bytes([head[at], head[at + 1]]);
     if word(0x206) < PROTOCOL {
-        return Err("a kernel that is too old: its boot protocol is below 2.12");
+        return Err("the kernel is too old: its boot protocol is below 2.12");
     }
     if head[0x211] & LOADED_HIGH == 0 {
-        return Err("no bzImage, but a zImage");
+        return Err("a zImage, not a bzImage");
     }
     if word(0x236) & KERNEL_64 == 0 {
         return Err("not a kernel for x86-64");
@@ -68,12 +68,12 @@ fn parse(bytes: &[u8]) -> Result<KernelImage<'_>, &'static str> {
     let size = u32::from_le_bytes([head[0x1f4], head[0x1f5], head[0x1f6], head[0x1f7]]) as usize;
     let end = size.checked_mul(PARAGRAPH).and_then(|size| size.checked_add((setup + 1) * SECTOR));
     if end.is_none_or(|end| size == 0 || bytes.len() < end) {
-        return Err("a bzImage that is cut off");
+        return Err("the bzImage is cut off");
     }
     Ok(KernelImage { release: release(bytes, word(0x20e).into()) })
 }
 
-/// The first word of the version, which `pointer` leads to; empty where there is none.
+/// Returns the first word of the version, at `pointer`. Empty if there is none.
 fn release(bytes: &[u8], pointer: usize) -> &str {
     let text = (pointer != 0).then(|| bytes.get(pointer + 0x200..)).flatten().unwrap_or_default();
     let length = text.iter().take(MAX_RELEASE).position(|byte| matches!(byte, 0 | b' ')).unwrap_or_default();
@@ -86,7 +86,7 @@ pub(crate) mod tests {
 
     use super::*;
 
-    /// As small a bzImage as there can be, called `release`.
+    /// Returns a minimal bzImage with this release.
     pub(crate) fn kernel(release: &str) -> Vec<u8> {
         let mut bytes = vec![0; 2 * SECTOR + PARAGRAPH];
         bytes[0x1f1] = 1;
@@ -113,7 +113,7 @@ pub(crate) mod tests {
         assert_eq!(problem(|_| {}), "none");
         assert_eq!(parse(&[]).err(), Some("too short for a bzImage"));
         assert_eq!(parse(&[0; 0x23f]).err(), Some("too short for a bzImage"));
-        assert_eq!(parse(&vec![2; 200_000]).err(), Some("no bzImage: it has no boot header"));
+        assert_eq!(parse(&vec![2; 200_000]).err(), Some("not a bzImage: there is no boot header"));
         assert!(problem(|bytes| bytes[0x1fe] = 0).contains("boot header"));
         assert!(problem(|bytes| bytes[0x202] = 0).contains("boot header"));
         assert!(problem(|bytes| bytes[0x206] = 0x0b).contains("2.12"));
@@ -131,7 +131,7 @@ pub(crate) mod tests {
         assert!(is_static(&kernel("6.12.117-static-acpi")));
         assert!(!is_static(&kernel("6.12.117")));
         assert!(!is_static(&kernel("6.12.117-static-acpi-2")));
-        // The pointer leads nowhere, beyond the end, or to no text.
+        // The pointer is zero, beyond the end, or does not lead to text.
         for pointer in [0_u16, 0xffff, 0x20] {
             let mut bytes = kernel("6.12.117-static-acpi");
             bytes[0x20e..0x210].copy_from_slice(&pointer.to_le_bytes());

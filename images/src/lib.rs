@@ -1,15 +1,15 @@
-//! Images that enclaves boot from, and what they measure to, known before they are launched anywhere.
+//! Builds the images that enclaves boot from, and computes their measurements before any launch.
 //!
-//! | module | what |
+//! | module | content |
 //! |---|---|
-//! | [`cpio`] | the initramfs: a program, its configuration, and nothing else |
-//! | [`eif`] | enclave image files: written, and read with suspicion |
-//! | [`snp`] | launch digests of AMD SEV-SNP |
-//! | [`inputs`] | kernel source and firmware: Debian packages, known by their hashes |
-//! | `kernel` | the kernel, from that source, a small configuration and a patch |
-//! | `kernel_image`, `program` | what can boot, told from what cannot |
-//! | `guest` | what a launch asks of SEV-SNP beside being measured |
-//! | [`measurements`] | what an image measures to, as a file for policies |
+//! | [`cpio`] | archives for the initramfs |
+//! | [`eif`] | writes enclave image files, and reads untrusted ones |
+//! | [`snp`] | computes launch digests of AMD SEV-SNP |
+//! | [`inputs`] | kernel source and firmware: Debian packages, pinned by hash |
+//! | `kernel` | builds the kernel from that source, a small configuration and a patch |
+//! | `kernel_image`, `program` | check that a kernel and a program can boot |
+//! | `guest` | what a launch requires of SEV-SNP |
+//! | [`measurements`] | the measurements of an image, as a file for policies |
 #![forbid(unsafe_code)]
 
 pub mod args;
@@ -34,7 +34,7 @@ pub use error::ImageError;
 
 use args::{Build, Command};
 
-/// Does what the command line says; returns what is to be printed.
+/// Runs a command. Returns the text to print.
 ///
 /// # Errors
 /// [`ImageError`].

@@ -1,4 +1,4 @@
-//! `quoth-images`: builds images that enclaves boot from, and says what they measure to.
+//! The program `quoth-images`: builds images that enclaves boot from, and computes their measurements.
 #![forbid(unsafe_code)]
 
 use std::process::ExitCode;

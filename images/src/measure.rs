@@ -1,4 +1,4 @@
-//! What a folder of `quoth-images build` measures to, from the files that would be launched.
+//! `quoth-images measure`: computes the measurements of an image from the files in its folder.
 
 use std::fs::{self, File};
 use std::io::BufReader;
@@ -18,7 +18,7 @@ pub(crate) fn run(options: &Measure) -> Result<String, ImageError> {
     let mut measurements = Measurements::new(&options.name, &read(&config)?).map_err(problem)?;
     let (image, kernel) = (place(EIF), place(KERNEL));
     if !image.exists() && !kernel.exists() {
-        let problem = "no folder that `quoth-images build` wrote".into();
+        let problem = "not a folder that `quoth-images build` wrote".into();
         return Err(ImageError::Wrong { file: options.folder.clone(), problem });
     }
     if image.exists() {
@@ -26,7 +26,7 @@ pub(crate) fn run(options: &Measure) -> Result<String, ImageError> {
         let problem = |problem: &str| ImageError::Wrong { file: image.clone(), problem: problem.into() };
         let found = eif::inspect(BufReader::new(file));
         let found = found.map_err(|source| ImageError::Eif { file: image.clone(), source })?;
-        // The hardware would not launch it.
+        // The hardware would not launch an image with a wrong signature.
         let signed = found.signed.transpose().map_err(problem)?;
         if signed.as_ref().is_some_and(|signed| !signed.right) {
             return Err(problem("the signature is not over this image"));
@@ -38,7 +38,7 @@ pub(crate) fn run(options: &Measure) -> Result<String, ImageError> {
         let asked = fs::read_to_string(&policy).map_err(ImageError::at(&policy))?;
         let asked = guest::from_text(&asked).ok_or_else(|| ImageError::Wrong {
             file: policy,
-            problem: "no guest policy that `quoth-images build` writes".into(),
+            problem: "not a guest policy that `quoth-images build` writes".into(),
         })?;
         let has_static_acpi = KernelImage::parse(&kernel, &read(&kernel)?)?.has_static_acpi();
         let launched = snp::Launched {

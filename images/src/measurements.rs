@@ -1,4 +1,4 @@
-//! `measurements.toml`: what an image measures to. `quoth-verify policy init` makes a policy of it.
+//! The file `measurements.toml`: the measurements of an image. `quoth-verify policy init` makes a policy from it.
 
 use quoth_attestation::Digest;
 use quoth_attestation::measurement::Pcr;
@@ -8,14 +8,14 @@ use crate::config::Config;
 use crate::eif::Registers;
 use crate::guest::Guest;
 
-/// What is known of one image.
+/// The measurements of one image.
 #[derive(Debug, Serialize)]
 pub struct Measurements {
     version: u32,
     name: String,
-    /// SHA-256 of the configuration inside, hex.
+    /// SHA-256 of the image's configuration, hex.
     config: String,
-    /// SHA-256 of the models that it names, hex.
+    /// SHA-256 of the configuration's models, hex.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     models: Vec<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -35,41 +35,41 @@ struct Nitro {
     pcr8: Option<String>,
 }
 
-/// The launch digest with so many virtual processors of one type.
+/// The launch digest for a number and a type of virtual processors.
 #[derive(Debug, Serialize)]
 pub struct Snp {
-    /// How many.
+    /// Number of processors.
     pub vcpus: u32,
-    /// Of which type, as QEMU names it.
+    /// Type of processor, by QEMU's name.
     pub cpu: String,
-    /// Hex.
+    /// The launch digest, hex.
     pub launch: String,
 }
 
 impl Measurements {
-    /// Nothing measured yet.
+    /// Creates the file's content without platform measurements.
     ///
     /// # Errors
-    /// What is wrong with the configuration.
+    /// A message that says what is wrong with the configuration.
     pub fn new(name: &str, config: &[u8]) -> Result<Self, String> {
         let models = Config::parse(config)?.model.into_iter().map(|model| model.sha256).collect();
         let config = Digest::of(config).to_string();
         Ok(Self { version: 1, name: name.into(), config, models, nitro: None, guest: None, snp: Vec::new() })
     }
 
-    /// As an enclave image file, perhaps signed.
+    /// Adds the measurements of an enclave image file, with PCR8 if it is signed.
     pub fn nitro(self, registers: &Registers, pcr8: Option<Pcr>) -> Self {
         let Registers { pcr0, pcr1, pcr2 } = registers;
         let [pcr0, pcr1, pcr2] = [pcr0, pcr1, pcr2].map(hex::encode);
         Self { nitro: Some(Nitro { pcr0, pcr1, pcr2, pcr8: pcr8.map(hex::encode) }), ..self }
     }
 
-    /// Under SEV-SNP, and what its launch asks of that.
+    /// Adds the launch digests of SEV-SNP, and what the launch requires.
     pub fn snp(self, snp: Vec<Snp>, guest: Guest) -> Self {
         Self { snp, guest: Some(guest), ..self }
     }
 
-    /// The file.
+    /// Returns the file's text.
     pub fn to_toml(&self) -> String {
         // safe: texts and numbers, whose tables come last
         toml::to_string(self).expect("plain structures serialize")

@@ -1,6 +1,6 @@
-//! Checks that a program can be the only one of an image: a static ELF executable for x86-64.
+//! Checks that a program can run alone in an image: a static ELF executable for x86-64.
 //!
-//! The layout is that of the System V ABI, chapters 4 and 5.
+//! The layout is described in the System V ABI, chapters 4 and 5.
 
 use std::path::Path;
 
@@ -10,7 +10,7 @@ const MAGIC: &[u8] = b"\x7fELF";
 /// ELFCLASS64, ELFDATA2LSB, EV_CURRENT.
 const IDENT: [u8; 3] = [2, 1, 1];
 const EXECUTABLE: u16 = 2;
-/// Shared objects, which programs at a position of the kernel's choice are, too.
+/// The type of shared objects, and of position-independent programs.
 const DYNAMIC: u16 = 3;
 const X86_64: u16 = 62;
 const HEADER: usize = 64;
@@ -18,13 +18,13 @@ const SEGMENT: usize = 56;
 const LOAD: u32 = 1;
 const DYNAMIC_SECTION: u32 = 2;
 const INTERPRETER: u32 = 3;
-/// PF_X.
+/// The flag of an executable segment (PF_X).
 const RUNS: u32 = 1;
-/// Entries of the dynamic section, and the tag of one that names a library.
+/// Length of an entry of the dynamic section, and the tag of an entry that names a library.
 const ENTRY: usize = 16;
 const NEEDED: u64 = 1;
 
-/// Checks what `file` holds.
+/// Checks the content of `file`.
 ///
 /// # Errors
 /// [`ImageError::NoProgram`] says why the kernel could not start it.
@@ -42,22 +42,22 @@ struct Segment {
 }
 
 fn is_static(bytes: &[u8]) -> Result<(), &'static str> {
-    let head = bytes.get(..HEADER).ok_or("no ELF executable")?;
+    let head = bytes.get(..HEADER).ok_or("not an ELF executable")?;
     if !head.starts_with(MAGIC) {
-        return Err("no ELF executable");
+        return Err("not an ELF executable");
     }
     if head[4..7] != IDENT || u16_at(head, 18) != X86_64 {
         return Err("not for x86-64");
     }
     if !matches!(u16_at(head, 16), EXECUTABLE | DYNAMIC) {
-        return Err("an ELF file that is no executable");
+        return Err("an ELF file that is not an executable");
     }
-    let segments = segments(bytes, head).ok_or("an ELF executable that is cut off")?;
+    let segments = segments(bytes, head).ok_or("the ELF executable is cut off")?;
     if segments.iter().any(|segment| segment.kind == INTERPRETER) {
         return Err("linked dynamically: an image has no libraries. Build it with -C target-feature=+crt-static");
     }
     for segment in segments.iter().filter(|segment| segment.kind == DYNAMIC_SECTION) {
-        let entries = content(bytes, segment).ok_or("an ELF executable that is cut off")?;
+        let entries = content(bytes, segment).ok_or("the ELF executable is cut off")?;
         let mut tags = entries.chunks_exact(ENTRY).map(|entry| u64_at(entry, 0)).take_while(|tag| *tag != 0);
         if tags.any(|tag| tag == NEEDED) {
             return Err("needs libraries: an image has none");
@@ -70,11 +70,11 @@ fn is_static(bytes: &[u8]) -> Result<(), &'static str> {
     };
     match segments.iter().any(holds_entry) {
         true => Ok(()),
-        false => Err("no program: nothing runs where it starts"),
+        false => Err("not a program: its entry point is not in an executable segment"),
     }
 }
 
-/// The program header, each entry's bytes inside the file.
+/// Reads the program header. Returns `None` if a segment lies outside the file.
 fn segments(bytes: &[u8], head: &[u8]) -> Option<Vec<Segment>> {
     if usize::from(u16_at(head, 54)) != SEGMENT {
         return None;
@@ -119,7 +119,7 @@ mod tests {
 
     use super::*;
 
-    /// A program of a header, segments and `rest`.
+    /// Returns a program with a header, segments and `rest`.
     fn program(segments: &[(u32, u32)], rest: &[u8]) -> Vec<u8> {
         let mut bytes = vec![0; HEADER];
         bytes[..4].copy_from_slice(MAGIC);
@@ -154,32 +154,32 @@ mod tests {
     fn static_programs_are_taken_and_others_are_not() {
         let whole = program(&[CODE], &[0x90; 32]);
         assert_eq!(problem(&whole), "none");
-        assert_eq!(problem(&program(&[CODE, (DYNAMIC_SECTION, 0)], &[0; 32])), "none", "at a position of the kernel's");
+        assert_eq!(problem(&program(&[CODE, (DYNAMIC_SECTION, 0)], &[0; 32])), "none", "position-independent");
         let needs = [&1_u64.to_le_bytes()[..], &[0; 24]].concat();
         assert!(problem(&program(&[CODE, (DYNAMIC_SECTION, 0)], &needs)).contains("libraries"));
-        // What follows the end of the dynamic section says nothing.
+        // Bytes after the end of the dynamic section are ignored.
         let after = [&[0; 16][..], &1_u64.to_le_bytes(), &[0; 8]].concat();
         assert_eq!(problem(&program(&[CODE, (DYNAMIC_SECTION, 0)], &after)), "none");
         assert!(problem(&program(&[CODE, (INTERPRETER, 0)], &[0; 32])).contains("dynamically"));
-        assert!(problem(&program(&[(LOAD, 0)], &[0; 32])).contains("nothing runs"));
-        assert!(problem(&program(&[], &[])).contains("nothing runs"));
-        assert!(problem(&program(&[CODE], &[])).contains("nothing runs"));
-        assert_eq!(problem(&[]), "no ELF executable");
-        assert_eq!(problem(&[1; 100_001]), "no ELF executable");
+        assert!(problem(&program(&[(LOAD, 0)], &[0; 32])).contains("entry point"));
+        assert!(problem(&program(&[], &[])).contains("entry point"));
+        assert!(problem(&program(&[CODE], &[])).contains("entry point"));
+        assert_eq!(problem(&[]), "not an ELF executable");
+        assert_eq!(problem(&[1; 100_001]), "not an ELF executable");
         assert!(problem(&whole[..whole.len() - 1]).contains("cut off"));
         assert!(problem(&whole[..HEADER + 1]).contains("cut off"));
         for (at, value, said) in [
             (4, 1, "x86-64"),
             (5, 2, "x86-64"),
             (18, 183, "x86-64"),
-            (16, 1, "no executable"),
+            (16, 1, "not an executable"),
             (54, 32, "cut off"),
             (32, 0xff, "cut off"),
             (39, 0xff, "cut off"),
             (57, 0xff, "cut off"),
             (HEADER + 8 + 7, 0xff, "cut off"),
             (HEADER + 32 + 7, 0xff, "cut off"),
-            (26, 0, "nothing runs"),
+            (26, 0, "entry point"),
         ] {
             let mut bent = whole.clone();
             bent[at] = value;
@@ -187,7 +187,7 @@ mod tests {
         }
     }
 
-    /// This test's own program is linked as programs are by default.
+    /// The test program itself is linked dynamically, as programs are by default.
     #[test]
     fn an_ordinary_program_is_told_how_to_be_linked() {
         let ours = fs::read(std::env::current_exe().unwrap()).unwrap();

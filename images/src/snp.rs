@@ -1,5 +1,8 @@
-//! What AMD SEV-SNP measures when QEMU launches a kernel with hashes (SEV Secure Nested Paging Firmware ABI Specification, §8.17):
-//! the firmware, its table of hashes of kernel, initramfs and command line, and the first state of each virtual processor.
+//! Computes launch digests of AMD SEV-SNP for a kernel that QEMU launches with hashes (SEV Secure Nested Paging Firmware ABI
+//! Specification, §8.17).
+//!
+//! SEV-SNP measures the firmware, its table of hashes (of kernel, initramfs and command line), and the initial state of each
+//! virtual processor.
 
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
@@ -15,18 +18,18 @@ use crate::inputs::Input;
 use crate::measurements::Snp;
 use crate::tool;
 
-/// Where Debian's package has it.
+/// Path of the firmware in Debian's package.
 const FIRMWARE: &str = "usr/share/ovmf/OVMF.amdsev.fd";
-/// What QEMU sets of SEV_FEATURES: SNP is active.
+/// The value of SEV_FEATURES that QEMU sets: SNP is active.
 const FEATURES: u64 = 1;
-/// Firmware, bytes, at least and at most.
+/// Minimum and maximum size of firmware, bytes.
 const MIN_FIRMWARE: u64 = 64 << 10;
 const MAX_FIRMWARE: u64 = 64 << 20;
-/// 96b582de-1fb2-45f7-baea-a366c55a082d, which closes the table.
+/// The GUID at the end of the table: 96b582de-1fb2-45f7-baea-a366c55a082d.
 const TABLE: [u8; 16] =
     [0xde, 0x82, 0xb5, 0x96, 0xb2, 0x1f, 0xf7, 0x45, 0xba, 0xea, 0xa3, 0x66, 0xc5, 0x5a, 0x08, 0x2d];
 
-/// What is launched.
+/// The parts of a launch.
 pub struct Launched {
     /// The kernel's file.
     pub kernel: PathBuf,
@@ -38,7 +41,7 @@ pub struct Launched {
     pub command_line: String,
 }
 
-/// The firmware inside the locked package, unpacked beside it.
+/// Returns the firmware of the locked package. Unpacks it next to the package.
 pub(crate) fn firmware(input: &Input) -> Result<PathBuf, ImageError> {
     let package = input.fetch()?;
     let folder = package.with_extension("");
@@ -51,7 +54,7 @@ pub(crate) fn firmware(input: &Input) -> Result<PathBuf, ImageError> {
     Ok(file)
 }
 
-/// Launch digests for each type and number of virtual processors.
+/// Computes the launch digests for each type and number of virtual processors.
 ///
 /// # Errors
 /// [`ImageError::Cpu`], [`ImageError::Firmware`].
@@ -60,7 +63,7 @@ pub fn digests(launched: &Launched, cpus: &[String], vcpus: &[u32]) -> Result<Ve
     let cpus = cpus.collect::<Result<Vec<_>, _>>()?;
     let firmware = |problem: String| ImageError::Firmware { file: launched.firmware.clone(), problem };
     if !is_firmware(&launched.firmware).map_err(|error| firmware(error.to_string()))? {
-        return Err(firmware("not OVMF firmware: it has no table at its end".into()));
+        return Err(firmware("not OVMF firmware: there is no table at its end".into()));
     }
     let mut digests = Vec::new();
     for (name, cpu_type) in cpus {
@@ -76,9 +79,9 @@ pub fn digests(launched: &Launched, cpus: &[String], vcpus: &[u32]) -> Result<Ve
                 ovmf_hash_str: None,
                 vmm_type: Some(VMMType::QEMU),
             };
-            // The library's reader of firmware trusts the offsets in it.
+            // The library does not check offsets in the firmware and may panic.
             let digest = catch_unwind(move || snp_calc_launch_digest(arguments));
-            let digest = digest.map_err(|_| firmware("no firmware with SEV metadata".into()))?;
+            let digest = digest.map_err(|_| firmware("not firmware with SEV metadata".into()))?;
             let launch = digest.map_err(|error| firmware(error.to_string()))?.get_hex_ld();
             digests.push(Snp { vcpus: *vcpus, cpu: name.clone(), launch });
         }
@@ -86,7 +89,8 @@ pub fn digests(launched: &Launched, cpus: &[String], vcpus: &[u32]) -> Result<Ve
     Ok(digests)
 }
 
-/// Whether a file ends as OVMF does: in a table, before the last 32 bytes, whose own entry closes it (OVMF, ResetVectorVtf0.asm).
+/// Returns whether a file ends as OVMF does: with a table before the last 32 bytes, closed by its own entry (OVMF,
+/// ResetVectorVtf0.asm).
 fn is_firmware(file: &Path) -> io::Result<bool> {
     let mut file = File::open(file)?;
     let length = file.metadata()?.len();
@@ -100,7 +104,7 @@ fn is_firmware(file: &Path) -> io::Result<bool> {
     Ok(entry[2..] == TABLE && (entry.len() as u64..length - 32).contains(&size))
 }
 
-/// Those types that SEV-SNP runs on, by QEMU's names.
+/// Finds a type of processor with SEV-SNP by QEMU's name.
 fn cpu(name: &str) -> Option<CpuType> {
     Some(match name {
         "EPYC-v4" => CpuType::EpycV4,

@@ -1,21 +1,21 @@
-//! Programs of others that building needs.
+//! Runs the external programs that building needs.
 
 use std::io;
 use std::process::{Command, Stdio};
 
 use crate::error::ImageError;
 
-/// What a program said when it failed, characters, at most.
+/// Maximum length of a quoted error message, characters.
 const SAID: usize = 2000;
 
-/// A program that speaks English and asks nothing.
+/// Returns a command with English messages and without input.
 pub(crate) fn command(program: &str) -> Command {
     let mut command = Command::new(program);
     command.env("LC_ALL", "C").env("TZ", "UTC").stdin(Stdio::null());
     command
 }
 
-/// Runs it to its end; `package` has it. Returns what it printed.
+/// Runs a command to its end. `package` is the package to install if the program is missing. Returns the program's output.
 pub(crate) fn run(mut command: Command, package: &str) -> Result<String, ImageError> {
     let program = command.get_program().to_string_lossy().into_owned();
     let output = command.output().map_err(|error| match error.kind() {
@@ -27,7 +27,7 @@ pub(crate) fn run(mut command: Command, package: &str) -> Result<String, ImageEr
     }
     let said = String::from_utf8_lossy(if output.stderr.is_empty() { &output.stdout } else { &output.stderr });
     let said = said.trim();
-    // Of a long story the end says why.
+    // The end of a long message tells the cause.
     let skip = said.chars().count().saturating_sub(SAID);
     Err(ImageError::Tool { program, said: said.chars().skip(skip).collect() })
 }

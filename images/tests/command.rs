@@ -1,4 +1,4 @@
-//! `quoth-images`, as a person calls it.
+//! `quoth-images` as a process.
 #![allow(clippy::unwrap_used)]
 
 use std::fs;
@@ -12,7 +12,7 @@ use tempfile::TempDir;
 
 const CONFIG: &str = "version = 1\nplatform = \"none\"\n[[model]]\nname = \"m\"\nsha256 = \"00ff\"\n";
 
-/// The parts of an image, in a folder of their own.
+/// The parts of an image in a folder.
 struct Parts(TempDir);
 
 impl Parts {
@@ -38,7 +38,7 @@ impl Parts {
     }
 }
 
-/// A bzImage as far as its head says, of so many bytes (Documentation/arch/x86/boot.rst).
+/// Returns bytes with the header of a bzImage (Documentation/arch/x86/boot.rst).
 fn kernel(length: usize, release: &str) -> Vec<u8> {
     let mut bytes = vec![2; length];
     bytes[0x1f1] = 1;
@@ -54,13 +54,13 @@ fn kernel(length: usize, release: &str) -> Vec<u8> {
     bytes
 }
 
-/// A static executable as far as its headers say, of so many bytes.
+/// Returns bytes with the headers of a static executable.
 fn program(length: usize) -> Vec<u8> {
     let mut bytes = vec![1; length];
     bytes[..120].fill(0);
     bytes[..7].copy_from_slice(b"\x7fELF\x02\x01\x01");
     (bytes[16], bytes[18], bytes[32], bytes[54], bytes[56]) = (2, 62, 64, 56, 1);
-    // One segment that is loaded, may run, and begins with the file.
+    // One executable segment that is loaded from the start of the file.
     (bytes[64], bytes[68]) = (1, 1);
     bytes[96..104].copy_from_slice(&(length as u64).to_le_bytes());
     bytes[104..112].copy_from_slice(&(length as u64).to_le_bytes());
@@ -127,14 +127,14 @@ fn what_is_no_image_no_configuration_and_no_firmware_is_refused_in_words() {
     };
     assert!(refused(inspect(&parts.file("kernel"), &[])).contains("not an enclave image file"));
     assert!(refused(inspect(&parts.file("nowhere"), &[])).contains("nowhere"));
-    // Bytes that make a careless reader of firmware look beyond them.
+    // Bytes that make a careless reader of firmware read beyond the end.
     for firmware in [vec![], vec![0xff; 10], vec![0; 4096], vec![0xff; 1 << 20]] {
         fs::write(parts.file("ovmf"), firmware).unwrap();
         let told = refused(parts.build("snp", &["--ovmf".as_ref(), "ovmf".as_ref()]));
         assert!(told.contains("firmware.fd") && !told.contains("panicked"), "{told}");
     }
     let told = refused(parts.build("snp", &["--ovmf".as_ref(), "ovmf".as_ref(), "--cpu".as_ref(), "i486".as_ref()]));
-    assert!(told.contains("i486 is no type"), "{told}");
+    assert!(told.contains("i486 is not a known type"), "{told}");
     fs::write(parts.file("enclave.toml"), "= 1").unwrap();
     assert!(refused(parts.build("nitro", &[])).contains("enclave.toml"));
 }
@@ -149,11 +149,9 @@ fn an_image_that_could_not_boot_is_not_built() {
         String::from_utf8(output.stderr).unwrap()
     };
     for kind in ["nitro", "snp"] {
-        assert!(refused("kernel", &[2; 200_000], kind).contains("kernel: no bzImage"));
-        assert!(
-            refused("kernel", &kernel(50_000, "6.12.0")[..1000], kind).contains("kernel: a bzImage that is cut off")
-        );
-        assert!(refused("enclave", &[1; 100_001], kind).contains("enclave: no ELF executable"));
+        assert!(refused("kernel", &[2; 200_000], kind).contains("kernel: not a bzImage"));
+        assert!(refused("kernel", &kernel(50_000, "6.12.0")[..1000], kind).contains("kernel: the bzImage is cut off"));
+        assert!(refused("enclave", &[1; 100_001], kind).contains("enclave: not an ELF executable"));
         let dynamic = fs::read(std::env::current_exe().unwrap()).unwrap();
         assert!(refused("enclave", &dynamic, kind).contains("enclave: linked dynamically"));
     }
@@ -177,7 +175,7 @@ fn modules_of_another_kernel_come_along_in_their_order() {
     let place = |part: &[u8]| image.windows(part.len()).position(|window| window == part).unwrap();
     assert!(place(b"etc/quoth/modules/00.ko") < place(b"\x7fELF first"));
     assert!(place(b"\x7fELF first") < place(b"etc/quoth/modules/01.ko"));
-    // The program forbids further ones when these are loaded.
+    // The program forbids more modules after it has loaded these.
     assert!(!image.windows(8).any(|window| window == b"nomodule"));
     assert!(parts.build("nitro", &[]).status.success());
     let image = fs::read(parts.file("out/image.eif")).unwrap();
@@ -186,7 +184,7 @@ fn modules_of_another_kernel_come_along_in_their_order() {
     assert!(place(b"etc/quoth/modules/01.ko") < place(b"\x7fELF second"));
     let refused = build("z.ko,a.ko.xz");
     assert_eq!(refused.status.code(), Some(2));
-    assert!(String::from_utf8_lossy(&refused.stderr).contains("a.ko.xz: no module"));
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("a.ko.xz: not a module"));
 }
 
 #[test]
@@ -212,7 +210,7 @@ fn a_signed_image_says_by_whom_and_measures_to_it() {
     let text = String::from_utf8(inspect(&image, &[]).stdout).unwrap();
     assert!(text.contains("signed        right"), "{text}");
 
-    // Of another image, the signature is wrong, and what no hardware would launch is not measured.
+    // With the signature of another image the hardware would not launch it, so it is not measured.
     let mut bytes = fs::read(&image).unwrap();
     bytes[600] ^= 1;
     fs::write(&image, bytes).unwrap();
@@ -224,7 +222,7 @@ fn a_signed_image_says_by_whom_and_measures_to_it() {
     assert!(!alone.status.success(), "a key without its certificate");
 }
 
-/// What is launched asks for what was built, and for SMT beside that where the host says so.
+/// The launch requires the built guest policy, and allows SMT if the host says so.
 #[test]
 fn a_launch_asks_for_the_guest_policy_of_the_image() {
     let folder = tempfile::tempdir().unwrap();

@@ -1,30 +1,32 @@
-/// Sections of a file, at most.
+//! The header of an enclave image file, and the kinds of sections.
+
+/// Maximum number of sections.
 pub(super) const MAX_SECTIONS: usize = 32;
-/// The header, bytes.
+/// Length of the header, bytes.
 pub(super) const HEADER: usize = 548;
-/// What precedes a section's content, bytes.
+/// Length of a section's header, bytes.
 pub(super) const SECTION_HEADER: usize = 12;
-/// The checksum is the header's last field, and covers everything but itself.
+/// Offset of the checksum. It is the header's last field and covers everything else.
 pub(super) const CHECKSUM: usize = HEADER - 4;
-/// What every file begins with.
+/// The first bytes of every file.
 pub(super) const MAGIC: &[u8; 4] = b".eif";
 /// The newest version of the format.
 pub(super) const VERSION: u16 = 4;
 /// The flag of aarch64.
 pub(super) const ARM64: u16 = 1;
 
-/// What a section holds.
+/// The kind of a section.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     /// A Linux kernel, as bzImage.
     Kernel,
-    /// Its command line.
+    /// The kernel's command line.
     CommandLine,
     /// An initramfs.
     Ramdisk,
-    /// Who signed the image.
+    /// The image's signature.
     Signature,
-    /// What the builder says of it; not measured.
+    /// A description by the builder. Not measured.
     Metadata,
 }
 
@@ -45,13 +47,13 @@ impl Kind {
         Self::NUMBERS.iter().find(|(_, kind, _)| *kind == self).map_or(0, |(number, ..)| *number)
     }
 
-    /// In words.
+    /// Returns the kind's name.
     pub fn name(self) -> &'static str {
         Self::NUMBERS.iter().find(|(_, kind, _)| *kind == self).map_or("", |(.., name)| name)
     }
 }
 
-/// The fields before the checksum.
+/// The header's fields before the checksum.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Header {
     pub(super) version: u16,
@@ -59,18 +61,18 @@ pub(super) struct Header {
     pub(super) memory: u64,
     pub(super) processors: u64,
     pub(super) count: u16,
-    /// Where a section's header begins.
+    /// Offsets of the sections' headers.
     pub(super) offsets: [u64; MAX_SECTIONS],
-    /// Of a section's content, bytes.
+    /// Lengths of the sections' content, bytes.
     pub(super) sizes: [u64; MAX_SECTIONS],
 }
 
 impl Header {
-    /// All but the checksum.
+    /// Encodes all fields but the checksum.
     pub(super) fn bytes(&self) -> [u8; CHECKSUM] {
         let shorts = [self.version, self.flags].map(u16::to_be_bytes);
         let longs = |numbers: &[u64]| numbers.iter().flat_map(|number| number.to_be_bytes()).collect::<Vec<u8>>();
-        // Reserved, then how many sections; at the end an unused word.
+        // After memory and processors: a reserved field, then the number of sections. At the end: an unused word.
         let all = [
             &MAGIC[..],
             &shorts.concat(),
@@ -87,7 +89,7 @@ impl Header {
         bytes
     }
 
-    /// None when the bytes do not begin as an image does.
+    /// Reads a header and its checksum. Returns `None` if the first bytes are wrong.
     pub(super) fn read(bytes: &[u8; HEADER]) -> Option<(Self, u32)> {
         let mut rest = bytes.strip_prefix(MAGIC)?;
         let (version, flags) = (short(&mut rest)?, short(&mut rest)?);

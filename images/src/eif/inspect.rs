@@ -1,3 +1,5 @@
+//! Reads any enclave image file, and computes its measurements.
+
 use std::io::{self, Read};
 
 use quoth_attestation::Digest;
@@ -7,115 +9,116 @@ use sha2::{Digest as _, Sha256};
 use super::header::{ARM64, HEADER, Header, Kind, MAX_SECTIONS, SECTION_HEADER, VERSION, long, short};
 use super::{Registers, Signed};
 
-/// Sections that are read whole, bytes, at most. Other builders put the description of a whole container into the metadata.
+/// Maximum length of a section that is kept in memory, bytes. Other builders describe a whole container in the metadata.
 const MAX_TEXT: u64 = 1 << 20;
-/// Read at one time, bytes.
+/// Length of one read, bytes.
 const PIECE: usize = 256 * 1024;
 
-/// What a file is, and what it measures to.
+/// The description of a file, and its measurements.
 #[derive(Clone, Debug)]
 pub struct Inspected {
-    /// Of the format.
+    /// Version of the format.
     pub version: u16,
-    /// Built for aarch64, not x86-64.
+    /// Whether the image is for aarch64, not x86-64.
     pub arm64: bool,
-    /// Memory for whoever launches it without naming one, bytes.
+    /// Default memory of a launch, bytes.
     pub memory: u64,
-    /// Processors, likewise.
+    /// Default number of processors of a launch.
     pub processors: u64,
-    /// In file order.
+    /// The sections in file order.
     pub sections: Vec<Section>,
-    /// What boots says to the kernel.
+    /// The kernel's command line.
     pub command_line: Option<Vec<u8>>,
-    /// What the builder says of it: JSON, if it is well-formed.
+    /// The builder's description: JSON, if it is well-formed.
     pub metadata: Option<Vec<u8>>,
     /// Whether the checksum is right.
     pub intact: bool,
-    /// What it measures to.
+    /// The image's measurements.
     pub registers: Registers,
-    /// Who signed it; or why what stands there is no signature.
+    /// The signer, or why the section is not a signature.
     pub signed: Option<Result<Signed, &'static str>>,
 }
 
 /// One section.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Section {
-    /// What it holds.
+    /// The kind of its content.
     pub kind: Kind,
-    /// Its content, bytes.
+    /// Length of its content, bytes.
     pub size: u64,
-    /// SHA-256 of that.
+    /// SHA-256 of its content.
     pub sha256: Digest,
 }
 
-/// Why a file is no image.
+/// Why a file is not an image.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum EifError {
-    /// It cannot be read.
+    /// The file cannot be read.
     #[error("reading the image: {0}")]
     Read(#[from] io::Error),
-    /// It begins differently.
+    /// The first bytes are wrong.
     #[error("not an enclave image file")]
     Magic,
-    /// A version that nobody knows.
+    /// The version is unknown.
     #[error("version {actual} of the format; 1 to {VERSION} are known")]
     Version {
-        /// As found.
+        /// The found value.
         actual: u16,
     },
-    /// More sections than fit into the header.
+    /// There are more sections than the header has room for.
     #[error("{actual} sections; at most {MAX_SECTIONS} are allowed")]
     Sections {
-        /// As found.
+        /// The found value.
         actual: u16,
     },
-    /// A section of a kind that nobody knows.
-    #[error("section {number} is of kind {actual}, which is none")]
+    /// The kind of a section is unknown.
+    #[error("section {number} is of the unknown kind {actual}")]
     Kind {
         /// Position, from 0.
         number: usize,
-        /// As found.
+        /// The found value.
         actual: u16,
     },
-    /// A section is not where, or not as long as, the header says.
-    #[error("section {number} is not where or not as long as the header says: {actual}, not {expected}")]
+    /// A section's place or length differs from the header.
+    #[error("the place or length of section {number} differs from the header: {actual}, not {expected}")]
     Place {
         /// Position, from 0.
         number: usize,
-        /// The header's.
+        /// The value in the header.
         expected: u64,
-        /// The file's.
+        /// The actual value.
         actual: u64,
     },
-    /// The file ends in the middle of a section.
-    #[error("the file ends within section {number}")]
+    /// The file ends inside a section.
+    #[error("the file ends inside section {number}")]
     Truncated {
         /// Position, from 0.
         number: usize,
     },
-    /// The file goes on after its last section.
-    #[error("the file goes on after its last section")]
+    /// There are bytes after the last section.
+    #[error("there are bytes after the last section")]
     Trailing,
-    /// There is not exactly one.
-    #[error("{actual} sections hold a {kind}; exactly one may")]
+    /// There is not exactly one section of a kind.
+    #[error("{actual} sections hold a {kind}, expected exactly one")]
     Count {
-        /// What it holds.
+        /// The kind of section.
         kind: &'static str,
-        /// How many.
+        /// Number of sections.
         actual: usize,
     },
-    /// It is longer than anything of its kind.
+    /// A section is longer than its kind allows.
     #[error("the {kind} has {actual} bytes; at most {MAX_TEXT} are allowed")]
     TooLong {
-        /// What it holds.
+        /// The kind of section.
         kind: &'static str,
-        /// As found.
+        /// The found value.
         actual: u64,
     },
 }
 
-/// Reads a file from its beginning, in bounded memory. A wrong checksum is told, not refused: it is no protection.
+/// Reads a file from its beginning, in bounded memory. Reports a wrong checksum without refusing the file, because the checksum
+/// does not protect against attackers.
 ///
 /// # Errors
 /// [`EifError`].
@@ -160,7 +163,7 @@ pub fn inspect(mut file: impl Read) -> Result<Inspected, EifError> {
     })
 }
 
-/// What was found so far.
+/// What has been read so far.
 #[derive(Default)]
 struct Found {
     sections: Vec<Section>,
@@ -189,7 +192,7 @@ impl<R: Read> Reader<R> {
         read(&mut self.file, &mut head)?.ok_or(EifError::Truncated { number })?;
         self.checksum.update(&head);
         let mut rest = &head[..];
-        // Kind, flags, size: the array is as long as they are.
+        // The array holds exactly kind, flags and size.
         let (kind, _) = (short(&mut rest).unwrap_or_default(), short(&mut rest));
         let size = long(&mut rest).unwrap_or_default();
         let kind = Kind::of(kind).ok_or(EifError::Kind { number, actual: kind })?;
@@ -228,7 +231,7 @@ impl<R: Read> Reader<R> {
     }
 }
 
-/// Fills the buffer; none when the file ends before.
+/// Fills the buffer. Returns `None` if the file ends before.
 fn read(file: &mut impl Read, buffer: &mut [u8]) -> io::Result<Option<()>> {
     match file.read_exact(buffer) {
         Ok(()) => Ok(Some(())),
@@ -278,7 +281,7 @@ mod tests {
         assert_eq!(found.sections[0].sha256, Digest::of(b"kernel"));
     }
 
-    /// As AWS's own builder writes them: the first ramdisk boots, the other is the application; older, and for aarch64.
+    /// AWS's own builder writes two ramdisks: the first boots, the second is the application. This file is older and for aarch64.
     #[test]
     fn anothers_image_may_have_two_ramdisks() {
         let file = include_bytes!("../../../tests/fuzz/corpus/eif/foreign");

@@ -1,5 +1,6 @@
-//! Enclave image files, as AWS Nitro boots them (aws-nitro-enclaves-image-format, version 4): a header, then sections, each
-//! with a small header of its own. All numbers are big-endian.
+//! Enclave image files, which AWS Nitro boots (aws-nitro-enclaves-image-format, version 4).
+//!
+//! A file is a header and sections. Each section has a small header. All numbers are big-endian.
 
 mod header;
 mod inspect;
@@ -15,13 +16,13 @@ pub use write::Image;
 
 use quoth_attestation::measurement::Pcr;
 
-/// The registers that an image decides (Nitro Enclaves User Guide, "Where to get an enclave's measurements").
+/// The registers that an image determines (Nitro Enclaves User Guide, "Where to get an enclave's measurements").
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Registers {
-    /// The whole image: kernel, command line, all ramdisks.
+    /// Measures the whole image: kernel, command line, all ramdisks.
     pub pcr0: Pcr,
-    /// What boots: kernel, command line, the first ramdisk.
+    /// Measures what boots: kernel, command line, the first ramdisk.
     pub pcr1: Pcr,
-    /// The other ramdisks.
+    /// Measures the other ramdisks.
     pub pcr2: Pcr,
 }

@@ -11,7 +11,7 @@ use rustls_pki_types::pem::PemObject as _;
 
 use super::signature::{CERTIFICATE, INDEX, SIGNATURE, Signer, VALUE};
 
-/// A key, and the certificate that names its holder.
+/// A key and its certificate, for signing images.
 pub struct ImageSigner {
     key: SigningKey,
     pem: Vec<u8>,
@@ -19,13 +19,13 @@ pub struct ImageSigner {
 }
 
 impl ImageSigner {
-    /// From PEM: a P-384 key (PKCS #8 or SEC 1) and its certificate.
+    /// Reads a P-384 key (PKCS #8 or SEC 1) and its certificate from PEM.
     ///
     /// # Errors
-    /// What is wrong with them, without a word of the key.
+    /// A message that says what is wrong, without any part of the key.
     pub fn from_pem(key: &[u8], certificate: &[u8]) -> Result<Self, &'static str> {
         let signer = Signer::from_pem(certificate)?;
-        let wrong = "no P-384 private key in PEM";
+        let wrong = "not a P-384 private key in PEM";
         let key = match PrivateKeyDer::from_pem_slice(key) {
             Ok(PrivateKeyDer::Pkcs8(der)) => SigningKey::from_pkcs8_der(der.secret_pkcs8_der()).map_err(|_| wrong)?,
             Ok(PrivateKeyDer::Sec1(der)) => {
@@ -35,16 +35,16 @@ impl ImageSigner {
         };
         match *key.verifying_key() == signer.key {
             true => Ok(Self { key, pem: certificate.to_vec(), der: signer.der }),
-            false => Err("the certificate is not this key's"),
+            false => Err("the certificate belongs to another key"),
         }
     }
 
-    /// What the certificate measures to.
+    /// Computes PCR8, the measurement of the certificate.
     pub fn pcr8(&self) -> Pcr {
         pcr(&[&self.der])
     }
 
-    /// The section of an image that measures to this. The same image is signed the same way (RFC 6979).
+    /// Returns the signature section of an image with this PCR0. The signature is deterministic (RFC 6979).
     pub(super) fn section(&self, pcr0: &Pcr) -> Vec<u8> {
         let register = encoded(&map([(INDEX, 0.into()), (VALUE, numbers(pcr0))]));
         let protected = HeaderBuilder::new().algorithm(iana::Algorithm::ES384).build();
@@ -64,7 +64,7 @@ fn map<const N: usize>(entries: [(&str, Value); N]) -> Value {
     Value::Map(entries.map(|(name, value)| (name.into(), value)).into())
 }
 
-/// Bytes as AWS's tools read them.
+/// Returns bytes as a list of numbers, which AWS's tools expect.
 fn numbers(bytes: &[u8]) -> Value {
     Value::Array(bytes.iter().map(|byte| Value::from(*byte)).collect())
 }
@@ -92,7 +92,7 @@ mod tests {
 
     const PCR0: Pcr = [7; 48];
 
-    /// A key and its certificate, PEM.
+    /// Returns a key and its certificate in PEM, and the certificate in DER.
     fn identity(algorithm: &'static rcgen::SignatureAlgorithm) -> (String, String, Vec<u8>) {
         let key = KeyPair::generate_for(algorithm).unwrap();
         let mut params = CertificateParams::new(Vec::new()).unwrap();
@@ -117,7 +117,7 @@ mod tests {
         assert!(!Signed::read(&section, &[8; 48]).unwrap().right, "another image");
     }
 
-    /// By hand, as the format's own description has it.
+    /// Reads the section step by step, as the format's description says.
     #[test]
     fn a_section_is_a_list_of_numbers_in_maps() {
         let (signer, der) = signer();
@@ -149,12 +149,12 @@ mod tests {
         let (other_key, ..) = identity(&PKCS_ECDSA_P384_SHA384);
         let (small_key, small, _) = identity(&PKCS_ECDSA_P256_SHA256);
         let refused = |key: &str, pem: &str| ImageSigner::from_pem(key.as_bytes(), pem.as_bytes()).err().unwrap();
-        assert_eq!(refused(&other_key, &pem), "the certificate is not this key's");
-        assert_eq!(refused(&small_key, &pem), "no P-384 private key in PEM");
-        assert_eq!(refused(&key, &small), "the certificate's key is not of P-384");
-        assert_eq!(refused(&key, &key), "no certificate in PEM");
-        assert_eq!(refused(&pem, &pem), "no P-384 private key in PEM");
-        assert_eq!(refused(&key, ""), "no certificate in PEM");
+        assert_eq!(refused(&other_key, &pem), "the certificate belongs to another key");
+        assert_eq!(refused(&small_key, &pem), "not a P-384 private key in PEM");
+        assert_eq!(refused(&key, &small), "the certificate's key is not on P-384");
+        assert_eq!(refused(&key, &key), "not a certificate in PEM");
+        assert_eq!(refused(&pem, &pem), "not a P-384 private key in PEM");
+        assert_eq!(refused(&key, ""), "not a certificate in PEM");
     }
 
     #[test]
@@ -162,18 +162,18 @@ mod tests {
         let (signer, _) = signer();
         let good = signer.section(&PCR0);
         let told = |value: Value| Signed::read(&encoded(&value), &PCR0).unwrap_err();
-        assert_eq!(Signed::read(b"", &PCR0), Err("no list in CBOR"));
-        assert_eq!(Signed::read(&[0x81; 4096], &PCR0), Err("no list in CBOR"), "too deep");
+        assert_eq!(Signed::read(b"", &PCR0), Err("not a list in CBOR"));
+        assert_eq!(Signed::read(&[0x81; 4096], &PCR0), Err("not a list in CBOR"), "too deep");
         assert_eq!(told(Value::Array(vec![])), "an empty list");
-        assert_eq!(told(Value::Array(vec![1.into()])), "no map in CBOR");
+        assert_eq!(told(Value::Array(vec![1.into()])), "not a map in CBOR");
         assert_eq!(told(Value::Array(vec![map([])])), "no certificate");
         let of = |certificate: &[u8], envelope: &[u8]| {
             Value::Array(vec![map([(CERTIFICATE, numbers(certificate)), (SIGNATURE, Value::Bytes(envelope.to_vec()))])])
         };
         assert_eq!(told(Value::Array(vec![map([(CERTIFICATE, numbers(&signer.pem))])])), "no signature");
-        assert_eq!(told(of(b"x", b"x")), "no certificate in PEM");
-        assert_eq!(told(of(&signer.pem, b"x")), "no COSE_Sign1");
-        assert_eq!(told(of(&signer.pem, &encoded(&Value::Array(vec![])))), "no COSE_Sign1");
+        assert_eq!(told(of(b"x", b"x")), "not a certificate in PEM");
+        assert_eq!(told(of(&signer.pem, b"x")), "not a COSE_Sign1");
+        assert_eq!(told(of(&signer.pem, &encoded(&Value::Array(vec![])))), "not a COSE_Sign1");
         // Another register, another algorithm, another's signature.
         let envelope = |register: Value, algorithm, key: &SigningKey| {
             let header = HeaderBuilder::new().algorithm(algorithm).build();

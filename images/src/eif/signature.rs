@@ -1,6 +1,7 @@
-//! Who signed an image (aws-nitro-enclaves-image-format, `PcrSignature`): a list in CBOR of maps, each with a certificate in PEM and a
-//! COSE_Sign1 by its key (RFC 9052 §4.2, ES384) over a register's number and value. The hardware checks the first, over PCR0, and has
-//! PCR8 from its certificate.
+//! Reads the signature of an image (aws-nitro-enclaves-image-format, `PcrSignature`).
+//!
+//! The section is a CBOR list of maps. Each map has a certificate in PEM and a COSE_Sign1 of its key (RFC 9052 §4.2, ES384) over
+//! the number and the value of a register. The hardware checks the first one, over PCR0, and computes PCR8 from its certificate.
 
 use ciborium::Value;
 use coset::{CborSerializable as _, CoseSign1, TaggedCborSerializable as _, iana};
@@ -13,28 +14,28 @@ use rustls_pki_types::pem::PemObject as _;
 use x509_cert::Certificate;
 use x509_cert::der::Decode as _;
 
-/// What the list's maps, and what is signed, are made of.
+// Keys of the maps in the list and in the signed payload.
 pub(super) const CERTIFICATE: &str = "signing_certificate";
 pub(super) const SIGNATURE: &str = "signature";
 pub(super) const INDEX: &str = "register_index";
 pub(super) const VALUE: &str = "register_value";
-/// Nesting of what is read, at most.
+/// Maximum nesting of the CBOR.
 const DEPTH: usize = 8;
 
 /// The signer of an image.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Signed {
-    /// Whom the certificate names.
+    /// The certificate's subject.
     pub subject: String,
     /// SHA-256 of the certificate, DER.
     pub certificate: Digest,
-    /// What the certificate measures to.
+    /// The measurement of the certificate.
     pub pcr8: Pcr,
-    /// Whether the signature is the certificate's, over this image.
+    /// Whether the certificate's key made the signature, over this image.
     pub right: bool,
 }
 
-/// A certificate, as far as it matters here.
+/// The needed parts of a certificate.
 pub(super) struct Signer {
     pub(super) der: Vec<u8>,
     subject: String,
@@ -42,32 +43,32 @@ pub(super) struct Signer {
 }
 
 impl Signed {
-    /// Reads a section; says why it is none. Of several signatures the first counts, as for the hardware.
+    /// Reads a section. The error says why it is not a signature. Uses only the first signature, as the hardware does.
     pub(super) fn read(section: &[u8], pcr0: &Pcr) -> Result<Self, &'static str> {
         let list = ciborium::de::from_reader_with_recursion_limit::<Value, _>(section, DEPTH).ok();
-        let list = list.and_then(|value| value.into_array().ok()).ok_or("no list in CBOR")?;
+        let list = list.and_then(|value| value.into_array().ok()).ok_or("not a list in CBOR")?;
         let first = list.into_iter().next().ok_or("an empty list")?;
-        let mut first = first.into_map().map_err(|_| "no map in CBOR")?;
+        let mut first = first.into_map().map_err(|_| "not a map in CBOR")?;
         let pem = bytes(take(&mut first, CERTIFICATE)).ok_or("no certificate")?;
         let envelope = bytes(take(&mut first, SIGNATURE)).ok_or("no signature")?;
         let signer = Signer::from_pem(&pem)?;
-        let right = is_right(&envelope, &signer.key, pcr0).ok_or("no COSE_Sign1")?;
+        let right = is_right(&envelope, &signer.key, pcr0).ok_or("not a COSE_Sign1")?;
         Ok(Self { subject: signer.subject, certificate: Digest::of(&signer.der), pcr8: pcr(&[&signer.der]), right })
     }
 }
 
 impl Signer {
-    /// Reads a certificate; says why it cannot sign an image.
+    /// Reads a certificate. The error says why it cannot sign an image.
     pub(super) fn from_pem(pem: &[u8]) -> Result<Self, &'static str> {
-        let der = CertificateDer::from_pem_slice(pem).map_err(|_| "no certificate in PEM")?.to_vec();
-        let tbs = Certificate::from_der(&der).map_err(|_| "no X.509 certificate")?.tbs_certificate;
+        let der = CertificateDer::from_pem_slice(pem).map_err(|_| "not a certificate in PEM")?.to_vec();
+        let tbs = Certificate::from_der(&der).map_err(|_| "not an X.509 certificate")?.tbs_certificate;
         let key = tbs.subject_public_key_info.subject_public_key.raw_bytes();
-        let key = VerifyingKey::from_sec1_bytes(key).map_err(|_| "the certificate's key is not of P-384")?;
+        let key = VerifyingKey::from_sec1_bytes(key).map_err(|_| "the certificate's key is not on P-384")?;
         Ok(Self { der, subject: tbs.subject.to_string(), key })
     }
 }
 
-/// Whether an envelope signs the register; none when it is no envelope.
+/// Returns whether an envelope signs the register. Returns `None` if it is not an envelope.
 fn is_right(envelope: &[u8], key: &VerifyingKey, pcr0: &Pcr) -> Option<bool> {
     let envelope = CoseSign1::from_slice(envelope).or_else(|_| CoseSign1::from_tagged_slice(envelope)).ok()?;
     let algorithm = coset::RegisteredLabelWithPrivate::Assigned(iana::Algorithm::ES384);
@@ -84,7 +85,7 @@ fn is_right(envelope: &[u8], key: &VerifyingKey, pcr0: &Pcr) -> Option<bool> {
     )
 }
 
-/// A register's number and value.
+/// Reads a register's number and value.
 fn register(payload: &[u8]) -> Option<(u8, Vec<u8>)> {
     let value = ciborium::de::from_reader_with_recursion_limit::<Value, _>(payload, DEPTH).ok()?;
     let mut map = value.into_map().ok()?;
@@ -97,7 +98,7 @@ fn take(map: &mut Vec<(Value, Value)>, name: &str) -> Option<Value> {
     Some(map.swap_remove(at).1)
 }
 
-/// AWS's tools write bytes as a list of numbers.
+/// Reads bytes. AWS's tools write them as a list of numbers.
 fn bytes(value: Option<Value>) -> Option<Vec<u8>> {
     match value? {
         Value::Bytes(bytes) => Some(bytes),

@@ -1,3 +1,5 @@
+//! Writes enclave image files.
+
 use std::io::{self, Write};
 
 use quoth_attestation::measurement::pcr;
@@ -5,26 +7,26 @@ use quoth_attestation::measurement::pcr;
 use super::header::{HEADER, Header, Kind, MAX_SECTIONS, SECTION_HEADER, VERSION};
 use super::{ImageSigner, Registers};
 
-/// An image to be written: one kernel, one ramdisk.
+/// An image to write, with one kernel and one ramdisk.
 pub struct Image<'a> {
     /// A Linux kernel, as bzImage.
     pub kernel: &'a [u8],
-    /// Its command line.
+    /// The kernel's command line.
     pub command_line: &'a str,
     /// An initramfs.
     pub ramdisk: &'a [u8],
-    /// What `inspect` and `nitro-cli describe-eif` show; not measured.
+    /// The description that `inspect` and `nitro-cli describe-eif` show. Not measured.
     pub metadata: &'a [u8],
-    /// Memory for whoever launches it without naming one, bytes.
+    /// Default memory of a launch, bytes.
     pub memory: u64,
-    /// Processors, likewise.
+    /// Default number of processors of a launch.
     pub processors: u64,
-    /// Who signs it.
+    /// The signer, if the image is signed.
     pub signer: Option<&'a ImageSigner>,
 }
 
 impl Image<'_> {
-    /// What it measures to.
+    /// Computes the image's measurements.
     pub fn registers(&self) -> Registers {
         let all = pcr(&[self.kernel, self.command_line.as_bytes(), self.ramdisk]);
         Registers { pcr0: all, pcr1: all, pcr2: pcr(&[]) }
@@ -33,7 +35,7 @@ impl Image<'_> {
     /// Writes the file.
     ///
     /// # Errors
-    /// Those of `out`.
+    /// Errors of `out`.
     pub fn write(&self, mut out: impl Write) -> io::Result<()> {
         let signature = self.signer.map(|signer| signer.section(&self.registers().pcr0));
         let mut sections = vec![
@@ -70,7 +72,7 @@ impl Image<'_> {
     }
 }
 
-/// Kind, no flags, size.
+/// Encodes a section's header: kind, no flags, size.
 fn section_header(kind: Kind, size: u64) -> [u8; SECTION_HEADER] {
     let mut bytes = [0; SECTION_HEADER];
     bytes[..2].copy_from_slice(&kind.number().to_be_bytes());

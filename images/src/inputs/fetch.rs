@@ -1,3 +1,5 @@
+//! Downloads inputs and checks their hashes.
+
 use std::fs::{self, File};
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -8,11 +10,11 @@ use super::Input;
 use crate::error::ImageError;
 use crate::tool;
 
-/// Seconds in which a connection must stand, and the whole file must have come.
+/// Time limits for the connection and for the whole download, seconds.
 const CONNECT: u64 = 30;
 const WHOLE: u64 = 1800;
 
-/// The file in `folder`, or from the first of the mirrors that has it.
+/// Returns the file in `folder`. Downloads it from the first mirror that has it, if needed.
 pub(super) fn get(input: &Input, mirrors: &[&str], folder: &Path) -> Result<PathBuf, ImageError> {
     let name = input.path.rsplit('/').next().unwrap_or_default();
     let file = folder.join(format!("{}-{name}", &input.sha256[..16]));
@@ -24,7 +26,7 @@ pub(super) fn get(input: &Input, mirrors: &[&str], folder: &Path) -> Result<Path
     for mirror in mirrors {
         match fetch(input, mirror, folder, &file) {
             Ok(()) => return Ok(file),
-            // What the first one says is what people should hear.
+            // The error of the first mirror is the most helpful one.
             Err(error @ ImageError::Fetch { .. }) => _ = failed.get_or_insert(error),
             Err(error) => return Err(error),
         }
@@ -44,13 +46,13 @@ fn fetch(input: &Input, mirror: &str, folder: &Path, file: &Path) -> Result<(), 
         other => other,
     })?;
     if !is(input, draft.path()) {
-        return Err(ImageError::Fetch { url, problem: "not the bytes that the lock names".into() });
+        return Err(ImageError::Fetch { url, problem: "the bytes differ from the hash in the lock".into() });
     }
     draft.persist(file).map_err(|error| ImageError::at(file)(error.error))?;
     Ok(())
 }
 
-/// Whether a file has the input's bytes.
+/// Returns whether a file has the input's size and hash.
 fn is(input: &Input, file: &Path) -> bool {
     let digest = || {
         let mut file = File::open(file)?;
@@ -91,7 +93,7 @@ mod tests {
         }
     }
 
-    /// A mirror that answers once.
+    /// Starts a mirror that answers once.
     fn mirror(status: &'static str, body: &'static [u8]) -> String {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
@@ -111,7 +113,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let file = get(&input(), &[&mirror("200 OK", BYTES)], folder.path()).unwrap();
         assert_eq!(fs::read(&file).unwrap(), BYTES);
-        // No mirror is asked again, until what is kept is no longer what it was.
+        // No mirror is asked again while the cached file is intact.
         assert_eq!(get(&input(), &["http://127.0.0.1:1"], folder.path()).unwrap(), file);
         fs::write(&file, b"b package").unwrap();
         assert!(get(&input(), &["http://127.0.0.1:1"], folder.path()).is_err());

@@ -1,8 +1,10 @@
+//! The list of inputs, `inputs.lock`.
+
 use serde::{Deserialize, Serialize};
 
 use crate::error::ImageError;
 
-/// The lock of this build.
+/// The lock file that is compiled in.
 const COMMITTED: &str = include_str!("../../inputs.lock");
 const VERSION: u32 = 1;
 
@@ -11,7 +13,7 @@ const VERSION: u32 = 1;
 #[serde(deny_unknown_fields)]
 pub struct Lock {
     version: u32,
-    /// A mirror of what Debian had when this was written, which keeps it.
+    /// A permanent mirror of Debian's packages at the time of this list.
     archive: String,
     #[serde(rename = "input")]
     inputs: Vec<Input>,
@@ -21,24 +23,24 @@ pub struct Lock {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Input {
-    /// What it is for.
+    /// The purpose of the package.
     pub name: String,
-    /// The package.
+    /// Name of the package.
     pub package: String,
-    /// The Debian release that has it.
+    /// The Debian release that contains it.
     pub suite: String,
-    /// Its version.
+    /// Version of the package.
     pub release: String,
-    /// Where it is on a mirror.
+    /// Path on a mirror.
     pub path: String,
-    /// Bytes.
+    /// Size of the file, bytes.
     pub size: u64,
-    /// Of the file, hex.
+    /// SHA-256 of the file, hex.
     pub sha256: String,
 }
 
 impl Lock {
-    /// The lock of this build.
+    /// Returns the lock file that is compiled in.
     ///
     /// # Errors
     /// [`ImageError::Lock`].
@@ -56,7 +58,7 @@ impl Lock {
             return Err(ImageError::Lock(format!("version {}, not {VERSION}", lock.version)));
         }
         if !lock.archive.starts_with("https://") {
-            return Err(ImageError::Lock("an archive that is none".into()));
+            return Err(ImageError::Lock("the archive is not an https address".into()));
         }
         match lock.inputs.iter().find_map(|input| input.problem().map(|problem| (input, problem))) {
             Some((input, problem)) => Err(ImageError::Lock(format!("{}: {problem}", input.name))),
@@ -64,16 +66,16 @@ impl Lock {
         }
     }
 
-    /// The input for that.
+    /// Returns the input with this purpose.
     ///
     /// # Errors
-    /// [`ImageError::Lock`] when there is none.
+    /// [`ImageError::Lock`] if there is none.
     pub fn input(&self, name: &str) -> Result<&Input, ImageError> {
         let found = self.inputs.iter().find(|input| input.name == name);
         found.ok_or_else(|| ImageError::Lock(format!("no {name}")))
     }
 
-    /// Where inputs are that the mirrors have no longer.
+    /// Returns the address of the permanent mirror, for inputs that other mirrors no longer have.
     pub(super) fn archive(&self) -> &str {
         &self.archive
     }
@@ -94,14 +96,14 @@ impl Input {
             !text.is_empty() && !text.starts_with(['-', '.']) && text.bytes().all(known)
         };
         if ![&self.package, &self.suite, &self.release].into_iter().all(|text| word(text)) {
-            return Some("a package, suite or release that is none");
+            return Some("an invalid package, suite or release");
         }
-        // It becomes part of an address and of a file's name.
+        // The path becomes part of an address and of a file's name.
         if !self.path.starts_with("pool/") || !self.path.split('/').all(word) || !self.path.ends_with(".deb") {
-            return Some("a path that is no package's");
+            return Some("the path is not a package's path");
         }
         let hash = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
-        (self.sha256.len() != 64 || !self.sha256.bytes().all(hash)).then_some("no SHA-256")
+        (self.sha256.len() != 64 || !self.sha256.bytes().all(hash)).then_some("an invalid SHA-256")
     }
 }
 

@@ -1,4 +1,4 @@
-//! What images are made of beside Quoth itself: Debian packages, each known by its hash.
+//! The inputs of images besides Quoth itself: Debian packages, pinned by hash.
 
 mod fetch;
 mod lock;
@@ -11,10 +11,10 @@ pub use lock::{Input, Lock};
 
 use crate::error::ImageError;
 
-/// Where packages are, when the environment does not say otherwise.
+/// The default mirror. `QUOTH_DEBIAN` in the environment replaces it.
 const MIRROR: &str = "http://deb.debian.org/debian";
 
-/// Where what was fetched and made is kept.
+/// Returns the folder for downloads and built files.
 pub(crate) fn cache() -> Result<PathBuf, ImageError> {
     let home = || env::var_os("HOME").map(|home| Path::new(&home).join(".cache/quoth"));
     env::var_os("QUOTH_CACHE").map(PathBuf::from).or_else(home).ok_or(ImageError::NoCache)
@@ -25,14 +25,14 @@ fn mirror() -> String {
 }
 
 impl Input {
-    /// The package's file, fetched unless it is there already; its bytes are those of the lock.
+    /// Returns the package's file with the hash of the lock. Downloads it unless the cache has it.
     pub(crate) fn fetch(&self) -> Result<PathBuf, ImageError> {
         let lock = Lock::committed()?;
         fetch::get(self, &[&mirror(), lock.archive()], &cache()?.join("inputs"))
     }
 }
 
-/// `quoth-images lock`: the lock file for what the mirror has now.
+/// Runs `quoth-images lock`: updates the lock file to the mirror's current versions.
 pub(crate) fn lock(file: &Path) -> Result<String, ImageError> {
     newest::write(file, &mirror())
 }

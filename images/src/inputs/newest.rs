@@ -1,5 +1,6 @@
-//! The newest versions, from apt, which checks the archive's signatures. It works in a folder of its own, so that the system's
-//! configuration does not matter and is not changed.
+//! Finds the newest versions of inputs with apt, which checks the archive's signatures.
+//!
+//! apt uses a temporary folder, so the system's configuration has no effect and is not changed.
 
 use std::fs;
 use std::path::Path;
@@ -9,13 +10,13 @@ use crate::error::ImageError;
 use crate::tool;
 
 const KEYRING: &str = "/usr/share/keyrings/debian-archive-keyring.gpg";
-/// All that Debian ever had, by time.
+/// The archive of all Debian packages, by time.
 const ARCHIVE: &str = "https://snapshot.debian.org/archive/debian";
 const HEAD: &str = "\
-# What images are made of beside Quoth itself. `quoth-images lock` moves it: old versions leave the mirrors.
+# The inputs of images besides Quoth itself. `quoth-images lock` updates this file, because mirrors drop old versions.
 ";
 
-/// Rewrites a lock file; says what has moved.
+/// Updates a lock file. Returns a report of the changes.
 pub(super) fn write(file: &Path, mirror: &str) -> Result<String, ImageError> {
     let text = fs::read_to_string(file).map_err(ImageError::at(file))?;
     let before = Lock::parse(&text)?;
@@ -34,19 +35,19 @@ pub(super) fn write(file: &Path, mirror: &str) -> Result<String, ImageError> {
     Lock::parse(&text)?;
     fs::write(file, text).map_err(ImageError::at(file))?;
     if lock.inputs_mut() != before.clone().inputs_mut() {
-        told += "Build quoth-images again: the list is part of it. Images measure differently from then on.\n";
+        told += "Build quoth-images again: the list is part of it. The measurements of images will change.\n";
     }
     Ok(told)
 }
 
-/// What came today is in the archive by then.
+/// Returns tomorrow's date. Today's packages are in the archive by then.
 fn tomorrow() -> Result<String, ImageError> {
     let mut date = tool::command("date");
     date.args(["-u", "-d", "tomorrow", "+%Y%m%dT000000Z"]);
     Ok(tool::run(date, "coreutils")?.trim().into())
 }
 
-/// apt with a state of its own.
+/// apt with its own state folder.
 struct Apt(tempfile::TempDir);
 
 impl Apt {
@@ -70,7 +71,7 @@ impl Apt {
             fs::write(&file, text).map_err(ImageError::at(&file))?;
         }
         let apt = Self(folder);
-        // Without the word, a mirror that cannot be reached is no error.
+        // Without this option apt does not report an unreachable mirror as an error.
         apt.say("apt-get", &["update", "-qq", "--error-on=any"])?;
         Ok(apt)
     }
@@ -81,7 +82,7 @@ impl Apt {
         tool::run(command, "apt")
     }
 
-    /// What the archive's index says of the newest version.
+    /// Updates an input to the newest version in the archive's index.
     fn renew(&self, input: &mut Input) -> Result<(), ImageError> {
         let package = format!("{}/{}", input.package, input.suite);
         let shown = self.say("apt-cache", &["show", "--no-all-versions", &package])?;
