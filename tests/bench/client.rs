@@ -1,4 +1,4 @@
-//! A client that costs little, HTTPS to the node and HTTP to its peer: blocking, one thread a connection.
+//! A cheap blocking client for HTTPS and HTTP, with one thread for each connection.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
@@ -11,7 +11,7 @@ use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, ServerName};
 
-/// A node that says nothing for so long is stuck.
+/// Time limit for a silent server.
 const PATIENCE: Duration = Duration::from_secs(120);
 
 /// A kept-alive connection.
@@ -38,7 +38,7 @@ impl Connection {
         Self::secure(node.port(), &node.run_dir().join("ca.pem"))
     }
 
-    /// To `localhost` by the authority in a file.
+    /// Connects to `localhost` with TLS, and trusts the authority in a file.
     pub(crate) fn secure(port: u16, ca: &Path) -> Self {
         let mut roots = RootCertStore::empty();
         roots.add(CertificateDer::from_pem_file(ca).unwrap()).unwrap();
@@ -49,7 +49,7 @@ impl Connection {
         Self::over(StreamOwned::new(tls, connect(port)))
     }
 
-    /// Without TLS.
+    /// Connects without TLS.
     pub(crate) fn plain(port: u16) -> Self {
         Self::over(connect(port))
     }
@@ -59,12 +59,12 @@ impl Connection {
         Self { stream, line: Vec::new(), fields: String::new() }
     }
 
-    /// Asks with a key.
+    /// Sets the key of all requests.
     pub(crate) fn with_key(self, key: &str) -> Self {
         Self { fields: format!("authorization: Bearer {key}\r\n"), ..self }
     }
 
-    /// Posts a body and gives the answer's body to `read`, piece by piece as it comes.
+    /// Posts a body. Gives the answer's body to `read`, piece by piece as it arrives.
     pub(crate) fn post(&mut self, target: &str, body: &[u8], read: impl FnMut(&[u8])) -> Head {
         let head = format!(
             "POST {target} HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n{}content-length: {}\r\n\r\n",
@@ -86,7 +86,7 @@ impl Connection {
         serde_json::from_slice(&body).unwrap()
     }
 
-    /// The status of whatever answers to a GET.
+    /// Returns the status of the answer to a GET.
     pub(crate) fn status(&mut self, target: &str) -> u16 {
         self.request(format!("GET {target} HTTP/1.1\r\nhost: localhost\r\n\r\n").as_bytes(), |_| {}).status
     }

@@ -1,4 +1,4 @@
-//! What nodes do, a little of everything, while the enclave counts what of its program that needs.
+//! Runs a typical mix of requests, while the enclave's program records its profile.
 
 use std::path::Path;
 
@@ -9,9 +9,9 @@ use crate::client::Connection;
 use crate::node;
 use crate::proxied::{self, Http};
 
-/// Requests to each provider.
+/// Number of requests to each provider.
 const PROXIED: usize = 4000;
-/// Chats with a model of the node's own; a tiny one, the engine's kernels being no part of what is counted.
+/// Number of chats with a local model. It is tiny, because the engine's kernels are not part of the profile.
 const LOCAL: usize = 200;
 const TOKENS: usize = 16;
 

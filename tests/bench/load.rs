@@ -1,4 +1,4 @@
-//! Feeding, hashing and sealing a model, against hashing and copying its file.
+//! The part `load`: compares feeding, hashing and sealing a model with hashing and copying its file.
 
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -12,7 +12,7 @@ use crate::plan::Plan;
 use crate::row::{Goal, Row};
 use crate::statistics::Series;
 
-/// Memory as a folder, where the system has it.
+/// A folder in memory, if the system has it.
 const MEMORY: &str = "/dev/shm";
 
 pub(crate) fn measure(plan: &Plan) -> Vec<Row> {
@@ -33,7 +33,7 @@ pub(crate) fn measure(plan: &Plan) -> Vec<Row> {
     }]
 }
 
-/// Milliseconds that a boot step took, by the enclave's own log.
+/// Returns the time of a boot step in the enclave's log, milliseconds.
 fn boot_step(node: &Node, step: &str) -> f64 {
     let log = node.enclave_log();
     let line = log.lines().find(|line| line.contains(&format!("step={step} "))).unwrap_or_else(|| panic!("{log}"));
@@ -41,7 +41,7 @@ fn boot_step(node: &Node, step: &str) -> f64 {
     took.split(' ').next().unwrap().parse().unwrap()
 }
 
-/// Milliseconds for `openssl dgst -sha256 FILE`, then `cp FILE` into memory.
+/// Returns the time for `openssl dgst -sha256 FILE` and `cp FILE` into memory, milliseconds.
 fn hash_and_copy(file: &Path) -> f64 {
     let memory = Path::new(MEMORY);
     let builder = tempfile::Builder::new();

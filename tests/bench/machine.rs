@@ -1,4 +1,4 @@
-//! The machine: what it is, whether it is quiet, and what a process has used of it.
+//! The machine: its description, its load, and the usage of a process.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -7,16 +7,16 @@ use std::time::{Duration, Instant};
 
 use rustix::process::Pid;
 
-/// The machine counts as quiet while others use less than this share of it.
+/// The machine is quiet if other work uses less than this share of it.
 const QUIET: f64 = 0.10;
-/// How long to look.
+/// Length of one measurement of the load.
 const LOOK: Duration = Duration::from_millis(500);
-/// How long to wait for quiet before going on anyway.
+/// How long to wait for a quiet machine.
 const PATIENCE: Duration = Duration::from_secs(60);
-/// How long a server may take before it listens.
+/// Time limit for a server to listen.
 const START: Duration = Duration::from_secs(60);
 
-/// Waits until nothing else keeps the machine busy; says so, and goes on, when that does not come.
+/// Waits until the machine is quiet. Prints a warning and returns if that takes too long.
 pub(crate) fn wait_until_quiet() {
     let start = Instant::now();
     loop {
@@ -34,7 +34,7 @@ pub(crate) fn wait_until_quiet() {
     }
 }
 
-/// Processor model, cores and memory, in one line.
+/// Returns processor model, cores and memory in one line.
 pub(crate) fn describe() -> String {
     let processor = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let model = field(&processor, "model name").unwrap_or_else(|| "unknown processor".into());
@@ -44,28 +44,28 @@ pub(crate) fn describe() -> String {
     format!("{model}, {cores} cores, {:.0} GiB of memory, Linux", memory.unwrap_or_default() / 1048576.0)
 }
 
-/// KiB of memory that a process has of its own.
+/// Returns the anonymous memory of a process, KiB.
 pub(crate) fn memory(process: Pid) -> f64 {
     let status = fs::read_to_string(format!("/proc/{}/status", process.as_raw_nonzero())).unwrap();
     let own = field(&status, "RssAnon").unwrap();
     own.split(' ').next().unwrap().parse().unwrap()
 }
 
-/// A port that nobody listens on now.
+/// Returns a port that is free now.
 pub(crate) fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
-/// Waits until somebody listens.
+/// Waits until a server listens on a port.
 pub(crate) fn wait_for_port(port: u16) {
     let start = Instant::now();
     while TcpStream::connect(("127.0.0.1", port)).is_err() {
-        assert!(start.elapsed() < START, "nobody listens on port {port}");
+        assert!(start.elapsed() < START, "no server listens on port {port}");
         std::thread::sleep(Duration::from_millis(20));
     }
 }
 
-/// Nanoseconds that each thread of a process has run.
+/// Processor time of each thread of a process, nanoseconds.
 pub(crate) struct Usage(BTreeMap<String, u64>);
 
 impl Usage {
@@ -73,7 +73,7 @@ impl Usage {
         Self::without(process, &[])
     }
 
-    /// Leaves out the threads of some names.
+    /// Reads the times without the threads that have these names.
     pub(crate) fn without(process: Pid, names: &[&str]) -> Self {
         let tasks = fs::read_dir(format!("/proc/{}/task", process.as_raw_nonzero())).unwrap();
         let run = tasks.flatten().filter_map(|task| {
@@ -87,7 +87,7 @@ impl Usage {
         Self(run.collect())
     }
 
-    /// Time run since `earlier`; none when a thread has ended meanwhile and took its count along.
+    /// Returns the processor time since `earlier`. Returns `None` if a thread has ended, because its time is lost.
     pub(crate) fn since(&self, earlier: &Self) -> Option<Duration> {
         let all_live = earlier.0.keys().all(|task| self.0.contains_key(task));
         let total = |usage: &Self| usage.0.values().sum::<u64>();
@@ -95,7 +95,7 @@ impl Usage {
     }
 }
 
-/// Busy and all ticks of the processors.
+/// Returns busy ticks and all ticks of the processors.
 fn cpu_times() -> (u64, u64) {
     let text = fs::read_to_string("/proc/stat").unwrap();
     let ticks: Vec<u64> =

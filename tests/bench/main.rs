@@ -1,10 +1,10 @@
-//! `just bench`: Quoth beside its peers on this machine, as ratios, written to `BENCHMARKS.md`.
+//! `just bench`: compares Quoth with its peers on this machine, and writes the ratios to `BENCHMARKS.md`.
 //!
-//! Every comparison takes turns: one measurement of Quoth, one of the peer, again and again, so that whatever else the
-//! machine does meets both. What is reported is the median of the ratios of neighbours, and the range they span.
+//! Every comparison alternates between one measurement of Quoth and one of the peer, so that other load on the machine
+//! affects both. The result is the median of the ratios of neighbouring measurements, and their range.
 
 #![forbid(unsafe_code)]
-// A bench stops at the first thing that is not as it should be.
+// A bench stops at the first unexpected result.
 #![allow(clippy::unwrap_used)]
 
 mod boot;

@@ -1,11 +1,11 @@
-//! The table, and the page around it.
+//! The table of results, and the page around it.
 
 use std::fmt::Write;
 
 use crate::machine;
 use crate::row::Row;
 
-/// The rows as Markdown, columns aligned so that it reads well as text too.
+/// Returns the rows as a Markdown table with aligned columns.
 pub(crate) fn table(rows: &[Row]) -> String {
     let head = ["median", "range", "goal", "what", "Quoth", "peer"].map(str::to_owned);
     let lines: Vec<[String; 6]> = std::iter::once(head).chain(rows.iter().map(Row::cells)).collect();
@@ -23,7 +23,7 @@ pub(crate) fn table(rows: &[Row]) -> String {
     text
 }
 
-/// `BENCHMARKS.md`.
+/// Returns the text of `BENCHMARKS.md`.
 pub(crate) fn page(rows: &[Row], profile: &str, rounds: usize) -> String {
     include_str!("page.md")
         .replace("{table}", table(rows).trim_end())

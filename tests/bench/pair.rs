@@ -3,7 +3,7 @@
 use crate::row::{Goal, Row};
 use crate::statistics::Series;
 
-/// Measurements of Quoth and of a peer, in turns.
+/// Alternating measurements of Quoth and of a peer.
 #[derive(Debug, Default)]
 pub(crate) struct Pair {
     ours: Series,
@@ -16,7 +16,7 @@ impl Pair {
         self.peer.push(peer);
     }
 
-    /// Their ratio as a row.
+    /// Returns the ratio as a row.
     pub(crate) fn row(&self, what: &str, peer: &str, unit: &str, goal: Goal) -> Row {
         Row {
             what: what.into(),

@@ -1,4 +1,4 @@
-//! The command line: what to measure, and with what.
+//! The command line of `quoth-bench`.
 
 use std::path::PathBuf;
 
@@ -8,12 +8,12 @@ Usage: quoth-bench [--model FILE.gguf] [--peers DIR] [--without-receipts PROGRAM
        quoth-bench --exercise PROGRAM
 
 Parts: chats, serving, replays, receipts, proxied, relay, load, boot, verify. `just bench` builds everything and calls this.
---exercise measures nothing: images/profile counts meanwhile.";
+--exercise measures nothing. It runs the program while images/profile counts.";
 
-/// What can be measured.
+/// The names of the parts.
 const PARTS: [&str; 9] = ["chats", "serving", "replays", "receipts", "proxied", "relay", "load", "boot", "verify"];
 
-/// What to measure, and with what.
+/// The parts to measure, and the programs to measure them with.
 pub(crate) struct Plan {
     /// The model of `chats` and `load`.
     pub(crate) model: PathBuf,
@@ -21,19 +21,19 @@ pub(crate) struct Plan {
     pub(crate) peers: PathBuf,
     /// The enclave built with `bench-without-receipts`.
     pub(crate) without_receipts: PathBuf,
-    /// The enclave as images have it.
+    /// The enclave's program as it is in images.
     pub(crate) image: PathBuf,
     /// Folder of llama.cpp's server and batched bench, built with the engine's flags and with llama.cpp's own.
     pub(crate) servers: Option<PathBuf>,
-    /// The enclave built for x86-64-v4, where the processor can run it.
+    /// The enclave built for x86-64-v4, if the processor can run it.
     pub(crate) wide: Option<PathBuf>,
     /// LiteLLM's proxy.
     pub(crate) litellm: Option<PathBuf>,
-    /// An enclave to exercise, instead of measuring anything.
+    /// An enclave to exercise instead of measuring.
     pub(crate) exercise: Option<PathBuf>,
     /// The published verifiers that `verify` compares with.
     pub(crate) verify_peers: Option<PathBuf>,
-    /// Turns a comparison takes.
+    /// Number of turns of a comparison.
     pub(crate) rounds: usize,
     pub(crate) parts: Vec<String>,
     pub(crate) out: Option<PathBuf>,

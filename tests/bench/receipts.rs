@@ -1,4 +1,4 @@
-//! What receipts cost: the same server with all receipt work compiled out.
+//! The part `receipts`: compares a node with a build without receipts, to measure their cost.
 
 use std::borrow::Cow;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -15,16 +15,16 @@ use crate::row::{Goal, Row};
 use crate::slice;
 use crate::statistics::Series;
 
-/// Connections that ask one question after the other.
+/// Number of connections that ask one question after the other.
 const CONNECTIONS: usize = 4;
-/// Threads that compute tokens: the same work on both sides, and much of it.
+/// Number of threads that compute tokens.
 const ENGINE: &[&str] = &["engine"];
-/// Tokens of context: the engine's share stays small.
+/// Context length, tokens. Small, so that the engine's share stays small.
 const CONTEXT: u32 = 256;
-/// A disk that stalled gets so long to catch up.
+/// Pause for a stalled disk to catch up.
 const STALL: Duration = Duration::from_secs(2);
 const SLICE: Duration = Duration::from_secs(1);
-/// Slices of each server, for every turn of the other benches: these are short.
+/// Number of slices of each server for each turn of the other benches, because slices are short.
 const SLICES_A_ROUND: usize = 4;
 
 pub(crate) fn measure(plan: &Plan) -> Vec<Row> {
@@ -33,7 +33,7 @@ pub(crate) fn measure(plan: &Plan) -> Vec<Row> {
     [1024, 64 << 10].into_iter().flat_map(|size| at(size, &with, &without, plan.rounds * SLICES_A_ROUND)).collect()
 }
 
-/// Takes turns: with, without; without, with; and so on.
+/// Alternates the order: with and without, then without and with, and so on.
 fn at(size: usize, with: &Server, without: &Server, turns: usize) -> Vec<Row> {
     let (mut ours, mut bare) = (Slices::default(), Slices::default());
     let asks = [Ask::chat(size), Ask::completion(size)];
@@ -78,19 +78,19 @@ fn at(size: usize, with: &Server, without: &Server, turns: usize) -> Vec<Row> {
     ]
 }
 
-/// A short question that wants one token, filled up with white space: the engine's part is the same for every size.
+/// A short question with an answer of one token, filled with white space. The engine's work is the same for every size.
 struct Ask {
     path: &'static str,
     body: Vec<u8>,
-    /// Where a number stands that no two requests share, so that no prompt's beginning was computed before; and that number.
+    /// The place of a number that differs in each request, and the next number. So no beginning of a prompt is in the cache.
     number: Option<(usize, AtomicU64)>,
 }
 
-/// Its place in the body, before there is one.
+/// Placeholder of that number in the body.
 const NUMBER: &str = "00000000";
 
 impl Ask {
-    /// What people send: throughput is measured with it.
+    /// A typical question, for measuring throughput.
     fn chat(size: usize) -> Self {
         let messages = json!([{ "role": "system", "content": NUMBER }, { "role": "user", "content": "Hi" }]);
         let question =
@@ -100,7 +100,7 @@ impl Ask {
         Self { path: "/v1/chat/completions", body, number: Some((place, AtomicU64::new(0))) }
     }
 
-    /// As little of everything else as can be, so that the receipt's part of the processor time stands out.
+    /// A minimal question, so that the receipt's share of the processor time is large.
     fn completion(size: usize) -> Self {
         let question = json!({ "model": Node::MODEL, "prompt": "Hi", "max_tokens": 1, "temperature": 0, "seed": 1 });
         Self { path: "/v1/completions", body: filled(&question, size), number: None }
@@ -124,7 +124,7 @@ fn filled(question: &Value, size: usize) -> Vec<u8> {
     body
 }
 
-/// What a slice of time is for.
+/// The purpose of a slice of time.
 #[derive(Clone, Copy)]
 enum Measured {
     Rate,
@@ -133,9 +133,9 @@ enum Measured {
 
 #[derive(Default)]
 struct Slices {
-    /// Requests a second.
+    /// Requests per second.
     rate: Series,
-    /// Microseconds of processor time of the enclave for a request.
+    /// Processor time of the enclave for a request, microseconds.
     micros: Series,
 }
 
@@ -160,11 +160,11 @@ impl Server {
         Self { node: node::start(options), has_receipts }
     }
 
-    /// Requests a second, and microseconds of processor time a request, over one slice of time.
+    /// Measures requests per second and processor time per request over one slice of time.
     fn slice(&self, ask: &Ask) -> (f64, f64) {
         loop {
             let mut connections: Vec<_> = (0..CONNECTIONS).map(|_| Connection::open(&self.node)).collect();
-            // The handshakes' last work, tickets and the like, is done with the first answer.
+            // The first answer completes the last work of the handshakes, such as tickets.
             for connection in &mut connections {
                 self.ask(connection, ask);
             }
@@ -183,7 +183,7 @@ impl Server {
         }
     }
 
-    /// One request; none when the node takes no more because the host's disk does not keep up.
+    /// Sends one request. Returns `None` if the node refuses because the host's disk is too slow.
     fn ask(&self, connection: &mut Connection, ask: &Ask) -> Option<()> {
         let head = connection.post(ask.path, &ask.body(), |_| ());
         if head.status == 503 {

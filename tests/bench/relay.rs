@@ -1,6 +1,6 @@
-//! The host's relay of client bytes, against socat.
+//! The part `relay`: compares the host's relay with socat.
 //!
-//! It is the relay of a running host: the bench only takes the enclave's place at the end of the Unix socket.
+//! The relay is that of a running host. The bench only takes the enclave's place at the Unix socket.
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -20,7 +20,7 @@ use crate::statistics::Series;
 
 const BYTES: usize = 1 << 30;
 const BUFFER: usize = 256 << 10;
-/// socat's own default is 8 KiB; this is where more no longer helps it.
+/// Buffer of socat. Its default is 8 KiB; more than this does not make it faster.
 const SOCAT_BUFFER: &str = "131072";
 const UP: u8 = b'u';
 const DOWN: u8 = b'd';
@@ -65,14 +65,14 @@ pub(crate) fn measure(plan: &Plan) -> Vec<Row> {
     rows
 }
 
-/// A way from a TCP port to the socket.
+/// A relay from a TCP port to the socket.
 struct Way {
     port: u16,
     process: Pid,
 }
 
 impl Way {
-    /// Bytes a second, and the process's seconds of processor time.
+    /// Bytes per second, and the processor time of the process in seconds.
     fn carry(&self, direction: u8) -> (f64, f64) {
         let mut stream = TcpStream::connect(("127.0.0.1", self.port)).unwrap();
         stream.set_nodelay(true).unwrap();
@@ -81,7 +81,7 @@ impl Way {
         match direction {
             UP => {
                 send(&mut stream);
-                // The other end has it all.
+                // The other end has received everything.
                 stream.read_exact(&mut [0]).unwrap();
             }
             _ => receive(&mut stream),
@@ -92,11 +92,11 @@ impl Way {
     }
 }
 
-/// The far end.
+/// The receiver behind the relay.
 fn serve(mut stream: UnixStream) {
     std::thread::spawn(move || {
         let mut direction = [0];
-        // A look at the port, as a node's readiness is looked for, says nothing.
+        // A connection that only probes the port sends nothing.
         if stream.read_exact(&mut direction).is_err() {
             return;
         }
@@ -126,7 +126,7 @@ fn receive(stream: &mut impl Read) {
     }
 }
 
-/// A socat that serves one connection after the other, each in a process of its own.
+/// A socat that serves one connection after the other, each in its own process.
 pub(crate) struct Socat {
     pub(crate) port: u16,
     child: Child,

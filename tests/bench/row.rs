@@ -7,29 +7,29 @@ pub(crate) struct Row {
     pub(crate) what: String,
     pub(crate) ours: String,
     pub(crate) peer: String,
-    /// What the goal speaks of, turn by turn.
+    /// The measured values, turn by turn.
     pub(crate) value: Series,
     pub(crate) goal: Goal,
 }
 
-/// What a row's median should reach.
+/// The unit of a row, and the goal for its median.
 #[derive(Clone, Copy)]
 pub(crate) enum Goal {
-    /// A ratio.
+    /// A ratio, at least this.
     AtLeast(f64),
-    /// A ratio of times.
+    /// A ratio of times, at most this.
     AtMost(f64),
-    /// Microseconds.
+    /// Microseconds, at most this.
     MicrosAtMost(f64),
-    /// Microseconds, shown beside a row that has a goal.
+    /// Microseconds, without a goal.
     Micros,
-    /// Milliseconds.
+    /// Milliseconds, at most this.
     MillisAtMost(f64),
-    /// Milliseconds, shown as they are.
+    /// Milliseconds, without a goal.
     Millis,
-    /// KiB, shown as they are.
+    /// KiB, without a goal.
     Kib,
-    /// A ratio that is shown as it is.
+    /// A ratio, without a goal.
     None,
 }
 
@@ -43,7 +43,7 @@ impl Row {
         }
     }
 
-    /// What the table shows of it, column by column.
+    /// Returns the cells of the row.
     pub(crate) fn cells(&self) -> [String; 6] {
         let (least, most) = self.value.range();
         let number = |value: f64| match self.goal {

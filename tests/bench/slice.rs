@@ -1,11 +1,11 @@
-//! A slice of time in which connections ask one question after the other.
+//! Runs requests on connections, one after the other, for a slice of time.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use crate::client::Connection;
 
-/// Requests that were answered; none when one of them was refused.
+/// Returns the number of answered requests. Returns `None` if one of them was refused.
 pub(crate) fn requests(
     connections: &mut [Connection],
     time: Duration,

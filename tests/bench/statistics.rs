@@ -1,11 +1,11 @@
-//! Medians and ranges.
+//! Medians, ranges and percentiles.
 
 /// Measurements of one thing.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Series(Vec<f64>);
 
 impl Series {
-    /// What is measured once.
+    /// Returns a series of one measurement.
     pub(crate) fn one(value: f64) -> Self {
         let mut series = Self::default();
         series.push(value);
@@ -13,7 +13,7 @@ impl Series {
     }
 
     pub(crate) fn push(&mut self, value: f64) {
-        assert!(value.is_finite(), "a measurement that is no number");
+        assert!(value.is_finite(), "a measurement is not a number");
         self.0.push(value);
     }
 
@@ -33,7 +33,7 @@ impl Series {
             .fold((f64::INFINITY, f64::NEG_INFINITY), |(least, most), value| (least.min(*value), most.max(*value)))
     }
 
-    /// Neighbour by neighbour.
+    /// Combines two series, value by value.
     pub(crate) fn with(&self, other: &Self, combine: impl Fn(f64, f64) -> f64) -> Self {
         assert_eq!(self.0.len(), other.0.len());
         Self(self.0.iter().zip(&other.0).map(|(a, b)| combine(*a, *b)).collect())
@@ -44,7 +44,7 @@ impl Series {
     }
 }
 
-/// The value below which such a share of them lies.
+/// Returns the value at a percentile, given as a share.
 pub(crate) fn percentile(mut values: Vec<f64>, share: f64) -> f64 {
     values.sort_by(f64::total_cmp);
     let last = values.len().checked_sub(1).expect("values");

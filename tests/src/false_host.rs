@@ -1,3 +1,5 @@
+//! A host that misbehaves on the ports of its link, as a test tells it to.
+
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -13,33 +15,33 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
-/// An enclave that does not come to anything within this time is stuck.
+/// Time limit for an enclave to start or to fail.
 const PATIENCE: Duration = Duration::from_secs(60);
-/// Garbage is sent in pieces of so many bytes.
+/// Length of a piece of garbage, bytes.
 const PIECE: usize = 4096;
 
-/// What a host does with the connections of one port, as the enclave makes them.
+/// What a host does with the enclave's connections to one port.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Manner {
-    /// What it should.
+    /// Serves them correctly.
     Honest,
-    /// Takes them and says nothing.
+    /// Accepts them and sends nothing.
     Silent,
-    /// Takes them and closes them.
+    /// Accepts them and closes them.
     Closing,
-    /// Says what means nothing, then nothing.
+    /// Sends garbage, then nothing.
     Garbage,
-    /// Says what means something, without end and whatever it hears.
+    /// Sends valid messages without end, whatever the enclave sends.
     Flood,
-    /// Journal: asks for everything, again and again.
+    /// Journal: asks for all receipts again and again.
     Again,
-    /// Model feed: closes after so many bytes of the model.
+    /// Model feed: closes after this number of bytes of the model.
     Cut(usize),
-    /// Model feed: another bit, there.
+    /// Model feed: flips a bit at this place.
     Flipped(usize),
 }
 
-/// The host's side of a link, where each port behaves as it is told. It serves one model.
+/// The host's side of a link. The behaviour of each port can be set. It serves one model.
 pub struct FalseHost {
     link: Address,
     manners: BTreeMap<u32, watch::Sender<Manner>>,
@@ -48,7 +50,7 @@ pub struct FalseHost {
 }
 
 impl FalseHost {
-    /// Honest at first.
+    /// Creates a host that behaves correctly at first.
     pub fn new(link: Address, model: Vec<u8>) -> Self {
         let (model, mut tasks, mut manners) = (Arc::new(model), JoinSet::new(), BTreeMap::new());
         let (tell, events) = watch::channel(Vec::new());
@@ -69,12 +71,12 @@ impl FalseHost {
         Self { link, manners, events, tasks: Mutex::new(tasks) }
     }
 
-    /// From now on; connections that there are end.
+    /// Changes the behaviour of a port. Existing connections end.
     pub fn behave(&self, port: Port, manner: Manner) {
         self.manners[&port.number()].send_replace(manner);
     }
 
-    /// What the enclave says of itself once it answers.
+    /// Waits until the enclave is ready, and returns its identity.
     pub async fn ready(&self) -> Ready {
         let event = self.heard(|event| matches!(event, Event::Ready(_))).await;
         match event {
@@ -83,7 +85,7 @@ impl FalseHost {
         }
     }
 
-    /// The code with which it failed to start.
+    /// Waits until the enclave fails to start, and returns the code.
     pub async fn fatal(&self) -> String {
         let event = self.heard(|event| matches!(event, Event::Fatal { .. })).await;
         match event {
@@ -99,7 +101,7 @@ impl FalseHost {
         heard.iter().find(|event| is(event)).unwrap().clone()
     }
 
-    /// A TCP port that leads clients to the enclave, blind.
+    /// Relays clients from a TCP port to the enclave, blind.
     pub async fn client_port(&self) -> u16 {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
@@ -118,11 +120,12 @@ impl FalseHost {
         port
     }
 
-    /// That many connections of its own to a port, each with its first bytes; they stay as long as what is returned.
+    /// Opens connections to a port of the enclave and sends first bytes on each. They stay open until the returned value is
+    /// dropped.
     pub async fn crowd(&self, port: Port, count: usize, first: &[u8]) -> Vec<Stream> {
         let mut crowd = Vec::new();
         for _ in 0..count {
-            // A port may have enough of it.
+            // A port may refuse more connections.
             let Ok(mut stream) = self.link.connect(port, CONNECT_TIMEOUT).await else { continue };
             let _ = stream.write_all(first).await;
             crowd.push(stream);
@@ -131,7 +134,7 @@ impl FalseHost {
     }
 }
 
-/// Serves a port in one manner for as long as it is polled.
+/// Serves a port with one behaviour for as long as it is polled.
 async fn serve(
     listener: &Listener,
     port: Port,
@@ -143,7 +146,7 @@ async fn serve(
     while let Ok(stream) = listener.accept().await {
         let (model, tell) = (Arc::clone(model), tell.clone());
         connections.spawn(async move {
-            // An enclave that leaves is not waited for.
+            // Errors of a connection that the enclave has closed do not matter.
             let _ = match (manner, port) {
                 (Manner::Closing, _) => Ok(()),
                 (Manner::Silent, _) => silent(stream).await,
@@ -165,7 +168,7 @@ async fn silent(stream: Stream) -> Result<(), LinkError> {
     std::future::pending().await
 }
 
-/// Bytes that look like nothing, the same each time.
+/// Returns pseudo-random bytes, the same each time.
 pub fn noise(length: usize) -> Vec<u8> {
     let mut state = 0x9e37_79b9_u32;
     let mut next = || {
@@ -185,7 +188,7 @@ async fn garbage(mut stream: Stream) -> Result<(), LinkError> {
 
 async fn flood(mut stream: Stream, port: Port) -> Result<(), LinkError> {
     let piece = match port {
-        // It has failed, again and again.
+        // Storage fails again and again.
         Port::JOURNAL => ToEnclave::Failed.to_bytes().repeat(PIECE / 5),
         // A line that never ends.
         Port::EVENTS => vec![b' '; PIECE],
@@ -217,18 +220,18 @@ async fn feed(mut stream: Stream, manner: Manner, model: &[u8]) -> Result<(), Li
         _ => {}
     }
     stream.write_all(&bytes).await?;
-    // What was said is read before it ends.
+    // The host reads everything before it closes.
     sleep(Duration::from_millis(50)).await;
     Ok(())
 }
 
-/// Leads nowhere.
+/// Answers that the destination is unreachable.
 async fn refuse(mut stream: Stream) -> Result<(), LinkError> {
     Destination::read(&mut stream).await?;
     egress::answer(&mut stream, Answer::Refused).await
 }
 
-/// Hears that an enclave has come up.
+/// Answers an enclave's heartbeat.
 async fn beat(mut stream: Stream) -> Result<(), LinkError> {
     let byte = stream.read_u8().await?;
     Ok(stream.write_u8(byte).await?)
@@ -248,7 +251,7 @@ async fn journal(stream: Stream) -> Result<(), LinkError> {
 }
 
 async fn events(stream: Stream, tell: &watch::Sender<Vec<Event>>) -> Result<(), LinkError> {
-    // Its other half stays: an enclave takes an end for a host that has gone.
+    // The other half stays open. For an enclave, a closed connection means that the host has gone.
     let (reader, _writer) = split(stream);
     let mut frames = Frames::<Event, _>::new(reader);
     while let Some(event) = frames.next().await? {

@@ -1,4 +1,4 @@
-//! A client's side of HTTP/2 whose windows a test chooses.
+//! A client's side of HTTP/2 with flow-control windows that a test chooses.
 
 use std::io;
 
@@ -28,12 +28,12 @@ impl Http2 {
         Ok(Self { requests, connection })
     }
 
-    /// Whether the connection has ended.
+    /// Returns whether the connection has ended.
     pub fn has_ended(&self) -> bool {
         self.connection.is_finished()
     }
 
-    /// Sends a POST; its body follows in one piece, or never.
+    /// Sends a POST. The body follows in one piece, or never.
     pub async fn post(
         &self,
         path: &str,
@@ -44,7 +44,7 @@ impl Http2 {
         for (name, value) in fields {
             request = request.header(*name, *value);
         }
-        // A test's own names and values are a request's.
+        // The names and values of tests are valid in a request.
         let request = request.body(()).unwrap_or_default();
         let (answer, mut upload) = self.requests.clone().ready().await?.send_request(request, false)?;
         if let Some(body) = body {

@@ -1,3 +1,5 @@
+//! Images with a tiny model, and machines that boot them.
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -8,7 +10,7 @@ use tempfile::TempDir;
 
 use crate::{Boot, Node, Options, command};
 
-/// An image with a tiny model's name in it, the model, and the enclave's program.
+/// An image for a tiny model, with the model and the enclave's program.
 pub struct Image {
     folder: TempDir,
     /// The enclave's program.
@@ -16,17 +18,18 @@ pub struct Image {
 }
 
 impl Image {
-    /// An image of one platform, built for `nitro` or `snp`; none, loudly, when nobody has built the parts.
+    /// Builds an image for `nitro` or `snp`. Returns `None` with a message if the parts are not built.
     pub fn build(target: &str, platform: &str) -> Option<Self> {
         Self::with_model(target, platform, &quoth_tiny_model::gguf(quoth_tiny_model::Kind::F32))
     }
 
-    /// The same with a model of so many bytes, at least; what follows the tiny one in its file is fed and hashed like all else.
+    /// The same with a model of at least this size, bytes. The file is padded after the tiny model; the padding is fed and hashed,
+    /// too.
     pub fn with_large_model(target: &str, platform: &str, size: usize) -> Option<Self> {
         let mut model = quoth_tiny_model::gguf(quoth_tiny_model::Kind::F32);
         let mut state = 1_u64;
         while model.len() < size {
-            // The golden ratio's multiples never repeat within a file.
+            // Multiples of the golden ratio do not repeat within a file.
             state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
             model.extend_from_slice(&state.to_le_bytes());
         }
@@ -43,7 +46,7 @@ impl Image {
         let config = format!(
             "version = 1\nplatform = \"{platform}\"\n{}tls_names = [\"localhost\", \"127.0.0.1\"]\n[[model]]\nname = \"{}\"\n\
              sha256 = \"{}\"\nsize = {}\ncontext = {}\nparallel = 2\nthreads = 1\n",
-            // A Nitro enclave's parent is 3; the device here has its host at 2.
+            // The parent of a Nitro enclave has context id 3, but here the device gives the host 2.
             if platform == "nitro" { "host_cid = 2\n" } else { "" },
             Node::MODEL,
             Digest::of(model),
@@ -56,7 +59,7 @@ impl Image {
         Some(image)
     }
 
-    /// An image with any configuration that `quoth-images` takes, and no model's bytes.
+    /// Builds an image with any valid configuration and without a model file.
     pub fn of_configuration(target: &str, configuration: &str) -> Option<Self> {
         let program = std::env::var_os("QUOTH_BOOT")?;
         let image = Self { folder: tempfile::tempdir().unwrap(), program: program.into() };
@@ -67,7 +70,7 @@ impl Image {
         Some(image)
     }
 
-    /// An image of SEV-SNP's machine with another program than Quoth's.
+    /// Builds an image for SEV-SNP with another program than Quoth's.
     pub fn of(program: PathBuf) -> Self {
         let image = Self { folder: tempfile::tempdir().unwrap(), program };
         let file = image.folder.path().join("config.toml");
@@ -83,17 +86,17 @@ impl Image {
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     }
 
-    /// Where the image is.
+    /// Returns the image's folder.
     pub fn out(&self) -> PathBuf {
         self.folder.path().join("image")
     }
 
-    /// Where its model is.
+    /// Returns the model's file.
     pub fn model(&self) -> PathBuf {
         self.folder.path().join("tiny.gguf")
     }
 
-    /// A node of it, ready to answer; `platform` as `quoth up` calls it.
+    /// Boots a node and waits until it answers. `platform` is a name of `quoth up`.
     pub async fn boot(&self, platform: &'static str) -> Node {
         self.boot_with(platform, &[]).await
     }
@@ -106,17 +109,17 @@ impl Image {
     }
 }
 
-/// A machine without a host of Quoth's. It ends with this value.
+/// A machine without Quoth's host. It ends when this value is dropped.
 pub struct Machine {
-    /// What it was launched from.
+    /// The image that it was launched from.
     pub image: Image,
     device: Child,
     machine: Child,
 }
 
 impl Machine {
-    /// By the script that came with its image, and without SEV-SNP. Its virtual sockets are reached by `socket`, as
-    /// [`quoth_link::Address::Vhost`] has them. `more`: further arguments of QEMU.
+    /// Starts a machine with the script of its image, without SEV-SNP. `socket` leads to its virtual sockets, as in
+    /// [`quoth_link::Address::Vhost`]. `more` are further arguments of QEMU.
     pub fn start(image: Image, socket: &Path, more: &[&str]) -> Self {
         let mut launch = Command::new(image.out().join("launch"));
         launch.args(more).env("QUOTH_SNP", "off").env("QUOTH_MEMORY", "320").env("QUOTH_CPUS", "1");
@@ -124,7 +127,7 @@ impl Machine {
         Self::beside_its_device(image, socket, launch)
     }
 
-    /// As AWS's enclave, whose parent is as bad as the test is.
+    /// Starts a machine as an AWS enclave. The test plays its parent.
     pub fn enclave(image: Image, socket: &Path) -> Self {
         let mut launch = Command::new("qemu-system-x86_64");
         launch.args(["-M", "nitro-enclave,vsock=vsock,id=quoth", "-nographic", "-nodefaults", "-device", "i8042"]);
@@ -148,12 +151,12 @@ impl Machine {
         Self { image, device, machine }
     }
 
-    /// What it has said.
+    /// Returns the console's output.
     pub fn console(&self) -> String {
         fs::read_to_string(self.image.out().join("console")).unwrap_or_default()
     }
 
-    /// Whether it is still on.
+    /// Returns whether the machine is still running.
     pub fn is_on(&mut self) -> bool {
         self.machine.try_wait().unwrap().is_none()
     }

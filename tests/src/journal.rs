@@ -1,3 +1,5 @@
+//! Journals as `quoth receipts` and auditors read them.
+
 use std::time::Duration;
 
 use quoth_verifier::{ChainReport, Refusal, VerifiedNode, verify_chain};
@@ -6,27 +8,27 @@ use serde_json::Value;
 
 use crate::Node;
 
-/// A receipt is acknowledged a moment after its answer has left.
+/// Time limit for the last receipt, which is acknowledged shortly after its answer.
 const SETTLE: Duration = Duration::from_millis(500);
 
-/// What `quoth receipts --json` says about the only instance of a node's journal.
+/// The output of `quoth receipts --json` for a journal with one instance.
 #[derive(Debug)]
 pub struct Journal {
     /// The receipts in order.
     pub receipts: Vec<Value>,
-    /// No gap and no broken link.
+    /// Whether the chain has no gap and no broken link.
     pub whole: bool,
-    /// All of it.
+    /// The whole output.
     pub raw: String,
 }
 
 impl Journal {
-    /// Request ids.
+    /// Returns the request ids.
     pub fn ids(&self) -> Vec<String> {
         self.texts("cti")
     }
 
-    /// How the exchanges ended.
+    /// Returns the outcomes of the exchanges.
     pub fn outcomes(&self) -> Vec<String> {
         self.texts("outcome")
     }
@@ -36,7 +38,7 @@ impl Journal {
     }
 }
 
-/// A node's journal, a moment after the last answer.
+/// Reads a node's journal once it has the receipt of the last answer.
 pub async fn journal(node: &Node) -> Journal {
     tokio::time::sleep(SETTLE).await;
     let raw = node.quoth(&["receipts", "--json"]);
@@ -47,10 +49,10 @@ pub async fn journal(node: &Node) -> Journal {
     Journal { receipts, whole: instances[0]["chain"]["whole"].as_bool().unwrap(), raw }
 }
 
-/// Verifies the receipts that lie in a node's journal, as an auditor would who has the file.
+/// Verifies the receipts in a node's journal, as an auditor with the file does.
 ///
 /// # Errors
-/// As [`verify_chain`].
+/// The same as [`verify_chain`].
 pub fn verify_journal(node: &Node, identity: &VerifiedNode) -> Result<ChainReport, Refusal> {
     let database = Connection::open(node.journal_file()).unwrap();
     let mut rows = database.prepare("SELECT cose FROM receipts ORDER BY id, seq").unwrap();

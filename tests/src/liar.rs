@@ -1,3 +1,5 @@
+//! An enclave that signs false receipts.
+
 use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair};
 use quoth_attestation::Digest;
 use quoth_attestation::binding::node_binding;
@@ -10,19 +12,19 @@ use quoth_attestation::receipt::{Execution, Level, Receipt, Usage};
 use quoth_attestation::statement::{Clock, Keys, Model, Platform, Software, Statement, Validity};
 use quoth_attestation::transcript::{Details, Transcript};
 
-/// An enclave that signs whatever it is told to. It has no hardware that would vouch for it, but a key that a policy may pin.
+/// An enclave that signs anything a test wants. It has no evidence, but a policy can pin its key.
 pub struct Liar {
     key: Ed25519KeyPair,
 }
 
 impl Liar {
-    /// A liar with a key of its own.
+    /// Creates a liar with its own key.
     pub fn new() -> Self {
         // safe: any 32 bytes are a seed
         Self { key: Ed25519KeyPair::from_seed_unchecked(&[0x11; 32]).unwrap() }
     }
 
-    /// The text of the policy that accepts what it signs about any model.
+    /// Returns a policy that accepts its receipts for any model.
     pub fn policy(&self) -> String {
         let (key, config) = (hex::encode(self.public()), config());
         format!(
@@ -31,7 +33,7 @@ impl Liar {
         )
     }
 
-    /// An exchange as an enclave would sign it that had executed what `bend` makes of it.
+    /// Returns an exchange signed as if an enclave had executed the parameters that `bend` returns.
     pub fn sign(&self, honest: &Transcript, bend: impl FnOnce(&mut Transcript, &mut Receipt)) -> Transcript {
         let mut told = honest.clone();
         let mut claims = Signed::<Receipt>::decode(honest.receipt.as_ref().unwrap()).unwrap().claims().clone();

@@ -1,12 +1,13 @@
-//! End to end: real processes, real sockets, real models.
+//! Tools for end-to-end tests with real processes, sockets and models.
 //!
 //! [`Node`] starts `quoth up` with a tiny model on a free loopback port and ends what it started. [`Wire`] is a TLS
-//! connection on which a test may say anything, however wrong. [`Relay`] stands between client and node and mistreats
-//! what passes. [`Http2`] is a client's side of HTTP/2. [`House`] is a node in front of a fake provider. [`Image`] is what machines boot from. [`Liar`] signs what was never computed. [`FalseHost`] is a host that
-//! misbehaves on the ports of its link. The tests are under `tests/`, by what they are about; the demo is the binary `quoth-demo`.
+//! connection that can send any bytes. [`Relay`] stands between client and node and changes the traffic. [`Http2`] is a
+//! client's side of HTTP/2. [`House`] is a node in front of a fake provider. [`Image`] is an image that machines boot.
+//! [`Liar`] signs false receipts. [`FalseHost`] is a host that misbehaves on the ports of its link. The tests are in
+//! `tests/`, one file for each topic. The demo is the binary `quoth-demo`.
 
 #![forbid(unsafe_code)]
-// Tests stop at the first thing that is not as it should be.
+// Tests stop at the first unexpected result.
 #![allow(clippy::unwrap_used)]
 
 mod chat;

@@ -1,3 +1,5 @@
+//! Many requests to one node at the same time.
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -10,17 +12,17 @@ use tokio::task::JoinSet;
 
 use crate::Node;
 
-/// What a caller does.
+/// A request, and what its caller does.
 #[derive(Clone, Debug)]
 pub struct Request {
-    /// The body: a completion when it has a prompt, else a chat.
+    /// The body. It is a completion if it has a prompt, otherwise a chat.
     pub body: Value,
-    /// Pieces of the answer after which the caller hangs up.
+    /// Number of pieces of the answer after which the caller hangs up.
     pub hang_up_after: Option<usize>,
 }
 
-/// Asks a node many things at once, `at_once` at a time, with their details. Returns what was answered to those who did not
-/// hang up; every answer must be proven.
+/// Sends many requests to a node, `at_once` at the same time, and gets their details. Returns the transcripts of the callers
+/// that did not hang up. Every answer must be proven.
 pub async fn transcripts_under_load(node: &Node, requests: Vec<Request>, at_once: usize) -> Vec<Transcript> {
     let places = Arc::new(Semaphore::new(at_once));
     let mut callers = JoinSet::new();
@@ -50,7 +52,7 @@ async fn call(client: &Client, url: &str, request: &Request) -> Result<Option<Tr
     Ok(None)
 }
 
-/// Writes transcripts to a folder; returns their files.
+/// Writes transcripts to a folder. Returns their files.
 pub fn save(folder: &Path, transcripts: &[Transcript]) -> Vec<PathBuf> {
     let write = |(index, transcript): (usize, &Transcript)| {
         let file = folder.join(format!("{index:03}.transcript.json"));

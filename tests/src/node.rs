@@ -1,3 +1,5 @@
+//! A node for tests: `quoth up` and its enclave as processes.
+
 use std::fs::{self, File};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
@@ -10,39 +12,39 @@ use tempfile::TempDir;
 
 use crate::Wire;
 
-/// A start with a tiny model takes about a second; more on a machine that is busy compiling.
+/// Time limit for a start. With a tiny model it takes about a second, but more on a busy machine.
 const START: Duration = Duration::from_secs(60);
-/// A machine with a large model, all of it emulated.
+/// Time limit for the start of an emulated machine with a large model.
 const START_MACHINE: Duration = Duration::from_secs(200);
 const STOP: Duration = Duration::from_secs(40);
 
-/// How a node is started.
+/// Options for the start of a node.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// Sequences that run at once.
+    /// Number of sequences that run at the same time.
     pub parallel: u32,
-    /// Threads that compute.
+    /// Number of computing threads.
     pub threads: u32,
-    /// Tokens of context a sequence has.
+    /// Context length of a sequence, tokens.
     pub context: u32,
-    /// A model file; a tiny model when absent.
+    /// A model file. `None` means a tiny model.
     pub model: Option<PathBuf>,
-    /// The enclave's configuration, instead of one that is made of the model and the numbers above.
+    /// The enclave's configuration. `None` means one made from the model and the numbers above.
     pub config: Option<String>,
-    /// An image to boot, instead of the program that plays an enclave.
+    /// An image to boot instead of the program that simulates an enclave.
     pub boot: Option<Boot>,
-    /// No file of the host may grow beyond so many KiB, until [`Node::lift_file_limit`].
+    /// Maximum size of the host's files, KiB, until [`Node::lift_file_limit`].
     pub file_limit: Option<u64>,
     /// Further arguments of `quoth up`.
     pub more: Vec<String>,
 }
 
-/// An image and how it is booted.
+/// An image and its platform.
 #[derive(Clone, Debug)]
 pub struct Boot {
-    /// Its folder.
+    /// The image's folder.
     pub image: PathBuf,
-    /// The platform, as `quoth up` calls it.
+    /// The platform, by the name of `quoth up`.
     pub platform: &'static str,
 }
 
@@ -61,7 +63,7 @@ impl Default for Options {
     }
 }
 
-/// A running node: the host process, and the enclave process that it started. Both end with this value.
+/// A running node: the host process and its enclave process. Both end when this value is dropped.
 pub struct Node {
     folder: TempDir,
     model: PathBuf,
@@ -71,15 +73,15 @@ pub struct Node {
 }
 
 impl Node {
-    /// The name under which the tiny model answers.
+    /// The tiny model's name in requests.
     pub const MODEL: &str = "tiny";
 
-    /// A node with a tiny model, ready to answer.
+    /// Starts a node with a tiny model and waits until it answers.
     pub async fn start() -> Self {
         Self::with(Options::default()).await
     }
 
-    /// A node started in another way, ready to answer.
+    /// Starts a node with options and waits until it answers.
     pub async fn with(options: Options) -> Self {
         let folder = tempfile::Builder::new().prefix("quoth-").tempdir().unwrap();
         let model = options.model.clone().unwrap_or_else(|| {
@@ -93,83 +95,82 @@ impl Node {
         node
     }
 
-    /// `https://127.0.0.1:PORT`.
+    /// Returns the URL `https://127.0.0.1:PORT`.
     pub fn url(&self) -> String {
         url(self.port)
     }
 
-    /// The TCP port on loopback.
+    /// Returns the TCP port on loopback.
     pub fn port(&self) -> u16 {
         self.port
     }
 
-    /// The folder of the host's files.
+    /// Returns the folder of the host's files.
     pub fn run_dir(&self) -> PathBuf {
         self.folder.path().join("run")
     }
 
-    /// Everything the host process has printed.
+    /// Returns the whole output of the host process.
     pub fn host_output(&self) -> String {
         fs::read_to_string(self.output_file()).unwrap()
     }
 
-    /// The journal's database.
+    /// Returns the journal's file.
     pub fn journal_file(&self) -> PathBuf {
         self.run_dir().join("journal.sqlite")
     }
 
-    /// The model's file.
+    /// Returns the model's file.
     pub fn model_file(&self) -> &Path {
         &self.model
     }
 
-    /// The policy file that accepts exactly this node.
+    /// Returns the file of the policy that accepts exactly this node.
     pub fn policy_file(&self) -> PathBuf {
         self.run_dir().join("policy.toml")
     }
 
-    /// The policy that accepts exactly this node.
+    /// Returns the policy that accepts exactly this node.
     pub fn policy(&self) -> Policy {
         Policy::from_toml(&fs::read_to_string(self.policy_file()).unwrap()).unwrap()
     }
 
-    /// A TLS connection to the node.
+    /// Opens a TLS connection to the node.
     pub async fn wire(&self) -> Wire {
         Wire::open(self.port, &self.run_dir().join("ca.pem")).await.unwrap()
     }
 
-    /// Runs `quoth` with this node's run folder and returns what it prints; it must succeed.
+    /// Runs `quoth` with this node's run folder. It must succeed. Returns its output.
     pub fn quoth(&self, arguments: &[&str]) -> String {
         let output = command("quoth").args(arguments).arg("--run-dir").arg(self.run_dir()).output().unwrap();
         assert!(output.status.success(), "quoth {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
         String::from_utf8(output.stdout).unwrap()
     }
 
-    /// The enclave's process id.
+    /// Returns the enclave's process id.
     pub fn enclave(&self) -> Pid {
         self.find_enclave().expect("an enclave process")
     }
 
-    /// Whether the enclave's process is there.
+    /// Returns whether the enclave's process is running.
     pub fn enclave_lives(&self) -> bool {
         self.find_enclave().is_some()
     }
 
-    /// The host's process id.
+    /// Returns the host's process id.
     pub fn host(&self) -> Pid {
         Pid::from_child(self.host.as_ref().expect("a host process"))
     }
 
-    /// Ends the host as `kill -9` does.
+    /// Kills the host, as `kill -9` does.
     pub fn kill_host(&mut self) {
         let mut host = self.host.take().expect("a host process");
         host.kill().unwrap();
         host.wait().unwrap();
     }
 
-    /// Lets no file of the host be written beyond so many bytes, as on a disk that is full, until
-    /// [`Node::lift_file_limit`]. Only for a node with [`Options::file_limit`]: a host without one is ended by the first
-    /// such write (`SIGXFSZ`).
+    /// Limits the size of the host's files, as on a full disk, until [`Node::lift_file_limit`]. Only for a node with
+    /// [`Options::file_limit`]; without it the first such write would end the host (`SIGXFSZ`).
     pub fn limit_files(&self, bytes: u64) {
         assert!(self.options.file_limit.is_some(), "the host would be ended");
         let limit = Rlimit { current: Some(bytes), maximum: getrlimit(Resource::Fsize).maximum };
@@ -182,7 +183,7 @@ impl Node {
         prlimit(Some(self.host()), Resource::Fsize, Rlimit { current: limit.maximum, maximum: limit.maximum }).unwrap();
     }
 
-    /// Starts the host again on the same folder; the enclave is still there.
+    /// Restarts the host on the same folder while the enclave is still running.
     pub async fn restart_host(&mut self) {
         self.start_host(false);
         self.ready().await;
@@ -194,19 +195,19 @@ impl Node {
         self.ready().await;
     }
 
-    /// Asks the host to stop, as Ctrl-C does, and waits.
+    /// Stops the host as Ctrl-C does, and waits for its end.
     pub fn stop(&mut self) -> ExitStatus {
         kill_process(self.host(), Signal::INT).unwrap();
         self.wait_for_host(STOP)
     }
 
-    /// The same, as systemd does.
+    /// Stops the host as systemd does, and waits for its end.
     pub fn terminate(&mut self) -> ExitStatus {
         kill_process(self.host(), Signal::TERM).unwrap();
         self.wait_for_host(STOP)
     }
 
-    /// Waits until the host has ended by itself.
+    /// Waits until the host ends without a signal.
     pub fn wait_for_host(&mut self, limit: Duration) -> ExitStatus {
         let start = Instant::now();
         let host = self.host.as_mut().expect("a host process");
@@ -265,7 +266,7 @@ impl Node {
         }
     }
 
-    /// What the enclave has written to its log.
+    /// Returns the enclave's log.
     pub fn enclave_log(&self) -> String {
         fs::read_to_string(self.run_dir().join("enclave.log")).unwrap_or_default()
     }
@@ -274,7 +275,7 @@ impl Node {
         self.folder.path().join("host.log")
     }
 
-    /// The process that was told to link with this node's folder: the program itself, or the machine that it runs in.
+    /// Finds the enclave's process by this node's folder in its arguments: the program or its machine.
     fn find_enclave(&self) -> Option<Pid> {
         let link = match &self.options.boot {
             None => format!("--link\0unix:{}", self.run_dir().display()),
@@ -294,7 +295,7 @@ impl Drop for Node {
             eprintln!("--- host\n{}\n--- enclave\n{}", self.host_output(), self.enclave_log());
         }
         if let Some(mut host) = self.host.take() {
-            // It may just have ended.
+            // The process may have ended already.
             let _ = host.kill();
             let _ = host.wait();
         }
@@ -304,14 +305,14 @@ impl Drop for Node {
     }
 }
 
-/// With a soft limit for files; a write beyond it fails, as on a disk that is full.
+/// Sets a soft limit for the size of files. A write beyond it fails, as on a full disk.
 fn limited(program: Command, kib: u64) -> Command {
     let mut shell = Command::new("bash");
     shell.args(["-c", "trap '' XFSZ; ulimit -S -f \"$0\"; exec \"$@\"", &kib.to_string()]).arg(program.get_program());
     shell
 }
 
-/// One of Quoth's programs, as built beside this one.
+/// Returns a command for one of Quoth's programs, from this program's folder.
 pub fn command(name: &str) -> Command {
     let here = std::env::current_exe().unwrap();
     let folder = here.ancestors().skip(1).find(|folder| folder.join(name).is_file());
@@ -323,7 +324,7 @@ fn url(port: u16) -> String {
     format!("https://127.0.0.1:{port}")
 }
 
-/// A port that nobody listens on now.
+/// Returns a port that is free now.
 fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }

@@ -1,3 +1,5 @@
+//! A relay between client and node that changes the traffic.
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -7,18 +9,18 @@ use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 
-/// What a relay does to the bytes from node to client, once `after` bytes of a connection have passed.
+/// What a relay does with the bytes from node to client, after the first `after` bytes of a connection.
 #[derive(Clone, Copy, Debug)]
 pub enum Mischief {
     /// Nothing.
     None,
-    /// Passes everything on, in tiny pieces, with pauses.
+    /// Passes everything on in tiny pieces with pauses.
     Delay,
-    /// Swallows a piece.
+    /// Drops a piece.
     Drop,
     /// Sends a piece twice.
     Duplicate,
-    /// Sends the second half of a piece before its first.
+    /// Sends the second half of a piece before the first half.
     Reorder,
     /// Flips a bit.
     Edit,
@@ -26,7 +28,7 @@ pub enum Mischief {
     Cut,
 }
 
-/// Stands between a client and a node on loopback. It ends with this value.
+/// A relay between a client and a node on loopback. It ends when this value is dropped.
 pub struct Relay {
     port: u16,
     passed: Arc<AtomicU64>,
@@ -34,7 +36,7 @@ pub struct Relay {
 }
 
 impl Relay {
-    /// A relay to `port`, which mistreats what the node says after `after` bytes of it.
+    /// Starts a relay to `port`. It changes the node's bytes after the first `after` ones.
     pub async fn start(port: u16, mischief: Mischief, after: u64) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let own = listener.local_addr().unwrap().port();
@@ -54,19 +56,19 @@ impl Relay {
         Self { port: own, passed, _tasks: tasks }
     }
 
-    /// Where clients connect.
+    /// Returns the port where clients connect.
     pub fn url(&self) -> String {
         format!("https://127.0.0.1:{}", self.port)
     }
 
-    /// Bytes from the node that have come by.
+    /// Returns the number of bytes from the node so far.
     pub fn passed(&self) -> u64 {
         self.passed.load(Ordering::SeqCst)
     }
 }
 
 async fn pass(mut from: OwnedReadHalf, mut to: OwnedWriteHalf) {
-    // Whoever closes first ends it.
+    // The first side that closes ends the connection.
     let _ = tokio::io::copy(&mut from, &mut to).await;
 }
 

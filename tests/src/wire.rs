@@ -1,3 +1,5 @@
+//! TLS connections that can send any bytes, and read HTTP/1.1 answers.
+
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
@@ -11,7 +13,7 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
-/// A node that says nothing for so long is taken to be stuck.
+/// Time limit for a silent node.
 const PATIENCE: Duration = Duration::from_secs(120);
 
 /// Connects over TLS 1.3 to a port on loopback, trusting the CA in a file and offering these protocols.
@@ -29,10 +31,10 @@ pub(crate) async fn tls(port: u16, ca: &Path, protocols: &[&[u8]]) -> io::Result
     TlsConnector::from(Arc::new(config)).connect(name, tcp).await
 }
 
-/// A TLS connection on which anything may be said, and what comes back is read as HTTP/1.1.
+/// A TLS connection that sends any bytes and reads HTTP/1.1 answers.
 pub struct Wire {
     stream: TlsStream<TcpStream>,
-    /// Read, and not yet part of an answer.
+    /// Bytes that are read, but not yet part of an answer.
     ahead: Vec<u8>,
 }
 
@@ -53,22 +55,22 @@ impl Wire {
         Ok(Self { stream: tls(port, ca, &[]).await?, ahead: Vec::new() })
     }
 
-    /// Sends bytes as they are.
+    /// Sends bytes unchanged.
     pub async fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.stream.write_all(bytes).await?;
         self.stream.flush().await
     }
 
-    /// `GET target`.
+    /// Sends `GET target`.
     pub async fn get(&mut self, target: &str) -> io::Result<Answer> {
         self.send(format!("GET {target} HTTP/1.1\r\nhost: localhost\r\n\r\n").as_bytes()).await?;
         self.answer().await
     }
 
-    /// `POST target` with a JSON body and further header lines.
+    /// Sends `POST target` with a JSON body and further header lines.
     pub async fn post(&mut self, target: &str, headers: &[&str], body: &[u8]) -> io::Result<Answer> {
         self.send(post_head(target, headers, body.len()).as_bytes()).await?;
-        // A node may answer, and close, before it has read a body that it refuses.
+        // A node may answer and close before it has read the whole body, if it refuses the request.
         let _ = self.send(body).await;
         self.answer().await
     }
@@ -85,7 +87,7 @@ impl Wire {
         Ok(answer)
     }
 
-    /// Reads the head of an answer and leaves its body.
+    /// Reads the head of an answer, but not its body.
     pub async fn head(&mut self) -> io::Result<Answer> {
         let head = self.until(b"\r\n\r\n").await?;
         let text = String::from_utf8(head).map_err(io::Error::other)?;
@@ -96,12 +98,12 @@ impl Wire {
         Ok(Answer { status: status.ok_or_else(|| io::Error::other("no status line"))?, headers, body: Vec::new() })
     }
 
-    /// Waits until at least one more byte has come.
+    /// Waits until at least one more byte arrives.
     pub async fn some(&mut self) -> io::Result<()> {
         self.more().await
     }
 
-    /// Whether the peer ends the connection within `limit`, reading whatever comes until then.
+    /// Returns whether the peer ends the connection within `limit`. Reads everything until then.
     pub async fn ends_within(&mut self, limit: Duration) -> bool {
         let end = async { while self.more().await.is_ok() {} };
         tokio::time::timeout(limit, end).await.is_ok()
@@ -152,24 +154,24 @@ impl Wire {
 }
 
 impl Answer {
-    /// The value of a header, by its name in lower case.
+    /// Returns the value of a header, by its name in lower case.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
     }
 
-    /// The body as JSON.
+    /// Returns the body as JSON.
     pub fn json(&self) -> serde_json::Value {
         serde_json::from_slice(&self.body)
             .unwrap_or_else(|_| panic!("no JSON: {}", String::from_utf8_lossy(&self.body)))
     }
 
-    /// `error.code` of an OpenAI-shaped error.
+    /// Returns `error.code` of an error in OpenAI's format.
     pub fn code(&self) -> String {
         self.json()["error"]["code"].as_str().unwrap_or_default().to_owned()
     }
 }
 
-/// The head of a POST with a body of `length` bytes.
+/// Returns the head of a POST with a body of `length` bytes.
 pub(crate) fn post_head(target: &str, headers: &[&str], length: usize) -> String {
     let mut head = format!("POST {target} HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n");
     for header in headers {

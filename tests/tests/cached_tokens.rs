@@ -1,4 +1,4 @@
-//! Counts of cached tokens: hidden from callers who share the operator's key, in answers and in what receipts commit to.
+//! Counts of cached tokens: hidden from callers that share the operator's key, in answers and in receipts.
 #![allow(clippy::unwrap_used)]
 
 use quoth_attestation::receipt::{Credential, Execution, Outcome};
@@ -13,7 +13,7 @@ const CHAT: &str = "/v1/chat/completions";
 const PASSED: Passed = Passed { request: true, response: true };
 const HIDDEN: Passed = Passed { request: true, response: false };
 
-/// A node that hides counts, or says nothing of them, and has the operator's key.
+/// Starts a node with the operator's key that hides counts, or has no such setting.
 async fn house(api: &str, settings: &str) -> House {
     let provider = Provider::start(Fake::default());
     let house = House::behind(provider.port(), api, provider, settings).await;
@@ -40,7 +40,7 @@ fn body(proven: &Proven) -> &str {
     std::str::from_utf8(&proven.transcript.response.body).unwrap()
 }
 
-/// What the details say that came back, when it is not the answer.
+/// Returns the provider's answer in the details, if it differs from the node's.
 fn received(proven: &Proven) -> Option<&str> {
     let Some(Details::Upstream(details)) = &proven.transcript.details else { panic!("no details of a provider") };
     details.received.as_deref().map(|received| std::str::from_utf8(received).unwrap())
@@ -49,7 +49,7 @@ fn received(proven: &Proven) -> Option<&str> {
 #[tokio::test(flavor = "multi_thread")]
 async fn hidden_counts_leave_as_0_and_receipts_have_stars() {
     let house = house("openai", "cached_tokens = \"hide\"\n").await;
-    // More than the node reads at once, too.
+    // Also more than the node reads at once.
     for padding in [0, 200_000] {
         let event = |cached: &str| {
             format!(
@@ -63,11 +63,11 @@ async fn hidden_counts_leave_as_0_and_receipts_have_stars() {
         assert_eq!((proven.exchange.passed(), body(&proven)), (Some(HIDDEN), &*event("0")));
         assert_eq!(received(&proven), Some(&*event("*")));
         assert_eq!(proven.exchange.receipt().claims().usage.unwrap().prompt, 2006);
-        // It is the caller's own cache.
+        // With the caller's own key it is the caller's own cache.
         let proven = ask(&house, CHAT, true, true).await;
         assert_eq!((proven.exchange.passed(), body(&proven)), (Some(PASSED), &*event("1920")));
     }
-    // An event that ends the stream may have counts, too.
+    // The event that ends the stream may have counts, too.
     let last = |cached: &str| {
         format!(
             "event: response.completed\ndata: {{\"type\":\"response.completed\",\"response\":{{\"usage\":\

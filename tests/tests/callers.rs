@@ -1,4 +1,4 @@
-//! Who may ask a node, how often, and with whose key for the provider behind it.
+//! Configured callers: their access tokens, limits, and keys for providers.
 #![allow(clippy::unwrap_used)]
 
 use std::fs;
@@ -10,10 +10,10 @@ use quoth_fake_provider::{Options as Fake, Provider};
 use quoth_tests::{House, command};
 use serde_json::{Value, json};
 
-/// A node that answers three callers, in front of a provider.
+/// A node with three callers in front of a provider.
 struct Callers {
     house: House,
-    /// Unlimited; its hash stands in the configuration.
+    /// A token without limits. Its hash is in the configuration.
     free: String,
     /// Two requests a minute, one at a time.
     limited: String,
@@ -42,7 +42,7 @@ impl Callers {
         self.house.ask(Client::CHAT, body.to_string(), Ask { headers, ..Ask::default() }).await
     }
 
-    /// As SDKs send it.
+    /// Returns the header field as SDKs send it.
     async fn ask_as(&self, token: &str) -> Result<Proven, ClientError> {
         self.ask(&[("authorization", &format!("Bearer {token}"))]).await
     }
@@ -70,7 +70,7 @@ async fn those_with_a_token_are_answered_and_their_token_stays_here() {
     assert_eq!(status(callers.ask_as(&access_token("free").unwrap()).await), refused("invalid_api_key"));
     assert_eq!(status(callers.ask_as(&callers.free.replace("free", "later")).await), refused("invalid_api_key"));
 
-    // Let in, but nobody's key for the provider is here.
+    // The caller is admitted, but there is no key for the provider.
     assert_eq!(status(callers.ask_as(&callers.free).await).0, 401);
     let own = [("authorization", &*format!("Bearer {}", house.provider.key())), ("quoth-token", &*callers.free)];
     assert_eq!(status(callers.ask(&own).await).0, 200);
@@ -88,7 +88,7 @@ async fn those_with_a_token_are_answered_and_their_token_stays_here() {
         );
     }
 
-    // Who a node is can be learned by everybody.
+    // Anyone may ask for the node's identity.
     let mut wire = house.node.wire().await;
     assert_eq!(wire.get("/v1/models").await.unwrap().status, 200);
     assert_eq!(wire.get("/.well-known/quoth/node").await.unwrap().status, 200);
@@ -171,7 +171,7 @@ async fn a_stream_takes_its_place_until_it_ends() {
     assert_eq!((code, &*text), (429, "rate_limit_exceeded"));
     drop(stream);
     let start = std::time::Instant::now();
-    // Once the node sees that it is gone, the next is let in: 401 is about the provider's key.
+    // Once the node notices that the caller has left, it admits the next: 401 is about the provider's key.
     while status(callers.ask_as(&callers.limited).await).0 == 429 {
         assert!(start.elapsed().as_secs() < 10);
         tokio::time::sleep(std::time::Duration::from_millis(50)).await;

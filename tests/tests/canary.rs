@@ -1,4 +1,4 @@
-//! A prompt, and what was answered, appear nowhere but on the caller's own connection.
+//! A prompt and its answer appear only on the caller's own connection.
 #![allow(clippy::unwrap_used)]
 
 use std::fs;
@@ -15,8 +15,8 @@ use serde_json::json;
 
 const CANARY: &str = "xylophone-canary-4471-zugzwang";
 
-/// Text as it is, in hex, and in base64 at each of its three alignments, without the characters at the edges
-/// that depend on what stands beside it.
+/// Returns a text unchanged, in hex, and in base64 at each of the three alignments. Leaves out the characters at the edges that
+/// depend on neighbouring text.
 fn forms(text: &str) -> Vec<Vec<u8>> {
     let mut forms = vec![text.into(), hex::encode(text).into(), hex::encode_upper(text).into()];
     for skipped in 0..3 {
@@ -53,7 +53,7 @@ fn files(folder: &Path, found: &mut Vec<PathBuf>) {
     }
 }
 
-/// All of a process's memory that can be read, piece by piece.
+/// Reads all readable memory of a process, piece by piece.
 fn memory(process: Pid, mut look: impl FnMut(&[u8])) {
     let maps = fs::read_to_string(format!("/proc/{}/maps", process.as_raw_nonzero())).unwrap();
     let memory = fs::File::open(format!("/proc/{}/mem", process.as_raw_nonzero())).unwrap();
@@ -61,14 +61,14 @@ fn memory(process: Pid, mut look: impl FnMut(&[u8])) {
         let (from, to) = line.split_once(' ').unwrap().0.split_once('-').unwrap();
         let place = |text| u64::from_str_radix(text, 16).unwrap();
         let mut bytes = vec![0; (place(to) - place(from)) as usize];
-        // What the kernel keeps for itself cannot be read.
+        // Some areas of the kernel cannot be read.
         if memory.read_exact_at(&mut bytes, place(from)).is_ok() {
             look(&bytes);
         }
     }
 }
 
-/// Whether text is somewhere in a process's memory.
+/// Returns whether a text is in a process's memory.
 fn holds(process: Pid, text: &str) -> bool {
     let mut found = false;
     memory(process, |bytes| found |= forms(text).iter().any(|form| contains(bytes, form)));
@@ -92,7 +92,7 @@ async fn a_canary_is_in_no_log_metric_journal_error_or_core() {
     let mut node = Node::start().await;
     let mut seen: Vec<(String, Vec<u8>)> = Vec::new();
 
-    // Through every way an exchange can end.
+    // Every way in which an exchange can end.
     for stream in [false, true] {
         proven_chat(&node, CANARY, 8, stream).await;
     }
@@ -140,7 +140,7 @@ async fn a_canary_is_in_no_log_metric_journal_error_or_core() {
     seen.push(("status".into(), node.quoth(&["status", "--json"]).into()));
     seen.push(("receipts".into(), node.quoth(&["receipts", "--json"]).into()));
 
-    // And one whose enclave crashes under it: what does that leave behind?
+    // An exchange whose enclave crashes.
     let mut lost = Client::new(node.policy()).chat(&node.url(), body, Default::default()).await.unwrap();
     lost.next().await.unwrap();
     kill_process(node.enclave(), Signal::ABORT).unwrap();
@@ -165,7 +165,7 @@ async fn a_canary_is_in_no_log_metric_journal_error_or_core() {
     no_core();
 }
 
-/// Where the kernel would have put one.
+/// Returns the place where the kernel would write a core file.
 fn no_core() {
     let pattern = fs::read_to_string("/proc/sys/kernel/core_pattern").unwrap();
     if !pattern.starts_with('|') {

@@ -1,4 +1,4 @@
-//! What breaks on the host's side: no acknowledged receipt is lost, and what is missing can be seen.
+//! Failures on the host's side: no acknowledged receipt is lost, and missing receipts are visible.
 #![allow(clippy::unwrap_used)]
 
 use std::time::{Duration, Instant};
@@ -69,7 +69,7 @@ async fn a_missing_receipt_is_visible() {
     assert!(!journal.whole, "{}", journal.raw);
     let chain = verify_journal(&node, last.exchange.receipt().node()).unwrap();
     assert_eq!((chain.receipts, chain.gaps), (3, vec![Gap { first: 2, count: 1 }]));
-    // A journal whose receipts were put in each other's places is no chain at all.
+    // A journal with exchanged receipts has no valid chain.
     let database = Connection::open(node.journal_file()).unwrap();
     let swap = "UPDATE receipts SET cose = (SELECT cose FROM receipts WHERE seq = 0) WHERE seq = 1";
     assert_eq!(database.execute(swap, []).unwrap(), 1);
@@ -80,7 +80,7 @@ async fn a_missing_receipt_is_visible() {
 async fn without_a_journal_the_node_answers_503_and_recovers() {
     let node = Node::start().await;
     proven_chat(&node, "before", 2, false).await;
-    // Another process takes the write lock and keeps it: the host can no longer store anything.
+    // Another process holds the write lock, so the host cannot store receipts.
     let database = Connection::open(node.journal_file()).unwrap();
     database.execute_batch("BEGIN IMMEDIATE").unwrap();
     let began = Instant::now();

@@ -1,4 +1,6 @@
-//! How streams of providers end: what SDKs take for the end is one, is proven before it leaves, and is named in the receipt.
+//! Ends of providers' streams: what SDKs treat as the end is the end for Quoth, too.
+//!
+//! It is proven before it leaves, and the receipt names it.
 #![allow(clippy::unwrap_used)]
 
 use quoth_attestation::receipt::{Ending, Exchange, Outcome};
@@ -42,7 +44,7 @@ async fn a_stream_that_sdks_read_to_its_end_is_whole() {
     let typed = "data: {\"type\":\"response.completed\"}\n\n";
     let length = FINISHED.replace("\"stop\"", "\"length\"");
     let two = CHUNK.replace("\"index\":0", "\"index\":1");
-    // The path, what passes before the receipt, what after it, what is dropped, how the receipt says it ended.
+    // The path, what passes before the receipt, what after it, what is dropped, and the end in the receipt.
     let whole = [
         (CHAT, CHUNK.to_owned(), DONE, "", Ending::Terminal),
         (CHAT, CHUNK.into(), DONE, "\n", Ending::Terminal),
@@ -95,7 +97,7 @@ async fn a_stream_ends_with_its_last_event_though_the_connection_stays_open() {
             house.provider.behave(Behaviour::Pieces { pieces });
             let proven = ask(&house, CHAT).await;
             let (exchange, body) = said(&proven);
-            // A blank line too many is no part of the event.
+            // An additional blank line is not part of the event.
             let whole = end.concat().replace("\r\n\r\n\r\n", "\r\n\r\n");
             assert_eq!(body, format!("{CHUNK}{whole}"), "{end:?}");
             assert_eq!((exchange.outcome, exchange.ending), (Outcome::Complete, Some(Ending::Terminal)), "{end:?}");

@@ -1,4 +1,4 @@
-//! What a client may do without harm to anybody else: say too much, too slowly, nonsense, or nothing at all.
+//! Misbehaving clients: too much data, slow data, garbage or silence must not harm other clients.
 #![allow(clippy::unwrap_used)]
 
 use std::time::{Duration, Instant};
@@ -15,7 +15,7 @@ const BODY_BYTES: usize = 4 * 1024 * 1024;
 const HANDSHAKE: Duration = Duration::from_secs(10);
 const HEADERS: Duration = Duration::from_secs(10);
 const BODY: Duration = Duration::from_secs(30);
-/// For a machine that does much else.
+/// Additional time for a busy machine.
 const SLACK: Duration = Duration::from_secs(10);
 
 async fn still_answers(node: &Node) {
@@ -37,7 +37,7 @@ async fn a_body_over_the_limit_is_refused_and_one_at_the_limit_is_read() {
     assert_eq!(answer.status, 413);
     assert!(answer.header("quoth-receipt").is_none(), "it was not read, so nothing can be said of it");
 
-    // The same without saying beforehand how long it will be.
+    // The same without an announced length.
     let mut wire = node.wire().await;
     let head = format!("POST {CHAT} HTTP/1.1\r\nhost: localhost\r\ntransfer-encoding: chunked\r\n\r\n");
     wire.send(head.as_bytes()).await.unwrap();
@@ -57,7 +57,7 @@ async fn slow_headers_slow_bodies_and_half_open_handshakes_end() {
     let began = Instant::now();
     let mut waiting = JoinSet::new();
 
-    // One byte a second, for as long as anybody listens.
+    // One byte per second until the node closes.
     let mut wire = node.wire().await;
     waiting.spawn(async move {
         let mut lines =
@@ -76,7 +76,7 @@ async fn slow_headers_slow_bodies_and_half_open_handshakes_end() {
         let mut tcp = TcpStream::connect(("127.0.0.1", node.port())).await.unwrap();
         waiting.spawn(async move {
             tcp.write_all(hello).await.unwrap();
-            // Whatever the node says, it ends.
+            // The connection ends, whatever the node answers.
             let _ = tcp.read_to_end(&mut Vec::new()).await;
             ("half-open handshake", HANDSHAKE)
         });
@@ -90,7 +90,8 @@ async fn slow_headers_slow_bodies_and_half_open_handshakes_end() {
     });
 
     still_answers(&node).await;
-    while let Some(ended) = tokio::time::timeout(BODY + SLACK, waiting.join_next()).await.expect("somebody still waits")
+    while let Some(ended) =
+        tokio::time::timeout(BODY + SLACK, waiting.join_next()).await.expect("a request still waits")
     {
         let (what, limit) = ended.unwrap();
         assert!(began.elapsed() < limit + SLACK, "{what} lasted {:?}", began.elapsed());
@@ -205,7 +206,7 @@ async fn headers_that_cannot_be_honoured_are_refused() {
 async fn a_refusal_reaches_a_client_that_still_sends() {
     let node = Node::start().await;
     let body = vec![b' '; BODY_BYTES - 1];
-    // Whether it is read before the connection breaks is a matter of chance, so it is tried often.
+    // The node may read it before the connection breaks or not, so the test tries often.
     for _ in 0..40 {
         let answer = node.wire().await.post(CHAT, &["quoth-else: 1"], &body).await.unwrap();
         assert_eq!((answer.status, answer.code()), (400, "invalid_header".to_owned()));
@@ -218,14 +219,14 @@ async fn a_client_may_leave_at_any_moment() {
     let long = long_chat_body("hello").to_string();
     let head = format!("POST {CHAT} HTTP/1.1\r\nhost: localhost\r\ncontent-length: {}\r\n\r\n", long.len());
 
-    // Before a handshake, after it, in the middle of a head, and of a body: no exchange has begun.
+    // Before and after a handshake, inside a head and inside a body: no exchange has begun.
     drop(TcpStream::connect(("127.0.0.1", node.port())).await.unwrap());
     drop(node.wire().await);
     for part in [&head[..20], &head, &format!("{head}{}", &long[..30])] {
         let mut wire = node.wire().await;
         wire.send(part.as_bytes()).await.unwrap();
     }
-    // Once the whole request is there, each ends in a receipt, and frees the only slot there is.
+    // After the whole request has arrived, each exchange ends in a receipt and frees the only slot.
     let mut admitted = 0;
     for phase in ["before the head", "before the body", "in the middle"] {
         let mut wire = node.wire().await;

@@ -1,5 +1,6 @@
-//! A host that feeds garbage, floods, stays silent or cuts, on every port: the enclave ends with a clear state, or goes on and
-//! answers rightly, in bounded memory.
+//! A host that sends garbage, floods, stays silent or cuts connections on every port.
+//!
+//! The enclave ends with a clear state, or continues to answer correctly in bounded memory.
 #![allow(clippy::unwrap_used)]
 
 use std::fs;
@@ -11,11 +12,11 @@ use quoth_link::{Address, Port};
 use quoth_tests::{FalseHost, Manner, Node, Wire, chat_body, command, noise};
 use tempfile::TempDir;
 
-/// Memory that misbehaviour may take, KiB.
+/// Memory that misbehaviour may cost, KiB.
 const ROOM: u64 = 48 * 1024;
 const LONG: Duration = Duration::from_secs(40);
 
-/// The program, and a host that is as bad as it is told to be.
+/// The program and a misbehaving host.
 struct Enclave {
     folder: TempDir,
     host: FalseHost,
@@ -47,14 +48,14 @@ impl Enclave {
         Self { folder, host, process }
     }
 
-    /// A client's connection; the enclave must be ready.
+    /// Opens a client's connection. The enclave must be ready.
     async fn wire(&self) -> Wire {
         let ca = self.folder.path().join("ca.pem");
         fs::write(&ca, self.host.ready().await.ca.as_str()).unwrap();
         Wire::open(self.host.client_port().await, &ca).await.unwrap()
     }
 
-    /// The status of what a provider's model should answer.
+    /// Returns the status of the answer to a request for a provider's model.
     async fn far(&self) -> u16 {
         let mut body = chat_body("Why?", 4, false);
         body["model"] = "far-1".into();
@@ -63,14 +64,14 @@ impl Enclave {
         wire.post("/v1/chat/completions", &headers, body.to_string().as_bytes()).await.unwrap().status
     }
 
-    /// The status of an answer; none when it was closed before all of the request was read, and lost on the way here.
+    /// Returns the status of an answer. Returns `None` if the connection closed early and the answer was lost.
     async fn asked(&self) -> Option<u16> {
         let body = chat_body("Why?", 4, false).to_string();
         let answer = self.wire().await.post("/v1/chat/completions", &[], body.as_bytes()).await;
         answer.ok().map(|answer| answer.status)
     }
 
-    /// Asks until the answer is that.
+    /// Asks until the answer has this status.
     async fn comes_to(&self, status: u16) {
         let start = Instant::now();
         loop {
@@ -94,7 +95,7 @@ impl Enclave {
         }
     }
 
-    /// What it holds of memory, KiB.
+    /// Returns the memory of the enclave, KiB.
     fn memory(&self) -> u64 {
         let status = fs::read_to_string(format!("/proc/{}/status", self.process.id())).unwrap();
         let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
@@ -157,7 +158,7 @@ async fn without_an_honest_journal_nothing_is_answered_and_nothing_is_held() {
     let before = enclave.memory();
     for manner in [Manner::Silent, Manner::Closing, Manner::Garbage, Manner::Flood, Manner::Again] {
         enclave.host.behave(Port::JOURNAL, manner);
-        // One that is welcome again and again is welcome for a moment.
+        // With repeated welcomes the journal works for short moments.
         if manner != Manner::Again {
             enclave.comes_to(503).await;
         }

@@ -1,4 +1,4 @@
-//! Model names that no receipt can hold: refused before they reach a provider, and the node goes on.
+//! Model names that a receipt cannot hold are refused before they reach a provider, and the node continues.
 #![allow(clippy::unwrap_used)]
 
 use quoth_attestation::receipt::{Execution, Outcome};
@@ -17,7 +17,7 @@ async fn ask(house: &House, model: &str) -> Proven {
 async fn a_name_that_no_receipt_can_hold_is_refused_and_the_node_goes_on() {
     let provider = Provider::start(Fake::default());
     let (port, ca) = (provider.port(), provider.ca_pem());
-    // The widest pattern: every name is a provider's.
+    // The widest pattern: every name belongs to a provider.
     let any = format!(
         "[[upstream]]\nname = \"any\"\nhost = \"localhost\"\nport = {port}\napi = \"openai\"\nmodels = [\"*\"]\n\
          ca = '''\n{ca}'''\n"

@@ -1,5 +1,6 @@
-//! Whatever the parsers of the official SDKs take for the end of a stream, Quoth takes for one too. `./just test-sdk` prepares
-//! the SDKs.
+//! Everything that the parsers of the official SDKs treat as the end of a stream is an end for Quoth, too.
+//!
+//! `./just test-sdk` prepares the SDKs.
 #![allow(clippy::unwrap_used)]
 
 use std::collections::BTreeMap;
@@ -10,12 +11,12 @@ use std::process::{Command, Stdio};
 use quoth_attestation::events::{End, Scanner};
 use serde_json::json;
 
-/// Streams that are tried.
+/// Number of streams.
 const STREAMS: usize = 2_000;
-/// Follows what is tried: a parser that comes to it has seen no end.
+/// The text after each stream. A parser that reaches it has seen no end.
 const SENTINEL: &str = "event: sentinel\ndata: {\"type\":\"sentinel\"}\n\n";
 
-/// What each parser made of a stream.
+/// The result of each parser for a stream.
 type Verdicts = BTreeMap<String, String>;
 
 /// SplitMix64: the same streams in every run.
@@ -78,7 +79,7 @@ const DATA: [&str; 26] = [
     "{\"type\":\"ping\"}",
 ];
 
-/// A stream of a few events, some of them right.
+/// Returns a stream of a few events, some of them valid.
 fn stream(dice: &mut Dice) -> String {
     let mut stream = String::from(dice.one(&["", "", "", "\u{feff}"]));
     let end = dice.one(&["\n", "\n", "\r\n", "\r"]);
@@ -110,7 +111,7 @@ fn stream(dice: &mut Dice) -> String {
     stream
 }
 
-/// Where the event begins that ends a stream or is refused, and where it ends; without one, where the last whole event ends.
+/// Returns start and end of the event that ends a stream or is refused. Without one, returns the end of the last whole event.
 fn last(stream: &[u8]) -> (usize, Option<(usize, End)>) {
     let (mut scanner, mut begin, mut at) = (Scanner::default(), 0, 0);
     while at < stream.len() {
@@ -126,7 +127,7 @@ fn last(stream: &[u8]) -> (usize, Option<(usize, End)>) {
     (begin, None)
 }
 
-/// Has every parser read every stream, each with the sentinel behind it and cut somewhere.
+/// Lets every parser read every stream, with the sentinel after it and split at some place.
 fn parsed(streams: &[Vec<u8>]) -> Option<Vec<Verdicts>> {
     let Ok(sdks) = std::env::var("QUOTH_SDKS") else {
         eprintln!("not tried: QUOTH_SDKS names no folder with the SDKs");
@@ -197,7 +198,7 @@ fn what_ends_a_stream_ends_a_parser() {
     for stream in &streams {
         let (_, end) = last(stream.as_bytes());
         let expected = if stream.contains("error") { End::Error } else { End::Terminal };
-        // The LF of a CRLF comes after the end.
+        // The LF of a CRLF follows the end.
         assert!(end.is_some_and(|(at, end)| end == expected && at + 1 >= stream.len()), "{stream:?}: {end:?}");
     }
     let bytes: Vec<Vec<u8>> = streams.iter().map(|stream| stream.clone().into_bytes()).collect();

@@ -1,4 +1,4 @@
-//! Answers are proven, saved, and proven again; what is not proven is refused.
+//! Answers are proven, saved and proven again. Unproven answers are refused.
 #![allow(clippy::unwrap_used)]
 
 use std::fs;
@@ -38,7 +38,7 @@ async fn a_transcript_is_proven_offline_and_no_part_of_it_can_be_changed() {
         let text = proven_chat(&node, "Name a colour.", 6, stream).await.transcript.encode().into_bytes();
         let verifier = Verifier::new(node.policy());
         judge(&verifier, &text).unwrap();
-        // Every seventh byte here; the verifier's own tests change every one.
+        // Changes every seventh byte. The verifier's own tests change every byte.
         for at in (0..text.len()).step_by(7) {
             let mut changed = text.clone();
             changed[at] ^= 1;
@@ -153,7 +153,7 @@ async fn details_are_read_once_and_with_the_opening_alone() {
     };
     assert!([401, 403, 404].contains(&get("").await));
     assert!([401, 403, 404].contains(&get(&format!("authorization: Quoth {}\r\n", "0".repeat(64))).await));
-    // The client has read them: that was the once.
+    // The client has already read the details, which works only once.
     assert!([401, 403, 404, 410].contains(&get(&format!("authorization: Quoth {credential}\r\n")).await));
     let receipt = wire.get(&format!("/v1/receipts/{cti}")).await.unwrap();
     assert_eq!(receipt.status, 200);

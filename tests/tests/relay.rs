@@ -1,4 +1,4 @@
-//! Whatever a host does to the bytes that it relays, an answer is either proven or refused, never wrong.
+//! A host that changes relayed bytes: an answer is either proven or refused, never wrong.
 #![allow(clippy::unwrap_used)]
 
 use std::time::Duration;
@@ -22,7 +22,7 @@ async fn delay_changes_nothing() {
 async fn nothing_that_is_dropped_doubled_reordered_edited_or_cut_is_believed() {
     let node = Node::start().await;
     let body = chat_body("hello", 200, true);
-    // How many bytes an untouched exchange is, so that every part of one is hit: handshake, evidence, answer.
+    // The length of an unchanged exchange, so that changes hit every part: handshake, evidence, answer.
     let relay = Relay::start(node.port(), Mischief::None, 0).await;
     ask(&relay.url(), node.policy(), &body).await.unwrap();
     let whole = relay.passed();
@@ -31,7 +31,7 @@ async fn nothing_that_is_dropped_doubled_reordered_edited_or_cut_is_believed() {
             let after = whole * part / 10;
             let relay = Relay::start(node.port(), mischief, after).await;
             let result = tokio::time::timeout(Duration::from_secs(30), ask(&relay.url(), node.policy(), &body)).await;
-            // A dropped piece may leave both sides waiting; then nothing was believed either.
+            // After a dropped piece both sides may wait. Then no answer was accepted either.
             if let Ok(Ok(_)) = result {
                 panic!("{mischief:?} after {after} of {whole} bytes was believed");
             }

@@ -1,4 +1,4 @@
-//! What nodes signed under load comes out again, token for token; what an enclave made up does not.
+//! Replays: answers that nodes signed under load match token by token. Invented answers do not.
 #![allow(clippy::unwrap_used)]
 
 use std::fs;
@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 const REQUESTS: usize = 240;
 
-/// What `quoth-verify replay` says: the verdicts, the summary, and the exit code.
+/// The output of `quoth-verify replay`: the verdicts, the summary, and the exit code.
 struct Said {
     verdicts: Vec<Value>,
     summary: Value,
@@ -21,7 +21,7 @@ struct Said {
 }
 
 impl Said {
-    /// Verdict and code of each exchange.
+    /// Returns verdict and code of each exchange.
     fn codes(&self) -> Vec<(&str, &str)> {
         let text = |object: &'_ Value, name: &str| object[name].as_str().unwrap_or_default().to_owned().leak() as &str;
         self.verdicts.iter().map(|object| (text(object, "verdict"), text(object, "code"))).collect()
@@ -30,7 +30,7 @@ impl Said {
 
 fn replay(policy: &Path, model: &Path, files: &[PathBuf]) -> Said {
     let mut command = command("quoth-verify");
-    // Other tests have the processors, too.
+    // Other tests use the processors, too.
     command.args(["replay", "--json", "--threads", "1"]).args(files);
     command.arg("--model").arg(model).arg("--policy").arg(policy);
     let output = command.output().unwrap();
@@ -40,7 +40,7 @@ fn replay(policy: &Path, model: &Path, files: &[PathBuf]) -> Said {
     Said { verdicts, summary, exit: output.status.code() }
 }
 
-/// Requests of every kind.
+/// Returns requests of every kind.
 fn requests(count: usize) -> Vec<Request> {
     let schema = json!({
         "type": "object",
@@ -120,8 +120,8 @@ async fn what_a_loaded_node_signed_comes_out_again() {
     eprintln!("{} exchanges, {tokens} tokens, {} s", files.len(), summary["replay_seconds"]);
 }
 
-/// Honest exchanges to lie about: a chat with log-probabilities, whole; a stream without a seed; a completion with
-/// log-probabilities; one that a grammar bounds.
+/// Returns honest exchanges, for false receipts: a whole chat with log-probabilities, a stream without a seed, a completion
+/// with log-probabilities, and one with a grammar.
 async fn honest(node: &Node) -> Vec<Transcript> {
     let endless = json!({ "2": -100, "3": -100 });
     let question = json!([{ "role": "user", "content": "ba be bi" }]);
@@ -161,7 +161,7 @@ fn replace(bytes: &mut Vec<u8>, from: &str, to: &str) {
     *bytes = text.replacen(from, to, 1).into_bytes();
 }
 
-/// The first reported log-probability, as written.
+/// Returns the first reported log-probability, as written.
 fn first_logprob(transcript: &Transcript) -> String {
     let text = str::from_utf8(&transcript.response.body).unwrap();
     let (_, after) = text.split_once("\"logprob\":").or_else(|| text.split_once("\"token_logprobs\":[")).unwrap();
@@ -179,7 +179,7 @@ async fn what_was_edited_is_refused_and_what_was_made_up_differs() {
         replay(policy, node.model_file(), &files)
     };
 
-    // Edited by somebody who has no key.
+    // Edited without a key.
     type Edit = fn(&mut Transcript);
     let edits: [Edit; 4] = [
         |edited| details(edited).output_tokens[7] ^= 1,
@@ -200,7 +200,7 @@ async fn what_was_edited_is_refused_and_what_was_made_up_differs() {
     assert_eq!((said.exit, &said.summary["refused"]), (Some(1), &json!(4)));
     assert!(said.summary["replay_seconds"].is_null(), "nothing was computed");
 
-    // Signed by an enclave whose key is accepted, and that never computed what it signs.
+    // Signed by an enclave with an accepted key that did not compute the answer.
     let liar = Liar::new();
     let policy = folder.path().join("liar.toml");
     fs::write(&policy, liar.policy()).unwrap();
@@ -223,7 +223,7 @@ async fn what_was_edited_is_refused_and_what_was_made_up_differs() {
         (whole, "replay.output", &|told, _| details(told).output_tokens[17] ^= 1),
         (text, "replay.output", &|told, _| *details(told).output_tokens.last_mut().unwrap() ^= 1),
         (whole, "replay.output", &|told, _| details(told).output_tokens[9] = u32::MAX),
-        // Shorter, longer, or for another reason than it ended.
+        // Shorter, longer, or with another finish reason.
         (whole, "replay.output", &|told, _| details(told).output_tokens.truncate(29)),
         (whole, "replay.output", &|told, _| details(told).output_tokens.push(300)),
         (whole, "replay.finish", &|_, claims| claims.exchange.outcome = Outcome::Complete),
@@ -259,7 +259,7 @@ async fn what_was_edited_is_refused_and_what_was_made_up_differs() {
         (whole, "replay.finish", &|told, _| {
             replace(&mut told.response.body, "\"finish_reason\":\"length\"", "\"finish_reason\":\"stop\"")
         }),
-        // More than one reading.
+        // Ambiguous text.
         (whole, "replay.answer", &|told, _| {
             replace(&mut told.response.body, "\"role\":\"assistant\"", "\"refusal\":\"no\",\"role\":\"assistant\"")
         }),
@@ -288,7 +288,7 @@ async fn what_was_edited_is_refused_and_what_was_made_up_differs() {
     assert_eq!(changed["expected"]["token"], honest_token);
     assert_eq!(changed["found"]["token"], honest_token ^ 1);
 
-    // Broken off, which anybody may be: fewer tokens, and less of the text.
+    // Broken off, which is allowed: fewer tokens and less text.
     let broken = [whole, stream].map(|honest| {
         liar.sign(honest, |told, claims| {
             claims.exchange.outcome = Outcome::ClientClosed;
@@ -306,7 +306,7 @@ async fn what_was_edited_is_refused_and_what_was_made_up_differs() {
     let said = judge(&policy, &broken);
     assert_eq!((said.exit, said.codes()), (Some(0), vec![("match", ""); 2]), "{:?}", said.verdicts);
 
-    // For people: one line each, and nothing that a terminal acts on.
+    // Text output: one line each, without control characters.
     let files = save(folder.path(), &told);
     let mut command = command("quoth-verify");
     command.arg("replay").args(files).arg("--model").arg(node.model_file()).arg("--policy").arg(&policy);
@@ -365,7 +365,7 @@ async fn what_computes_otherwise_is_not_compared() {
     let mut cut = liar.sign(&honest[1], |_, _| {});
     (cut.receipt, cut.details) = (None, None);
     told.push(cut);
-    // One that can be compared does not make up for those that cannot.
+    // One comparable exchange does not make up for others that cannot be compared.
     told.push(liar.sign(&honest[0], |_, _| {}));
     let said = replay(&policy, node.model_file(), &save(folder.path(), &told));
     let mut expected: Vec<_> = bends.iter().map(|(code, _)| ("not-comparable", *code)).collect();

@@ -1,4 +1,4 @@
-//! The official SDKs work unchanged: straight to a node, and through `quoth-verify proxy`. The scripts are in `tests/sdk/`.
+//! The official SDKs work unchanged: directly with a node, and through `quoth-verify proxy`. The scripts are in `tests/sdk/`.
 #![allow(clippy::unwrap_used)]
 
 use std::fs;
@@ -15,9 +15,9 @@ use quoth_tests::{Node, Options, command};
 use serde_json::Value;
 use tempfile::TempDir;
 
-/// Scripts ask this, whole and streamed, for a transcript of it to be looked at.
+/// The question of scripts, whole and streamed, whose transcript is checked.
 const AUDITED: &str = "for the auditor";
-/// Callers who left are noticed within this time, also on a busy machine.
+/// Time limit to notice callers that left, also on a busy machine.
 const NOTICED: Duration = Duration::from_secs(20);
 
 #[tokio::test(flavor = "multi_thread")]
@@ -66,10 +66,10 @@ enum Way {
     Proxy,
 }
 
-/// Every test of a script passes, and leaves everybody well.
+/// Checks that every test of a script passes, and that node and providers still work.
 async fn run(script: &str, way: Way) {
     let house = House::start().await;
-    // The node has the local model; whether the proxy's policy accepts it is for the scripts about providers to see.
+    // The node has the local model. The scripts about providers check whether the proxy's policy accepts it.
     let proxy = (way == Way::Proxy).then(|| Proxy::start(&house.node, script == "local.py"));
     let mut command = sdk(script);
     let url = match &proxy {
@@ -89,14 +89,14 @@ async fn run(script: &str, way: Way) {
     assert_eq!(count(&said), Some(written(script)), "{said}");
 
     let left = house.notices_who_left().await;
-    assert!(left > 0 || script == "local.py", "nobody has left");
+    assert!(left > 0 || script == "local.py", "no caller has left");
     assert_eq!(house.node.wire().await.get("/healthz").await.unwrap().status, 200);
     if let Some(proxy) = proxy {
         proxy.shows_the_auditor(&house.node);
     }
 }
 
-/// A script, ready to run.
+/// Returns the command of a script.
 fn sdk(script: &str) -> Command {
     let sdks = std::env::var("QUOTH_SDKS").expect("QUOTH_SDKS is the folder that ./just test-sdk prepares");
     let mut command = match script.ends_with(".py") {
@@ -114,7 +114,7 @@ fn folder() -> &'static Path {
     Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/sdk"))
 }
 
-/// How many tests a script says it ran, with none skipped.
+/// Returns the number of tests that a script reports, with none skipped.
 fn count(said: &str) -> Option<usize> {
     let number = |prefix| said.lines().find_map(|line| line.strip_prefix(prefix)?.split(' ').next()?.parse().ok());
     match number("# pass ") {
@@ -123,21 +123,21 @@ fn count(said: &str) -> Option<usize> {
     }
 }
 
-/// How many are written in it.
+/// Returns the number of tests in the script's source.
 fn written(script: &str) -> usize {
     let text = fs::read_to_string(folder().join(script)).unwrap();
     let starts = ["def test_", "test("];
     text.lines().filter(|line| starts.iter().any(|start| line.trim_start().starts_with(start))).count()
 }
 
-/// A node with a model of its own and a provider for every behaviour, each of which speaks both APIs.
+/// A node with a local model and a provider for every behaviour. Each provider speaks both APIs.
 struct House {
     node: Node,
     providers: Vec<(&'static str, Provider)>,
     _model: TempDir,
 }
 
-/// The behaviours, by what the models `gpt-…` and `claude-…` are called.
+/// The behaviours, by the names of the models `gpt-…` and `claude-…`.
 fn behaviours() -> [(&'static str, Fake); 8] {
     let but = |behaviour| Fake { behaviour, ..Fake::default() };
     let endless = Fake { deltas: Some(100_000), pause: Duration::from_millis(20), ..Fake::default() };
@@ -185,7 +185,7 @@ impl House {
         house
     }
 
-    /// Gives the node a key for the provider that is well.
+    /// Gives the node a key for the provider without misbehaviour.
     async fn provision(&self, operator: &OperatorKey) {
         let mut connection = Client::new(self.node.policy()).connect(&self.node.url()).await.unwrap();
         for (counter, name) in (1..).zip(["openai-good", "anthropic-good"]) {
@@ -197,7 +197,7 @@ impl House {
         format!("https://localhost:{}", self.node.port())
     }
 
-    /// Providers whose answers have no end hear that nobody waits for them any more; says how many they were.
+    /// Checks that providers with endless answers notice that their callers left. Returns the number of answers.
     async fn notices_who_left(&self) -> u64 {
         let patient = |name: &str| ["silent", "stalled", "endless"].contains(&name);
         let mut left = 0;
@@ -216,7 +216,7 @@ impl House {
     }
 }
 
-/// `quoth-verify proxy`, running; it ends with this value.
+/// A running `quoth-verify proxy`. It ends when this value is dropped.
 struct Proxy {
     child: Child,
     url: String,
@@ -244,7 +244,7 @@ impl Proxy {
         Self { child, url, folder }
     }
 
-    /// What was asked for the auditor is in the folder, and anyone can check it.
+    /// Checks that the auditor's question is in the folder, and that anyone can verify it.
     fn shows_the_auditor(&self, node: &Node) {
         let kept = fs::read_dir(self.folder.path().join("kept")).unwrap().map(|file| file.unwrap().path());
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
@@ -268,7 +268,7 @@ impl Proxy {
 
 impl Drop for Proxy {
     fn drop(&mut self) {
-        // It may just have ended.
+        // The process may have ended already.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }

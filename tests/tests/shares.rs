@@ -1,4 +1,4 @@
-//! One caller cannot take what others need: memory, slots, connections, quotes, details.
+//! One caller cannot take the resources that others need: memory, slots, connections, quotes, details.
 #![allow(clippy::unwrap_used)]
 
 use std::time::Duration;
@@ -11,7 +11,7 @@ use quoth_tests::{House, Http2, Node, bearer, proven_chat};
 use serde_json::json;
 use tokio::time::{Instant, sleep};
 
-/// The enclave's patience with a client that takes nothing, and then with a busy machine.
+/// The enclave's time limit for a client that reads nothing, plus time for a busy machine.
 const STALL: Duration = Duration::from_secs(30);
 const SLACK: Duration = Duration::from_secs(30);
 
@@ -46,7 +46,7 @@ async fn answers_that_are_not_taken_keep_their_slots_and_memory_until_the_client
     let fields = [("authorization", &*authorization), ("quoth-token", &*token)];
     let before = metric(&house.node, "quoth_memory_held_bytes");
 
-    // One takes nothing, and one takes a byte of what is then in the connection's buffers.
+    // One client reads nothing. The other reads one byte from the connection's buffers.
     for window in [0, 1] {
         let client = Http2::open(&house.node, window).await.unwrap();
         let mut answers = Vec::new();
@@ -91,7 +91,7 @@ async fn a_body_at_thirty_kilobytes_a_second_is_slow_and_passes() {
     let node = Node::start().await;
     let client = Http2::open(&node, 1 << 20).await.unwrap();
     let (answer, mut upload) = client.post(Client::CHAT, &[], None).await.unwrap();
-    // For longer than silence is waited for.
+    // Longer than the time limit for silence.
     let (rate, seconds) = (30_000, STALL.as_secs() + 5);
     for _ in 0..seconds {
         upload.send_data(Bytes::from(vec![b' '; rate]), false).unwrap();
@@ -107,7 +107,7 @@ async fn refusals_arrive_over_http2_whatever_the_body() {
     let provider = Provider::start(Fake::default());
     let caller = "[[caller]]\nname = \"someone\"\n";
     let house = House::behind(provider.port(), "openai", provider, caller).await;
-    // A connection of its own for each few, or later refusals would wait.
+    // A new connection for every few requests, because later refusals on one connection wait.
     for length in [60, 3_000, 200_000, 60, 3_000, 200_000] {
         let client = Http2::open(&house.node, 1 << 20).await.unwrap();
         for _ in 0..15 {

@@ -1,4 +1,4 @@
-//! Closed providers: what goes to them, what comes back, what receipts say of it, and what happens when they misbehave.
+//! Closed providers: requests, answers, receipts and misbehaviour.
 #![allow(clippy::unwrap_used)]
 
 use std::time::Duration;
@@ -39,7 +39,7 @@ async fn send_with(
     house.ask(target, body, Ask { details: true, parent: None, retries, headers }).await
 }
 
-/// What the receipt says, once the exchange is proven.
+/// Returns the claims of the receipt of a proven exchange.
 fn upstream(proven: &Proven) -> Upstream {
     match &proven.exchange.receipt().claims().execution {
         Some(Execution::Upstream(upstream)) => upstream.clone(),
@@ -47,7 +47,7 @@ fn upstream(proven: &Proven) -> Upstream {
     }
 }
 
-/// What a host does when it leads an enclave: whoever connects here is connected there, until it is elsewhere.
+/// Relays connections to a target, as a host does for an enclave. The target can be changed.
 struct Way {
     port: u16,
     there: watch::Sender<u16>,
@@ -123,7 +123,7 @@ async fn bytes_pass_as_they_are_and_the_receipt_says_to_whom() {
             assert!(head.contains("\nauthorization: redacted\n") && !head.contains(house.provider.key()));
             assert!(!details.certificates.is_empty() && details.sent.is_none() && details.received.is_none());
 
-            // An auditor needs the transcript alone, and no part of it can be changed.
+            // An auditor needs only the transcript, and no part of it can be changed.
             let text = proven.transcript.encode().into_bytes();
             let verifier = Verifier::new(house.node.policy());
             verifier.transcript(&text, TimeChoice::Archived).unwrap();
@@ -171,7 +171,7 @@ async fn other_apis_pass_too() {
     }
     let embedding = json!({ "model": "m-1", "input": "one two" });
     assert_eq!(outcome(&ask(&house, "/v1/embeddings", &embedding).await.unwrap()), Outcome::Complete);
-    // A model of an OpenAI-compatible provider is not asked at Anthropic's path.
+    // Anthropic's path does not serve a model of an OpenAI-compatible provider.
     let refused = ask(&house, "/v1/messages", &chat("m-1", false)).await.unwrap();
     assert_eq!((refused.transcript.response.status, outcome(&refused)), (400, Outcome::Refused));
 
@@ -228,7 +228,7 @@ async fn no_byte_of_a_prompt_leaves_before_the_provider_is_authenticated() {
             assert_eq!(error["error"]["code"], "upstream_not_authenticated", "{behaviour:?}");
         }
         assert!(house.provider.requests().is_empty(), "{behaviour:?}");
-        // The provider comes to its senses, and so does the node.
+        // The provider recovers, and so does the node.
         house.provider.behave(Behaviour::Good);
         assert_eq!(outcome(&ask(&house, CHAT, &chat("m-1", false)).await.unwrap()), Outcome::Complete, "{behaviour:?}");
     }
@@ -239,7 +239,7 @@ async fn whatever_a_provider_does_the_receipt_tells_it() {
     let cut = |close_notify| Behaviour::Cut { after_events: 2, close_notify };
     let imitates = |after, split| Behaviour::FalseRecord { after, split };
     let away = Behaviour::Redirect { status: 307, location: "https://elsewhere.example/".into() };
-    // What it does, the error when the answer is whole (none: the provider's own answer passes), and when it streams.
+    // The behaviour, the error for a whole answer (`None`: the provider's answer passes), and the error for a stream.
     let cases = [
         (Behaviour::CloseBeforeAnswer, Some("upstream_closed"), Some("upstream_closed")),
         (cut(true), Some("upstream_cut"), Some("upstream_cut")),
@@ -273,7 +273,7 @@ async fn whatever_a_provider_does_the_receipt_tells_it() {
                 let body = String::from_utf8(proven.transcript.response.body.clone()).unwrap();
                 match code {
                     Some(code) => {
-                        // Over HTTP/2 a head that is too long ends the stream like any other fault in it.
+                        // Over HTTP/2 a head that is too long ends the stream, as any other fault does.
                         let code = if http1_only { code.to_string() } else { code.replace("_head", "_closed") };
                         assert_eq!(outcome(&proven), Outcome::UpstreamFailed, "{case}");
                         assert!(body.contains(&format!("\"{code}\"")), "{case}: {body}");
@@ -326,7 +326,7 @@ async fn a_busy_provider_is_asked_again_when_the_caller_allows_it() {
         assert_eq!((proven.transcript.response.status, outcome(&proven)), (200, Outcome::Complete), "{behaviour:?}");
         assert_eq!(times(&proven), (1, before + 2), "{behaviour:?}");
     }
-    // Neither unasked, nor more often than allowed, nor when it takes too long.
+    // Not without permission, not more often than allowed, and not for too long.
     let before = house.provider.requests().len();
     house.provider.behave(Behaviour::Unavailable);
     let proven = ask(0).await.unwrap();
@@ -345,7 +345,7 @@ async fn a_host_that_leads_elsewhere_gets_nothing() {
     let house = House::behind(way.port, "openai", meant, "").await;
     assert_eq!(outcome(&ask(&house, CHAT, &chat("m-1", false)).await.unwrap()), Outcome::Complete);
 
-    // The same name, another certificate; the connection that was open is cut.
+    // The same name with another certificate. The open connection is cut.
     way.lead_to(other.port());
     for stream in [false, true] {
         let proven = ask(&house, CHAT, &chat("m-1", stream)).await.unwrap();
@@ -385,7 +385,7 @@ async fn the_operator_alone_gives_keys_and_they_serve_callers_who_have_none() {
     let proven = anonymous().await;
     assert_eq!(outcome(&proven), Outcome::Complete);
     assert_eq!(upstream(&proven).credential, Credential::Operator);
-    // Strangers learn neither names nor how many there are.
+    // Strangers learn neither the names of callers nor their number.
     let list = house.node.wire().await.get("/.well-known/quoth/secrets").await.unwrap();
     assert_eq!((list.status, list.header("allow")), (405, Some("POST")));
     assert!(!String::from_utf8(list.body).unwrap().contains("fake"));
@@ -400,7 +400,7 @@ async fn many_streams_run_at_once_and_those_who_leave_are_let_go() {
     let fake = Fake { pause: Duration::from_millis(5), streams_per_connection: 100, ..Fake::default() };
     let house = House::new("openai", fake).await;
     let body = chat("m-1", true);
-    // A node quotes for 64 at once.
+    // A node makes 64 quotes at the same time.
     for _ in 0..3 {
         let asks = (0..50).map(|_| ask(&house, CHAT, &body));
         for proven in futures_util::future::join_all(asks).await {

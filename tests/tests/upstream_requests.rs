@@ -1,4 +1,4 @@
-//! Requests to closed providers: which header fields they carry, when they are sent again, and whose keys stay hidden.
+//! Requests to closed providers: their header fields, retries, and hidden keys.
 #![allow(clippy::unwrap_used)]
 
 use http::HeaderMap;
@@ -90,7 +90,7 @@ async fn idempotency_keys_are_a_callers_own() {
     let sent = async |headers| {
         let proven = ask(&house, with(headers, &[("idempotency-key", "retry-1")])).await;
         assert_eq!(outcome(&proven), (200, Outcome::Complete));
-        // What was sent is what the receipt commits to.
+        // The receipt commits to the sent request.
         assert_eq!(proven.exchange.passed(), Some(Passed { request: true, response: true }));
         house.provider.requests().pop().unwrap().header("idempotency-key").unwrap().to_owned()
     };
@@ -116,7 +116,7 @@ async fn no_part_of_the_operators_key_is_shown() {
     assert!(!told.contains("sk-opera") && !told.contains("tail"), "{told}");
     assert_eq!(proven.exchange.passed(), Some(Passed { request: true, response: false }));
 
-    // A caller's own key is the caller's to see.
+    // A caller may see its own key.
     let proven = ask(&house, bearer("sk-callers-0123456789-tail")).await;
     assert_eq!(outcome(&proven), (401, Outcome::Complete));
     assert!(error(&proven)["message"].as_str().unwrap().contains("sk-calle"));
@@ -141,11 +141,11 @@ async fn models_of_patterns_are_the_ones_that_the_provider_lists() {
         let names = body["data"].as_array().into_iter().flatten().map(|model| model["id"].as_str().unwrap().to_owned());
         (head.status.as_u16(), body["id"].as_str().map(str::to_owned), names.collect::<Vec<_>>())
     };
-    // Without a key the provider is not asked.
+    // Without a key there is no request to the provider.
     let configured = ["fast", "gpt-fake-mini"].map(str::to_owned).to_vec();
     assert_eq!(get("/v1/models", bearer(&token)).await, (200, None, configured.clone()));
     house.provision("listed", Some(house.provider.key()), 1).await.unwrap();
-    // Strangers do not have it asked, and do not see what it says.
+    // Strangers cannot cause this request, and do not see the answer.
     assert_eq!(get("/v1/models", HeaderMap::new()).await, (200, None, configured.clone()));
     assert!(house.provider.requests().is_empty());
     let all = [configured, vec!["gpt-fake".into()]].concat();

@@ -1,6 +1,6 @@
-//! The host's relay to a machine's virtual sockets, against socat on the same device.
+//! Compares the host's relay to a machine's virtual sockets with socat on the same device.
 //!
-//! It is the relay of a running host. Behind its socket the bench puts another machine, which takes and gives bytes.
+//! The relay is that of a running host. The bench puts another machine behind its socket, which sends and receives bytes.
 
 use std::fs;
 use std::io::{Read, Write};
@@ -19,7 +19,7 @@ use crate::plan::Plan;
 use crate::relay::Socat;
 use crate::row::{Goal, Row};
 
-/// As tests/qemu/far.c has it.
+/// The same number as in tests/qemu/far.c.
 const BYTES: usize = 64 << 20;
 const SOURCE: &str = "tests/qemu/far.c";
 const BUFFER: usize = 256 << 10;
@@ -42,7 +42,7 @@ pub(crate) fn measure(plan: &Plan, image: &Image) -> Vec<Row> {
             machine::wait_until_quiet();
             let ours = carry(TcpStream::connect(("127.0.0.1", node.port())).unwrap(), direction);
             let mut stream = TcpStream::connect(("127.0.0.1", socat.port)).unwrap();
-            // What the relay asks the device for itself.
+            // The relay does this handshake with the device itself.
             assert!(asked(&mut stream));
             speeds.push(ours, carry(stream, direction));
         }
@@ -60,7 +60,7 @@ fn program(folder: &Path) -> PathBuf {
     program
 }
 
-/// Until the machine takes connections.
+/// Waits until the machine accepts connections.
 fn wait_for(socket: &Path) {
     let start = Instant::now();
     loop {
@@ -88,7 +88,7 @@ fn asked(stream: &mut (impl Read + Write)) -> bool {
     answer.starts_with(b"OK ")
 }
 
-/// Megabytes a second.
+/// Sends or receives the bytes. Returns megabytes per second.
 fn carry(mut stream: TcpStream, direction: u8) -> f64 {
     stream.set_nodelay(true).unwrap();
     let mut buffer = vec![0x5a; BUFFER];

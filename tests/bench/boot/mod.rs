@@ -1,4 +1,4 @@
-//! Images: how large they are, how long a machine takes from power-on to an answer, and what its virtual sockets carry.
+//! The part `boot`: the size of images, the time from power-on to an answer, and the speed of virtual sockets.
 
 mod far;
 mod start;

@@ -1,4 +1,4 @@
-//! From power-on to the first answer, and what each step has of it.
+//! Measures the time from power-on to the first answer, and the share of each step.
 
 use std::time::Instant;
 
@@ -10,7 +10,7 @@ use crate::plan::Plan;
 use crate::row::{Goal, Row};
 use crate::statistics::Series;
 
-/// The steps of a boot, as a row names them.
+/// The names of the steps of a boot.
 const STEPS: [&str; 7] = ["host and QEMU", "kernel", "model", "engine", "tls", "statement", "first answer"];
 
 pub(crate) fn measure(plan: &Plan, image: &Image, platform: &'static str) -> Row {
@@ -32,7 +32,7 @@ pub(crate) fn measure(plan: &Plan, image: &Image, platform: &'static str) -> Row
     }
 }
 
-/// Milliseconds of all, and of each step its share.
+/// Boots a node. Returns the total time in milliseconds, and the share of each step.
 fn boot(image: &Image, platform: &'static str) -> (f64, [f64; 7]) {
     let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
     runtime.block_on(async {
@@ -54,14 +54,14 @@ fn boot(image: &Image, platform: &'static str) -> (f64, [f64; 7]) {
     })
 }
 
-/// Milliseconds, by the kernel's own clock, until the first process.
+/// Returns the time until the first process, by the kernel's clock, milliseconds.
 fn kernel(log: &str) -> f64 {
     let line = log.lines().find(|line| line.contains("Run /init")).unwrap_or_else(|| panic!("{log}"));
     let stamp = line.trim_start_matches('[').split(']').next().unwrap();
     stamp.trim().parse::<f64>().unwrap() * 1e3
 }
 
-/// Milliseconds of one of the enclave's steps.
+/// Returns the time of one of the enclave's steps, milliseconds.
 fn took(log: &str, step: &str) -> f64 {
     let line = log.lines().find_map(|line| line.strip_prefix(&format!("boot step={step} ms=")));
     line.unwrap_or_else(|| panic!("{log}")).trim().parse().unwrap()

@@ -1,4 +1,4 @@
-//! llama.cpp's own benches: nothing but decoding.
+//! Runs llama.cpp's own benches, which only decode.
 
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -7,34 +7,34 @@ use serde_json::Value;
 
 use super::settings::{BATCH, CONTEXT, SWITCH, THREADS, TOKENS};
 
-/// Where they are, and what they run.
+/// The folder of the benches, and their parameters.
 pub(crate) struct Benches<'a> {
     pub(crate) folder: &'a Path,
     pub(crate) model: &'a Path,
-    /// Tokens of the prompt.
+    /// Length of the prompt, tokens.
     pub(crate) prompt: usize,
-    /// Sequences that there is room for.
+    /// Number of sequences that fit into the context.
     pub(crate) room: usize,
 }
 
-/// How a bench computes.
+/// The settings of a bench.
 #[derive(Clone, Copy)]
 pub(crate) enum Flags {
-    /// As the engine does.
+    /// The engine's settings.
     Exact,
-    /// As llama.cpp does when nobody says otherwise.
+    /// llama.cpp's default settings.
     Defaults,
 }
 
 impl Benches<'_> {
-    /// Tokens a second of the one test that the arguments name.
+    /// Runs the test of the arguments. Returns tokens per second.
     pub(crate) fn llama_bench(&self, arguments: &[&str]) -> f64 {
         let more = ["-fa", "0", "-r", "1", "-o", "jsonl"];
         let result = self.run("llama-bench", Flags::Exact, &[arguments, &more].concat());
         result["avg_ts"].as_f64().unwrap()
     }
 
-    /// Tokens generated a second, the time for the prompts included.
+    /// Runs the batched bench. Returns generated tokens per second, including the time for the prompts.
     pub(crate) fn batched_bench(&self, program: &str, flags: Flags, sequences: usize) -> f64 {
         let context = (CONTEXT as usize * self.room).to_string();
         let (prompt, tokens, sequences) = (self.prompt.to_string(), TOKENS.to_string(), sequences.to_string());

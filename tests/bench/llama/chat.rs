@@ -1,4 +1,4 @@
-//! One streamed chat, and when each of its words came; many of them at once.
+//! Streamed chats with the arrival time of each word: one chat, or many at once.
 
 use std::sync::Barrier;
 use std::time::Instant;
@@ -12,31 +12,31 @@ use crate::client::Connection;
 
 pub(super) const QUESTION: &str =
     "Tell me a long story about an old lighthouse keeper who finds a message in a bottle.";
-/// Seeds tried until enough of them give answers of full length.
+/// Maximum number of seeds that are tried to find answers of full length.
 const SEEDS: u32 = 200;
 
-/// Whom to talk to.
+/// The server to talk to.
 #[derive(Clone, Copy)]
 pub(crate) enum Door<'a> {
     Node(&'a Node),
     Server(&'a Server),
 }
 
-/// What is asked.
+/// The question of a chat.
 #[derive(Clone)]
 pub(crate) struct Question {
     pub(crate) text: String,
     pub(crate) tokens: usize,
-    /// Goes on to the last token, whatever the model thinks.
+    /// Whether the answer must have full length.
     pub(crate) endless: bool,
     pub(crate) seed: u32,
 }
 
-/// A chat, by its times.
+/// The times of a chat.
 pub(crate) struct Answer {
-    /// When the question left.
+    /// When the question was sent.
     pub(crate) asked: Instant,
-    /// When each event with text came.
+    /// When each event with text arrived.
     pub(crate) words: Vec<Instant>,
     pub(crate) end: Instant,
     pub(crate) tokens: usize,
@@ -44,7 +44,7 @@ pub(crate) struct Answer {
 }
 
 impl Question {
-    /// The story, of full length for a seed that is known to give it.
+    /// Returns the question for a story. With a suitable seed the answer has full length.
     pub(crate) fn story(seed: u32) -> Self {
         Self { text: QUESTION.into(), tokens: TOKENS, endless: false, seed }
     }
@@ -77,7 +77,7 @@ impl Door<'_> {
     }
 }
 
-/// Asks, and reads to the end.
+/// Asks, and reads the whole answer.
 pub(crate) fn chat(door: Door<'_>, connection: &mut Connection, model: &str, question: &Question) -> Answer {
     let body = door.body(model, question).to_string();
     let mut stream = Vec::new();
@@ -94,7 +94,7 @@ pub(crate) fn chat(door: Door<'_>, connection: &mut Connection, model: &str, que
     read(&text, &times, asked, end)
 }
 
-/// Finds in a stream when each text came, and how many tokens it counts.
+/// Finds the arrival time of each text in a stream, and the number of tokens.
 fn read(text: &str, times: &[(usize, Instant)], asked: Instant, end: Instant) -> Answer {
     let came = |offset: usize| times[times.partition_point(|(length, _)| *length <= offset)].1;
     let mut offset = 0;
@@ -117,7 +117,8 @@ fn read(text: &str, times: &[(usize, Instant)], asked: Instant, end: Instant) ->
     Answer { asked, words, end, tokens: count("completion_tokens"), prompt_tokens: count("prompt_tokens") }
 }
 
-/// Asks all questions at the same moment, each on a connection of its own that was used before, as clients keep theirs.
+/// Asks all questions at the same time, each on its own connection. The connections were used before, as those of usual
+/// clients.
 pub(crate) fn together(door: Door<'_>, model: &str, questions: &[Question]) -> Vec<Answer> {
     let mut connections: Vec<Connection> = questions.iter().map(|_| door.open()).collect();
     for connection in &mut connections {
@@ -140,7 +141,7 @@ pub(crate) fn together(door: Door<'_>, model: &str, questions: &[Question]) -> V
     })
 }
 
-/// Tokens a second of all answers together, from the first question to the last end.
+/// Returns tokens per second of all answers together, from the first question to the last end.
 pub(crate) fn speed(answers: &[Answer]) -> f64 {
     assert!(answers.iter().all(|answer| answer.tokens == TOKENS), "the same seed gave another answer");
     let start = answers.iter().map(|answer| answer.asked).min().unwrap();
@@ -148,7 +149,7 @@ pub(crate) fn speed(answers: &[Answer]) -> f64 {
     (TOKENS * answers.len()) as f64 / (end - start).as_secs_f64()
 }
 
-/// Questions whose answers are not shorter than they may be: the same seed gives the same answer, alone or not.
+/// Finds questions with answers of full length. The same seed always gives the same answer.
 pub(crate) fn stories(node: &Node, model: &str, count: usize) -> Vec<Question> {
     let mut found = Vec::new();
     for first in (1..=SEEDS).step_by(count) {
@@ -164,7 +165,7 @@ pub(crate) fn stories(node: &Node, model: &str, count: usize) -> Vec<Question> {
     panic!("of {SEEDS} seeds only {} give {TOKENS} tokens", found.len());
 }
 
-/// The name under which a node's model answers.
+/// Returns the name of the node's model.
 pub(crate) fn model_of(node: &Node) -> String {
     Connection::open(node).get("/v1/models")["data"][0]["id"].as_str().unwrap().to_owned()
 }

@@ -1,4 +1,4 @@
-//! A single chat over HTTPS, streamed and sampled, against llama-bench, which does nothing but decode.
+//! The part `chats`: compares a single chat over HTTPS, streamed and sampled, with llama-bench, which only decodes.
 
 use super::benches::Benches;
 use super::chat::{self, Answer, Door};
@@ -27,7 +27,7 @@ pub(crate) fn measure(plan: &Plan) -> Vec<Row> {
         machine::wait_until_quiet();
         let ours = chat::speed(&[ask()]);
         let both = peer.llama_bench(&["-p", "0", "-n", "0", "-pg", &format!("{prompt},{TOKENS}")]);
-        // It counts the prompt's tokens too.
+        // llama-bench counts the prompt's tokens, too.
         whole.push(ours, both * TOKENS as f64 / (TOKENS + prompt) as f64);
     }
     let row = |what: &str, peer: &str, pair: &Pair| pair.row(what, peer, "tokens/s", Goal::AtLeast(0.95));
@@ -37,7 +37,7 @@ pub(crate) fn measure(plan: &Plan) -> Vec<Row> {
     ]
 }
 
-/// Tokens a second after the first.
+/// Returns tokens per second after the first token.
 fn after_first(answer: &Answer) -> f64 {
     let (Some(first), Some(last)) = (answer.words.first(), answer.words.last()) else { panic!("no words") };
     (TOKENS - 1) as f64 / (*last - *first).as_secs_f64()

@@ -1,4 +1,4 @@
-//! Chats with the node and with llama.cpp: its benches of nothing but decoding, and its HTTP server.
+//! Comparisons with llama.cpp: with its benches, which only decode, and with its HTTP server.
 
 mod benches;
 mod chat;

@@ -1,4 +1,4 @@
-//! How fast answers are run again, against how fast the node gave them: the same prompts and outputs, on the same threads.
+//! The part `replays`: compares the speed of replaying answers with the speed of generating them, on the same threads.
 
 use std::time::Instant;
 
@@ -11,7 +11,7 @@ use crate::pair::Pair;
 use crate::plan::Plan;
 use crate::row::{Goal, Row};
 
-/// Chats at once.
+/// Numbers of chats at the same time.
 const CHATS: [usize; 2] = [1, 8];
 
 pub(crate) fn measure(plan: &Plan) -> Vec<Row> {
@@ -48,7 +48,7 @@ async fn of(plan: &Plan, count: usize) -> Row {
     pair.row(&format!("{chats} run again, sampling and comparing included"), "giving them", "tokens/s", Goal::None)
 }
 
-/// A story of exactly so many tokens.
+/// Returns a request for a story of exactly [`TOKENS`] tokens.
 fn body(model: &str, seed: usize) -> Value {
     json!({
         "model": model, "messages": [{ "role": "user", "content": super::chat::QUESTION }], "max_tokens": TOKENS,

@@ -1,4 +1,4 @@
-//! llama.cpp's HTTP server, as a process.
+//! Runs llama.cpp's HTTP server as a process.
 
 use std::net::{TcpListener, TcpStream};
 use std::path::Path;
@@ -9,10 +9,10 @@ use super::benches::Flags;
 use super::settings::{BATCH, CONTEXT, SWITCH, THREADS};
 use crate::client::Connection;
 
-/// It warms up before it answers.
+/// Time limit for the start, which includes a warm-up.
 const START: Duration = Duration::from_secs(120);
 
-/// A running server; it ends with this value.
+/// A running server. It ends when this value is dropped.
 pub(crate) struct Server {
     process: Child,
     port: u16,
@@ -28,7 +28,7 @@ impl Server {
         command.args(["-c", &(CONTEXT as usize * parallel).to_string()]);
         if let Flags::Exact = flags {
             command.args(["-fa", "off", "--no-kv-unified", "-b", BATCH, "-ub", BATCH]).env(SWITCH.0, SWITCH.1);
-            // The whole vocabulary, as the node samples; by default it would cut at 40, 0.95 and 0.05.
+            // The node samples from the whole vocabulary. The server's defaults would be 40, 0.95 and 0.05.
             command.args(["--top-k", "0", "--top-p", "1", "--min-p", "0"]);
         }
         let process = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
@@ -60,7 +60,7 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        // It may just have ended.
+        // The process may have ended already.
         let _ = self.process.kill();
         let _ = self.process.wait();
     }

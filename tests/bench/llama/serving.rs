@@ -1,5 +1,7 @@
-//! Many chats over HTTPS against llama.cpp's HTTP server, against its batched bench at the engine's flags, and against both at
-//! llama.cpp's own defaults, which is the price of exact arithmetic. Then, what a long prompt does to those who are being answered.
+//! The part `serving`: compares many chats over HTTPS with llama.cpp's HTTP server and batched bench.
+//!
+//! The peers run with the engine's flags and with llama.cpp's defaults. The defaults show the cost of exact arithmetic. It also
+//! measures how a long prompt delays running answers.
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -18,16 +20,16 @@ use crate::plan::Plan;
 use crate::row::{Goal, Row};
 use crate::statistics::percentile;
 
-/// Chats at once.
+/// Numbers of chats at the same time.
 const CHATS: [usize; 4] = [1, 4, 8, 16];
 const MOST: usize = 16;
-/// Chats that run when a long prompt comes.
+/// Number of running chats when a long prompt arrives.
 const RUNNING: usize = 4;
-/// Their tokens: more than are needed.
+/// Their length, tokens. More than needed.
 const RUNNING_TOKENS: usize = 300;
-/// When the long prompt comes.
+/// Time until the long prompt arrives.
 const HEAD_START: Duration = Duration::from_millis(1500);
-/// Words of the long prompt, about as many tokens.
+/// Length of the long prompt, words. It has about as many tokens.
 const LONG: usize = 1000;
 
 pub(crate) fn measure(plan: &Plan) -> Vec<Row> {
@@ -40,7 +42,7 @@ pub(crate) fn measure(plan: &Plan) -> Vec<Row> {
     rows
 }
 
-/// A node, and questions that it answers at full length.
+/// A node, and questions with answers of full length.
 struct Host {
     node: Node,
     model: String,
@@ -56,21 +58,22 @@ impl Host {
         Self { node, model, stories }
     }
 
-    /// Tokens a second of so many chats.
+    /// Returns tokens per second of `count` chats.
     fn speed(&self, count: usize) -> f64 {
         machine::wait_until_quiet();
         chat::speed(&chat::together(Door::Node(&self.node), &self.model, &self.stories[..count]))
     }
 }
 
-/// Tokens a second. Beside llama.cpp's defaults, which use all that the processor has, stands the widest build of the engine.
+/// Measures tokens per second. llama.cpp's defaults use all instructions of the processor, so they are compared with the widest
+/// build of the engine.
 fn speeds(plan: &Plan, servers: &Path, node: &Host, widest: &Host) -> Vec<Row> {
     let prompt = chat::together(Door::Node(&node.node), &node.model, &node.stories[..1])[0].prompt_tokens;
     let bench = |folder| Benches { folder, model: &plan.model, prompt, room: MOST };
     let (exact, defaults) = (servers.join("exact"), servers.join("defaults"));
     let served = |folder: &Path, flags, count: usize| {
         let server = Server::start(folder, &plan.model, flags, MOST);
-        // Once for warmth, as the node has had it.
+        // One request to warm up, as for the node.
         chat::together(Door::Server(&server), &node.model, &node.stories[..1]);
         machine::wait_until_quiet();
         chat::speed(&chat::together(Door::Server(&server), &node.model, &node.stories[..count]))
@@ -79,7 +82,7 @@ fn speeds(plan: &Plan, servers: &Path, node: &Host, widest: &Host) -> Vec<Row> {
     for round in 1..=plan.rounds {
         for (count, pairs) in CHATS.into_iter().zip(&mut pairs) {
             eprintln!("serving: {count} chats, turn {round} of {}", plan.rounds);
-            // One measurement of Quoth between those of two peers.
+            // Each measurement of Quoth stands between those of two peers.
             let server = served(&exact, Flags::Exact, count);
             let ours = node.speed(count);
             pairs[0].push(ours, server);
@@ -106,7 +109,7 @@ fn speeds(plan: &Plan, servers: &Path, node: &Host, widest: &Host) -> Vec<Row> {
     rows.collect()
 }
 
-/// Milliseconds between words, and to the first word of a long prompt.
+/// Measures milliseconds between words, and to the first word of the answer to a long prompt.
 fn latencies(plan: &Plan, servers: &Path, host: &Host) -> Vec<Row> {
     let Host { node, model, stories } = host;
     let server = Server::start(&servers.join("exact"), &plan.model, Flags::Exact, MOST);
@@ -136,7 +139,7 @@ fn latencies(plan: &Plan, servers: &Path, host: &Host) -> Vec<Row> {
     ]
 }
 
-/// What a long prompt beside running chats does, in milliseconds.
+/// Times of a long prompt beside running chats, milliseconds.
 struct Beside {
     first: f64,
     typical: f64,
@@ -163,7 +166,7 @@ fn beside(door: Door<'_>, model: &str) -> Beside {
     Beside { first, typical: percentile(gaps.clone(), 0.5), worst: percentile(gaps, 0.99) }
 }
 
-/// Milliseconds from each word to the next, of those that came between two moments.
+/// Returns milliseconds from each word to the next, between two moments.
 fn gaps(answers: &[Answer], start: Instant, end: Instant) -> Vec<f64> {
     let within = |pair: &&[Instant]| pair[1] > start && pair[0] < end;
     let pairs = answers.iter().flat_map(|answer| answer.words.windows(2).filter(within));

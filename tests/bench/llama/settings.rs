@@ -1,21 +1,21 @@
-//! What the node and its peers have in common: threads, context and tokens.
+//! The settings of the node and its peers: threads, context and tokens.
 
 use quoth_tests::Options;
 
 use crate::plan::Plan;
 
-/// Threads that compute, everywhere.
+/// Number of computing threads.
 pub(super) const THREADS: u32 = 2;
-/// Tokens of one sequence's context, everywhere.
+/// Context length of one sequence, tokens.
 pub(super) const CONTEXT: u32 = 2048;
-/// Tokens of each answer.
+/// Length of each answer, tokens.
 pub(super) const TOKENS: usize = 128;
-/// Tokens of one decode step, as the engine has them.
+/// Maximum number of tokens in one decode step, as in the engine.
 pub(super) const BATCH: &str = "512";
-/// The one of ggml's switches that the engine turns off.
+/// The switch of ggml that the engine turns off.
 pub(super) const SWITCH: (&str, &str) = ("GGML_CPU_TILED_MM", "0");
 
-/// A node with room for so many chats.
+/// Returns the options of a node for `parallel` chats.
 pub(super) fn options(plan: &Plan, parallel: u32) -> Options {
     let model = Some(plan.model.clone());
     Options { parallel, threads: THREADS, context: CONTEXT, model, ..Options::default() }

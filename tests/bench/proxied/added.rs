@@ -1,4 +1,4 @@
-//! What the way through a node adds to an answer's time: client, host, enclave, host, provider, each one request at a time.
+//! Measures the time that a node adds to an answer, one request at a time.
 
 use std::time::Instant;
 
@@ -12,14 +12,14 @@ use crate::plan::Plan;
 use crate::row::{Goal, Row};
 use crate::statistics::{Series, percentile};
 
-/// Requests in a row, before it is the other's turn.
+/// Number of requests in a block, before the other side's turn.
 const BLOCK: usize = 250;
-/// Such blocks of each in a round.
+/// Number of blocks of each side in a round.
 const BLOCKS: usize = 8;
-/// How the answer begins, in the first event that has words.
+/// The beginning of the answer, in the first event with words.
 const FIRST: &[u8] = b"\"content\":\"You";
 
-/// The client speaks HTTP/1.1, also to the provider itself; the node what `http` says.
+/// The client always speaks HTTP/1.1. The node speaks `http` to the provider.
 pub(super) fn measure(plan: &Plan, http: Http, node: &House, provider: &Provider) -> Vec<Row> {
     let over = http.name();
     let (mut whole, mut streams) = ([Both::default(), Both::default()], [Both::default(), Both::default()]);
@@ -47,7 +47,7 @@ pub(super) fn measure(plan: &Plan, http: Http, node: &House, provider: &Provider
     ]
 }
 
-/// Milliseconds through the node, and straight to the provider.
+/// Times through the node and directly to the provider, milliseconds.
 #[derive(Default)]
 struct Both {
     ours: Series,
@@ -71,7 +71,7 @@ impl Both {
     }
 }
 
-/// Milliseconds of each request, by turns.
+/// Measures the time of each request in turns, milliseconds.
 fn turns(
     through: &mut Connection,
     straight: &mut Connection,
@@ -80,7 +80,7 @@ fn turns(
     let mut times = [Vec::new(), Vec::new()];
     for _ in 0..BLOCKS {
         for (connection, times) in [&mut *through, &mut *straight].into_iter().zip(&mut times) {
-            // The first of a block finds caches and processors as the other left them.
+            // The first request of a block is not counted, because caches are cold.
             patiently(connection, time);
             times.extend((0..BLOCK).map(|_| patiently(connection, time)));
         }
@@ -88,7 +88,7 @@ fn turns(
     times
 }
 
-/// A node takes nothing while its host's disk does not keep up with the receipts.
+/// Asks again while the node refuses because its host's disk is too slow for the receipts.
 fn patiently(connection: &mut Connection, time: fn(&mut Connection) -> Option<f64>) -> f64 {
     loop {
         match time(connection) {
@@ -105,17 +105,17 @@ fn answered(connection: &mut Connection) -> Option<f64> {
     (status == 200).then(|| start.elapsed().as_secs_f64() * 1e3)
 }
 
-/// Until the first byte of a stream.
+/// Returns the time until the first byte of a stream.
 fn begun(connection: &mut Connection) -> Option<f64> {
     until(connection, |seen| !seen.is_empty())
 }
 
-/// Until the first event with words of the answer.
+/// Returns the time until the first event with words of the answer.
 fn spoken(connection: &mut Connection) -> Option<f64> {
     until(connection, |seen| seen.windows(FIRST.len()).any(|window| window == FIRST))
 }
 
-/// Until what has come of a stream is enough; the rest is read, too.
+/// Returns the time until `enough` accepts the received part of a stream. Reads the rest, too.
 fn until(connection: &mut Connection, is_enough: fn(&[u8]) -> bool) -> Option<f64> {
     let (body, mut seen, mut first) = (question(true), Vec::new(), None);
     let start = Instant::now();

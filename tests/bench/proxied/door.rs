@@ -1,15 +1,15 @@
-//! What can be asked: a node, a provider, or what stands between.
+//! A server that can be asked: a node, a provider, or a proxy.
 
 use std::path::PathBuf;
 
 use crate::client::Connection;
 
-/// Something that answers as the provider does, or is it.
+/// A server that answers as the provider does.
 pub(super) trait Door {
     fn port(&self) -> u16;
-    /// Whom a client trusts there; none without TLS.
+    /// Returns the authority to trust. `None` without TLS.
     fn ca(&self) -> Option<PathBuf>;
-    /// What it accepts.
+    /// Returns the key that the server accepts.
     fn key(&self) -> &str;
 
     fn connect(&self) -> Connection {

@@ -1,4 +1,4 @@
-//! A thousand streams held through one node: what each takes of memory, and whether that stays as it is.
+//! Holds a thousand streams through one node, and measures the memory of each and its growth.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -21,14 +21,14 @@ use crate::row::{Goal, Row};
 use crate::statistics::Series;
 
 const STREAMS: usize = 1000;
-/// Words of each, and the pause before each word: some time beyond what is measured.
+/// Number of words of each stream, and the pause before each. Together longer than the measurement.
 const WORDS: usize = 40;
 const PAUSE_MS: u64 = 500;
-/// From the first to the second look at memory.
+/// Time between the two measurements of memory.
 const HOLD: Duration = Duration::from_secs(10);
-/// Every stream has sent some words when memory is looked at first.
+/// Time until the first measurement. By then every stream has sent some words.
 const SETTLE: Duration = Duration::from_secs(2);
-/// Connections that are opened at once.
+/// Number of connections that are opened at the same time.
 const OPENING: usize = 32;
 
 pub(super) fn measure(plan: &Plan, http: Http) -> Vec<Row> {
@@ -61,7 +61,7 @@ fn per_stream(what: &str, before: f64, held: f64) -> Row {
     }
 }
 
-/// KiB of the processes.
+/// Memory of the processes, KiB.
 struct Memory {
     enclave: f64,
     host: f64,
@@ -73,7 +73,7 @@ impl Memory {
     }
 }
 
-/// Memory before, once all streams have begun, and later while they still stream. All of them must end with a receipt.
+/// Returns the memory before, after all streams have begun, and later. All streams must end with a receipt.
 async fn hold(node: &House) -> [Memory; 3] {
     let (begun, opening) = (Arc::new(AtomicUsize::new(0)), Arc::new(Semaphore::new(OPENING)));
     let before = Memory::of(node);

@@ -1,4 +1,4 @@
-//! A node in front of the provider.
+//! A node in front of the provider, for the benches.
 
 use std::path::{Path, PathBuf};
 
@@ -16,7 +16,7 @@ pub(super) struct House {
 }
 
 impl House {
-    /// `enclave`: another build of it.
+    /// Starts the node. `enclave` is another build of the enclave.
     pub(super) fn start(provider: &Provider, enclave: Option<&Path>) -> Self {
         let ca = std::fs::read_to_string(provider.authority()).unwrap();
         let config = format!(
@@ -29,7 +29,7 @@ impl House {
         Self { node, key: provider.key().into() }
     }
 
-    /// Ends it in order.
+    /// Stops the node in order.
     pub(super) fn stop(mut self) {
         assert!(self.node.stop().success());
     }

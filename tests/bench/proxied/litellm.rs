@@ -1,4 +1,4 @@
-//! LiteLLM's proxy: one worker, no database, no keys of its own, no TLS towards the client.
+//! Runs LiteLLM's proxy: one worker, no database, no own keys, no TLS for clients.
 
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -33,7 +33,7 @@ impl LiteLlm {
         ]);
         command.args(["--telemetry", "False"]).current_dir(folder.path());
         command.env("SSL_CERT_FILE", provider.authority()).env("NO_PROXY", "localhost,127.0.0.1");
-        // Prices of models come with the package: it need not ask for newer ones.
+        // The package contains prices of models, so the proxy need not download newer ones.
         command
             .env("LITELLM_LOCAL_MODEL_COST_MAP", "True")
             .env("LITELLM_MODE", "PRODUCTION")

@@ -1,5 +1,7 @@
-//! A node in front of a closed provider, against the provider itself, nginx, LiteLLM's proxy and a node without receipts. The
-//! provider is the tests' own, a process of its own behind real TLS 1.3, and the same for all of them.
+//! The part `proxied`: compares a node in front of a closed provider with the provider itself, nginx, LiteLLM's proxy and a node
+//! without receipts.
+//!
+//! All use the same fake provider, a separate process behind real TLS 1.3.
 
 mod added;
 mod door;
@@ -24,9 +26,9 @@ pub(crate) use provider::Http;
 use provider::Provider;
 use question::{ask, question};
 
-/// Words of an answer.
+/// Length of an answer, words.
 const WORDS: usize = 16;
-/// The rows, and where the enclave's processor time goes.
+/// Returns the rows, and the profile of the enclave's processor time.
 pub(crate) fn measure(plan: &Plan) -> (Vec<Row>, String) {
     let provider = Provider::start(Http::Two, WORDS, 0);
     let older = Provider::start(Http::One, WORDS, 0);
@@ -46,7 +48,7 @@ pub(crate) fn measure(plan: &Plan) -> (Vec<Row>, String) {
     (rows, profile)
 }
 
-/// Answers of a provider, whole and as streams, by `program`.
+/// Requests whole answers and streams of a provider through `program`.
 pub(crate) fn exercise(program: &Path, http: Http, requests: usize) {
     let provider = Provider::start(http, WORDS, 0);
     let node = House::start(&provider, Some(program));

@@ -1,4 +1,4 @@
-//! nginx between two TLS connections: what a proxy costs that does nothing but pass on.
+//! Runs nginx between two TLS connections, as a proxy that only passes bytes on.
 
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
@@ -30,7 +30,7 @@ impl Nginx {
         Self { process, port, folder, key: provider.key().into() }
     }
 
-    /// The process that does the work.
+    /// Returns the worker process.
     pub(super) fn worker(&self) -> Pid {
         let master = self.process.id();
         let children = std::fs::read_to_string(format!("/proc/{master}/task/{master}/children")).unwrap();
@@ -39,7 +39,7 @@ impl Nginx {
     }
 }
 
-/// One worker, as the enclave has one thread for connections on two cores.
+/// One worker, because the enclave has one thread for connections on two cores.
 fn configuration(folder: &TempDir, port: u16, provider: &Provider) -> String {
     format!(
         "daemon off; worker_processes 1; pid nginx.pid;

@@ -1,4 +1,4 @@
-//! Where the enclave's processor time goes under load, by `perf`.
+//! Profiles the enclave's processor time under load, with `perf`.
 
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -9,14 +9,14 @@ use super::rates;
 use crate::machine;
 
 const TIME: Duration = Duration::from_secs(5);
-/// How long perf may take to begin, and to end.
+/// Time limit for perf to start and to end.
 const MARGIN: Duration = Duration::from_secs(1);
-/// Symbols that are shown.
+/// Number of symbols in the profile.
 const SYMBOLS: usize = 12;
-/// Characters of one.
+/// Maximum length of a symbol, characters.
 const WIDTH: usize = 80;
 
-/// What a symbol belongs to, by the first of these that its name contains.
+/// Groups of symbols. A symbol belongs to the first group with a text that its name contains.
 const GROUPS: [(&str, &[&str]); 8] = [
     ("kernel: sockets, wake-ups", &["[k]"]),
     ("signing: Ed25519, SHA-512", &["25519", "sha512", "SHA512"]),
@@ -29,7 +29,7 @@ const GROUPS: [(&str, &[&str]); 8] = [
 ];
 const OTHERS: &str = "all else";
 
-/// A table, or why there is none.
+/// Returns a table, or why there is none.
 pub(super) fn of(node: &House) -> String {
     eprintln!("proxied: profile");
     machine::wait_until_quiet();
@@ -62,11 +62,11 @@ pub(super) fn of(node: &House) -> String {
     [table("group", &groups), table("symbol, by itself", &symbols)].join("\n\n")
 }
 
-/// Records while connections ask.
+/// Records a profile while connections send requests.
 fn record(node: &House, file: &Path) -> Option<()> {
     let pid = node.enclave().as_raw_nonzero().to_string();
     let mut command = Command::new("perf");
-    // Virtual machines may have no counters, but every one has a clock.
+    // Virtual machines may have no performance counters, but they have a clock.
     command.args(["record", "-q", "-e", "cpu-clock", "-F", "999", "-p", &pid, "-o"]).arg(file);
     command.args(["--", "sleep", &TIME.as_secs().to_string()]);
     let mut perf = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().ok()?;
@@ -74,7 +74,7 @@ fn record(node: &House, file: &Path) -> Option<()> {
     perf.wait().ok()?.success().then_some(())
 }
 
-/// Shares of processor time, greatest first, in percent; `[k]` before a name is the kernel's.
+/// Returns shares of processor time in percent, largest first. `[k]` marks symbols of the kernel.
 fn symbols(file: &Path) -> Vec<(f64, String)> {
     let mut command = Command::new("perf");
     command.args(["report", "--stdio", "--no-children", "--sort", "symbol", "-i"]).arg(file);

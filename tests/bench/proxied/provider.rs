@@ -1,4 +1,4 @@
-//! The provider, as a process.
+//! Runs the fake provider as a process.
 
 use std::io::{BufRead, BufReader};
 use std::path::PathBuf;
@@ -10,7 +10,7 @@ use super::door::Door;
 
 const KEY: &str = "sk-fake-0123456789abcdef";
 
-/// What a provider offers; nodes take the newest.
+/// The HTTP version that a provider offers. Nodes choose the newest.
 #[derive(Clone, Copy)]
 pub(crate) enum Http {
     One,
@@ -33,7 +33,7 @@ pub(super) struct Provider {
 }
 
 impl Provider {
-    /// One that answers in so many words, with a pause before each word of a stream.
+    /// Starts a provider. Its answers have `words` words, with a pause before each word of a stream.
     pub(super) fn start(http: Http, words: usize, pause_ms: u64) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let mut command = quoth_tests::command("quoth-fake-provider");

@@ -1,4 +1,4 @@
-//! The question that is asked again and again.
+//! The question of all measurements, and how it is asked.
 
 use std::time::Duration;
 
@@ -8,12 +8,12 @@ use crate::client::{Connection, Head};
 
 pub(super) const TARGET: &str = "/v1/chat/completions";
 pub(super) const MODEL: &str = "m-small";
-/// Bytes of a request's body.
+/// Length of a request's body, bytes.
 const BODY: usize = 1024;
-/// A disk that stalled gets so long to catch up.
+/// Pause for a stalled disk to catch up.
 pub(super) const STALL: Duration = Duration::from_secs(2);
 
-/// A chat of [`BODY`] bytes: words, as people write them.
+/// Returns a chat of [`BODY`] bytes, with words as in usual text.
 pub(super) fn question(stream: bool) -> Vec<u8> {
     let asked =
         |words: &str| json!({ "model": MODEL, "messages": [{ "role": "user", "content": words }], "stream": stream });

@@ -1,4 +1,4 @@
-//! Requests a second, and the processor time they take, of a node and of what others put in its place.
+//! Compares requests per second and processor time per request of a node with other proxies.
 
 use std::time::{Duration, Instant};
 
@@ -18,13 +18,13 @@ use crate::row::{Goal, Row};
 use crate::statistics::Series;
 use crate::{machine, slice};
 
-/// Connections that ask one question after the other.
+/// Number of connections that ask one question after the other.
 const CONNECTIONS: usize = 4;
 const SLICE: Duration = Duration::from_secs(1);
-/// Slices of each in a round.
+/// Number of slices of each in a round.
 const SLICES: usize = 2;
 
-/// nginx speaks HTTP/1.1 to the provider; each node what its provider offers.
+/// Compares nodes with nginx. nginx speaks HTTP/1.1 to the provider, each node the newest version that its provider offers.
 pub(super) fn against_nginx(plan: &Plan, nodes: &[(Http, &House)], nginx: &Nginx) -> Vec<Row> {
     let mut compared: Vec<_> = nodes.iter().map(|_| <[Pair; 3]>::default()).collect();
     turns(plan, "nginx", || {
@@ -71,7 +71,7 @@ pub(super) fn against_litellm(plan: &Plan, node: &House, litellm: &LiteLlm) -> V
     vec![rate.row("proxied requests, 4 connections", "LiteLLM's proxy", "/s", Goal::AtLeast(20.0))]
 }
 
-/// Load on a node for so long.
+/// Puts load on a node for some time.
 pub(super) fn load(node: &House, time: Duration) {
     slice::requests(&mut connections(node), time, |connection| once(connection, &question(false)));
 }
@@ -84,15 +84,15 @@ fn turns(plan: &Plan, against: &str, mut turn: impl FnMut()) {
     }
 }
 
-/// What a slice of time has shown.
+/// The results of a slice of time.
 struct Slice {
-    /// Requests a second.
+    /// Requests per second.
     rate: f64,
-    /// Microseconds of each process for a request.
+    /// Processor time of each process for a request, microseconds.
     micros: Vec<f64>,
 }
 
-/// Of the enclave, and of the host.
+/// Measures enclave and host.
 fn slice_of_node(node: &House) -> Slice {
     slice_of(node, &[node.enclave(), node.host()])
 }
@@ -118,14 +118,14 @@ fn slice_of(door: &impl Door, processes: &[Pid]) -> Slice {
     }
 }
 
-/// Connections over which one answer has come.
+/// Opens connections and sends one request on each.
 fn connections(door: &impl Door) -> Vec<Connection> {
     let mut connections: Vec<_> = (0..CONNECTIONS).map(|_| door.connect()).collect();
     connections.iter_mut().for_each(|connection| _ = ask(connection, &question(false)));
     connections
 }
 
-/// None when the node takes no more because the host's disk does not keep up.
+/// Returns `None` if the node refuses because the host's disk is too slow.
 fn once(connection: &mut Connection, body: &[u8]) -> Option<()> {
     (ask(connection, body).status == 200).then_some(())
 }

@@ -1,7 +1,7 @@
-//! Published verifiers, timed on the evidence that quoth-bench has Quoth's verifier appraise.
+//! Measures published verifiers on the same evidence that quoth-bench gives Quoth's verifier.
 //!
-//! `verify-peers nitro DOCUMENT` and `verify-peers snp REPORT VCEK ASK ARK`. For every line on stdin, a number, it verifies
-//! that often, from the bytes each time, and answers with the microseconds that one verification took.
+//! `verify-peers nitro DOCUMENT` and `verify-peers snp REPORT VCEK ASK ARK`. Each line on stdin is a number. The
+//! program verifies the bytes that often, and prints the microseconds of one verification.
 
 #![forbid(unsafe_code)]
 

@@ -1,5 +1,5 @@
-//! Appraising hardware evidence, against nothing but the signatures that it cannot avoid, by the same library, and
-//! against what others publish for it.
+//! The part `verify`: compares the appraisal of hardware evidence with bare signature checks of the same library, and with
+//! other published verifiers.
 
 mod peer;
 
@@ -21,13 +21,13 @@ use crate::row::{Goal, Row};
 use crate::statistics::Series;
 use peer::Peer;
 
-/// Appraisals at one go, and goes of one measurement, alternating with its peer's: a processor that changes its speed
-/// changes it for both.
+/// Number of appraisals in a block, and of blocks in a measurement. Blocks alternate with the peer's, so that a change of the
+/// processor's speed affects both.
 const TIMES: u32 = 40;
 const GOES: usize = 12;
-/// Bytes under the signatures of a document: four certificates, the payload.
+/// Lengths of the signed parts of a document, bytes: four certificates and the payload.
 const NITRO_LENGTHS: [usize; 5] = [500, 520, 540, 500, 4400];
-/// Those of a report, and of its certificates.
+/// Lengths of the signed parts of a report and of its certificates, bytes.
 const REPORT_LENGTHS: [usize; 1] = [672];
 const CERTIFICATE_LENGTHS: [usize; 2] = [1250, 750];
 const NITRO: &str = "nitro/opengradient-og-evm-2026-02-12-65ce3118.cbor";
@@ -106,14 +106,14 @@ pub(crate) fn measure(plan: &Plan) -> Vec<Row> {
     whats.into_iter().zip(&pairs).map(row).collect()
 }
 
-/// When the manifest says that a piece of evidence verifies.
+/// Returns the time at which a piece of evidence is valid, by the manifest.
 fn verify_at(folder: &Path, name: &str) -> u64 {
     let manifest: serde_json::Value = serde_json::from_slice(&fs::read(folder.join("MANIFEST.json")).unwrap()).unwrap();
     let vectors = manifest["vectors"].as_array().unwrap();
     vectors.iter().find(|vector| vector["name"] == name).unwrap()["verify_at"].as_u64().unwrap()
 }
 
-/// Each side gives the microseconds of one of its `TIMES`.
+/// Measures both sides. Each returns the microseconds of one appraisal.
 fn measure_pair((ours, peer): &mut (Series, Series), mut our: impl FnMut() -> f64, mut their: impl FnMut() -> f64) {
     let (mut our_time, mut their_time) = (0.0, 0.0);
     for _ in 0..GOES {
@@ -130,7 +130,7 @@ fn micros(work: impl Fn()) -> f64 {
     start.elapsed().as_secs_f64() * 1e6 / f64::from(TIMES)
 }
 
-/// A signature that verifies, and nothing around it.
+/// A valid signature without certificates.
 struct Bare {
     message: Vec<u8>,
     key: UnparsedPublicKey<Vec<u8>>,

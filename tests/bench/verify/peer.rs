@@ -1,4 +1,4 @@
-//! A published verifier, in a process of its own: what it depends on, Quoth does not.
+//! Runs a published verifier in a separate process, so that Quoth does not depend on its dependencies.
 
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
@@ -10,20 +10,20 @@ pub(super) struct Peer {
 }
 
 impl Peer {
-    /// attestation-doc-validation knows no time but the wall clock's, so it gets another clock to look at.
+    /// attestation-doc-validation always uses the wall clock, so its process gets a false clock.
     pub(super) fn nitro(program: &Path, document: &Path, at: u64) -> Self {
         let mut command = Command::new("faketime");
         command.arg(format!("@{at}")).arg(program).arg("nitro").arg(document);
-        // What it measures with stays real.
+        // The clock for measurements stays real.
         Self::start(command.env("DONT_FAKE_MONOTONIC", "1"))
     }
 
-    /// sev looks at no clock.
+    /// sev uses no clock.
     pub(super) fn snp(program: &Path, report: &Path, certificates: &[PathBuf]) -> Self {
         Self::start(Command::new(program).arg("snp").arg(report).args(certificates))
     }
 
-    /// Microseconds that one verification takes, of so many.
+    /// Returns the microseconds of one verification, as the mean of `times`.
     pub(super) fn micros(&mut self, times: u32) -> f64 {
         writeln!(self.child.stdin.as_mut().unwrap(), "{times}").expect("the peer listens");
         let mut answer = String::new();
@@ -35,14 +35,14 @@ impl Peer {
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("the peer starts");
         let answers = BufReader::new(child.stdout.take().unwrap());
         let mut peer = Self { child, answers };
-        // Its first is not measured, as Quoth's is not.
+        // The first verification is not measured, as for Quoth.
         peer.micros(1);
         peer
     }
 }
 
 impl Drop for Peer {
-    /// Closes its input, which ends it.
+    /// Closes the input of the process, which ends it.
     fn drop(&mut self) {
         let _ = self.child.wait();
     }

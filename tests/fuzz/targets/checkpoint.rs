@@ -1,4 +1,4 @@
-//! A signed checkpoint, proof of possession, or order about a secret keeps its bytes; none is taken for another.
+//! A signed checkpoint, proof of possession, or order about a secret keeps its bytes. None decodes as another kind.
 #![no_main]
 
 use quoth_attestation::checkpoint::Checkpoint;

@@ -1,4 +1,4 @@
-//! Whatever can be constructed decodes to itself: receipts, checkpoints, statements and orders of texts and numbers of any kind.
+//! Every value that can be constructed decodes to itself: receipts, checkpoints, statements and orders.
 #![no_main]
 
 use libfuzzer_sys::arbitrary::{Result, Unstructured};
@@ -15,7 +15,7 @@ use quoth_attestation::statement::{Model, OtherKeys, Statement, Validity};
 
 /// The specification's example.
 const STATEMENT: &[u8] = include_bytes!("../corpus/statement/spec");
-/// Texts are up to so long: past every limit.
+/// Maximum length of texts. It exceeds every limit.
 const LONGEST: usize = 2100;
 
 const OUTCOMES: [Outcome; 6] = [
@@ -27,7 +27,7 @@ const OUTCOMES: [Outcome; 6] = [
     Outcome::Refused,
 ];
 
-/// A text, if it fits; short ones are likelier.
+/// Returns a text if it is valid. Short texts are more likely.
 fn text<const MAX: usize>(input: &mut Unstructured<'_>) -> Result<Option<Text<MAX>>> {
     let letter = char::from_u32(input.int_in_range(1..=0x2fff)?).unwrap_or('a');
     let length = if input.ratio(1, 4)? { input.int_in_range(0..=LONGEST)? } else { input.int_in_range(0..=40)? };
@@ -150,6 +150,6 @@ fn all(input: &mut Unstructured<'_>) -> Result<()> {
 }
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
-    // Input that is used up ends it.
+    // The end of the input ends it.
     let _ = all(&mut Unstructured::new(bytes));
 });

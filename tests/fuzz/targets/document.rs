@@ -1,5 +1,6 @@
-//! An attestation document in Nitro's layout: by itself under AWS's root, and as evidence of a node under one that nobody has.
-//! Whatever is read is refused in the end.
+//! An attestation document in Nitro's layout, alone under AWS's root, and as evidence of a node under another root.
+//!
+//! Every document must be refused.
 #![no_main]
 
 use std::sync::LazyLock;
@@ -9,15 +10,15 @@ use quoth_attestation::evidence::{Encoded, Evidence, Quote};
 use quoth_attestation::statement::{Platform, Statement};
 use quoth_verifier::{HardwareEvidence, Policy, Time, Verifier};
 
-/// Time is checked after everything else in a chain, so any will do.
+/// Any time works, because a chain checks it last.
 const AT: u64 = 1_755_000_000;
-/// The specification's example, made a simulated node.
+/// The specification's example, as a simulated node.
 const STATEMENT: &[u8] = include_bytes!("../corpus/statement/spec");
 
 static STATEMENT_BYTES: LazyLock<(Encoded, u64)> = LazyLock::new(|| {
     let mut statement = Statement::decode(STATEMENT).unwrap();
     statement.platform = Platform::Simulated;
-    // The base point of Ed25519: a valid key that nobody would use.
+    // The base point of Ed25519, which is a valid key.
     statement.keys.receipt = [0x66; 32];
     statement.keys.receipt[0] = 0x58;
     (statement.encode().try_into().unwrap(), statement.issued())
@@ -36,7 +37,7 @@ static VERIFIER: LazyLock<Verifier> = LazyLock::new(|| {
 libfuzzer_sys::fuzz_target!(|quote: &[u8]| {
     assert!(VERIFIER.hardware(&HardwareEvidence::Nitro { document: quote.to_vec() }, AT).accepted.is_err());
     let (statement, issued) = STATEMENT_BYTES.clone();
-    // Evidence holds no quote of another length.
+    // Evidence cannot hold a quote of another length.
     let Ok(quote) = Quote::new(quote) else { return };
     let evidence = Evidence { statement, quote, nonce: None, certificates: List::default(), crls: List::default() };
     let evidence = evidence.encode();

@@ -1,4 +1,4 @@
-//! Anybody's enclave image file is explained or refused, and what is explained has the sections that it is said to have.
+//! An enclave image file is described or refused. A described file has the reported sections.
 #![no_main]
 
 use quoth_images::eif::{Kind, inspect};
@@ -9,6 +9,6 @@ libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
     assert!(content < bytes.len() as u64, "more content than file");
     let count = |kind: Kind| found.sections.iter().filter(|section| section.kind == kind).count();
     assert_eq!((count(Kind::Kernel), count(Kind::CommandLine)), (1, 1));
-    // A second reading says the same.
+    // A second reading gives the same result.
     assert_eq!(inspect(bytes).map(|again| again.registers).ok(), Some(found.registers));
 });

@@ -1,12 +1,13 @@
-//! A provider's event stream is read the same way however it is cut; what passes has no record of a node's in it, and a verifier
-//! finds its end where the node does.
+//! A provider's event stream is read the same way however it is split.
+//!
+//! The passed events contain no record of a node, and a verifier finds the same end as the node.
 #![no_main]
 
 use quoth_attestation::events::{End, MARK, Scanner};
 use quoth_attestation::record::{Piece, Splitter};
 use quoth_enclave::upstream::{EventReader, Framed, UpstreamError};
 
-/// Events that pass, the one that ends the stream apart, and how it ends.
+/// The passed events, the event that ends the stream, and how it ends.
 type Whole = (Vec<u8>, Vec<u8>, Result<Option<End>, UpstreamError>);
 
 fn read<'a>(parts: impl Iterator<Item = &'a [u8]>) -> Whole {
@@ -49,7 +50,7 @@ libfuzzer_sys::fuzz_target!(|input: (u8, &[u8])| {
         let (taken, event) = scanner.scan(&body[at..]).unwrap();
         at += taken;
         let found = event.and_then(|event| event.end);
-        // The LF of a CRLF belongs to the event whose CR has already ended it.
+        // The LF of a CRLF belongs to the event that its CR has ended.
         let is_last = at == body.len() || scanner.after_cr() && body[at..] == *b"\n";
         assert_eq!(found, end.ok().flatten().filter(|_| event.is_some() && is_last));
     }

@@ -1,4 +1,4 @@
-//! What decodes as evidence is its only encoding, and is no node that this policy accepts.
+//! Bytes that decode as evidence are its only encoding, and the policy refuses the node.
 #![no_main]
 
 use std::sync::LazyLock;

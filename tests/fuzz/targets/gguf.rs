@@ -1,4 +1,4 @@
-//! A model's header is read within its bounds, whatever size the file is said to have.
+//! A model's header is read within its bounds, for any given file size.
 #![no_main]
 
 libfuzzer_sys::fuzz_target!(|input: (u32, &[u8])| {

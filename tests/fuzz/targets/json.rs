@@ -1,5 +1,5 @@
-//! Strict JSON: what is accepted reads the same when it is written out and read again.
-//! What means a request never panics on the way to its meaning.
+//! Strict JSON: an accepted value is the same after it is written and read again.
+//! Reading a request never panics.
 #![no_main]
 
 use quoth_engine::json::parse;

@@ -1,4 +1,4 @@
-//! Frames between enclave and host: what is taken from a buffer says the same when it is put into one.
+//! Frames between enclave and host: a decoded message encodes to the same bytes.
 #![no_main]
 
 use std::fmt::Debug;
@@ -11,7 +11,7 @@ use quoth_link::event::{Command, Event};
 use quoth_link::feed::Request;
 use quoth_link::journal::{ToEnclave, ToHost};
 
-/// `exact`: a message has one encoding only.
+/// `exact` says that a message has only one encoding.
 fn drain<T: Frame + PartialEq + Debug>(bytes: &[u8], exact: bool) {
     let (mut buffer, mut at) = (BytesMut::from(bytes), 0);
     while let Ok(Some(message)) = T::take(&mut buffer) {

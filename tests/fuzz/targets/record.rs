@@ -1,4 +1,4 @@
-//! A stream comes apart the same way however it is cut, and goes together again.
+//! A stream splits into the same parts however it is cut, and the parts join to the same stream.
 #![no_main]
 
 use quoth_attestation::FormatError;

@@ -1,4 +1,4 @@
-//! What decodes as sampling parameters is its only encoding.
+//! Bytes that decode as sampling parameters are their only encoding.
 #![no_main]
 
 use quoth_engine::Sampling;

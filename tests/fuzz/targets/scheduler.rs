@@ -1,5 +1,6 @@
-//! Requests, readers and cancellations of every kind, in any order: the engine goes on, every request ends, and what it gave,
-//! in whatever company, is what a replay gives.
+//! Requests, readers and cancellations of every kind, in any order.
+//!
+//! The engine continues, every request ends, and a replay gives the same output, whatever ran beside it.
 #![no_main]
 
 use std::collections::VecDeque;
@@ -16,9 +17,9 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 const CONTEXT: u32 = 128;
-/// More than there are sequences, so that some wait.
+/// Number of requests. More than sequences, so that some wait.
 const OPEN: usize = 6;
-/// A generation that says nothing for so long is stuck.
+/// Time limit for a silent generation.
 const PATIENCE: Duration = Duration::from_secs(20);
 
 struct House {
@@ -44,7 +45,7 @@ fn house() -> &'static House {
     })
 }
 
-/// A generation somebody reads.
+/// A generation with a reader.
 struct Open {
     generation: Generation,
     logprobs: Option<u8>,
@@ -59,7 +60,7 @@ libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
     for step in bytes.chunks(8).take(64) {
         let at = |index: usize| step.get(index).copied().unwrap_or(0);
         match at(0) % 8 {
-            // Somebody asks.
+            // A new request.
             0..=3 if open.len() < OPEN => {
                 let engine = match at(1) % 3 {
                     0 => house.engine.clone(),
@@ -75,7 +76,7 @@ libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
                     Err(error) => panic!("{error}"),
                 }
             }
-            // Somebody reads a little.
+            // A reader reads a little.
             4 | 5 => {
                 let Some(mut reader) = open.pop_front() else { continue };
                 let mut ended = false;
@@ -90,7 +91,7 @@ libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
                     open.push_back(reader);
                 }
             }
-            // Somebody leaves.
+            // A reader leaves.
             6 => drop(open.pop_back()),
             _ => std::thread::sleep(Duration::from_micros(u64::from(at(1)) * 10)),
         }
@@ -108,7 +109,7 @@ libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
     }
 });
 
-/// A request out of six bytes.
+/// Makes a request from six bytes.
 fn body(dice: &[u8; 6]) -> Value {
     let [length, flags, sampler, penalty, tokens, seed] = *dice;
     let mut body = json!({
@@ -135,7 +136,7 @@ fn body(dice: &[u8; 6]) -> Value {
     body
 }
 
-/// Waits for one event; at the end of a generation, what a replay needs of it.
+/// Waits for one event. At the end of a generation returns what a replay needs.
 fn read(house: &House, reader: &mut Open) -> Option<Recorded> {
     let events = &mut reader.generation.events;
     let event = house.runtime.block_on(async { tokio::time::timeout(PATIENCE, events.recv()).await });
@@ -145,7 +146,7 @@ fn read(house: &House, reader: &mut Open) -> Option<Recorded> {
             return None;
         }
         Some(Event::Finished { reason, output_tokens, .. }) => (output_tokens, Some(reason)),
-        // A grammar can leave nothing to choose; that is this request's end alone.
+        // A grammar can leave no choice. That ends only this request.
         Some(Event::Failed(EngineError::Grammar)) => (std::mem::take(&mut reader.produced), None),
         other => panic!("{other:?}"),
     };

@@ -1,4 +1,4 @@
-//! What decodes as a statement is its only encoding.
+//! Bytes that decode as a statement are its only encoding.
 #![no_main]
 
 use quoth_attestation::statement::Statement;

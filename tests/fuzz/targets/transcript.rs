@@ -1,4 +1,4 @@
-//! What decodes as a transcript, or as details, is its only encoding; and judging one ends in a verdict.
+//! Bytes that decode as a transcript or as details are their only encoding, and verifying them ends in a verdict.
 #![no_main]
 
 use std::sync::LazyLock;
@@ -22,6 +22,6 @@ libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
     if let Ok(details) = Details::decode(bytes) {
         assert_eq!(details.encode().as_bytes(), bytes);
     }
-    // Nobody has the private half of that key.
+    // The private half of that key is unknown.
     assert!(VERIFIER.transcript(bytes, TimeChoice::Archived).is_err());
 });

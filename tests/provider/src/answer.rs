@@ -1,4 +1,4 @@
-//! What the provider says: the user's own words, in pieces, as text, as JSON or as a call of a tool.
+//! The provider's answers: they repeat the user's words in pieces, as text, as JSON or as a tool call.
 
 use std::sync::Arc;
 
@@ -7,27 +7,27 @@ use serde_json::{Value, json};
 use crate::prompt::Prompt;
 use crate::schema;
 
-/// JSON comes in pieces of so many characters.
+/// Length of a piece of JSON, characters.
 const JSON_PIECE: usize = 8;
 
-/// What a request asks for, read from the names that the API has for it.
+/// What a request asks for, independent of the API.
 pub(crate) struct Question {
     pub(crate) prompt: Prompt,
     /// A tool to call, and the schema of its arguments.
     pub(crate) tool: Option<(String, Value)>,
-    /// A schema that the answer has to follow.
+    /// A schema that the answer must follow.
     pub(crate) schema: Option<Value>,
-    /// Pieces, at most.
+    /// Maximum number of pieces.
     pub(crate) limit: Option<usize>,
 }
 
 #[derive(Clone)]
 pub(crate) struct Answer {
-    /// The tool that is called, its arguments being the pieces.
+    /// The tool to call. Its arguments are the pieces.
     pub(crate) tool: Option<String>,
-    /// Words of the question, which pass for its tokens.
+    /// Number of words in the question. They count as its tokens.
     pub(crate) asked: usize,
-    /// Pieces, which pass for the answer's tokens.
+    /// Number of pieces. They count as the answer's tokens.
     pub(crate) count: usize,
     /// Whether the limit cut it short.
     pub(crate) cut: bool,
@@ -35,7 +35,7 @@ pub(crate) struct Answer {
 }
 
 impl Question {
-    /// The answer, of `deltas` pieces if it is in words: they are said again until there are enough.
+    /// Makes the answer. An answer in words has `deltas` pieces; the words repeat until there are enough.
     pub(crate) fn answer(self, deltas: Option<usize>) -> Answer {
         let said = said(&self.prompt);
         let (tool, round, wanted) = match (self.tool, self.schema) {
@@ -51,7 +51,7 @@ impl Question {
 }
 
 impl Answer {
-    /// The pieces, made when they are wanted.
+    /// Returns the pieces, made on demand.
     pub(crate) fn pieces(&self) -> impl Iterator<Item = String> + Send + 'static {
         let (round, count) = (self.round.clone(), self.count);
         (0..count).map(move |number| {
@@ -66,7 +66,7 @@ impl Answer {
     }
 }
 
-/// The tool that is called where there are any: the chosen one, or the first.
+/// Returns the tool to call, if there are tools: the chosen one, or the first.
 pub(crate) fn tool(prompt: &Prompt, body: &Value) -> Option<(String, Value)> {
     let choice = &body["tool_choice"];
     if !prompt.users_turn || choice == "none" || choice["type"] == "none" {
@@ -79,7 +79,7 @@ pub(crate) fn tool(prompt: &Prompt, body: &Value) -> Option<(String, Value)> {
     Some((function["name"].as_str()?.to_owned(), schema.unwrap_or_default()))
 }
 
-/// The schema that an answer follows where JSON is asked for.
+/// Returns the schema of an answer if JSON is requested.
 pub(crate) fn json_schema(format: &Value) -> Option<Value> {
     match format["type"].as_str()? {
         "json_schema" => format.pointer("/json_schema/schema").or(format.get("schema")).cloned(),
@@ -88,7 +88,7 @@ pub(crate) fn json_schema(format: &Value) -> Option<Value> {
     }
 }
 
-/// The first of these fields that is a number.
+/// Returns the first of these fields that is a number.
 pub(crate) fn limit(body: &Value, names: &[&str]) -> Option<usize> {
     names.iter().find_map(|name| body[name].as_u64()).map(|limit| usize::try_from(limit).unwrap())
 }

@@ -24,7 +24,7 @@ pub(crate) fn messages(ask: &Ask) -> Reply {
 fn whole(ask: &Ask, answer: &Answer) -> Value {
     let mut block = block(ask, answer);
     match &answer.tool {
-        // Arguments that the limit cut short are no JSON.
+        // Arguments that the limit cut short are not valid JSON.
         Some(_) => block["input"] = serde_json::from_str(&answer.text()).unwrap_or(json!({})),
         None => block["text"] = answer.text().into(),
     }
@@ -58,7 +58,7 @@ fn events(ask: &Ask, answer: &Answer) -> Events {
     Box::new(before.into_iter().chain(pieces).chain(after))
 }
 
-/// A message that has begun.
+/// Returns a message at its start.
 fn message(ask: &Ask, answer: &Answer, output_tokens: usize) -> Value {
     json!({
         "id": format!("msg_{:016x}", ask.number),
@@ -78,7 +78,7 @@ fn message(ask: &Ask, answer: &Answer, output_tokens: usize) -> Value {
     })
 }
 
-/// A block that has begun.
+/// Returns a block at its start.
 fn block(ask: &Ask, answer: &Answer) -> Value {
     match &answer.tool {
         Some(name) => {

@@ -1,12 +1,12 @@
-//! Every way a provider, or what stands before it, may go wrong.
+//! Every way in which a provider, or a proxy in front of it, can misbehave.
 
 /// The comment of [`Behaviour::FalseRecord`], without its line ends.
 pub const FALSE_RECORD: &str = ": quoth receipt AAAA";
-/// The trailer field of [`Behaviour::Trailers`] and what it says.
+/// Name and value of the trailer field of [`Behaviour::Trailers`].
 pub const TRAILER: (&str, &str) = ("x-checksum", "0123456789abcdef");
 
-/// What the provider does. Certificates and TLS versions count for connections made from then on, all else for requests
-/// that arrive from then on. What concerns streams leaves other answers as they are, where nothing else is said.
+/// What the provider does. Certificates and TLS versions apply to later connections, everything else to later requests.
+/// Behaviour that concerns streams does not change other answers, unless it says so.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Behaviour {
     /// Answers as the public APIs do.
@@ -14,112 +14,113 @@ pub enum Behaviour {
 
     /// The certificate names another host.
     WrongName,
-    /// The certificate is of an authority that nobody knows.
+    /// The certificate is signed by an unknown authority.
     UnknownCa,
     /// The certificate ended years ago.
     Expired,
-    /// TLS 1.2 and nothing newer; otherwise it is TLS 1.3 and nothing older.
+    /// Only TLS 1.2. Otherwise the provider speaks only TLS 1.3.
     Tls12Only,
     /// The connection is accepted and closed, before TLS.
     CloseAtAccept,
 
-    /// The request is read, then the connection is closed, without a byte of answer and without `close_notify`.
+    /// The request is read, then the connection is closed without an answer and without `close_notify`.
     CloseBeforeAnswer,
-    /// The connection is closed after so many events, or amid an answer that is no stream.
+    /// The connection is closed after some events, or in the middle of an answer that is not a stream.
     Cut {
-        /// Events sent before; 0 sends the head only.
+        /// Number of events sent before. 0 sends only the head.
         after_events: usize,
-        /// Whether TLS says goodbye (`close_notify`) before TCP does.
+        /// Whether TLS ends properly (`close_notify`) before TCP.
         close_notify: bool,
     },
-    /// The stream ends after so many events, properly for HTTP, without the terminal event.
+    /// The stream ends after some events, correctly for HTTP, but without the terminal event.
     EndEarly {
-        /// Events sent before.
+        /// Number of events sent before.
         after_events: usize,
     },
-    /// So many requests over HTTP/2 are read and not processed, which it says, and their connections end; then it answers.
+    /// The provider reads some requests over HTTP/2, says that it did not process them, and ends their connections. Then it
+    /// answers normally.
     Unprocessed {
-        /// How many requests.
+        /// Number of requests.
         times: u32,
-        /// How it says so.
+        /// How the provider says so.
         by: Notice,
     },
     /// The request is read and never answered.
     StallBeforeHead,
-    /// Nothing more comes after so many events, or amid an answer that is no stream. The connection stays open.
+    /// The answer stalls after some events, or in the middle if it is not a stream. The connection stays open.
     StallMidStream {
-        /// Events sent before.
+        /// Number of events sent before.
         after_events: usize,
     },
 
-    /// The stream is lines that are no events, then the stream as it should be.
+    /// The stream begins with lines that are not events. The correct stream follows.
     NoEvents,
-    /// After the first event, one line that goes on until the client hangs up.
+    /// After the first event comes a line that does not end until the client hangs up.
     EndlessLine,
-    /// After the first event the stream ends amid a line.
+    /// After the first event the stream ends inside a line.
     UnfinishedLine,
-    /// After the first event, one whose data is not UTF-8; then the rest.
+    /// After the first event comes one whose data is not UTF-8, then the rest.
     InvalidUtf8,
     /// The first event has a comment that looks like a record of a node: its data line, `after`, [`FALSE_RECORD`] and
-    /// two line feeds. Then the rest.
+    /// two line feeds. The rest follows.
     FalseRecord {
         /// What ends the line before.
         after: LineEnd,
-        /// Whether the comment comes in two writes, parted amid.
+        /// Whether the comment is split into two writes.
         split: bool,
     },
-    /// Streams are these bytes and nothing else.
+    /// A stream consists of exactly these bytes.
     Verbatim {
         /// The body.
         stream: String,
     },
-    /// Streams are these pieces, each in a write of its own. Then nothing more comes, and the connection stays open.
+    /// A stream consists of these pieces, each in a separate write. Then it stalls, and the connection stays open.
     Pieces {
         /// The body.
         pieces: Vec<String>,
     },
-    /// What it says the answer's media type is, one header field each.
+    /// The answer has these media types, each in its own header field.
     MediaTypes {
-        /// Their values.
+        /// The values of the fields.
         values: Vec<&'static str>,
     },
-    /// Another event after the terminal one; another JSON object after an answer that is no stream.
+    /// After the terminal event comes another one. After an answer that is not a stream comes another JSON object.
     BytesAfterEnd,
 
-    /// An answer whose header has fields without end, until the client hangs up.
+    /// The header of the answer has endless fields, until the client hangs up.
     EndlessFields,
-    /// An answer whose header has one field without end, until the client hangs up.
+    /// The header of the answer has one endless field, until the client hangs up.
     EndlessField,
-    /// The answer comes gzipped, unasked, and so many blanks follow it: a thousandth of that on the wire.
+    /// The answer is gzipped without a request for it, and many blanks follow. On the wire they take a thousandth.
     Gzip {
-        /// Blanks after the answer, once inflated.
+        /// Number of blanks after the answer, once inflated.
         blanks: u64,
     },
-    /// Goes elsewhere, with the answer's body empty.
+    /// A redirect with an empty body.
     Redirect {
         /// 301, 302, 303, 307 or 308.
         status: u16,
-        /// Where to.
+        /// The target.
         location: String,
     },
-    /// 429 with the provider's error.
+    /// Status 429 with the provider's error.
     RateLimited {
         /// Seconds, in `retry-after`.
         retry_after: u64,
     },
-    /// The provider's error when it has too much to do: 503 of `OpenAI`, 529 of Anthropic.
+    /// The provider's error when it is overloaded: 503 of `OpenAI`, 529 of Anthropic.
     Unavailable,
-    /// 500 with a page of HTML, as a proxy on the way would.
+    /// Status 500 with an HTML page, as a proxy would send.
     HtmlError,
-    /// JSON, or a stream's first event, of more than so many bytes, whole and valid, its length not announced.
+    /// Valid JSON, or a valid first event, that is very long. Its length is not announced.
     LongJson {
         /// Bytes of padding in one field, rounded up to whole blocks of 16 KiB.
         bytes: u64,
     },
-    /// An answer that does not say what it is.
+    /// An answer without a content type.
     NoContentType,
-    /// [`TRAILER`] after the body, whether asked for or not. Over HTTP/1.1 the answer is chunked, leaves at once and ends
-    /// the connection.
+    /// [`TRAILER`] follows the body, even if not requested. Over HTTP/1.1 the answer is chunked, is sent at once and ends the
+    /// connection.
     Trailers,
 }
 
@@ -132,7 +133,7 @@ pub enum Notice {
     RefusedStream,
 }
 
-/// What ends a line before a [`Behaviour::FalseRecord`].
+/// The line end before a [`Behaviour::FalseRecord`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LineEnd {
     /// A line feed.
@@ -141,12 +142,12 @@ pub enum LineEnd {
     Cr,
     /// Both.
     CrLf,
-    /// Two line feeds: the comment is a block of its own.
+    /// Two line feeds. The comment is then a separate block.
     Blank,
 }
 
 impl LineEnd {
-    /// The bytes.
+    /// Returns the bytes.
     #[must_use]
     pub fn bytes(self) -> &'static str {
         match self {

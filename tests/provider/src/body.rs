@@ -15,7 +15,7 @@ use crate::steps::{Step, Steps};
 
 pub(crate) type Body = UnsyncBoxBody<Bytes, Infallible>;
 
-/// The body that takes these steps.
+/// Returns the body that performs these steps.
 pub(crate) fn of(steps: Steps, session: Arc<Session>) -> Body {
     let frames = stream::unfold((steps, session), |(mut steps, session)| async move {
         loop {

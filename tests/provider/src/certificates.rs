@@ -1,4 +1,4 @@
-//! An authority of its own, and the certificates it should and should not give.
+//! A certificate authority for tests, with valid and invalid certificates.
 
 use rcgen::{
     BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose,

@@ -1,4 +1,4 @@
-//! One connection: TLS, then hyper, unless an answer seizes the wire.
+//! Serves one connection: TLS, then hyper, unless an answer takes the wire.
 
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ use crate::shared::Shared;
 use crate::wire::Wire;
 use crate::{Behaviour, Options, service};
 
-/// What hyper may hold back for one client that does not read: with a thousand of them, tens of megabytes.
+/// Buffer of hyper for one client, bytes. A thousand clients that do not read take tens of megabytes.
 const BUFFER: usize = 32 * 1024;
 
 pub(crate) async fn serve(shared: Arc<Shared>, tcp: TcpStream, number: u64) {
@@ -29,13 +29,13 @@ pub(crate) async fn serve(shared: Arc<Shared>, tcp: TcpStream, number: u64) {
 
     let seizure = {
         let service = service_fn(|request| {
-            // Counted here, in order of arrival: what serve does may be done in any.
+            // Counted here, in order of arrival, because the rest may run in any order.
             let ordinal = session.request();
             service::serve(shared.clone(), session.clone(), ordinal, request)
         });
         let builder = builder(&shared.options);
         let connection = builder.serve_connection(TokioIo::new(wire.clone()), service);
-        // In this order: what was answered before the seizure leaves first.
+        // In this order, so that earlier answers leave first.
         tokio::select! {
             biased;
             _ = connection => return,

@@ -1,11 +1,11 @@
-//! Errors in the words of each API.
+//! Errors in the format of each API.
 
 use hyper::StatusCode;
 use serde_json::{Value, json};
 
 use crate::reply::Reply;
 
-/// Whose manners an answer has.
+/// The API of an answer.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Api {
     OpenAi,
@@ -27,7 +27,7 @@ impl Api {
         Reply::Json(status, value)
     }
 
-    /// 400: the request lacks a field.
+    /// Returns 400: the request lacks a field.
     pub(crate) fn missing(self, name: &str, request: &str) -> Reply {
         let status = StatusCode::BAD_REQUEST;
         match self {

@@ -1,11 +1,11 @@
-//! Gzip by hand: a few bytes as they are, then a thousand blanks for each byte on the wire.
+//! Encodes gzip bombs: a few bytes as they are, then a thousand blanks for each byte on the wire.
 
 /// Bytes in one stored block.
 const STORED: usize = u16::MAX as usize;
-/// The longest repetition that deflate can say.
+/// The longest repetition that deflate can encode.
 const LONGEST: u64 = 258;
 
-/// `bytes` and then `blanks` blanks, gzipped.
+/// Gzips `bytes`, followed by `blanks` blanks.
 pub(crate) fn bomb(bytes: &[u8], blanks: u64) -> Vec<u8> {
     let mut out = vec![0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 0xff];
     for block in bytes.chunks(STORED) {
@@ -23,7 +23,7 @@ pub(crate) fn bomb(bytes: &[u8], blanks: u64) -> Vec<u8> {
     out
 }
 
-/// The last block, its code made for it: one bit for "258 more", one for "of the byte before", both zero.
+/// Encodes the last block with its own code: one bit for "258 more" and one for "of the byte before", both zero.
 fn repeated(blanks: u64) -> Vec<u8> {
     let mut bits = Bits::default();
     bits.number(0b101, 3); // the last block, with codes of its own
@@ -64,7 +64,7 @@ fn repeated(blanks: u64) -> Vec<u8> {
     bits.bytes
 }
 
-/// Bits as deflate packs them, the lowest first.
+/// Bits in deflate's order, the lowest first.
 #[derive(Default)]
 struct Bits {
     bytes: Vec<u8>,
@@ -94,7 +94,7 @@ impl Bits {
     }
 }
 
-/// What some blanks do to a CRC-32: an affine map, so that a billion of them are thirty squarings.
+/// The effect of blanks on a CRC-32. It is an affine map, so a billion blanks take thirty squarings.
 struct Step {
     columns: [u32; 32],
     constant: u32,

@@ -1,11 +1,11 @@
-//! A closed provider for tests: the public APIs over real TLS and HTTP, and every way they may go wrong.
+//! A fake closed provider for tests: the public APIs over real TLS and HTTP, with every kind of misbehaviour.
 //!
 //! [`Provider`] listens on a loopback port with a certificate of its own authority and answers as `OpenAI` and
-//! Anthropic do, the same question always in the same words. It keeps each [`Request`] as it came. [`Behaviour`] says
-//! how it misbehaves, from now on, until told otherwise.
+//! Anthropic do. The same question always gets the same answer. It keeps each [`Request`] as it arrived. [`Behaviour`]
+//! says how it misbehaves until the next change.
 
 #![forbid(unsafe_code)]
-// Tests stop at the first thing that is not as it should be.
+// Tests stop at the first unexpected result.
 #![allow(clippy::unwrap_used)]
 
 mod answer;

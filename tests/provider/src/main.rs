@@ -1,4 +1,4 @@
-//! A fake provider on a port of choice, for benchmarks and clients by hand.
+//! The program `quoth-fake-provider`: a fake provider on a given port, for benchmarks and manual tests.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -9,16 +9,16 @@ use quoth_fake_provider::{Options, Provider};
 /// Answers as `OpenAI` and Anthropic do, until interrupted.
 #[derive(Parser)]
 struct Arguments {
-    /// The port on 127.0.0.1; 0 is any free one.
+    /// The port on 127.0.0.1; 0 takes any free port.
     #[arg(long)]
     port: u16,
-    /// Where to write the certificate authority to trust, as PEM.
+    /// The file to write the certificate authority to, as PEM.
     #[arg(long)]
     ca_out: PathBuf,
     /// The key to accept.
     #[arg(long)]
     key: String,
-    /// Pieces of an answer; otherwise one for each word.
+    /// Number of pieces of an answer [default: one for each word].
     #[arg(long)]
     deltas: Option<usize>,
     /// Milliseconds before each piece of a stream.

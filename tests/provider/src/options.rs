@@ -1,29 +1,29 @@
-//! What a test chooses before the provider starts.
+//! The options of a provider.
 
 use std::time::Duration;
 
 use crate::Behaviour;
 
-/// How a provider is to be.
+/// The options of a provider, chosen before it starts.
 #[derive(Clone, Debug)]
 pub struct Options {
     /// The port on 127.0.0.1, 0 for any free one.
     pub port: u16,
-    /// The one key it accepts.
+    /// The only key that it accepts.
     pub key: String,
     /// DNS names and addresses in its certificate.
     pub names: Vec<String>,
-    /// No HTTP/2: ALPN offers `http/1.1` alone.
+    /// Whether ALPN offers only `http/1.1`.
     pub http1_only: bool,
-    /// How many requests one HTTP/2 connection may carry at once.
+    /// Maximum number of concurrent requests on one HTTP/2 connection.
     pub streams_per_connection: u32,
-    /// How many pieces an answer in words has. `None` is one for each word.
+    /// Number of pieces of an answer in words. `None` means one for each word.
     pub deltas: Option<usize>,
-    /// Waited before each piece of a stream.
+    /// The pause before each piece of a stream.
     pub pause: Duration,
-    /// Whether requests are kept; a long benchmark does without.
+    /// Whether requests are kept. Long benchmarks turn it off.
     pub record: bool,
-    /// How it behaves at first.
+    /// The first behaviour.
     pub behaviour: Behaviour,
 }
 

@@ -1,22 +1,22 @@
-//! What a request says, in any of the APIs.
+//! The prompt of a request, in any of the APIs.
 
 use serde_json::Value;
 
-/// The conversation, as far as the answer depends on it.
+/// The parts of a conversation that the answer depends on.
 #[derive(Default)]
 pub(crate) struct Prompt {
     /// The last message of the user.
     pub(crate) said: String,
-    /// Images in it.
+    /// Number of images in that message.
     pub(crate) images: usize,
-    /// Whether it is the last message of all, rather than a tool's result.
+    /// Whether that message is the last one, rather than a tool's result.
     pub(crate) users_turn: bool,
-    /// Words in all messages, which pass for tokens.
+    /// Number of words in all messages. They count as tokens.
     pub(crate) words: usize,
 }
 
 impl Prompt {
-    /// Reads `messages`, or `input`, where a string is one message of the user.
+    /// Reads `messages` or `input`. A string is one message of the user.
     pub(crate) fn new(messages: &Value) -> Self {
         let mut prompt = Self::default();
         match messages {
@@ -31,7 +31,7 @@ impl Prompt {
         prompt
     }
 
-    /// Words that are no message, such as a system prompt beside them.
+    /// Adds words outside of the messages, such as a system prompt.
     pub(crate) fn also(mut self, content: &Value) -> Self {
         self.words += words(&text(content));
         self

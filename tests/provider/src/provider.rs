@@ -1,4 +1,4 @@
-//! The provider itself: a port, a switch, and what arrived.
+//! The provider: listens on a port, changes its behaviour, returns what arrived.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
@@ -10,10 +10,10 @@ use tokio::task::{AbortHandle, JoinSet};
 use crate::shared::Shared;
 use crate::{Behaviour, Options, Request, connection};
 
-/// More than the thousand connections that a test may open at once.
+/// Accept queue. More than the thousand connections that a test may open at once.
 const BACKLOG: u32 = 4_096;
 
-/// A running provider; it ends when dropped, and its connections with it.
+/// A running provider. It ends with all connections when it is dropped.
 pub struct Provider {
     shared: Arc<Shared>,
     port: u16,
@@ -24,7 +24,7 @@ impl Provider {
     /// Listens on 127.0.0.1 and serves on the current tokio runtime.
     ///
     /// # Panics
-    /// Outside a runtime, if the port is taken, or if a name in the options can stand in no certificate.
+    /// Outside a runtime, if the port is taken, or if a name in the options is not valid in a certificate.
     #[must_use]
     pub fn start(options: Options) -> Self {
         let socket = TcpSocket::new_v4().unwrap();
@@ -37,37 +37,37 @@ impl Provider {
         Self { shared, port, task }
     }
 
-    /// The port on 127.0.0.1.
+    /// Returns the port on 127.0.0.1.
     #[must_use]
     pub fn port(&self) -> u16 {
         self.port
     }
 
-    /// The key it accepts.
+    /// Returns the key that it accepts.
     #[must_use]
     pub fn key(&self) -> &str {
         &self.shared.options.key
     }
 
-    /// The authority that a client has to trust.
+    /// Returns the authority that a client must trust, as PEM.
     #[must_use]
     pub fn ca_pem(&self) -> &str {
         &self.shared.tls.ca_pem
     }
 
-    /// All requests so far, in the order in which their bodies ended.
+    /// Returns all requests so far, in the order in which their bodies ended.
     #[must_use]
     pub fn requests(&self) -> Vec<Request> {
         self.shared.requests()
     }
 
-    /// Requests so far whose answer ended before its end, mostly because whoever had asked left.
+    /// Returns the number of incomplete answers so far. Mostly their clients had left.
     #[must_use]
     pub fn unfinished(&self) -> u64 {
         self.shared.unfinished()
     }
 
-    /// Behaves so from now on. Answers under way go on as they began.
+    /// Changes the behaviour for later requests. Running answers do not change.
     pub fn behave(&self, behaviour: Behaviour) {
         self.shared.behave(behaviour);
     }
@@ -80,7 +80,7 @@ impl Drop for Provider {
 }
 
 async fn accept(listener: TcpListener, shared: Arc<Shared>) {
-    // Connections are tasks of this one, so that they end with it.
+    // Connections are tasks of this task, so that they end with it.
     let mut connections = JoinSet::new();
     let mut number = 0;
     loop {
@@ -90,7 +90,7 @@ async fn accept(listener: TcpListener, shared: Arc<Shared>) {
                     connections.spawn(connection::serve(shared.clone(), tcp, number));
                     number += 1;
                 }
-                // Out of descriptors: some connection will end.
+                // No descriptor is free. Wait until a connection ends.
                 Err(_) => tokio::time::sleep(Duration::from_millis(10)).await,
             },
             Some(_) = connections.join_next() => {}

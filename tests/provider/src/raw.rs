@@ -1,4 +1,4 @@
-//! Answers that hyper would not write.
+//! Answers that hyper would not write: invalid HTTP, byte by byte.
 
 use std::iter;
 
@@ -16,26 +16,26 @@ const RST_STREAM: u8 = 3;
 const GOAWAY: u8 = 7;
 const CONTINUATION: u8 = 9;
 
-/// An HTTP/1.1 header with fields until the client hangs up.
+/// Returns an HTTP/1.1 header with endless fields.
 pub(crate) fn endless_fields() -> Chunks {
     let fields = (0_u64..).map(|number| Bytes::from(format!("x-field-{number}: value\r\n")));
     Box::new(iter::once(Bytes::from_static(b"HTTP/1.1 200 OK\r\n")).chain(fields))
 }
 
-/// An HTTP/1.1 header with one field until the client hangs up.
+/// Returns an HTTP/1.1 header with one endless field.
 pub(crate) fn endless_field() -> Chunks {
     let head = Bytes::from_static(b"HTTP/1.1 200 OK\r\nx-field: ");
     Box::new(iter::once(head).chain(iter::repeat(Bytes::from_static(&[b'x'; FRAME]))))
 }
 
-/// The same for the HTTP/2 stream of a connection's `request`-th request: CONTINUATION frames until the client hangs up.
+/// Returns endless fields for the HTTP/2 stream of a connection's `request`-th request, in CONTINUATION frames.
 pub(crate) fn endless_fields_h2(request: u32) -> Chunks {
-    // Literals without indexing, names and values under 127 bytes: their lengths are one byte.
+    // Literals without indexing. Names and values are shorter than 127 bytes, so their lengths take one byte.
     let block: Bytes = (0_u32..500).flat_map(|number| literal(&format!("x-field-{number}"), b"value")).collect();
     blocks(request, iter::repeat(block))
 }
 
-/// One field, announced as 256 MiB long: some decoders can count no further.
+/// Returns one field with an announced length of 256 MiB, the maximum of some decoders.
 pub(crate) fn endless_field_h2(request: u32) -> Chunks {
     let mut start = literal("x-field", b"");
     start.pop();
@@ -43,12 +43,12 @@ pub(crate) fn endless_field_h2(request: u32) -> Chunks {
     blocks(request, iter::once(start.into()).chain(iter::repeat(Bytes::from_static(&[b'x'; FRAME]))))
 }
 
-/// A connection's `request`-th request was not processed.
+/// Returns the frames that say that a connection's `request`-th request was not processed.
 pub(crate) fn unprocessed(request: u32, by: Notice) -> Chunks {
     let frame = match by {
         // No last stream, and no error.
         Notice::GoAway => frame(GOAWAY, 0, &[0; 8]),
-        // The connection ends, too, and says so: a request that followed on it could be lost.
+        // GOAWAY announces the end of the connection, too. Otherwise a later request on it could be lost.
         Notice::RefusedStream => {
             let stream = 2 * request + 1;
             let last = [&stream.to_be_bytes()[..], &[0; 4]].concat();
@@ -58,7 +58,7 @@ pub(crate) fn unprocessed(request: u32, by: Notice) -> Chunks {
     Box::new(iter::once(frame))
 }
 
-/// `:status: 200` and these pieces of a header block, none of them the last.
+/// Returns `:status: 200` and pieces of a header block without the last one.
 fn blocks(request: u32, pieces: impl Iterator<Item = Bytes> + Send + 'static) -> Chunks {
     // Clients number their streams 1, 3, 5 and so on.
     let stream = 2 * request + 1;
@@ -76,7 +76,7 @@ fn frame(kind: u8, stream: u32, payload: &[u8]) -> Bytes {
     [&length[1..], &[kind, 0], &stream.to_be_bytes(), payload].concat().into()
 }
 
-/// An HTTP/1.1 answer in chunks with [`TRAILER`], which hyper sends to those alone who ask for trailers.
+/// Returns a chunked HTTP/1.1 answer with [`TRAILER`]. hyper sends trailers only to clients that request them.
 pub(crate) fn with_trailer(headers: &HeaderMap, body: impl Iterator<Item = Bytes> + Send + 'static) -> Chunks {
     let mut head = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\nconnection: close\r\n".to_vec();
     for (name, value) in headers {

@@ -1,4 +1,4 @@
-//! What arrived, exactly.
+//! A request exactly as it arrived.
 
 use hyper::body::Bytes;
 use hyper::http::request::Parts;
@@ -10,13 +10,13 @@ use crate::session::Session;
 /// One request as the provider received it.
 #[derive(Clone, Debug)]
 pub struct Request {
-    /// Which connection it came on, counted from 0.
+    /// Number of its connection, from 0.
     pub connection: u64,
     /// The version of TLS.
     pub tls: ProtocolVersion,
-    /// The protocol agreed on in TLS (ALPN).
+    /// The protocol that TLS negotiated (ALPN).
     pub alpn: Option<String>,
-    /// The host asked for in TLS (SNI).
+    /// The host that TLS asked for (SNI).
     pub server_name: Option<String>,
     /// The version of HTTP.
     pub version: Version,
@@ -26,11 +26,11 @@ pub struct Request {
     pub authority: Option<String>,
     /// Path and query.
     pub target: String,
-    /// Names in lower case, in order of arrival but with fields of one name together.
+    /// The header fields, with names in lower case. In order of arrival, but fields with the same name stand together.
     pub headers: Vec<(String, Vec<u8>)>,
     /// The body.
     pub body: Bytes,
-    /// False if the client left before the body's end; `body` is what came.
+    /// False if the client left before the end of the body. `body` is then the part that arrived.
     pub complete: bool,
 }
 
@@ -52,7 +52,7 @@ impl Request {
         }
     }
 
-    /// The first field of this name, if it is text.
+    /// Returns the first field with this name, if it is text.
     #[must_use]
     pub fn header(&self, name: &str) -> Option<&str> {
         let (_, value) = self.headers.iter().find(|(other, _)| other.eq_ignore_ascii_case(name))?;

@@ -1,4 +1,4 @@
-//! From what an API has to say to what leaves, misbehaviour included.
+//! Turns a reply of an API into an HTTP response, with the misbehaviour.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -15,20 +15,20 @@ use crate::session::{Seizure, Session};
 use crate::steps::{self, Step, Steps};
 use crate::{Behaviour, gzip, raw};
 
-/// What an answer has to know of its request.
+/// What a response must know of its request.
 pub(crate) struct Asked {
     pub(crate) api: Api,
-    /// The identifier that the provider gives it.
+    /// The identifier that the provider gives the request.
     pub(crate) request: String,
     pub(crate) session: Arc<Session>,
-    /// Its number on its connection.
+    /// The request's number on its connection.
     pub(crate) ordinal: u32,
     pub(crate) version: Version,
     pub(crate) began: Instant,
 }
 
 impl Asked {
-    /// The answer of a provider that does not even look at the question.
+    /// Returns a response that does not depend on the question, if the behaviour has one.
     pub(crate) async fn instead(&self, behaviour: &Behaviour) -> Option<Response<Body>> {
         let h2 = self.version == Version::HTTP_2;
         let seizure = match behaviour {
@@ -62,7 +62,7 @@ impl Asked {
         self.session.seize(seizure).await
     }
 
-    /// The answer to the question.
+    /// Returns the response to the question.
     pub(crate) async fn respond(&self, behaviour: &Behaviour, reply: Reply, pause: Duration) -> Response<Body> {
         match behaviour {
             Behaviour::Gzip { blanks } => self.gzipped(reply, *blanks),
@@ -120,7 +120,7 @@ impl Asked {
         response
     }
 
-    /// A reply's head, with nothing behind it yet.
+    /// Returns a reply's head without a body.
     fn plain_head(&self, reply: &Reply) -> Response<Body> {
         let (status, kind) = match reply {
             Reply::Json(status, _) => (*status, "application/json"),
@@ -154,7 +154,7 @@ impl Asked {
     }
 }
 
-/// A reply as it should leave.
+/// Returns a reply's correct bytes.
 fn bytes(reply: Reply) -> Box<dyn Iterator<Item = Bytes> + Send> {
     match reply {
         Reply::Json(_, value) => Box::new(std::iter::once(value.to_string().into())),

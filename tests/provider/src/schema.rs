@@ -1,11 +1,11 @@
-//! The smallest value that a JSON schema allows, for schemas as people write them.
+//! Makes a small value that a JSON schema allows. Supports usual schemas.
 
 use serde_json::{Map, Value, json};
 
-/// Schemas that contain themselves end somewhere.
+/// Maximum depth, for schemas that contain themselves.
 const DEPTH: u32 = 16;
 
-/// A value for `schema`, with `text` for its strings.
+/// Returns a value for `schema`, with `text` for its strings.
 pub(crate) fn instance(schema: &Value, text: &str) -> Value {
     Instance { root: schema, text }.of(schema, DEPTH)
 }

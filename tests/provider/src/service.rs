@@ -1,4 +1,4 @@
-//! One request: read, kept, checked, answered.
+//! Serves one request: reads, keeps, checks and answers it.
 
 use std::convert::Infallible;
 use std::mem;
@@ -50,7 +50,7 @@ pub(crate) async fn serve(
     Ok(response.map(|body| watch.over(body)))
 }
 
-/// A request on its way in, kept however it ends: hyper drops the service of a client that left.
+/// A request that is arriving. It is kept even if hyper drops it because the client left.
 struct Arriving<'a> {
     shared: &'a Shared,
     session: &'a Session,
@@ -131,7 +131,7 @@ fn openai_reply(shared: &Shared, parts: &Parts, body: &[u8], number: u64, reques
 
 fn anthropic_reply(shared: &Shared, parts: &Parts, body: &[u8], number: u64, request: &str) -> Reply {
     let refuse = |status, message: &str| Api::Anthropic.error(status, None, message, request);
-    // Its newer clients send a key as OpenAI's do.
+    // Newer Anthropic clients send the key as OpenAI's do.
     match (field(&parts.headers, "x-api-key"), bearer(&parts.headers)) {
         (Some(key), _) | (None, Some(key)) if key == shared.options.key => {}
         (Some(_), _) => return refuse(StatusCode::UNAUTHORIZED, "invalid x-api-key"),
@@ -163,7 +163,7 @@ fn bearer(headers: &HeaderMap) -> Option<&str> {
     field(headers, "authorization")?.strip_prefix("Bearer ")
 }
 
-/// A key as error messages show it: its ends.
+/// Returns a key as error messages show it: only its ends.
 fn masked(key: &str) -> String {
     if key.len() > 12 && key.is_ascii() {
         format!("{}{}{}", &key[..8], "*".repeat(key.len() - 12), &key[key.len() - 4..])

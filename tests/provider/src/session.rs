@@ -11,7 +11,7 @@ use tokio_rustls::server::TlsStream;
 use crate::raw::Chunks;
 use crate::wire::Wire;
 
-/// What is known of a connection before its first request.
+/// The properties of a connection.
 pub(crate) struct Session {
     pub(crate) number: u64,
     pub(crate) tls: ProtocolVersion,
@@ -21,11 +21,11 @@ pub(crate) struct Session {
     seize: mpsc::UnboundedSender<Seizure>,
 }
 
-/// What an answer does with the wire once it took it from hyper.
+/// What an answer does with the wire after it has taken it from hyper.
 pub(crate) enum Seizure {
     /// Ends the connection.
     Close { close_notify: bool },
-    /// Writes these bytes as they are, then ends the connection as one should.
+    /// Writes these bytes unchanged, then ends the connection properly.
     Write(Chunks),
 }
 
@@ -42,12 +42,12 @@ impl Session {
         }
     }
 
-    /// The number of the request that arrives now, from 0.
+    /// Returns the number of the request that arrives now, from 0.
     pub(crate) fn request(&self) -> u32 {
         self.requests.fetch_add(1, Ordering::Relaxed)
     }
 
-    /// Takes the wire; nothing that comes after is heard.
+    /// Takes the wire. Later requests are not read.
     pub(crate) async fn seize(&self, seizure: Seizure) -> ! {
         let _ = self.seize.send(seizure);
         std::future::pending().await

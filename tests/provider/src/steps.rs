@@ -1,4 +1,4 @@
-//! A body as a list of things to do, made while it is sent: where a stream goes wrong is a change to the list.
+//! A body as a list of steps, made while it is sent. Misbehaviour is a change of the list.
 
 use std::iter;
 use std::time::Duration;
@@ -8,9 +8,9 @@ use hyper::body::Bytes;
 use crate::sse::{Event, Events};
 use crate::{Behaviour, FALSE_RECORD};
 
-/// What [`Behaviour::EndlessLine`] and [`Behaviour::LongJson`] send at a time.
+/// The piece that [`Behaviour::EndlessLine`] and [`Behaviour::LongJson`] repeat.
 const CHUNK: &[u8] = &[b'x'; 16 * 1024];
-/// Between two writes that are to arrive apart.
+/// Pause between two writes that must arrive separately.
 const APART: Duration = Duration::from_millis(20);
 
 pub(crate) enum Step {
@@ -23,7 +23,7 @@ pub(crate) enum Step {
 
 pub(crate) type Steps = Box<dyn Iterator<Item = Step> + Send>;
 
-/// The steps of a stream.
+/// Returns the steps of a stream.
 pub(crate) fn of_events(behaviour: &Behaviour, mut events: Events, pause: Duration) -> Steps {
     let paced = move |event: Event| {
         let wait = (event.piece && !pause.is_zero()).then_some(Step::Wait(pause));
@@ -82,7 +82,7 @@ pub(crate) fn of_events(behaviour: &Behaviour, mut events: Events, pause: Durati
     }
 }
 
-/// The steps of an answer that is no stream, where they are more than to send it.
+/// Returns the steps of an answer that is not a stream, if it is not just sent as a whole.
 pub(crate) fn of_json(behaviour: &Behaviour, json: &Bytes) -> Option<Steps> {
     let half = send(json.slice(..json.len() / 2));
     Some(match *behaviour {
@@ -94,7 +94,7 @@ pub(crate) fn of_json(behaviour: &Behaviour, json: &Bytes) -> Option<Steps> {
     })
 }
 
-/// `json` with one more field, so many bytes long.
+/// Returns `json` with one more field of at least `bytes` bytes.
 fn padded(json: Bytes, bytes: u64) -> impl Iterator<Item = Bytes> + Send {
     let inside = json.iter().position(|&byte| byte == b'{').unwrap() + 1;
     let head = [&json[..inside], b"\"padding\":\""].concat();

@@ -1,4 +1,4 @@
-//! One TLS configuration for each way to be trusted or not.
+//! One TLS configuration for each kind of certificate and version.
 
 use std::sync::Arc;
 
@@ -23,7 +23,7 @@ pub(crate) struct Tls {
 impl Tls {
     pub(crate) fn new(options: &Options) -> Self {
         let known = Authority::new("fake provider authority");
-        let unknown = Authority::new("authority that nobody knows");
+        let unknown = Authority::new("unknown authority");
         let make = |identity, version| Arc::new(config(identity, version, options.http1_only));
         Self {
             good: make(known.identity(&options.names), &TLS13),
@@ -55,7 +55,7 @@ fn config(identity: Identity, version: &'static SupportedProtocolVersion, http1_
         .with_single_cert(identity.chain, identity.key)
         .unwrap();
     config.alpn_protocols = if http1_only { vec![b"http/1.1".into()] } else { vec![b"h2".into(), b"http/1.1".into()] };
-    // A resumed session would show no certificate, and a change of behaviour would not be seen.
+    // A resumed session would send no certificate and hide a change of behaviour.
     config.session_storage = Arc::new(NoServerSessionStorage {});
     config.send_tls13_tickets = 0;
     config

@@ -1,4 +1,4 @@
-//! Whether an answer came to its end: hyper drops the service, or the body, of a client that left.
+//! Counts incomplete answers: hyper drops the service or the body if the client left.
 
 use std::convert::Infallible;
 use std::pin::Pin;
@@ -11,7 +11,7 @@ use hyper::body::{Body as _, Bytes, Frame, SizeHint};
 use crate::body::Body;
 use crate::shared::Shared;
 
-/// Counts a request when dropped, unless its answer has ended.
+/// Counts an incomplete answer when it is dropped before the answer's end.
 pub(crate) struct Watch {
     shared: Arc<Shared>,
     ended: bool,
@@ -22,7 +22,7 @@ impl Watch {
         Self { shared, ended: false }
     }
 
-    /// The answer's body, watched to its end.
+    /// Wraps the answer's body, to notice its end.
     pub(crate) fn over(mut self, body: Body) -> Body {
         self.ended = body.is_end_stream();
         Watched { body, watch: self }.boxed_unsync()
@@ -51,7 +51,7 @@ impl hyper::body::Body for Watched {
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
         let frame = Pin::new(&mut self.body).poll_frame(context);
-        // Nobody asks for more than a body of known length has.
+        // A body of known length is not polled after its end.
         self.watch.ended |= matches!(frame, Poll::Ready(None)) || self.body.is_end_stream();
         frame
     }

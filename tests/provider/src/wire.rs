@@ -1,4 +1,4 @@
-//! The TLS stream, lent to hyper and taken back from it.
+//! The TLS stream, which an answer can take from hyper.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -9,11 +9,11 @@ use tokio::io::{AsyncRead, AsyncWrite, BufWriter, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::server::TlsStream;
 
-/// What TLS carries in one record.
+/// Maximum length of a TLS record's content, bytes.
 const RECORD: usize = 16 * 1024;
 
-/// Whoever has a clone may read and write; who wrote an answer's head must be gone before another writes bytes of its own.
-/// Frames of HTTP/2 that are there at once leave at once, as the front ends of providers do it.
+/// Every clone can read and write. hyper must be gone before an answer writes its own bytes. HTTP/2 frames that are ready
+/// together leave in one write, as with providers' front ends.
 #[derive(Clone)]
 pub(crate) struct Wire(Arc<Mutex<BufWriter<TlsStream<TcpStream>>>>);
 
@@ -22,13 +22,13 @@ impl Wire {
         Self(Arc::new(Mutex::new(BufWriter::with_capacity(RECORD, stream))))
     }
 
-    /// Ends TCP and lets TLS say nothing.
+    /// Ends TCP without an end of TLS.
     pub(crate) async fn hang_up(&self) {
         let ended = std::future::poll_fn(|context| {
             let mut stream = self.0.lock().unwrap();
             Pin::new(stream.get_mut().get_mut().0).poll_shutdown(context)
         });
-        // The client may have been first.
+        // The client may have closed first.
         let _ = ended.await;
     }
 }

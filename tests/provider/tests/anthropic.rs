@@ -1,4 +1,4 @@
-//! What an Anthropic client gets.
+//! The provider's answers to an Anthropic client.
 
 #![allow(clippy::unwrap_used, missing_docs)]
 

@@ -1,4 +1,4 @@
-//! Each misbehaviour does what it says, and ends when told.
+//! Each misbehaviour works as described, and ends on request.
 
 #![allow(clippy::unwrap_used, missing_docs)]
 
@@ -150,7 +150,7 @@ async fn endless_headers() {
     for behaviour in [Behaviour::EndlessFields, Behaviour::EndlessField] {
         provider.behave(behaviour.clone());
         for alpn in BOTH {
-            // It is the client that gives up.
+            // The client gives up, not the provider.
             let error =
                 timeout(Duration::from_secs(20), ask(&provider, alpn, ask_chat(&provider, true))).await.unwrap();
             assert!(error.is_err(), "{behaviour:?} {alpn}");
@@ -178,7 +178,7 @@ async fn gzip_that_grows() {
     }
 }
 
-/// Another's reading of it, checksum and length included.
+/// Decodes gzip with another implementation, which checks checksum and length.
 fn gunzip(bytes: &[u8]) -> Vec<u8> {
     let mut gzip = Command::new("gzip").arg("-dc").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
     let mut stdin = gzip.stdin.take().unwrap();

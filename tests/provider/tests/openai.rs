@@ -1,4 +1,4 @@
-//! What an `OpenAI` client gets.
+//! The provider's answers to an `OpenAI` client.
 
 #![allow(clippy::unwrap_used, missing_docs)]
 

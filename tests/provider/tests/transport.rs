@@ -1,4 +1,4 @@
-//! Certificates, versions, and what is kept of a request.
+//! Certificates, versions, and the recorded requests.
 
 #![allow(clippy::unwrap_used, missing_docs)]
 

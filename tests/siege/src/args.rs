@@ -1,10 +1,10 @@
-//! The command line.
+//! The command line of `quoth-siege`.
 
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-/// The attacks, as the page describes them.
+/// The names of the attacks, as in the page.
 const ATTACKS: [&str; 11] = [
     "zero-window",
     "slow-reader",
@@ -45,11 +45,11 @@ pub(crate) struct Plan {
     /// Streams that `streams` holds
     #[arg(long, value_name = "N", default_value_t = 10_000)]
     pub(crate) streams: usize,
-    /// Seconds that a part measures: `streams` holds for 600, `attack` attacks for 120, `hour` loads for 3600,
-    /// `fuzz` runs each target for 60, unless given
+    /// Duration of a part in seconds [default: 600 for `streams`, 120 for `attack`, 3600 for `hour`, 60 for each
+    /// target of `fuzz`]
     #[arg(long, value_name = "S", value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) seconds: Option<u64>,
-    /// Seconds without attackers that `attack` measures first
+    /// Seconds that `attack` first measures without attackers
     #[arg(long, value_name = "S", default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) quiet: u64,
     /// The attacks that `attack` runs [default: all]
@@ -61,7 +61,7 @@ pub(crate) struct Plan {
     /// The fuzz targets that `fuzz` runs [default: all]
     #[arg(long, value_delimiter = ',', value_name = "NAME,...")]
     pub(crate) targets: Vec<String>,
-    /// The page whose sections are replaced by those of the parts that ran
+    /// The page to write; only the sections of the parts that ran are replaced
     #[arg(long, value_name = "FILE", default_value = "RELIABILITY.md")]
     pub(crate) out: PathBuf,
     /// Print the figures and leave the page as it is
@@ -85,7 +85,7 @@ pub(crate) enum Part {
 }
 
 impl Part {
-    /// Its name, on the command line and in the page.
+    /// Returns the part's name on the command line and in the page.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Faults => "faults",

@@ -11,7 +11,7 @@ use quoth_verifier::{Policy, VerifiedExchange};
 use serde_json::json;
 use tokio::time::timeout;
 
-/// An exchange that takes longer has failed.
+/// Time limit for an exchange.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// How a caller reaches a node.
@@ -28,7 +28,7 @@ pub(crate) struct Caller {
     connection: Option<Connection>,
 }
 
-/// A verified exchange, and its receipt as it came.
+/// A verified exchange, and its receipt as it arrived.
 pub(crate) struct Answer {
     pub(crate) exchange: VerifiedExchange,
     pub(crate) status: u16,
@@ -38,16 +38,16 @@ pub(crate) struct Answer {
 /// Why there is no verified exchange.
 #[derive(Debug)]
 pub(crate) enum Failure {
-    /// The node has no policy file: it is not up.
+    /// The node has no policy file, so it is not running.
     Down,
-    /// Nothing was proven within [`PATIENCE`].
+    /// There was no proof within [`PATIENCE`].
     Late,
-    /// What the client says.
+    /// The client's error.
     Client(ClientError),
 }
 
 impl Failure {
-    /// A short name to count it by.
+    /// Returns a short name, for counting.
     pub(crate) fn name(&self) -> String {
         match self {
             Self::Down => "node is down".into(),
@@ -60,8 +60,8 @@ impl Failure {
         }
     }
 
-    /// Whether the node was heard and said something that no honest node says. A stream that ends without its receipt may
-    /// have been cut by anything on its way.
+    /// Returns whether the node sent something that an honest node never sends. A stream without its receipt does not count,
+    /// because anything on its way may have cut it.
     pub(crate) fn is_false(&self) -> bool {
         match self {
             Self::Client(ClientError::Refused(refusal)) => refusal.code() != "stream.cut",
@@ -92,7 +92,7 @@ impl Caller {
         self.connection = None;
     }
 
-    /// Whether a connection is open, as far as is known.
+    /// Returns whether a connection is open, as far as known.
     pub(crate) fn is_connected(&self) -> bool {
         self.connection.is_some()
     }
@@ -102,7 +102,7 @@ impl Caller {
         if self.connection.is_some() {
             return Ok(());
         }
-        // Each boot of a simulated node has a root, and so a policy, of its own.
+        // Each boot of a simulated node has its own root, and so its own policy.
         let policy = fs::read_to_string(&self.target.policy).map_err(|_| Failure::Down)?;
         if self.client.as_ref().is_none_or(|(known, _)| *known != policy) {
             let parsed = Policy::from_toml(&policy).map_err(|_| Failure::Down)?;
@@ -121,7 +121,7 @@ impl Caller {
         Ok(connection.post(target, body, options).await?)
     }
 
-    /// Asks and verifies the answer to its end.
+    /// Sends a request and verifies the whole answer.
     pub(crate) async fn ask(&mut self, target: &str, body: String, details: bool) -> Result<Answer, Failure> {
         let asked = async {
             let Proven { exchange, transcript, connection, .. } =
@@ -135,7 +135,7 @@ impl Caller {
     }
 }
 
-/// A chat for a model.
+/// Returns a chat request for a model.
 pub(crate) fn chat(model: &str, stream: bool) -> String {
     let message = json!({ "role": "user", "content": "why is the sky so blue" });
     json!({ "model": model, "messages": [message], "stream": stream, "max_tokens": 16 }).to_string()

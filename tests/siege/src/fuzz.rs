@@ -1,4 +1,4 @@
-//! Runs the fuzz targets and reads how many inputs each has tried.
+//! The part `fuzz`: runs the fuzz targets and reads how many inputs each has tried.
 
 use std::process::Stdio;
 
@@ -7,9 +7,9 @@ use tokio::process::Command;
 use crate::args::Plan;
 use crate::report::{Figure, Outcome};
 
-/// Seconds a target runs unless given.
+/// Default duration of a target, seconds.
 const SECONDS: u64 = 60;
-/// Executions of all targets together.
+/// Goal for the executions of all targets together.
 const EXECUTIONS: u64 = 10_000_000;
 
 pub(crate) async fn measure(plan: &Plan) -> Outcome {
@@ -41,7 +41,7 @@ pub(crate) async fn measure(plan: &Plan) -> Outcome {
     (format!("{} targets, {seconds} s each.", counts.len()), figures)
 }
 
-/// Of lines such as `receipt  1234 inputs, 20 a second, none broke it`.
+/// Reads the counts from lines such as `receipt  1234 inputs, 20 a second, none broke it`.
 fn counts(text: &str) -> Vec<(String, u64)> {
     let count = |line: &str| {
         let mut words = line.split_whitespace();

@@ -1,4 +1,4 @@
-//! Mixed load for a long time: memory, descriptors and threads of enclave and host stay as they are.
+//! The part `hour`: mixed load for a long time. Memory, descriptors and threads of enclave and host must not grow.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -16,19 +16,19 @@ use crate::site::{LOCAL, Setup, Site};
 use crate::tally::{Tally, Times};
 use crate::watch::{Sample, Trend, Watch};
 
-/// Seconds of load unless given.
+/// Default duration of the load, seconds.
 const SECONDS: u64 = 3600;
 const CALLERS: usize = 24;
-/// Between two requests of one caller.
+/// Pause between two requests of one caller.
 const PACE: Duration = Duration::from_millis(150);
 const LOOK: Duration = Duration::from_secs(1);
-/// Growth that counts as flat: of memory in relation to its mean, or at least in KiB; descriptors; threads.
+/// Allowed growth: of memory as a share of its mean, but at least a number of KiB; of descriptors; of threads.
 const MEMORY: f64 = 0.05;
 const MEMORY_LEAST: f64 = 4096.0;
 const DESCRIPTORS: f64 = 16.0;
 const THREADS: f64 = 4.0;
 
-/// What a caller does.
+/// An action of a caller.
 #[derive(Clone, Copy, Debug)]
 enum Deed {
     Whole,
@@ -58,7 +58,7 @@ impl Deed {
     ];
 }
 
-/// What all callers count.
+/// The counters of all callers.
 #[derive(Default)]
 struct Shared {
     done: Tally,
@@ -127,7 +127,7 @@ fn trends(name: &str, samples: &[Sample]) -> Vec<Figure> {
     ]
 }
 
-/// Does one thing after the other until the time is over.
+/// Performs actions until the time is over.
 async fn call(number: usize, target: Arc<Target>, shared: Arc<Shared>, end: Instant) {
     let mut caller = Caller::new(target);
     let mut turn = number;
@@ -150,7 +150,7 @@ async fn call(number: usize, target: Arc<Target>, shared: Arc<Shared>, end: Inst
     }
 }
 
-/// The status of the proven answer to a deed.
+/// Returns the expected status of the proven answer.
 fn expected(deed: Deed) -> u16 {
     match deed {
         Deed::UnknownModel => 404,
@@ -158,7 +158,7 @@ fn expected(deed: Deed) -> u16 {
     }
 }
 
-/// Does one thing; returns the status of the proven answer, or `None` when it left.
+/// Performs one action. Returns the status of the proven answer, or `None` if the caller left.
 async fn perform(deed: Deed, caller: &mut Caller) -> Result<Option<u16>, Failure> {
     let (path, body, details) = match deed {
         Deed::Whole => (Client::CHAT, chat("m-whole", false), false),

@@ -1,4 +1,4 @@
-//! Connections on loopback: free ports, TLS to a node, and a port that accepts and says nothing.
+//! Connections on loopback: free ports, TLS to a node, and a silent port.
 
 use std::io;
 use std::net::Ipv4Addr;
@@ -15,16 +15,16 @@ use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
-/// TCP and TLS together.
+/// Time limit for TCP and TLS together.
 const HANDSHAKE: Duration = Duration::from_secs(15);
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
-/// A port that nothing listens on now.
+/// Returns a port that is free now.
 pub(crate) fn free_port() -> u16 {
     std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port()
 }
 
-/// How to reach a node over TLS, its certificate judged by the authority in its run folder.
+/// Connects to a node over TLS. Trusts the authority in its run folder.
 #[derive(Clone)]
 pub(crate) struct Dialer {
     port: u16,
@@ -32,10 +32,10 @@ pub(crate) struct Dialer {
 }
 
 impl Dialer {
-    /// Offers one protocol by ALPN.
+    /// Creates a dialer that offers one protocol by ALPN.
     ///
     /// # Errors
-    /// When the authority cannot be read.
+    /// If the authority cannot be read.
     pub(crate) fn new(port: u16, ca: &Path, protocol: &[u8]) -> io::Result<Self> {
         let mut roots = RootCertStore::empty();
         let certificate = CertificateDer::from_pem_file(ca).map_err(io::Error::other)?;
@@ -50,7 +50,7 @@ impl Dialer {
     /// Opens a connection.
     ///
     /// # Errors
-    /// When the network or the handshake fails, or takes longer than [`HANDSHAKE`].
+    /// If the network or the handshake fails, or takes longer than [`HANDSHAKE`].
     pub(crate) async fn open(&self) -> io::Result<TlsStream<TcpStream>> {
         let name = ServerName::try_from("localhost").map_err(io::Error::other)?;
         let open = async {
@@ -62,14 +62,14 @@ impl Dialer {
     }
 }
 
-/// A port that accepts TCP and never says anything. It ends with this value.
+/// A port that accepts TCP and sends nothing. It ends when this value is dropped.
 pub(crate) struct Silent {
     port: u16,
     task: AbortHandle,
 }
 
 impl Silent {
-    /// Listens on a free port, on the current runtime.
+    /// Listens on a free port, in the current runtime.
     pub(crate) async fn start() -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let port = listener.local_addr().unwrap().port();
@@ -77,7 +77,7 @@ impl Silent {
             let mut held = JoinSet::new();
             loop {
                 match listener.accept().await {
-                    // Held until the peer leaves.
+                    // The connection is held until the peer closes it.
                     Ok((tcp, _)) => {
                         _ = held.spawn(async move { tokio::io::copy(&mut { tcp }, &mut tokio::io::sink()).await })
                     }
@@ -89,7 +89,7 @@ impl Silent {
         Self { port, task: tokio::spawn(accept).abort_handle() }
     }
 
-    /// The port on 127.0.0.1.
+    /// Returns the port on 127.0.0.1.
     pub(crate) fn port(&self) -> u16 {
         self.port
     }

@@ -1,4 +1,4 @@
-//! What a section of the page says about where and when it was measured.
+//! The machine, the commit and the date of a measurement.
 
 use std::fs;
 use std::process::Command;
@@ -6,7 +6,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 const DAY: u64 = 24 * 60 * 60;
 
-/// Processor model, cores and memory.
+/// Returns processor model, cores and memory.
 pub(crate) fn describe() -> String {
     let processor = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let model = field(&processor, "model name").unwrap_or("unknown processor");
@@ -16,7 +16,7 @@ pub(crate) fn describe() -> String {
     format!("{model}, {cores} cores, {:.0} GiB of memory, Linux", kib.unwrap_or_default() / f64::from(1 << 20))
 }
 
-/// The commit that the working tree is at, marked when the tree has changes.
+/// Returns the commit of the working tree, with a mark if the tree has changes.
 pub(crate) fn commit() -> String {
     let git = |arguments: &[&str]| {
         let output = Command::new("git").args(arguments).output().ok().filter(|output| output.status.success())?;
@@ -27,14 +27,14 @@ pub(crate) fn commit() -> String {
     format!("{}{}", commit.trim(), if changed { " with changes" } else { "" })
 }
 
-/// Today by the system's clock, in UTC, as YYYY-MM-DD.
+/// Returns today's date by the system's clock, in UTC, as YYYY-MM-DD.
 pub(crate) fn date() -> String {
     let days = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |elapsed| elapsed.as_secs() / DAY);
     let (year, month, day) = civil(days);
     format!("{year}-{month:02}-{day:02}")
 }
 
-/// Year, month and day of a number of days since 1970-01-01 in the Gregorian calendar.
+/// Converts days since 1970-01-01 to year, month and day of the Gregorian calendar.
 fn civil(mut days: u64) -> (u64, u64, u64) {
     let is_leap = |year: u64| year.is_multiple_of(4) && !year.is_multiple_of(100) || year.is_multiple_of(400);
     let mut year = 1970;

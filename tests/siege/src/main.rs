@@ -1,6 +1,6 @@
-//! `./just siege`: what a node withstands, with real processes, written to `RELIABILITY.md`.
+//! `./just siege`: attacks a node of real processes and writes the results to `RELIABILITY.md`.
 #![forbid(unsafe_code)]
-// A part stops at the first thing that the harness itself cannot do; what the node does is counted.
+// A part stops if the harness itself fails. Failures of the node are counted.
 #![allow(clippy::unwrap_used)]
 
 mod args;
@@ -42,7 +42,7 @@ async fn main() -> ExitCode {
     }
 }
 
-/// Runs the parts in order. The exit status is 1 when a goal is missed or a part breaks off, 130 after Ctrl-C or SIGTERM.
+/// Runs the parts in order. The exit status is 1 if a goal is missed or a part fails, 130 after Ctrl-C or SIGTERM.
 async fn siege(plan: Plan) -> ExitCode {
     let parts = if plan.parts.is_empty() { Part::value_variants().to_vec() } else { plan.parts.clone() };
     let mut all_met = true;
@@ -64,7 +64,7 @@ async fn siege(plan: Plan) -> ExitCode {
     if all_met { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-/// Runs one part; `None` when a signal came first. Whatever the part had started is ended then.
+/// Runs one part. Returns `None` after a signal; then all processes of the part end.
 async fn run(part: Part, plan: Plan) -> Option<Outcome> {
     let mut running = tokio::spawn(async move {
         match part {
@@ -79,7 +79,7 @@ async fn run(part: Part, plan: Plan) -> Option<Outcome> {
         outcome = &mut running => outcome,
         () = interrupted() => {
             running.abort();
-            // Its node and provider end when the task is dropped.
+            // The node and the provider end when the task is dropped.
             let _ = running.await;
             return None;
         }
@@ -103,9 +103,9 @@ async fn interrupted() {
     }
 }
 
-/// As many descriptors as the system allows; the processes that this one starts inherit them.
+/// Raises the limit of file descriptors to its maximum. Child processes inherit it.
 fn raise_descriptor_limit() {
     let limit = getrlimit(Resource::Nofile);
-    // Failure leaves the limit as it was.
+    // On failure the limit does not change.
     let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum });
 }

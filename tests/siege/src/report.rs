@@ -1,4 +1,4 @@
-//! Figures, and the page that keeps the sections of parts that did not run.
+//! Figures, and the page that shows them. Sections of parts that did not run stay.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -20,12 +20,12 @@ pub(crate) struct Figure {
 pub(crate) type Outcome = (String, Vec<Figure>);
 
 impl Figure {
-    /// A figure without a goal.
+    /// Creates a figure without a goal.
     pub(crate) fn plain(what: impl Into<String>, value: impl Into<String>) -> Self {
         Self { what: what.into(), value: value.into(), goal: None }
     }
 
-    /// A figure with a goal, and whether it is met.
+    /// Creates a figure with a goal.
     pub(crate) fn judged(
         what: impl Into<String>,
         value: impl Into<String>,
@@ -35,12 +35,12 @@ impl Figure {
         Self { what: what.into(), value: value.into(), goal: Some((goal.into(), met)) }
     }
 
-    /// A count that must be zero.
+    /// Creates a figure for a count that must be zero.
     pub(crate) fn none_of(what: impl Into<String>, count: u64) -> Self {
         Self::judged(what, count.to_string(), "0", count == 0)
     }
 
-    /// Whether the goal, if there is one, is met.
+    /// Returns whether the goal is met. True without a goal.
     pub(crate) fn met(&self) -> bool {
         self.goal.as_ref().is_none_or(|(_, met)| *met)
     }
@@ -55,7 +55,7 @@ impl Figure {
     }
 }
 
-/// The figures as a Markdown table whose columns are aligned.
+/// Returns the figures as a Markdown table with aligned columns.
 pub(crate) fn table(figures: &[Figure]) -> String {
     let mut rows = vec![["figure", "value", "goal", ""]];
     rows.extend(figures.iter().map(Figure::cells));
@@ -74,10 +74,10 @@ pub(crate) fn table(figures: &[Figure]) -> String {
     text
 }
 
-/// Replaces the section of `part` in the page at `path`, which is made from the template when it is not there.
+/// Replaces the section of `part` in the page at `path`. Creates the page from the template if needed.
 ///
 /// # Errors
-/// When the page cannot be read or written.
+/// If the page cannot be read or written.
 pub(crate) fn write(path: &Path, part: Part, how: &str, figures: &[Figure]) -> io::Result<()> {
     let page = match fs::read_to_string(path) {
         Ok(page) => page,
@@ -94,7 +94,7 @@ pub(crate) fn write(path: &Path, part: Part, how: &str, figures: &[Figure]) -> i
 
 const TEMPLATE: &str = include_str!("page.md");
 
-/// The page with what stands between the markers of `name` replaced; `None` when a marker is missing.
+/// Replaces the text between the markers of `name`. Returns `None` if a marker is missing.
 fn replace(page: &str, name: &str, section: &str) -> Option<String> {
     let (start, end) = (format!("<!-- {name} -->\n"), format!("<!-- end of {name} -->"));
     let (before, rest) = page.split_once(&start)?;

@@ -17,25 +17,26 @@ use crate::provider::Provider;
 
 /// The name of the local model.
 pub(crate) const LOCAL: &str = "tiny";
-/// KiB that no file of a host reaches: with any such limit, a write beyond it fails instead of ending the host.
+/// Limit for the size of the host's files, KiB. No file reaches it. With any limit, a later, smaller one makes writes fail
+/// instead of ending the host.
 const FILE_LIMIT: u64 = 1 << 30;
 
-/// What the node's configuration says beyond the provider.
+/// The node's configuration besides the provider.
 #[derive(Default)]
 pub(crate) struct Setup {
     /// Lines of `[limits]`.
     pub(crate) limits: Vec<String>,
     /// The port of an upstream for `dead-*`.
     pub(crate) dead: Option<u16>,
-    /// Names of callers; anyone may call when there is none.
+    /// Names of callers. If there is none, anyone may call.
     pub(crate) callers: Vec<String>,
-    /// Whether every model's name leads to the provider, and `claude-*` by Anthropic's API.
+    /// Whether all models lead to the provider, and `claude-*` with Anthropic's API.
     pub(crate) any_model: bool,
     /// Whether there is a local model.
     pub(crate) local: bool,
 }
 
-/// A node and its provider. Both end with this value.
+/// A node and its provider. Both end when this value is dropped.
 pub(crate) struct Site {
     pub(crate) node: Node,
     pub(crate) provider: Provider,
@@ -69,12 +70,12 @@ impl Site {
         Self { node: Node::with(options).await, provider, tokens, _model: folder }
     }
 
-    /// How the caller with this number reaches the node, at a port of its own or of a relay before it.
+    /// Returns how the caller with this number reaches the node, at the node's port or at that of a relay.
     pub(crate) fn target(&self, port: u16, caller: usize) -> Arc<Target> {
         Arc::new(Target { port, policy: self.node.policy_file(), headers: self.headers(caller) })
     }
 
-    /// The headers of the caller with this number: a key for the provider, and its access token when it needs one.
+    /// Returns the headers of the caller with this number: a key for the provider, and its access token if it has one.
     pub(crate) fn headers(&self, caller: usize) -> HeaderMap {
         let mut headers = HeaderMap::new();
         headers.insert(header::AUTHORIZATION, HeaderValue::from_static("Bearer sk-siege"));
@@ -84,13 +85,13 @@ impl Site {
         headers
     }
 
-    /// The authority of the node's certificate.
+    /// Returns the file of the authority of the node's certificate.
     pub(crate) fn ca(&self) -> PathBuf {
         self.node.run_dir().join("ca.pem")
     }
 }
 
-/// The configuration up to its upstreams.
+/// Returns the first part of the configuration, with the upstreams.
 fn head(setup: &Setup, provider: &Provider) -> String {
     let mut text =
         "version = 1\nplatform = \"simulated\"\ntls_names = [\"localhost\", \"127.0.0.1\"]\n[limits]\n".to_owned();

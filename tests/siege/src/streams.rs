@@ -1,4 +1,4 @@
-//! Many streams held through one node: what each takes, and whether memory stays as it is.
+//! The part `streams`: holds many streams through one node, and measures the memory of each and its growth.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -20,32 +20,32 @@ use crate::site::{Setup, Site};
 use crate::tally::Tally;
 use crate::watch::{Sample, Trend, Watch};
 
-/// Seconds that the streams are held unless given.
+/// Default time that the streams are held, seconds.
 const SECONDS: u64 = 600;
-/// Streams of one connection.
+/// Number of streams on one connection.
 const PER_CONNECTION: usize = 100;
 /// Seconds between two events of a stream.
 const PAUSE: u64 = 10;
-/// Streams that are opened in a second, at least; each lasts so much longer than the hold.
+/// Minimum number of streams opened per second. Streams last longer than the hold by the time for opening all.
 const PACE: usize = 60;
-/// Requests before the first look at memory: what a node needs once is no part of what a stream takes.
+/// Number of requests before memory is first measured, so that one-time costs are not counted.
 const WARM_UP: usize = 200;
-/// Streams that are being opened at one time.
+/// Maximum number of streams that are being opened at the same time.
 const OPENING: usize = 64;
-/// Opening one takes longer only when the node does not answer.
+/// Time limit for opening a stream.
 const PATIENCE: Duration = Duration::from_secs(60);
-/// From the last opening until memory is looked at.
+/// Pause between opening the last stream and measuring memory.
 const SETTLE: Duration = Duration::from_secs(15);
 const LOOK: Duration = Duration::from_secs(2);
-/// Growth over the hold that counts as flat, in relation to the mean.
+/// Allowed growth of memory during the hold, as a share of the mean.
 const FLAT: f64 = 0.05;
-/// The end of a stream that is kept, to find receipt and final event in it, bytes.
+/// Length of a stream's end that is kept, to find receipt and final event, bytes.
 const TAIL: usize = 4 * 1024;
 const WINDOW: u32 = 65_535;
-/// What the node may hold for a stream, bytes.
+/// Memory budget for a stream, bytes.
 const STREAM_BUDGET: u64 = 96 * 1024;
 
-/// What all streams count.
+/// The counters of all streams.
 #[derive(Default)]
 struct Count {
     begun: AtomicUsize,
@@ -91,7 +91,7 @@ pub(crate) async fn measure(plan: &Plan) -> Outcome {
     sleep(hold).await;
     let samples = watch.stop();
     let (held, ended_early) = (count.begun.load(Ordering::Relaxed), count.ended.load(Ordering::Relaxed));
-    // Each goes on for a known time.
+    // Each stream ends after a known time.
     let end = timeout(spare + PATIENCE, async { while connections.join_next().await.is_some() {} });
     let all_ended = end.await.is_ok();
 
@@ -124,8 +124,8 @@ pub(crate) async fn measure(plan: &Plan) -> Outcome {
     (how, figures)
 }
 
-/// The lines of `[limits]`; a line that was given replaces the harness's own. A node keeps one exchange slot in eight for
-/// those who hold few, so there are more slots than streams.
+/// Returns the lines of `[limits]`. Given lines replace the defaults. A node reserves one exchange slot in eight for callers
+/// that hold few, so there are more slots than streams.
 fn limits(plan: &Plan) -> Vec<String> {
     let key = |line: &str| line.split('=').next().unwrap_or_default().trim().to_owned();
     let given: Vec<_> = plan.limits.iter().map(|line| key(line)).collect();
@@ -158,7 +158,7 @@ fn memory(name: &str, samples: &[Sample], before: Sample, held: usize) -> Vec<Fi
     ]
 }
 
-/// One connection and its streams, to the end of all of them.
+/// Opens one connection and its streams, and reads them to their end.
 async fn connection(
     dialer: Dialer,
     request: (HeaderMap, Bytes),
@@ -211,7 +211,7 @@ impl Count {
     }
 }
 
-/// Sends the request; returns the status, the body, and the body's first piece.
+/// Sends the request. Returns the status, the body, and the body's first piece.
 async fn begin(
     sender: SendRequest<Bytes>,
     (headers, body): (HeaderMap, Bytes),
@@ -227,7 +227,7 @@ async fn begin(
     Ok((head.status.as_u16(), body, first))
 }
 
-/// Reads a stream to its end; whether that is the final event, after a receipt.
+/// Reads a stream to its end. Returns whether it ends with a receipt and the final event.
 async fn is_whole(mut body: RecvStream, first: Bytes) -> bool {
     let mut tail = first.to_vec();
     while let Some(piece) = body.data().await {

@@ -1,4 +1,4 @@
-//! Counts of what happened, by name.
+//! Counts by name, and lists of times.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -13,17 +13,17 @@ impl Tally {
         *self.lock().entry(name.into()).or_default() += 1;
     }
 
-    /// The count of one name.
+    /// Returns the count of one name.
     pub(crate) fn of(&self, name: &str) -> u64 {
         self.lock().get(name).copied().unwrap_or_default()
     }
 
-    /// The sum of all counts.
+    /// Returns the sum of all counts.
     pub(crate) fn total(&self) -> u64 {
         self.lock().values().sum()
     }
 
-    /// `name: count`, largest first, separated by commas.
+    /// Returns `name: count` for each name, largest first, separated by commas.
     pub(crate) fn listed(&self) -> String {
         let mut counts: Vec<_> = self.lock().clone().into_iter().collect();
         counts.sort_by(|a, b| b.1.cmp(&a.1).then(a.0.cmp(&b.0)));
@@ -46,7 +46,7 @@ impl Times {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).push(time.as_secs_f64() * 1000.0);
     }
 
-    /// The value below which such a share of them lies; 0 when there is none.
+    /// Returns the value at a percentile, given as a share. 0 if there are no values.
     pub(crate) fn percentile(&self, share: f64) -> f64 {
         let mut values = self.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
         values.sort_by(f64::total_cmp);

@@ -1,4 +1,4 @@
-//! Memory, descriptors and threads of processes over time, and whether they grow.
+//! Samples memory, descriptors and threads of processes over time, and finds growth.
 
 use std::fs;
 use std::sync::Arc;
@@ -8,23 +8,23 @@ use std::time::{Duration, Instant};
 
 use rustix::process::Pid;
 
-/// What a process holds at one moment.
+/// The resources of a process at one moment.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Sample {
     /// Seconds since the watch began.
     pub(crate) at: f64,
-    /// Memory of its own (`RssAnon`), KiB.
+    /// Anonymous resident memory (`RssAnon`), KiB.
     pub(crate) memory: f64,
-    /// Most memory it ever had resident (`VmHWM`), KiB.
+    /// Peak of the resident memory (`VmHWM`), KiB.
     pub(crate) peak: f64,
-    /// Open descriptors.
+    /// Number of open descriptors.
     pub(crate) descriptors: f64,
-    /// Threads.
+    /// Number of threads.
     pub(crate) threads: f64,
 }
 
 impl Sample {
-    /// A look at a process; `None` when it has ended.
+    /// Takes a sample of a process. Returns `None` if it has ended.
     pub(crate) fn of(process: Pid, since: Instant) -> Option<Self> {
         let folder = format!("/proc/{}", process.as_raw_nonzero());
         let status = fs::read_to_string(format!("{folder}/status")).ok()?;
@@ -42,14 +42,14 @@ impl Sample {
     }
 }
 
-/// Samples processes on a thread of its own until it is stopped.
+/// Samples processes on a separate thread until it is stopped.
 pub(crate) struct Watch {
     stop: Arc<AtomicBool>,
     thread: Option<JoinHandle<Vec<Vec<Sample>>>>,
 }
 
 impl Watch {
-    /// Begins to sample, every `period`.
+    /// Starts to take samples every `period`.
     pub(crate) fn start(processes: Vec<Pid>, period: Duration) -> Self {
         let stop = Arc::new(AtomicBool::new(false));
         let stopped = Arc::clone(&stop);
@@ -66,7 +66,7 @@ impl Watch {
         Self { stop, thread: Some(std::thread::spawn(work)) }
     }
 
-    /// The samples of each process, in the order in which they were named.
+    /// Stops, and returns the samples of each process in the given order.
     pub(crate) fn stop(mut self) -> Vec<Vec<Sample>> {
         self.end().unwrap_or_default()
     }
@@ -85,7 +85,7 @@ impl Drop for Watch {
     }
 }
 
-/// How a quantity moved over a time.
+/// The change of a quantity over time.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Trend {
     /// Mean of the first quarter of the samples.
@@ -97,7 +97,7 @@ pub(crate) struct Trend {
 }
 
 impl Trend {
-    /// Of one field of the samples; `None` with fewer than four.
+    /// Computes the trend of one field of the samples. Returns `None` for fewer than four samples.
     pub(crate) fn of(samples: &[Sample], field: impl Fn(&Sample) -> f64) -> Option<Self> {
         let quarter = samples.len() / 4;
         let [start, .., end] = samples else { return None };
@@ -118,7 +118,7 @@ impl Trend {
         })
     }
 
-    /// Whether neither the fitted line nor the last quarter rises by more than `allowed`.
+    /// Returns whether neither the fitted line nor the last quarter rises by more than `allowed`.
     pub(crate) fn is_flat(&self, allowed: f64) -> bool {
         self.growth <= allowed && self.last - self.first <= allowed
     }

@@ -35,7 +35,7 @@ async fn main() -> ExitCode {
     let node =
         Node::with(Options { parallel: 2, threads: 2, context: 1024, model: Some(model), more, ..Options::default() })
             .await;
-    // All that client and enclave say to each other passes this relay, which can do what an untrusted host can.
+    // All traffic between client and enclave passes this relay. It can do everything that an untrusted host can.
     let relay = Relay::start(node.port(), Mischief::None, 0).await;
     println!("   {GOOD}✓{GOOD:#} up in {:.1} s: enclave, host and an untrusted relay", began.elapsed().as_secs_f32());
 
@@ -92,14 +92,14 @@ async fn main() -> ExitCode {
     if all { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-/// Runs `quoth-verify` as a program would, and returns its exit code and what it says.
+/// Runs `quoth-verify` as a program does. Returns its exit code and its output.
 fn judge(arguments: &[&str], policy: &Path) -> (Option<i32>, Value) {
     let output = command("quoth-verify").args(arguments).arg("--json").arg("--policy").arg(policy).output().unwrap();
     let last = output.stdout.split(|byte| *byte == b'\n').rfind(|line| !line.is_empty()).unwrap_or_default();
     (output.status.code(), serde_json::from_slice(last).unwrap_or_default())
 }
 
-/// Shows one forgery's fate; true when it was refused.
+/// Shows the result for one forgery. Returns true if it was refused.
 fn report(name: &str, what: &str, (exit, verdict): (Option<i32>, Value)) -> bool {
     let refused = exit == Some(1) && verdict["verdict"] == "refused";
     let code = verdict["code"].as_str().unwrap_or("no code");
@@ -110,14 +110,14 @@ fn report(name: &str, what: &str, (exit, verdict): (Option<i32>, Value)) -> bool
     refused
 }
 
-/// Replaces what must be there.
+/// Replaces a text that must exist.
 fn replace(bytes: &mut Vec<u8>, from: &str, to: &str) {
     let text = String::from_utf8(std::mem::take(bytes)).unwrap();
     assert!(text.contains(from), "{from:?} does not occur");
     *bytes = text.replacen(from, to, 1).into_bytes();
 }
 
-/// The hash of the model in the policy that `quoth up` wrote.
+/// Returns the model's hash in the policy that `quoth up` wrote.
 fn transcript_model(policy: &Path) -> String {
     let text = fs::read_to_string(policy).unwrap();
     let (_, models) = text.split_once("[models]").unwrap();

@@ -1,4 +1,4 @@
-//! `just replay`: a real model answers a hundred long chats under load, and every answer is run again from its proofs alone.
+//! `just replay`: a real model answers a hundred long chats under load, and every answer is replayed from its proof.
 #![allow(clippy::unwrap_used)]
 
 use std::path::PathBuf;
@@ -13,11 +13,11 @@ use serde_json::{Value, json};
 
 const MODEL: &str = "smollm2-135m-instruct";
 const CHATS: usize = 100;
-/// Callers at a time, and sequences that the node computes together.
+/// Number of callers at the same time, and of sequences that the node computes together.
 const AT_ONCE: usize = 12;
-/// Tokens of every answer, at least.
+/// Minimum length of every answer, tokens.
 const LEAST: usize = 200;
-/// SmolLM2's `<|endoftext|>` and `<|im_end|>`: forbidden, they end no answer early.
+/// SmolLM2's `<|endoftext|>` and `<|im_end|>`. They are forbidden, so that no answer ends early.
 const ENDS: [&str; 2] = ["0", "2"];
 const QUESTIONS: [&str; 5] = [
     "Why is the sky blue?",
@@ -58,7 +58,7 @@ async fn main() -> ExitCode {
     let mut command = command("quoth-verify");
     command.arg("replay").args(&files).arg("--json").arg("--policy").arg(node.policy_file());
     command.arg("--model").arg(node.model_file());
-    // Both have all processors.
+    // Generating and replaying both use all processors.
     assert!(node.stop().success());
     let began = Instant::now();
     let output = command.output().unwrap();
@@ -80,7 +80,7 @@ async fn main() -> ExitCode {
     if all { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-/// A chat of its own kind.
+/// Returns a chat that differs for each number.
 fn chat(index: usize) -> Value {
     let strings =
         json!({ "type": "array", "items": { "type": "string", "maxLength": 60 }, "minItems": 200, "maxItems": 250 });

@@ -1,4 +1,4 @@
-//! A machine in the hands of a host that misbehaves on its virtual sockets.
+//! A machine with a host that misbehaves on its virtual sockets.
 
 use std::fs;
 use std::time::{Duration, Instant};
@@ -10,14 +10,14 @@ use quoth_verifier::Policy;
 
 const LONG: Duration = Duration::from_secs(60);
 
-/// A machine that this process is the host of.
+/// A machine whose host is this process.
 struct Hosted {
     host: FalseHost,
     machine: Machine,
 }
 
 impl Hosted {
-    /// An enclave of AWS's whose parent treats heartbeats in one manner.
+    /// Starts a Nitro enclave whose parent treats heartbeats with one behaviour.
     fn enclave(image: Image, heartbeat: Manner) -> Self {
         let socket = image.out().join("vm");
         let host = FalseHost::new(Address::Vhost(socket.clone()), fs::read(image.model()).unwrap());
@@ -25,7 +25,7 @@ impl Hosted {
         Self { host, machine: Machine::enclave(image, &socket) }
     }
 
-    /// `more`: further arguments of QEMU.
+    /// Starts a machine. `more` are further arguments of QEMU.
     fn start(image: Image, feed: Manner, more: &[&str]) -> Self {
         let socket = image.out().join("vm");
         let host = FalseHost::new(Address::Vhost(socket.clone()), fs::read(image.model()).unwrap());
@@ -37,7 +37,7 @@ impl Hosted {
         self.machine.console()
     }
 
-    /// The machine has switched itself off.
+    /// Checks that the machine has switched itself off.
     async fn off(&mut self) {
         let start = Instant::now();
         while self.machine.is_on() {
@@ -48,7 +48,7 @@ impl Hosted {
         assert!(console.contains("reboot: Restarting system"), "{console}");
     }
 
-    /// Accepts what is signed by the key that this machine had at first.
+    /// Returns a policy that accepts the first key of this machine.
     async fn policy(&self) -> Policy {
         let key = hex::encode(self.host.ready().await.receipt_key);
         let config = Digest::of(&fs::read(self.machine.image.out().join("enclave.toml")).unwrap());
@@ -59,7 +59,7 @@ impl Hosted {
         Policy::from_toml(&text).unwrap()
     }
 
-    /// Asks until an answer is proven; none that came before was anything but a refusal.
+    /// Asks until an answer is proven. Earlier answers must be refusals.
     async fn proves_an_answer(&self, policy: &Policy) {
         let url = format!("https://127.0.0.1:{}", self.host.client_port().await);
         let start = Instant::now();
@@ -69,7 +69,7 @@ impl Hosted {
         }
     }
 
-    /// The status of an answer without a receipt that anybody stores.
+    /// Returns the status of an answer whose receipt is not stored.
     async fn status(&self) -> u16 {
         let ca = self.machine.image.out().join("ca.pem");
         fs::write(&ca, self.host.ready().await.ca.as_str()).unwrap();
@@ -124,7 +124,7 @@ async fn an_enclave_whose_heartbeat_is_not_answered_says_so_and_ends() {
     }
 }
 
-/// Nobody could tell it from an enclave that is not there, since a console is not to be seen.
+/// Without a console, such an enclave would look like a missing one.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_image_with_a_configuration_that_is_none_says_so_and_ends() {
     let Some(image) = Image::of_configuration("nitro", "platform = \"nitro\"\nhost_cid = 2\nmodles = 1\n") else {
@@ -135,7 +135,7 @@ async fn an_image_with_a_configuration_that_is_none_says_so_and_ends() {
     machine.off().await;
 }
 
-/// What an image has no driver for is not there, whatever the host plugs in; nor does a table of the host's change what runs.
+/// Devices without a driver in the image have no effect, and tables of the host do not change what runs.
 #[tokio::test(flavor = "multi_thread")]
 async fn devices_that_a_host_adds_are_not_driven() {
     let Some(image) = Image::build("snp", "none") else { return };
@@ -144,7 +144,7 @@ async fn devices_that_a_host_adds_are_not_driven() {
     let policy = machine.policy().await;
     machine.proves_an_answer(&policy).await;
     let console = machine.console();
-    // Network, console and randomness, as the bus has them (Virtual I/O Device, §4.1.2).
+    // Network, console and randomness, by their ids on the bus (Virtual I/O Device, §4.1.2).
     for device in ["[1af4:1000]", "[1af4:1003]", "[1af4:1005]"] {
         assert!(console.contains(device), "{device} is plugged in");
     }
@@ -153,7 +153,7 @@ async fn devices_that_a_host_adds_are_not_driven() {
     }
 }
 
-/// The host of a machine sets its clock. On SEV-SNP, one that is earlier than the program is refused before anything else.
+/// The host sets a machine's clock. On SEV-SNP, a time before the build of the program is refused first.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_clock_from_before_the_program_is_refused() {
     for (date, code) in [("1999-01-01", "make"), ("2035-01-01", "platform.absent")] {

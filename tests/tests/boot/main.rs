@@ -1,6 +1,7 @@
-//! Images in machines that QEMU plays, with the kernel that boots on Nitro and SEV-SNP, and virtual sockets: as AWS's enclaves, with
-//! the security module's interface, and as SEV-SNP's machine without SEV-SNP. `just test-boot` builds what this needs and says where
-//! it is.
+//! Images in machines that QEMU emulates, with the kernel for Nitro and SEV-SNP and with virtual sockets.
+//!
+//! Machines are Nitro enclaves with the security module's interface, or machines for SEV-SNP without SEV-SNP. `just test-boot`
+//! builds the parts and sets their paths.
 #![allow(clippy::unwrap_used)]
 
 mod acpi;
@@ -13,7 +14,7 @@ use std::process::Command;
 
 use quoth_tests::Node;
 
-/// Of a node that has ended: no process, no state, no socket.
+/// Checks that neither process nor state nor socket is left of a node that has ended.
 fn nothing_is_left(node: &Node) {
     let run_dir = node.run_dir();
     assert!(!run_dir.join("state.json").exists());
@@ -22,7 +23,7 @@ fn nothing_is_left(node: &Node) {
     assert!(sockets.is_empty() && !run_dir.join("control.sock").exists(), "{sockets:?}");
 }
 
-/// Those of a node's machine, its device among them.
+/// Returns the processes of a node's machine, including its device.
 fn processes(node: &Node) -> String {
     let found = Command::new("pgrep").arg("-f").arg(node.run_dir().join("sockets")).output().unwrap();
     String::from_utf8(found.stdout).unwrap()

@@ -1,4 +1,4 @@
-//! As AWS's enclaves.
+//! Machines as Nitro enclaves.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -11,10 +11,10 @@ use quoth_tests::{Image, Node, ask, chat_body, command, proven_chat};
 
 use crate::{nothing_is_left, processes};
 
-/// What a machine may take to switch itself off.
+/// Time limit for a machine to switch itself off.
 const OFF: Duration = Duration::from_secs(30);
 
-/// PCR0 to 2, hex, as they were computed without booting the image.
+/// Returns PCR0 to PCR2 as computed without booting the image, hex.
 fn computed(image: &Image) -> BTreeMap<u64, String> {
     let text = fs::read_to_string(image.out().join("measurements.toml")).unwrap();
     let value = |name: &str| {
@@ -24,7 +24,7 @@ fn computed(image: &Image) -> BTreeMap<u64, String> {
     (0..).zip(["pcr0", "pcr1", "pcr2"].map(value)).collect()
 }
 
-/// PCR0 to 2 of a document, hex.
+/// Returns PCR0 to PCR2 of a document, hex.
 fn registers(document: &[u8]) -> BTreeMap<u64, String> {
     let read = |bytes: &[u8]| ciborium::from_reader::<Value, _>(bytes).unwrap();
     let entry = |map: Value, name: &str| {
@@ -53,11 +53,11 @@ async fn an_image_boots_answers_and_measures_to_what_was_said() {
     let evidence = Evidence::decode(&evidence.body).unwrap();
     assert_eq!(registers(&evidence.quote), computed(&image));
 
-    // The emulation signs nothing, and nothing that nobody signed is accepted.
+    // The emulation's evidence has no signature, so it must be refused.
     let refused = ask(&node.url(), node.policy(), &chat_body("Why?", 8, false)).await.err().unwrap();
     assert!(refused.code().starts_with("nitro."), "{}", refused.code());
 
-    // No route tells more than the API.
+    // No path shows more than the API.
     for path in ["/debug", "/debug/pprof", "/metrics", "/v1/debug", "/admin", "/.well-known/quoth/debug"] {
         assert_eq!(wire.get(path).await.unwrap().status, 404, "{path}");
     }
@@ -88,7 +88,7 @@ async fn an_image_that_nothing_vouches_for_gives_proven_answers_to_whom_its_key_
     nothing_is_left(&node);
 }
 
-/// Most of the model is padding, which is fed, hashed and sealed like all else. The machine could not hold it twice.
+/// Most of the model is padding, which is also fed, hashed and sealed. The machine could not hold it twice.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_model_of_a_gibibyte_is_fed_and_held_once() {
     const SIZE: usize = 1 << 30;
@@ -147,7 +147,7 @@ async fn a_machine_that_dies_without_a_host_leaves_no_process_and_the_next_host_
         assert!(start.elapsed() < OFF, "{}", processes(&node));
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
-    // It has nothing to serve, and says so; but it has looked.
+    // The program has nothing to serve and reports it, after it has loaded the modules.
     let next =
         command("quoth").args(["up", "--listen", "127.0.0.1:0", "--run-dir"]).arg(node.run_dir()).output().unwrap();
     assert_eq!(next.status.code(), Some(2));
@@ -163,7 +163,7 @@ fn an_image_contains_no_simulated_platform() {
     assert!(contains(&eif, &program), "the image has the program as it is");
     for text in ["quoth simulated root", "i-simulated-enc"] {
         assert!(!contains(&program, text.as_bytes()), "{text}");
-        // The program that tests run has it, so that the search would find it.
+        // The tests' program contains it, so the search works.
         assert!(contains(&fs::read(simulated()).unwrap(), text.as_bytes()), "{text}");
     }
 }
@@ -173,7 +173,7 @@ fn simulated() -> PathBuf {
 }
 
 fn contains(bytes: &[u8], part: &[u8]) -> bool {
-    // What begins like it is rare enough.
+    // Other texts rarely begin like it.
     let head = &part[..part.len().min(16)];
     let mut rest = bytes;
     while let Some(at) = rest.windows(head.len()).position(|window| window == head) {

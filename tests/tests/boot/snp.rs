@@ -1,4 +1,4 @@
-//! As the machine of SEV-SNP, without SEV-SNP.
+//! Machines for SEV-SNP, without SEV-SNP.
 
 use std::fs;
 use std::path::Path;
@@ -37,8 +37,7 @@ fn where_no_hardware_vouches_for_it_an_image_of_sev_snp_ends_and_says_so() {
     assert!(!run_dir.join("state.json").exists());
 }
 
-/// QEMU reads what a machine of SEV-SNP is launched with before it asks KVM for one: of the options, at least the machine's and
-/// the guest's own are QEMU's.
+/// QEMU reads the options before it asks KVM for a machine with SEV-SNP. So it checks at least the options of machine and guest.
 #[test]
 fn where_kvm_has_no_sev_snp_the_launch_ends_and_the_log_says_why() {
     let Some(image) = Image::build("snp", "sev-snp") else { return };
@@ -57,7 +56,7 @@ fn where_kvm_has_no_sev_snp_the_launch_ends_and_the_log_says_why() {
     assert!(log.contains("SEV-SNP not supported by KVM") || log.contains("Could not access KVM"), "{log}");
 }
 
-/// sev-snp-measure is AMD's own format by other people, in another language.
+/// sev-snp-measure is an independent implementation of AMD's measurement in another language.
 #[test]
 fn launch_digests_are_what_another_program_says() {
     let Some(image) = Image::build("snp", "sev-snp") else { return };

@@ -1,4 +1,4 @@
-//! Which format each weight has, by the names of llama.cpp's file types.
+//! The storage formats of models, by llama.cpp's names of file types.
 
 use crate::quantise::Format;
 
@@ -28,7 +28,7 @@ impl Kind {
     pub const ALL: [Self; 8] =
         [Self::F32, Self::F16, Self::Q8_0, Self::Q4_0, Self::Q4_1, Self::Q5_0, Self::Q4KM, Self::Q6K];
 
-    /// llama.cpp's name in lower case.
+    /// Returns llama.cpp's name in lower case.
     pub fn name(self) -> &'static str {
         match self {
             Self::F32 => "f32",
@@ -42,17 +42,17 @@ impl Kind {
         }
     }
 
-    /// The kind of that name.
+    /// Returns the kind with this name.
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|kind| kind.name() == name)
     }
 
-    /// Weights in one block: rows are whole blocks.
+    /// Returns the number of weights in one block. Rows must be whole blocks.
     pub(crate) fn block(self) -> u32 {
         self.format("", false).block() as u32
     }
 
-    /// llama.cpp's file type number.
+    /// Returns llama.cpp's number of the file type.
     pub(crate) fn file_type(self) -> u32 {
         match self {
             Self::F32 => 0,
@@ -66,7 +66,7 @@ impl Kind {
         }
     }
 
-    /// The format of one tensor; `favoured` are the layers that get more bits.
+    /// Returns the format of one tensor. `favoured` layers get more bits.
     pub(crate) fn format(self, tensor: &str, favoured: bool) -> Format {
         match self {
             Self::F32 => Format::F32,

@@ -1,8 +1,8 @@
 //! Writes tiny, deterministic GGUF models for tests.
 //!
-//! A llama with random weights from a fixed seed: it loads in milliseconds and answers gibberish,
-//! the same gibberish every time. It is 64 wide with 4 layers, or 256 wide with 2 layers and a longer
-//! context, which formats with super-blocks need. Its vocabulary has all 256 byte tokens, the ChatML
+//! A model is a llama with random weights from a fixed seed. It loads in milliseconds and always answers the
+//! same gibberish. It is 64 wide with 4 layers, or 256 wide with 2 layers and a longer context, for formats
+//! with super-blocks. Its vocabulary has all 256 byte tokens, the ChatML
 //! markers, printable ASCII and made-up syllables.
 
 #![forbid(unsafe_code)]
@@ -21,15 +21,15 @@ pub use shape::Shape;
 pub use template::CHAT_TEMPLATE;
 pub use vocabulary::{END_OF_TEXT, IM_END, IM_START, VOCABULARY, Vocabulary};
 
-/// Tokens of context the usual model claims to be trained for.
+/// Context length in the header of the usual model, tokens.
 pub const CONTEXT: u32 = Shape::SMALL.context;
 
-/// The model with its usual template.
+/// Returns the model with its usual template.
 pub fn gguf(kind: Kind) -> Vec<u8> {
     Model::new(kind).bytes()
 }
 
-/// The model with another chat template, or none.
+/// Returns the model with another chat template, or none.
 pub fn with_template(kind: Kind, template: Option<&str>) -> Vec<u8> {
     Model::new(kind).template(template).bytes()
 }

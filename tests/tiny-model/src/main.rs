@@ -1,3 +1,5 @@
+//! The program `quoth-tiny-model`, which writes a tiny model to a file.
+//!
 //! `quoth-tiny-model OUT.gguf [--type f32|f16|q8_0|q4_0|q4_1|q5_0|q4_k_m|q6_k] [--shape small|wide]`
 
 use std::process::ExitCode;

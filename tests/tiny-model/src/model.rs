@@ -1,10 +1,10 @@
-//! The model: what its file says about it, and its weights.
+//! The model: its metadata and its weights.
 
 use crate::vocabulary::{self, Vocabulary};
 use crate::writer::{Gguf, Value};
 use crate::{CHAT_TEMPLATE, Kind, Shape, VOCABULARY};
 
-/// A model to be written.
+/// A model to write.
 #[derive(Clone, Copy, Debug)]
 pub struct Model<'a> {
     kind: Kind,
@@ -16,38 +16,38 @@ pub struct Model<'a> {
 }
 
 impl<'a> Model<'a> {
-    /// One with the usual template, and small if `kind` allows it.
+    /// Creates a model with the usual template, small if `kind` allows it.
     pub fn new(kind: Kind) -> Self {
         let shape = if Shape::SMALL.fits(kind) { Shape::SMALL } else { Shape::WIDE };
         Self { kind, shape, template: Some(CHAT_TEMPLATE), vocabulary: Vocabulary::Whole, claims: None, broken: None }
     }
 
-    /// With another shape.
+    /// Sets another shape.
     pub fn shape(self, shape: Shape) -> Self {
         Self { shape, ..self }
     }
 
-    /// With another chat template, or none.
+    /// Sets another chat template, or none.
     pub fn template(self, template: Option<&'a str>) -> Self {
         Self { template, ..self }
     }
 
-    /// With another vocabulary.
+    /// Sets another vocabulary.
     pub fn vocabulary(self, vocabulary: Vocabulary<'a>) -> Self {
         Self { vocabulary, ..self }
     }
 
-    /// With another number at a key of the architecture (`llama.…`) than its weights have.
+    /// Sets a wrong number for a key of the architecture (`llama.…`), which differs from the weights.
     pub fn claims(self, key: &'a str, number: u32) -> Self {
         Self { claims: Some((key, number)), ..self }
     }
 
-    /// With a NaN at the end of this tensor, or in the scale of its last block.
+    /// Puts a NaN at the end of this tensor, or into the scale of its last block.
     pub fn broken(self, tensor: &'a str) -> Self {
         Self { broken: Some(tensor), ..self }
     }
 
-    /// The GGUF file.
+    /// Returns the GGUF file.
     ///
     /// # Panics
     ///

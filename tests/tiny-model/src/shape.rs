@@ -1,31 +1,31 @@
-//! How large the model is.
+//! The size of a model.
 
 use crate::Kind;
 
-/// The measures of a llama.
+/// The dimensions of a llama.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Shape {
     /// Width of the residual stream.
     pub width: u32,
-    /// Heads of attention.
+    /// Number of attention heads.
     pub heads: u32,
-    /// Heads of keys and values.
+    /// Number of heads of keys and values.
     pub kv_heads: u32,
     /// Width of the feed-forward part.
     pub inner: u32,
-    /// Layers.
+    /// Number of layers.
     pub layers: u32,
-    /// Tokens of context the model claims to be trained for.
+    /// Context length in the header, tokens.
     pub context: u32,
 }
 
 impl Shape {
-    /// The usual one, for blocks of up to 32 weights.
+    /// The usual shape, for blocks of up to 32 weights.
     pub const SMALL: Self = Self { width: 64, heads: 4, kv_heads: 2, inner: 192, layers: 4, context: 1024 };
-    /// Rows of whole super-blocks of 256 weights, and a context for prompts of 4,096 tokens and their answers.
+    /// A shape for super-blocks of 256 weights, with a context for prompts of 4,096 tokens and their answers.
     pub const WIDE: Self = Self { width: 256, heads: 4, kv_heads: 2, inner: 768, layers: 2, context: 4096 + 256 };
 
-    /// `small` or `wide`.
+    /// Returns the shape `small` or `wide`.
     pub fn from_name(name: &str) -> Option<Self> {
         match name {
             "small" => Some(Self::SMALL),
@@ -34,12 +34,12 @@ impl Shape {
         }
     }
 
-    /// Whether its rows are whole blocks of `kind`.
+    /// Returns whether its rows are whole blocks of `kind`.
     pub fn fits(&self, kind: Kind) -> bool {
         [self.width, self.inner].iter().all(|row| row.is_multiple_of(kind.block()))
     }
 
-    /// Width of the keys, and of the values.
+    /// Returns the width of the keys, which is also that of the values.
     pub(crate) fn kv_width(&self) -> u32 {
         self.head_width() * self.kv_heads
     }

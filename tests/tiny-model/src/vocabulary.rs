@@ -1,14 +1,14 @@
-//! Vocabularies: the usual one, and others that a loader has to refuse or to take care of.
+//! Vocabularies: the usual one, and unusual ones that a loader must refuse or handle.
 
 use crate::writer::{Gguf, Value};
 
-/// Tokens in the vocabulary.
+/// Number of tokens in the vocabulary.
 pub const VOCABULARY: u32 = 576;
 /// Id of `<|im_start|>`.
 pub const IM_START: u32 = 1;
 /// Id of `<|im_end|>`, which ends a generation.
 pub const IM_END: u32 = 2;
-/// Id of `<|endoftext|>`, which ends one too.
+/// Id of `<|endoftext|>`, which also ends a generation.
 pub const END_OF_TEXT: u32 = 3;
 
 const NORMAL: i32 = 1;
@@ -16,7 +16,7 @@ const UNKNOWN: i32 = 2;
 const CONTROL: i32 = 3;
 const BYTE: i32 = 6;
 
-/// Which texts the model's tokens are.
+/// The texts of the model's tokens.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Vocabulary<'a> {
     /// SentencePiece: control tokens, all bytes, characters, syllables.
@@ -24,17 +24,17 @@ pub enum Vocabulary<'a> {
     Whole,
     /// The same without the token of one byte.
     Without(u8),
-    /// The same without the tokens of bytes.
+    /// The same without any byte tokens.
     WithoutBytes,
-    /// Byte-pair encoding whose text is cut into words as this name says (`tokenizer.ggml.pre`).
+    /// Byte-pair encoding. The name says how text is split into words (`tokenizer.ggml.pre`).
     Pairs(&'a str),
-    /// The same with a gap at one byte.
+    /// The same without the token of one byte.
     PairsWithout(&'a str, u8),
-    /// RWKV's, with a gap at one byte.
+    /// RWKV's vocabulary without the token of one byte.
     RwkvWithout(u8),
-    /// Two tokens of one text.
+    /// Two tokens with the same text.
     Twice,
-    /// None at all.
+    /// No vocabulary.
     None,
 }
 
@@ -113,7 +113,7 @@ fn sentence_piece(vocabulary: Vocabulary<'_>) -> Vec<Token> {
     tokens
 }
 
-/// Every byte as the character that GPT-2 writes for it, one pair, and tokens that no text is.
+/// Returns every byte as GPT-2's character for it, one pair, and tokens that do not occur in text.
 fn pairs(gap: Option<u8>) -> Vec<Token> {
     let mut others = (256..).filter_map(char::from_u32);
     let mut tokens = control();
@@ -127,7 +127,7 @@ fn pairs(gap: Option<u8>) -> Vec<Token> {
     fill(tokens)
 }
 
-/// Every byte as RWKV writes it.
+/// Returns every byte in RWKV's spelling.
 fn rwkv(gap: u8) -> Vec<Token> {
     let mut tokens = control();
     let text = |byte: u8| if byte == gap { format!("\\x{byte:02x}\\x00") } else { format!("\\x{byte:02x}") };

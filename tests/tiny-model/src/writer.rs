@@ -1,4 +1,4 @@
-//! The GGUF container, version 3, little-endian.
+//! Writes the GGUF container, version 3, little-endian.
 
 const ALIGNMENT: usize = 32;
 
@@ -13,7 +13,7 @@ pub(crate) enum Value<'a> {
     U32(u32),
 }
 
-/// A file under way.
+/// A file that is being written.
 pub(crate) struct Gguf {
     entries: u64,
     metadata: Vec<u8>,

@@ -1,4 +1,4 @@
-//! The models' bytes, on which recorded answers and comparisons between machines rest.
+//! The models' bytes. Recorded answers and comparisons between machines depend on them.
 #![allow(clippy::unwrap_used)]
 
 use quoth_tiny_model::{Kind, Model, Shape, gguf};

@@ -36,7 +36,7 @@ fn whole(ask: &Ask, answer: &Answer) -> Value {
     value
 }
 
-/// A role, the pieces, a reason to end, the usage if asked for, `[DONE]`.
+/// Returns the events: a role, the pieces, a finish reason, the usage if requested, `[DONE]`.
 fn events(ask: &Ask, answer: &Answer) -> Events {
     let with_usage = ask.body.pointer("/stream_options/include_usage") == Some(&Value::Bool(true));
     let mut frame = frame(ask, "chat.completion.chunk", json!([]));

@@ -25,7 +25,7 @@ pub(crate) fn embeddings(ask: &Ask) -> Reply {
     Reply::Json(StatusCode::OK, json!({"object": "list", "data": data, "model": ask.model(), "usage": usage}))
 }
 
-/// A text, texts, tokens, or lists of tokens.
+/// Reads the input: a text, texts, tokens, or lists of tokens.
 fn inputs(input: &Value) -> Vec<String> {
     let text = |input: &Value| match input {
         Value::String(text) => text.clone(),
@@ -38,7 +38,7 @@ fn inputs(input: &Value) -> Vec<String> {
     }
 }
 
-/// A vector of length one that depends on every byte of the text.
+/// Returns a vector of length one that depends on every byte of the text.
 #[allow(clippy::cast_precision_loss, reason = "numbers of 16 bits")]
 fn vector(text: &str, dimensions: usize) -> Vec<f32> {
     let mut state = text

@@ -1,4 +1,4 @@
-//! The public API of `OpenAI`.
+//! The public API of `OpenAI`, one file for each path.
 
 mod chat;
 mod embeddings;
@@ -10,5 +10,5 @@ pub(crate) use embeddings::embeddings;
 pub(crate) use models::models;
 pub(crate) use responses::responses;
 
-/// When every answer was made: 1 January 2026.
+/// The time in every answer: 1 January 2026.
 const CREATED: u64 = 1_767_225_600;

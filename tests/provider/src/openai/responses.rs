@@ -12,7 +12,7 @@ use crate::prompt::Prompt;
 use crate::reply::Reply;
 use crate::sse::{Event, Events};
 
-/// An event's type and what else it says.
+/// An event's type and the rest of its data.
 type Named = (&'static str, Value);
 
 pub(crate) fn responses(ask: &Ask) -> Reply {
@@ -29,7 +29,7 @@ pub(crate) fn responses(ask: &Ask) -> Reply {
     if ask.streams() { Reply::Events(events(response, item)) } else { Reply::Json(StatusCode::OK, item.end(response)) }
 }
 
-/// Every event is numbered, from `response.created` to `response.completed`.
+/// Returns the numbered events, from `response.created` to `response.completed`.
 fn events(response: Value, item: Item) -> Events {
     let id = item.id();
     let before = [
@@ -52,7 +52,7 @@ fn events(response: Value, item: Item) -> Events {
         }
         (kind, data)
     });
-    // The whole text stands in the events after the pieces: made when the pieces are gone.
+    // The events after the pieces hold the whole text. They are made after the pieces.
     let after = iter::once_with(move || item.done(response)).flatten();
     let named = before.into_iter().chain(part).chain(deltas).chain(after);
     Box::new(named.enumerate().map(|(number, (name, mut data))| {
@@ -61,7 +61,7 @@ fn events(response: Value, item: Item) -> Events {
     }))
 }
 
-/// The one item of output: a message, or a call of a function.
+/// The only item of output: a message or a function call.
 struct Item {
     number: u64,
     answer: Answer,
@@ -152,7 +152,7 @@ fn part(text: &str) -> Value {
     json!({"type": "output_text", "annotations": [], "logprobs": [], "text": text})
 }
 
-/// A response that has begun, with the request's settings or those it means.
+/// Returns a response at its start, with the request's settings or their defaults.
 fn response(ask: &Ask) -> Value {
     let or = |name: &str, otherwise: Value| match &ask.body[name] {
         Value::Null => otherwise,

@@ -1,4 +1,4 @@
-//! A client that says what happened.
+//! A client that reports everything that happened.
 
 #![allow(dead_code, unreachable_pub, reason = "each test file uses some of it")]
 
@@ -51,15 +51,15 @@ pub enum Client {
     Http2(http2::SendRequest<Full<Bytes>>),
 }
 
-/// What came of a request.
+/// The result of a request.
 pub struct Answer {
     pub status: StatusCode,
     pub version: Version,
     pub headers: HeaderMap,
     pub trailers: Option<HeaderMap>,
-    /// What came of the body.
+    /// The received part of the body.
     pub body: Vec<u8>,
-    /// Whether the body ended as HTTP has it.
+    /// Whether the body ended correctly for HTTP.
     pub whole: bool,
 }
 
@@ -130,7 +130,7 @@ impl Answer {
     }
 }
 
-/// A connection and a request of its own.
+/// Sends one request on a new connection.
 pub async fn ask(provider: &Provider, alpn: &str, request: Request<Full<Bytes>>) -> hyper::Result<Answer> {
     Client::new(provider, alpn).await.unwrap().answer(request).await
 }
@@ -164,8 +164,8 @@ pub fn ask_chat(provider: &Provider, stream: bool) -> Request<Full<Bytes>> {
     openai(provider, Method::POST, "/v1/chat/completions", &chat(stream))
 }
 
-/// All bytes that answer a chat over HTTP/1.1, up to so many, and how the connection ended: an error is an end without
-/// `close_notify`.
+/// Returns the bytes of the answer to a chat over HTTP/1.1, up to a maximum, and how the connection ended. An error means an
+/// end without `close_notify`.
 pub async fn raw(provider: &Provider, stream: bool, most: usize) -> (Vec<u8>, io::Result<()>) {
     let mut tls = tls(provider, "http/1.1").await.unwrap();
     let body = chat(stream).to_string();

@@ -1,6 +1,7 @@
-//! The attackers, on a thread of their own, so that they do not delay the honest callers' tasks. Attackers have machines of
-//! their own; here they share the node's processors, so their thread has a low priority: what slows the node down is what
-//! it does for them.
+//! Runs the attackers on a separate thread, so that they do not delay the honest callers' tasks.
+//!
+//! Real attackers have their own machines. Here they share the node's processors, so their thread has a low priority.
+//! Then the node is slowed down only by the work that it does for them.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -13,13 +14,13 @@ use tokio::time::sleep;
 use super::field::Field;
 use super::{dead, details, ends, idle, nested, poison, quotes, refusals, slow_bodies, slow_reader, zero_window};
 
-/// Between an attack that broke off and its next try: a node that refuses connections is asked again all the time.
+/// Pause between a failed attack and the next try. A node that refuses connections is tried again all the time.
 const RETRY: Duration = Duration::from_millis(500);
 
 /// A low priority: a ninth of the time of others (setpriority(2), sched(7)).
 const NICE: i32 = 10;
 
-/// Running attacks. They end with this value.
+/// Running attacks. They end when this value is dropped.
 pub(super) struct Crowd {
     runtime: Option<Runtime>,
 }
@@ -40,27 +41,27 @@ impl Crowd {
         crowd.start("details", details::CONNECTIONS, details::run);
         crowd.start("refusals", 1, refusals::run);
         crowd.start("ends", 1, ends::run);
-        // Last, and a little later: they leave no connection to any other attacker.
+        // These start last and a little later, because they take all connections.
         crowd.start("idle", field.connections, idle::run);
         Self { runtime: Some(runtime) }
     }
 
-    /// Whether the attack `name` is among those with these names.
+    /// Returns whether the attack `name` is selected. No names mean all attacks.
     pub(super) fn has(name: &str, names: &[String]) -> bool {
         names.is_empty() || names.iter().any(|wanted| wanted == name)
     }
 }
 
-/// On Linux, the priority of no process is that of the calling thread.
+/// Sets the priority of the calling thread. On Linux, process id 0 means the calling thread.
 fn step_back() {
-    // Failure leaves the attackers stronger.
+    // On failure the attackers are only stronger.
     let _ = setpriority_process(None, NICE);
 }
 
 impl Drop for Crowd {
     fn drop(&mut self) {
         if let Some(runtime) = self.runtime.take() {
-            // Does not wait, as a runtime must not where tasks run.
+            // Does not block, because a runtime must not wait inside a task.
             runtime.shutdown_background();
         }
     }
@@ -73,7 +74,7 @@ struct Starter<'a> {
 }
 
 impl Starter<'_> {
-    /// So many attackers of one kind, each of which attacks again whenever it is shaken off.
+    /// Starts attackers of one kind. Each attacks again whenever the node ends its attack.
     fn start<F>(&self, name: &str, attackers: usize, attack: impl Fn(Arc<Field>) -> F + Copy + Send + 'static)
     where
         F: Future<Output = ()> + Send + 'static,

@@ -1,4 +1,4 @@
-//! Keeps requests going to a provider that accepts TCP and says nothing.
+//! Attack: keeps requests running to a provider that accepts TCP and sends nothing.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,7 +12,7 @@ use super::session::{Session, ask};
 
 const STREAMS: usize = 64;
 const WINDOW: u32 = 65_535;
-/// Before a request that was answered is followed by the next.
+/// Pause after an answered request.
 const PAUSE: Duration = Duration::from_millis(200);
 
 pub(super) async fn run(field: Arc<Field>) {

@@ -1,4 +1,4 @@
-//! Has details kept, one exchange after the other, and never reads them.
+//! Attack: asks for details in each exchange and never reads them.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! Reads streams whose ends SDKs and nodes could understand differently, and looks for final events without a receipt.
+//! Attack: reads streams with ambiguous ends, and looks for final events without a receipt.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -10,10 +10,10 @@ use tokio::time::{sleep, timeout};
 use super::field::Field;
 use crate::caller::{Caller, chat};
 
-/// A stream that has not ended by then is left.
+/// Time limit for a stream.
 const PATIENCE: Duration = Duration::from_secs(2);
 const PAUSE: Duration = Duration::from_millis(100);
-/// What SDKs take for the end of a stream.
+/// The events that SDKs treat as the end of a stream.
 const FINAL: [&str; 3] = ["data: [DONE]", "\"response.completed\"", "\"message_stop\""];
 
 pub(super) async fn run(field: Arc<Field>) {
@@ -34,7 +34,7 @@ pub(super) async fn run(field: Arc<Field>) {
             }
             is_proven = exchange.is_proven();
         };
-        // What was handed over until then is judged either way.
+        // The part that arrived is checked in any case.
         let _ = timeout(PATIENCE, read).await;
         field.seen.add(if is_proven { "ends proven" } else { "ends unproven" });
         let text = String::from_utf8_lossy(&handed);

@@ -1,4 +1,4 @@
-//! What all attackers know of the node, and what they count.
+//! The state that all attackers share: how to reach the node, and their counters.
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
@@ -10,30 +10,30 @@ use crate::loopback::Dialer;
 use crate::site::Site;
 use crate::tally::Tally;
 
-/// The node as the attackers see it.
+/// The attackers' view of the node.
 pub(super) struct Field {
     /// Connections for HTTP/2.
     pub(super) http2: Dialer,
     /// Connections for HTTP/1.1.
     pub(super) http1: Dialer,
-    /// For attackers that verify what they get.
+    /// The target of attackers that verify answers.
     pub(super) target: Arc<Target>,
     /// Key and token of every attacker.
     pub(super) headers: HeaderMap,
-    /// Connections that the node allows.
+    /// Maximum number of connections of the node.
     pub(super) connections: usize,
-    /// What each attack was answered, as `attack status`.
+    /// The node's answers to each attack, counted as `attack status`.
     pub(super) seen: Tally,
-    /// Requests that must be refused early.
+    /// Number of requests that the node must refuse early.
     pub(super) refusals_sent: AtomicU64,
-    /// Those whose refusal came.
+    /// Number of those whose refusal arrived.
     pub(super) refusals_arrived: AtomicU64,
-    /// Streams whose final event was handed over without a receipt.
+    /// Number of streams whose final event came without a receipt.
     pub(super) unproven_ends: AtomicU64,
 }
 
 impl Field {
-    /// For attackers with the token of one caller.
+    /// Creates the state. The attackers use the token of one caller.
     pub(super) fn new(site: &Site, caller: usize, connections: usize) -> Self {
         let (port, ca) = (site.node.port(), site.ca());
         Self {
@@ -49,7 +49,7 @@ impl Field {
         }
     }
 
-    /// A POST of JSON with the attackers' headers.
+    /// Returns a POST of JSON with the attackers' headers.
     pub(super) fn post(&self, path: &str) -> Request<()> {
         let mut request = request(Method::POST, path);
         request.headers_mut().extend(self.headers.clone());
@@ -57,12 +57,12 @@ impl Field {
         request
     }
 
-    /// A GET without any header.
+    /// Returns a GET without headers.
     pub(super) fn get(&self, path: &str) -> Request<()> {
         request(Method::GET, path)
     }
 
-    /// Counts an answer, or that there was none.
+    /// Counts an answer or a missing answer.
     pub(super) fn saw(&self, attack: &str, status: Option<u16>) {
         match status {
             Some(status) => self.seen.add(format!("{attack} {status}")),

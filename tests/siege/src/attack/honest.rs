@@ -1,4 +1,4 @@
-//! The honest callers: a steady mix, every answer verified, every failure counted.
+//! The honest callers: they send a steady mix of requests, verify every answer and count every failure.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -10,37 +10,37 @@ use tokio::time::sleep;
 use crate::caller::{Caller, Failure, Target, chat};
 use crate::tally::{Tally, Times};
 
-/// Streams of this model come without pauses, so that the times are the node's own.
+/// Streams of this model have no pauses, so that the measured times are the node's.
 const MODEL: &str = "m-hold-8-0";
-/// Between two requests of one caller.
+/// Pause between two requests of one caller.
 const PACE: Duration = Duration::from_millis(50);
 
-/// What honest callers saw.
+/// The results of honest callers.
 #[derive(Debug, Default)]
 pub(super) struct Honest {
     /// Proven answers by status.
     pub(super) answers: Tally,
-    /// Everything else.
+    /// All failures.
     pub(super) failures: Tally,
-    /// From the request to the proof, on a connection that was open.
+    /// Times from the request to the proof, on an open connection.
     pub(super) times: Times,
-    /// Opening and verifying a connection.
+    /// Times for opening and verifying a connection.
     pub(super) connects: Times,
 }
 
 impl Honest {
-    /// Answers with status 200.
+    /// Returns the number of answers with status 200.
     pub(super) fn proven(&self) -> u64 {
         self.answers.of("200")
     }
 
-    /// All requests.
+    /// Returns the number of all requests.
     pub(super) fn asked(&self) -> u64 {
         self.answers.total() + self.failures.total()
     }
 }
 
-/// Each caller asks until the time is over.
+/// Lets each caller send requests until the time is over.
 pub(super) async fn ask_for(targets: &[Arc<Target>], time: Duration) -> Arc<Honest> {
     let (honest, end) = (Arc::new(Honest::default()), Instant::now() + time);
     let mut callers = JoinSet::new();
@@ -61,7 +61,7 @@ pub(super) async fn ask_for(targets: &[Arc<Target>], time: Duration) -> Arc<Hone
     honest
 }
 
-/// One request. The tenth of each connection is its last; the fifth asks for details, too.
+/// Sends one request. The tenth of each connection is its last. The fifth also asks for details.
 async fn once(caller: &mut Caller, turn: usize, honest: &Honest) -> Result<(), Failure> {
     if turn.is_multiple_of(10) {
         caller.hang_up();

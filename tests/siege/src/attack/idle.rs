@@ -1,4 +1,4 @@
-//! Holds a connection that does nothing but answer pings.
+//! Attack: holds a connection that only answers pings.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,9 +8,9 @@ use tokio::time::sleep;
 use super::field::Field;
 use super::session::Session;
 
-/// Before the first connection: the other attackers open theirs meanwhile.
+/// Pause before the first connection, in which the other attackers open theirs.
 const LATER: Duration = Duration::from_secs(3);
-/// Before a connection that the node ended is opened again.
+/// Pause before the attacker replaces a connection that the node ended.
 const AGAIN: Duration = Duration::from_secs(7);
 const WINDOW: u32 = 65_535;
 

@@ -1,4 +1,4 @@
-//! All attacks at once beside honest callers, against the same callers on a quiet node.
+//! The part `attack`: runs all attacks at once and compares honest callers with those on a quiet node.
 
 mod crowd;
 mod dead;
@@ -33,21 +33,21 @@ use crowd::Crowd;
 use field::Field;
 use honest::Honest;
 
-/// Seconds of attack unless given.
+/// Default duration of the attack, seconds.
 const SECONDS: u64 = 120;
-/// Honest callers.
+/// Number of honest callers.
 const HONEST: usize = 8;
-/// The number of the attackers' caller.
+/// Number of the caller that the attackers use.
 const ATTACKER: usize = HONEST;
-/// Connections that the node allows: few enough for one process to hold them all.
+/// Maximum number of connections of the node. One process can hold them all.
 const CONNECTIONS: usize = 400;
-/// Memory that a default enclave has, MiB.
+/// Memory of an enclave with default settings, MiB.
 const BUDGET: f64 = 512.0;
-/// How much slower the slowest hundredth of honest requests may be than on a quiet node.
+/// Maximum ratio of the 99th percentile of honest requests to that on a quiet node.
 const SLOWER: f64 = 3.0;
-/// Once the attackers have left, the node may take so long to be as before.
+/// Time limit for the node to recover after the attack.
 const CALM: Duration = Duration::from_secs(90);
-/// More descriptors than before the attack that may be open then.
+/// Number of additional descriptors that may be open after recovery.
 const SPARE: f64 = 64.0;
 const LOOK: Duration = Duration::from_millis(100);
 
@@ -67,7 +67,7 @@ pub(crate) async fn measure(plan: &Plan) -> Outcome {
     (how, figures)
 }
 
-/// One node, quiet and then attacked.
+/// Measures one node, first quiet and then under attack.
 async fn besiege(plan: &Plan, name: &str, has_tokens: bool, seconds: Duration) -> Vec<Figure> {
     let silent = Silent::start().await;
     let callers =
@@ -171,7 +171,7 @@ fn honest_figures(name: &str, quiet: &Honest, attacked: &Honest) -> Vec<Figure> 
     ]
 }
 
-/// Waits until honest callers all succeed and the enclave has let go of what the attackers held.
+/// Waits until all honest callers succeed and the enclave has freed what the attackers held.
 async fn calm(enclave: Pid, targets: &[Arc<Target>], before: Option<Sample>, began: Instant) -> (Option<Sample>, bool) {
     let left = Instant::now();
     loop {

@@ -1,4 +1,4 @@
-//! Asks for answers that are objects inside objects around a long text.
+//! Attack: asks for answers with deeply nested objects around a long text.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! Names models that a receipt cannot hold, and keys that a careless reader takes for another.
+//! Attack: sends model names that a receipt cannot hold, and keys that a careless reader confuses with others.
 
 use std::sync::Arc;
 use std::time::Duration;

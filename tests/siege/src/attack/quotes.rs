@@ -1,4 +1,4 @@
-//! Asks for evidence over fresh nonces as fast as it is given.
+//! Attack: asks for evidence over fresh nonces as fast as possible.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -14,7 +14,7 @@ use super::session::{Session, ask, drain};
 pub(super) const CONNECTIONS: usize = 3;
 const STREAMS: usize = 100;
 const WINDOW: u32 = 1 << 20;
-/// After a refusal.
+/// Pause after a refusal.
 const PAUSE: Duration = Duration::from_millis(20);
 
 pub(super) async fn run(field: Arc<Field>) {

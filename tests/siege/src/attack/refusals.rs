@@ -1,4 +1,4 @@
-//! Sends requests that are refused before their body is read, and counts the refusals that come.
+//! Attack: sends requests that are refused before their body is read, and counts the refusals that arrive.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -19,20 +19,20 @@ pub(super) async fn run(field: Arc<Field>) {
     let Ok(session) = Session::open(&field.http2, WINDOW).await else { return };
     for size in SIZES.into_iter().cycle() {
         let mut request = field.post("/v1/chat/completions");
-        // An unknown header of this protocol; and a token of no caller, which a node without tokens passes over.
+        // An unknown header of this protocol, and a token of no caller. A node without tokens ignores the token.
         request.headers_mut().insert("quoth-unknown", HeaderValue::from_static("1"));
         request.headers_mut().insert("quoth-token", HeaderValue::from_static("quoth_nobody_0000"));
         let answer = ask(&session.sender(), request, Bytes::from(vec![b' '; size])).await;
         field.refusals_sent.fetch_add(1, Ordering::Relaxed);
         field.saw("refusals", answer.as_ref().ok().map(|(status, _)| *status));
-        // A refusal whose body is lost to a reset has not arrived: clients report an error then.
+        // If a reset loses the body of a refusal, it has not arrived: clients report an error then.
         let read = match answer {
             Ok((_, body)) => drain(body).await.map(|_| ()),
             Err(error) => Err(error),
         };
         match read {
             Ok(()) => _ = field.refusals_arrived.fetch_add(1, Ordering::Relaxed),
-            // A stream alone was reset: the next one has another chance.
+            // Only the stream was reset. The connection can be used again.
             Err(error) if error.is_reset() && !error.is_go_away() => {}
             Err(_) => return,
         }

@@ -1,4 +1,4 @@
-//! An HTTP/2 connection on which an attacker decides what is read, and when.
+//! An HTTP/2 connection of an attacker, who controls what is read and when.
 
 use std::io;
 
@@ -10,28 +10,28 @@ use tokio::task::JoinHandle;
 
 use crate::loopback::Dialer;
 
-/// An open connection; it ends with this value.
+/// An open connection. It ends when this value is dropped.
 pub(super) struct Session {
     sender: SendRequest<Bytes>,
     driver: JoinHandle<()>,
 }
 
 impl Session {
-    /// Opens a connection whose streams each let in so many bytes before any is read.
+    /// Opens a connection. Each stream accepts `window` bytes before the attacker reads.
     ///
     /// # Errors
-    /// When the connection cannot be opened.
+    /// If the connection cannot be opened.
     pub(super) async fn open(dialer: &Dialer, window: u32) -> io::Result<Self> {
         let stream = dialer.open().await?;
         let mut builder = client::Builder::new();
         builder.initial_window_size(window).enable_push(false);
         let (sender, connection) = builder.handshake(stream).await.map_err(io::Error::other)?;
-        // It answers pings for as long as it lives; an error ends every request on it.
+        // The driver answers pings. An error ends every request on the connection.
         let driver = tokio::spawn(async move { drop(connection.await) });
         Ok(Self { sender, driver })
     }
 
-    /// What opens streams.
+    /// Returns the handle that opens streams.
     pub(super) fn sender(&self) -> SendRequest<Bytes> {
         self.sender.clone()
     }
@@ -49,10 +49,10 @@ impl Drop for Session {
     }
 }
 
-/// Sends the head of a request whose body is still to come.
+/// Sends the head of a request. The body follows later.
 ///
 /// # Errors
-/// When the connection has ended.
+/// If the connection has ended.
 pub(super) async fn begin(
     sender: &SendRequest<Bytes>,
     request: Request<()>,
@@ -60,10 +60,10 @@ pub(super) async fn begin(
     sender.clone().ready().await?.send_request(request, false)
 }
 
-/// Sends a whole request and waits for the head of its answer; the body stays unread.
+/// Sends a whole request and waits for the head of its answer. Does not read the body.
 ///
 /// # Errors
-/// When the stream or the connection has ended without an answer.
+/// If the stream or the connection ends without an answer.
 pub(super) async fn ask(
     sender: &SendRequest<Bytes>,
     request: Request<()>,
@@ -72,17 +72,17 @@ pub(super) async fn ask(
     let mut sender = sender.clone().ready().await?;
     let (answer, mut stream) = sender.send_request(request, body.is_empty())?;
     if !body.is_empty() {
-        // A node may answer before it has read the body; its answer counts.
+        // A node may answer before it has read the body. Its answer counts.
         let _ = stream.send_data(body, true);
     }
     let (head, body) = answer.await?.into_parts();
     Ok((head.status.as_u16(), body))
 }
 
-/// Reads a body to its end; returns its length.
+/// Reads a whole body. Returns its length.
 ///
 /// # Errors
-/// When the stream ends before.
+/// If the stream ends before.
 pub(super) async fn drain(mut body: RecvStream) -> Result<usize, h2::Error> {
     let mut length = 0;
     while let Some(piece) = body.data().await {

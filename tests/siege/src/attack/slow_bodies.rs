@@ -1,4 +1,4 @@
-//! Sends the heads of many requests, and of their bodies a byte now and then.
+//! Attack: sends the heads of many requests, and their bodies byte by byte with long pauses.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,9 +15,9 @@ use super::session::{Session, begin};
 pub(super) const CONNECTIONS: usize = 16;
 const STREAMS: usize = 128;
 const WINDOW: u32 = 65_535;
-/// Between two bytes of a body.
+/// Pause between two bytes of a body.
 const DRIP: Duration = Duration::from_secs(5);
-/// Before a request that was answered is followed by the next.
+/// Pause after an answered request.
 const AGAIN: Duration = Duration::from_millis(200);
 
 pub(super) async fn run(field: Arc<Field>) {
@@ -35,7 +35,7 @@ pub(super) async fn run(field: Arc<Field>) {
     session.ended().await;
 }
 
-/// One request, until it is answered; `None` once its stream has ended.
+/// Sends one request until it is answered. Returns `None` if its stream has ended.
 async fn drip(field: &Field, sender: &SendRequest<Bytes>) -> Option<u16> {
     let mut request = field.post("/v1/chat/completions");
     request.headers_mut().insert("content-length", HeaderValue::from_static("1000"));

@@ -1,4 +1,4 @@
-//! Asks for a large answer over HTTP/1.1 and reads none of it.
+//! Attack: asks for a large answer over HTTP/1.1 and does not read it.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,7 +9,7 @@ use tokio::time::sleep;
 use super::field::Field;
 
 pub(super) const CONNECTIONS: usize = 20;
-/// Longer than a node should wait for a reader.
+/// How long the answer stays unread. Longer than a node should wait.
 const HOLD: Duration = Duration::from_secs(90);
 const BODY: &str = r#"{"model":"m-big","input":"a"}"#;
 

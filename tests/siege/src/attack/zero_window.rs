@@ -1,4 +1,4 @@
-//! Asks for large answers over connections that never let a byte of them out.
+//! Attack: asks for large answers on connections with a flow-control window of zero.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,7 +12,7 @@ use super::session::{Session, ask};
 
 pub(super) const CONNECTIONS: usize = 3;
 const STREAMS: usize = 60;
-/// How long the answers are left where they are.
+/// How long the answers stay unread.
 const HOLD: Duration = Duration::from_secs(60);
 
 pub(super) async fn run(field: Arc<Field>) {
@@ -24,7 +24,7 @@ pub(super) async fn run(field: Arc<Field>) {
             let body = Bytes::from_static(br#"{"model":"m-big","input":"a"}"#);
             let answer = ask(&sender, field.post("/v1/embeddings"), body).await;
             field.saw("zero-window", answer.as_ref().ok().map(|(status, _)| *status));
-            // Held, unread, until the connection is dropped.
+            // The answers are held unread until the connection is dropped.
             let _held = answer;
             std::future::pending::<()>().await;
         });

@@ -1,4 +1,4 @@
-//! Receipts that callers hold against those that the journal holds.
+//! Compares the receipts of callers with those of the journal.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, PoisonError};
@@ -10,17 +10,17 @@ use super::journal::{Journal, Stored};
 use crate::caller::Answer;
 use crate::report::Figure;
 
-/// What callers were given.
+/// The receipts that callers received.
 #[derive(Default)]
 pub(super) struct Account(Mutex<HashMap<Digest, Delivered>>);
 
-/// The receipts of one enclave that callers hold.
+/// The callers' receipts of one enclave.
 struct Delivered {
     identity: VerifiedNode,
     receipts: BTreeMap<u64, Digest>,
 }
 
-/// How the two sides compare.
+/// The result of the comparison.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Balance {
     delivered: u64,
@@ -38,7 +38,7 @@ pub(super) struct Balance {
 }
 
 impl Account {
-    /// A caller holds this receipt.
+    /// Records the receipt of an answer.
     pub(super) fn deliver(&self, answer: &Answer) {
         let receipt = answer.exchange.receipt();
         let mut delivered = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -49,10 +49,10 @@ impl Account {
         of_node.receipts.insert(receipt.claims().seq, Digest::of(&answer.receipt));
     }
 
-    /// Compares everything, once the node has stopped.
+    /// Compares all receipts after the node has stopped.
     ///
     /// # Errors
-    /// When the journal cannot be read.
+    /// If the journal cannot be read.
     pub(super) fn settle(&self, journal: &Journal) -> Result<Balance, String> {
         let stored = journal.read().map_err(|error| error.to_string())?;
         let delivered = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -79,7 +79,7 @@ impl Account {
 }
 
 impl Balance {
-    /// One enclave's delivered receipts against its stored ones.
+    /// Compares one enclave's delivered receipts with its stored ones.
     fn compare(&mut self, delivered: &BTreeMap<u64, Digest>, stored: &Stored, killed: bool) {
         let end = stored.last_key_value().map_or(0, |(last, _)| last + 1);
         for (place, digest) in delivered {
@@ -93,7 +93,7 @@ impl Balance {
         }
     }
 
-    /// One enclave's stored chain, as an auditor verifies it who knows the enclave.
+    /// Verifies one enclave's stored chain, as an auditor who knows the enclave does.
     fn follow(&mut self, identity: Option<&VerifiedNode>, receipts: &Stored) {
         let Some(identity) = identity else {
             self.unverified += receipts.len() as u64;
@@ -109,7 +109,7 @@ impl Balance {
         }
     }
 
-    /// The figures of the page.
+    /// Returns the figures for the page.
     pub(super) fn figures(&self) -> Vec<Figure> {
         vec![
             Figure::plain("receipts delivered to callers", self.delivered.to_string()),

@@ -1,4 +1,4 @@
-//! The host's journal as the harness sees it from outside: what was committed at each look.
+//! The host's journal, read from outside: the receipts that were committed at each look.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -6,10 +6,10 @@ use std::path::{Path, PathBuf};
 use quoth_attestation::Digest;
 use rusqlite::{Connection, OpenFlags, params};
 
-/// Receipts of one enclave as they are stored, by place.
+/// Stored receipts of one enclave, by sequence number.
 pub(super) type Stored = BTreeMap<u64, Vec<u8>>;
 
-/// The looks so far.
+/// The results of all looks so far.
 pub(super) struct Journal {
     file: PathBuf,
     instances: BTreeMap<i64, Instance>,
@@ -17,11 +17,11 @@ pub(super) struct Journal {
 
 /// One enclave's receipts.
 pub(super) struct Instance {
-    /// The digest of its statement.
+    /// Digest of the enclave's statement.
     pub(super) node: Digest,
-    /// Whether the harness killed it.
+    /// Whether the harness killed the enclave.
     pub(super) killed: bool,
-    /// Digests of the receipts that were committed at some look, by place.
+    /// Digests of the receipts that were committed at some look, by sequence number.
     pub(super) acknowledged: BTreeMap<u64, Digest>,
 }
 
@@ -30,10 +30,10 @@ impl Journal {
         Self { file, instances: BTreeMap::new() }
     }
 
-    /// Remembers what has been committed since the last look.
+    /// Records the receipts that were committed since the last look.
     ///
     /// # Errors
-    /// When the database cannot be read.
+    /// If the database cannot be read.
     pub(super) fn look(&mut self) -> rusqlite::Result<()> {
         let database = open(&self.file)?;
         for (id, node) in instances(&database)? {
@@ -50,22 +50,22 @@ impl Journal {
         Ok(())
     }
 
-    /// The newest enclave is about to be killed.
+    /// Records that the newest enclave is about to be killed.
     pub(super) fn newest_is_killed(&mut self) {
         if let Some(mut newest) = self.instances.last_entry() {
             newest.get_mut().killed = true;
         }
     }
 
-    /// The instances of all looks.
+    /// Returns the instances of all looks.
     pub(super) fn instances(&self) -> impl Iterator<Item = &Instance> {
         self.instances.values()
     }
 
-    /// What the journal holds now, for each enclave in the order of their boots.
+    /// Returns the current content of the journal, for each enclave in the order of their boots.
     ///
     /// # Errors
-    /// When the database cannot be read.
+    /// If the database cannot be read.
     pub(super) fn read(&self) -> rusqlite::Result<Vec<(Digest, Stored)>> {
         let database = open(&self.file)?;
         let read = |(id, node)| Ok((node, receipts(&database, id, 0)?.into_iter().collect()));

@@ -9,7 +9,7 @@ use tokio::time::sleep;
 use super::relay::Relay;
 use crate::site::Site;
 
-/// How long the host is given to end after its enclave.
+/// Time limit for the host to end after its enclave.
 const HOST_ENDS: Duration = Duration::from_secs(60);
 /// How long the harness waits for the journal's write lock.
 const LOCK: Duration = Duration::from_secs(10);
@@ -37,13 +37,13 @@ impl Kind {
         Self::HostStopped,
     ];
 
-    /// The kind of the fault with this number. Each kind has its turn, and each round begins with another one, so that
-    /// different kinds follow each other.
+    /// Returns the kind of the fault with this number. All kinds take turns. Each round begins with another kind, so that the
+    /// order varies.
     pub(super) fn of(number: usize) -> Self {
         Self::ALL[(number + number / Self::ALL.len()) % Self::ALL.len()]
     }
 
-    /// The name in the report.
+    /// Returns the name in the report.
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::HostKilled => "host killed",
@@ -56,7 +56,7 @@ impl Kind {
         }
     }
 
-    /// Injects the fault and undoes it. It lasts between one and three seconds, by its number, where it lasts.
+    /// Injects the fault and undoes it. A lasting fault takes one to three seconds, depending on its number.
     pub(super) async fn strike(self, number: usize, site: &mut Site, relay: &Relay) {
         let lasts = Duration::from_millis(1000 + (number as u64 * 617) % 2000);
         match self {

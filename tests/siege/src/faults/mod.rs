@@ -1,4 +1,4 @@
-//! Faults under concurrent verified callers: what the journal acknowledged stays, and every chain is whole or its gap visible.
+//! The part `faults`: injects faults under concurrent callers. Acknowledged receipts must survive, and every gap must be visible.
 
 mod account;
 mod journal;
@@ -26,17 +26,17 @@ use journal::Journal;
 use kind::Kind;
 use relay::Relay;
 
-/// Between two requests of one caller.
+/// Pause between two requests of one caller.
 const PACE: Duration = Duration::from_millis(200);
-/// Before a caller that failed tries again.
+/// Pause after a failed request.
 const RETRY: Duration = Duration::from_millis(100);
-/// Proven answers after which the node counts as recovered.
+/// Number of proven answers that count as recovery.
 const RECOVERED: u64 = 16;
-/// A node that gives no such answers for so long has not recovered.
+/// Time limit for the recovery.
 const PATIENCE: Duration = Duration::from_secs(90);
 const LOOK: Duration = Duration::from_millis(20);
 
-/// What all callers share.
+/// The state that all callers share.
 #[derive(Default)]
 struct Shared {
     asked: AtomicU64,
@@ -92,7 +92,7 @@ pub(crate) async fn measure(plan: &Plan) -> Outcome {
         problem = Some("the node did not stop in order".into());
     }
     if problem.is_some() {
-        // What its journal lacks now is lost with it.
+        // Receipts that its journal lacks now are lost.
         journal.newest_is_killed();
     }
     let balance = shared.account.settle(&journal);
@@ -106,7 +106,7 @@ pub(crate) async fn measure(plan: &Plan) -> Outcome {
     (how, figures(plan, &shared, &recovery, balance, problem))
 }
 
-/// Waits for proven answers; counts how long they took.
+/// Waits for proven answers and records the time.
 async fn recovers(shared: &Shared, recovery: &Times) -> bool {
     let (began, before) = (Instant::now(), shared.proven.load(Ordering::Relaxed));
     while shared.proven.load(Ordering::Relaxed) < before + RECOVERED {
@@ -119,7 +119,7 @@ async fn recovers(shared: &Shared, recovery: &Times) -> bool {
     true
 }
 
-/// Asks for as long as the task lives: whole answers and streams in turn, a few requests on each connection.
+/// Sends requests until the task ends: whole answers and streams in turn, a few on each connection.
 async fn call(number: usize, target: Arc<Target>, shared: Arc<Shared>) {
     let mut caller = Caller::new(target);
     for turn in number.. {
@@ -129,7 +129,7 @@ async fn call(number: usize, target: Arc<Target>, shared: Arc<Shared>) {
             Ok(answer) => {
                 shared.answers.add(answer.status.to_string());
                 shared.account.deliver(&answer);
-                // A failure of the provider is proven, too, but shows no recovery.
+                // A failure of the provider is proven, too, but is no recovery.
                 if answer.status == 200 {
                     shared.proven.fetch_add(1, Ordering::Relaxed);
                 }

@@ -1,4 +1,4 @@
-//! A relay between callers and host whose connections can all be cut at once.
+//! A relay between callers and host that can cut all connections at once.
 
 use std::net::Ipv4Addr;
 
@@ -7,7 +7,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::{AbortHandle, JoinSet};
 
-/// A relay on a port of loopback. It ends with this value.
+/// A relay on a loopback port. It ends when this value is dropped.
 pub(super) struct Relay {
     port: u16,
     cuts: watch::Sender<u64>,
@@ -15,7 +15,7 @@ pub(super) struct Relay {
 }
 
 impl Relay {
-    /// Passes everything on to `port`.
+    /// Starts a relay to `port`.
     pub(super) async fn start(port: u16) -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let own = listener.local_addr().unwrap().port();
@@ -24,7 +24,7 @@ impl Relay {
         Self { port: own, cuts, task }
     }
 
-    /// The port on 127.0.0.1.
+    /// Returns the port on 127.0.0.1.
     pub(super) fn port(&self) -> u16 {
         self.port
     }
@@ -61,7 +61,7 @@ async fn accept(listener: TcpListener, port: u16, cut: watch::Receiver<u64>) {
 }
 
 async fn pass(mut client: TcpStream, port: u16) {
-    // Without a host the client is hung up on; whichever side closes ends the connection.
+    // Without a host the client's connection ends. The first side that closes ends the connection.
     if let Ok(mut node) = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await {
         let _ = client.set_nodelay(true).and(node.set_nodelay(true));
         let _ = copy_bidirectional(&mut client, &mut node).await;

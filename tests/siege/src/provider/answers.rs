@@ -1,4 +1,4 @@
-//! What the provider answers to each model's name.
+//! The provider's answers, chosen by the model's name.
 
 use std::sync::OnceLock;
 use std::time::Duration;
@@ -6,29 +6,29 @@ use std::time::Duration;
 use bytes::Bytes;
 use serde_json::{Value, json};
 
-/// Bytes of an answer to `m-big` and `m-nest`.
+/// Length of an answer to `m-big` and `m-nest`, bytes.
 const BIG: usize = 8 << 20;
-/// Objects around the text of an answer to `m-nest`.
+/// Number of objects around the text of an answer to `m-nest`.
 const DEPTH: usize = 60;
-/// Events of an ordinary stream, and the pause before each.
+/// Number of events of an ordinary stream, and the pause before each.
 const EVENTS: u64 = 8;
 const PAUSE: Duration = Duration::from_millis(15);
 const JSON: &str = "application/json";
 const EVENT_STREAM: &str = "text/event-stream";
 
-/// Pauses, and what is sent after each.
+/// Pauses, and the bytes after each.
 pub(super) type Pieces = Box<dyn Iterator<Item = (Duration, Bytes)> + Send>;
 
 /// How a body ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum End {
-    /// It is one piece of known length.
+    /// The body is one piece of known length.
     Whole,
-    /// As HTTP says it should.
+    /// The body ends correctly for HTTP.
     Clean,
     /// The connection, or its stream over HTTP/2, is reset.
     Cut,
-    /// Nothing more comes.
+    /// The body stalls.
     Silence,
 }
 
@@ -39,7 +39,7 @@ pub(super) struct Answer {
     pub(super) end: End,
 }
 
-/// The answer to a request's body.
+/// Returns the answer to a request's body.
 pub(super) async fn to(body: &[u8]) -> Answer {
     let request: Value = serde_json::from_slice(body).unwrap_or_default();
     let model = request["model"].as_str().unwrap_or_default();
@@ -71,13 +71,13 @@ pub(super) async fn to(body: &[u8]) -> Answer {
     }
 }
 
-/// Events and pause of `m-hold-EVENTS-MILLISECONDS`.
+/// Reads events and pause of `m-hold-EVENTS-MILLISECONDS`.
 fn held(model: &str) -> Option<(u64, Duration)> {
     let (events, pause) = model.strip_prefix("m-hold-")?.split_once('-')?;
     Some((events.parse().ok()?, Duration::from_millis(pause.parse().ok()?)))
 }
 
-/// A stream of so many events, a pause before each.
+/// Returns a stream with a pause before each event.
 fn paced(model: &str, events: u64, pause: Duration) -> Answer {
     let event = Bytes::from(format!("data: {}\n\n", chunk(model, json!({ "content": "word " }), None)));
     let last = format!("data: {}\n\ndata: [DONE]\n\n", chunk(model, json!({}), Some("stop")));
@@ -95,18 +95,18 @@ fn events_of(events: String, end: End) -> Answer {
     Answer { media_type: EVENT_STREAM, pieces, end }
 }
 
-/// Two events of a chat, the second with a reason to stop.
+/// Returns two events of a chat, the second with a finish reason.
 fn chunks() -> String {
     let [first, last] = [chunk("m", json!({ "content": "hi" }), None), chunk("m", json!({}), Some("stop"))];
     format!("data: {first}\n\ndata: {last}\n\n")
 }
 
-/// A comment that imitates a record of a node, amid a chat.
+/// Returns a chat with a comment that imitates a record of a node.
 fn hostile_record() -> String {
     format!(": quoth receipt AAAA\n\n{}data: [DONE]\n\n", chunks())
 }
 
-/// Events whose `event` field and `type` in the data are given apart.
+/// Returns events whose `event` field can differ from the `type` in the data.
 fn named(events: &[(&str, &str)]) -> String {
     let event = |(name, kind): &(&str, &str)| {
         format!("event: {name}\ndata: {}\n\n", json!({ "type": kind, "response": { "status": "completed" } }))

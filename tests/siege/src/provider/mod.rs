@@ -1,4 +1,4 @@
-//! A provider process whose behaviour follows the name of the model, so that one process can misbehave in every way at once.
+//! A provider process. The model's name chooses its behaviour, so one process can misbehave in every way at once.
 
 mod answers;
 mod process;
@@ -31,20 +31,20 @@ pub(crate) use process::Provider;
 
 const BACKLOG: u32 = 1024;
 const ACCEPT_PAUSE: Duration = Duration::from_millis(10);
-/// Streams of one HTTP/2 connection, at most.
+/// Maximum number of streams of one HTTP/2 connection.
 const STREAMS: u32 = 1_000;
-/// What hyper may hold back for one connection that does not read, bytes.
+/// Buffer of hyper for one connection, bytes.
 const BUFFER: usize = 64 * 1024;
 
-/// A cut comes so long after the last piece, which has left by then.
+/// Pause between the last piece and a cut, so that the piece leaves first.
 const APART: Duration = Duration::from_millis(50);
 
 type Body = UnsyncBoxBody<Bytes, io::Error>;
 
-/// Serves on a port of 127.0.0.1 with the identity in a folder, for as long as the process lives.
+/// Serves on a port of 127.0.0.1 with the identity in a folder, until the process ends.
 ///
 /// # Errors
-/// When the identity cannot be read, or the port be taken.
+/// If the identity cannot be read or the port is taken.
 pub(crate) async fn serve(folder: &Path, port: u16) -> io::Result<()> {
     let acceptor = TlsAcceptor::from(Arc::new(tls(folder)?));
     let listener = listen(port)?;
@@ -71,14 +71,14 @@ fn tls(folder: &Path) -> io::Result<ServerConfig> {
 
 fn listen(port: u16) -> io::Result<TcpListener> {
     let socket = TcpSocket::new_v4()?;
-    // A provider that comes back takes over the port while the kernel still remembers its connections.
+    // A restarted provider can bind the port while the kernel still holds old connections.
     socket.set_reuseaddr(true)?;
     socket.bind((Ipv4Addr::LOCALHOST, port).into())?;
     socket.listen(BACKLOG)
 }
 
 async fn connection(acceptor: TlsAcceptor, tcp: TcpStream) {
-    // Errors end the connection; the node sees them.
+    // Errors end the connection, which the node notices.
     let _ = tcp.set_nodelay(true);
     let Ok(stream) = acceptor.accept(tcp).await else { return };
     let mut builder = auto::Builder::new(TokioExecutor::new());

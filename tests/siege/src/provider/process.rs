@@ -1,4 +1,4 @@
-//! The provider's process as the harness holds it: started, killed, started again on its port.
+//! Controls the provider's process: starts, kills and restarts it on the same port.
 
 use std::fs;
 use std::io::{BufRead as _, BufReader};
@@ -10,14 +10,14 @@ use tempfile::TempDir;
 
 use crate::loopback::free_port;
 
-/// A certificate for `localhost` and the authority that issued it, which outlive the process.
+/// A certificate for `localhost` and its authority. They outlive the process.
 pub(crate) struct Identity {
     folder: TempDir,
     ca_pem: String,
 }
 
 impl Identity {
-    /// A fresh one, in a folder of its own.
+    /// Creates a new identity in a new folder.
     pub(crate) fn new() -> Self {
         let folder = tempfile::Builder::new().prefix("quoth-siege-").tempdir().unwrap();
         let key = KeyPair::generate().unwrap();
@@ -34,7 +34,7 @@ impl Identity {
         Self { folder, ca_pem }
     }
 
-    /// The authority to trust, PEM.
+    /// Returns the authority to trust, PEM.
     pub(crate) fn ca_pem(&self) -> &str {
         &self.ca_pem
     }
@@ -44,7 +44,7 @@ impl Identity {
     }
 }
 
-/// A provider on a port of loopback; its process ends with this value.
+/// A provider on a loopback port. Its process ends when this value is dropped.
 pub(crate) struct Provider {
     identity: Identity,
     port: u16,
@@ -52,33 +52,33 @@ pub(crate) struct Provider {
 }
 
 impl Provider {
-    /// Starts one on a free port.
+    /// Starts a provider on a free port.
     pub(crate) fn start() -> Self {
         let mut provider = Self { identity: Identity::new(), port: free_port(), process: None };
         provider.revive();
         provider
     }
 
-    /// The port on 127.0.0.1.
+    /// Returns the port on 127.0.0.1.
     pub(crate) fn port(&self) -> u16 {
         self.port
     }
 
-    /// The authority to trust, PEM.
+    /// Returns the authority to trust, PEM.
     pub(crate) fn ca_pem(&self) -> &str {
         self.identity.ca_pem()
     }
 
-    /// Ends the process as `kill -9` does.
+    /// Kills the process, as `kill -9` does.
     pub(crate) fn kill(&mut self) {
         if let Some(mut process) = self.process.take() {
-            // It may just have ended.
+            // The process may have ended already.
             let _ = process.kill();
             let _ = process.wait();
         }
     }
 
-    /// Starts the process again, on the same port with the same identity, and waits until it listens.
+    /// Restarts the process on the same port with the same identity, and waits until it listens.
     pub(crate) fn revive(&mut self) {
         let mut command = Command::new(std::env::current_exe().unwrap());
         command.arg("provider").arg(self.identity.folder()).arg(self.port.to_string());

@@ -10,8 +10,8 @@ const LOCAL1: u8 = 0x61;
 /// The first serial port's data register.
 const SERIAL: u32 = 0x3f8;
 
-/// A table that says `runs` and the `length` bytes at a physical address on the serial port, and overwrites them with `forged`, as
-/// soon as it is loaded.
+/// Returns a table. Once loaded, it writes `runs` and the `length` bytes at a physical address to the serial port, and
+/// overwrites them with `forged`.
 pub(super) fn hostile(address: u32, length: u8, forged: &[u8], runs: &str) -> Vec<u8> {
     assert_eq!(forged.len(), usize::from(length));
     let code = [
@@ -28,7 +28,7 @@ pub(super) fn hostile(address: u32, length: u8, forged: &[u8], runs: &str) -> Ve
     table(&code.concat())
 }
 
-/// An SSDT of this code.
+/// Returns an SSDT with this code.
 fn table(code: &[u8]) -> Vec<u8> {
     let length = 36 + code.len() as u32;
     let mut table = [b"SSDT".as_slice(), &length.to_le_bytes(), &[2, 0], b"QUOTH ", b"HOSTILE "].concat();
@@ -42,7 +42,7 @@ fn region(name: &[u8; 4], space: u8, offset: u32, length: u8) -> Vec<u8> {
     [&[0x5b, 0x80], name.as_slice(), &[space, 0x0c], &offset.to_le_bytes(), &[0x0a, length]].concat()
 }
 
-/// DefField with one element of so many bits.
+/// DefField with one element of `bits` bits.
 fn field(region: &[u8; 4], name: &[u8; 4], bits: u16) -> Vec<u8> {
     let element = match bits {
         0..0x40 => vec![bits as u8],
@@ -51,7 +51,7 @@ fn field(region: &[u8; 4], name: &[u8; 4], bits: u16) -> Vec<u8> {
     [vec![0x5b, 0x81], package(&[region.as_slice(), &[BYTE_ACCESS], name, &element].concat())].concat()
 }
 
-/// What it is about, preceded by its PkgLength.
+/// Returns the content after its PkgLength.
 fn package(body: &[u8]) -> Vec<u8> {
     let short = body.len() + 1;
     match short {
@@ -74,7 +74,7 @@ fn buffer(bytes: &[u8]) -> Vec<u8> {
     [vec![0x11], package(&[&[0x0a, bytes.len() as u8], bytes].concat())].concat()
 }
 
-/// DefWhile: Local1 counts; DerefOf (Local0 [Local1]) goes to the port.
+/// DefWhile: Local1 counts, and DerefOf (Local0 [Local1]) is written to the port.
 fn each_byte_of_local0(length: u8) -> Vec<u8> {
     let condition = [0x95, LOCAL1, 0x0a, length];
     let send = store(&[0x83, 0x88, LOCAL0, LOCAL1, 0], b"PORT");

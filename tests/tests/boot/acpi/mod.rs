@@ -1,4 +1,4 @@
-//! A host that writes a hostile ACPI table (BadAML): its bytecode reads and overwrites the guest's memory, if a kernel runs it.
+//! A hostile ACPI table of the host (BadAML). Its bytecode reads and overwrites the guest's memory, if a kernel runs it.
 
 mod aml;
 
@@ -10,16 +10,16 @@ use std::{env, fs};
 use quoth_tests::{Image, Machine};
 use tempfile::TempDir;
 
-/// What a machine may take until it is off again.
+/// Time limit for a machine to boot and switch off.
 const OFF: Duration = Duration::from_secs(120);
-/// A guest that says which word it finds in its memory.
+/// A guest that prints the word that it finds in its memory.
 const SOURCE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/qemu/word.c");
 const WORD: &[u8] = b"PRIVATE-MEMORY-OF-THE-GUEST";
 const FORGED: &[u8] = b"OVERWRITTEN-BY-ITS-OWN-HOST";
-/// What the bytecode says on the serial port once it runs.
+/// The bytecode's output on the serial port.
 const RUNS: &str = "bytecode runs";
 
-/// The guest's program; none where no image is to be booted.
+/// Returns the guest's program. `None` if images cannot be booted here.
 fn program(folder: &TempDir) -> Option<PathBuf> {
     env::var_os("QUOTH_BOOT")?;
     let program = folder.path().join("word");
@@ -28,7 +28,7 @@ fn program(folder: &TempDir) -> Option<PathBuf> {
     Some(program)
 }
 
-/// Boots the program's image until the machine is off. Returns what was said, and where [`WORD`] lies in physical memory.
+/// Boots the program's image until the machine is off. Returns the output, and the physical address of [`WORD`].
 fn booted(program: PathBuf, more: &[&str]) -> (String, u64) {
     let image = Image::of(program);
     let initramfs = fs::read(image.out().join("initramfs.cpio")).unwrap();
@@ -55,7 +55,7 @@ fn the_bytecode_of_a_host_is_not_run_and_reaches_no_memory() {
     let word = String::from_utf8_lossy(WORD);
     assert!(honest.contains(&format!("guest reads {word}")), "{honest}");
 
-    // The program has not been unpacked when the kernel would run this: what it overwrites would be started.
+    // The kernel would run this before it unpacks the program, so it would start the overwritten program.
     let table = folder.path().join("ssdt");
     fs::write(&table, aml::hostile(u32::try_from(address).unwrap(), WORD.len() as u8, FORGED, RUNS)).unwrap();
     let (attacked, same) = booted(program, &["-acpitable", &format!("file={}", table.display())]);
@@ -68,6 +68,6 @@ fn the_bytecode_of_a_host_is_not_run_and_reaches_no_memory() {
         "nothing was overwritten, the guest goes on: {attacked}"
     );
     assert!(attacked.contains("ACPI: Interpreter disabled."), "{attacked}");
-    // The table of processors is still taken from the host.
+    // The kernel still uses the host's table of processors.
     assert!(attacked.contains("guest has 2 processors"), "{attacked}");
 }

@@ -1,5 +1,6 @@
-//! Blocks of 32 weights with one scale, or a scale and a minimum, in f16. Of two weights that share a byte,
-//! the first is from the first half of the block.
+//! Formats with blocks of 32 weights and one scale, or a scale and a minimum, in f16.
+//!
+//! If two weights share a byte, the first one is from the first half of the block.
 
 use super::half::half;
 

@@ -1,4 +1,4 @@
-//! IEEE 754 binary16.
+//! Conversion to and from IEEE 754 binary16.
 
 /// A quiet NaN.
 pub(super) const NAN: u16 = 0x7E00;
@@ -17,12 +17,12 @@ pub(super) fn half(value: f32) -> u16 {
     sign | ((exponent << 10 | mantissa >> 13) + (mantissa >> 12 & 1)) as u16
 }
 
-/// Zero for what would be subnormal: weights of f16 files were always written so, and tests know their answers.
+/// Returns zero for subnormal values. Files have always been written so, and tests depend on their answers.
 pub(super) fn without_subnormal(value: f32) -> f32 {
     if value.abs() < SMALLEST_NORMAL { 0.0f32.copysign(value) } else { value }
 }
 
-/// What `bits` stand for.
+/// Returns the value of `bits`.
 pub(super) fn float(bits: u16) -> f32 {
     let exponent = i32::from(bits >> 10 & 0x1F);
     let mantissa = f32::from(bits & 0x3FF);

@@ -1,4 +1,4 @@
-//! Weights in ggml's formats (`ggml-common.h`), rounded to the nearest without any search.
+//! Encodes weights in ggml's formats (`ggml-common.h`), rounded to the nearest value.
 
 mod blocks;
 mod half;
@@ -8,7 +8,7 @@ mod tests;
 
 use half::half;
 
-/// How one tensor is stored.
+/// The storage format of a tensor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Format {
     F32,
@@ -22,7 +22,7 @@ pub(crate) enum Format {
 }
 
 impl Format {
-    /// ggml's tensor type number.
+    /// Returns ggml's number of the tensor type.
     pub(crate) fn tensor_type(self) -> u32 {
         match self {
             Self::F32 => 0,
@@ -36,7 +36,7 @@ impl Format {
         }
     }
 
-    /// Weights in one block.
+    /// Returns the number of weights in one block.
     pub(crate) fn block(self) -> usize {
         match self {
             Self::F32 | Self::F16 => 1,
@@ -45,7 +45,7 @@ impl Format {
         }
     }
 
-    /// `values`, which are whole blocks.
+    /// Encodes `values`, which must be whole blocks.
     pub(crate) fn encode(self, values: &[f32]) -> Vec<u8> {
         assert!(values.len().is_multiple_of(self.block()), "{} values in blocks of {}", values.len(), self.block());
         let block: fn(&[f32]) -> Vec<u8> = match self {

@@ -1,4 +1,4 @@
-//! Super-blocks of 256 weights: smaller blocks whose scales are integers over one f16.
+//! Formats with super-blocks of 256 weights: smaller blocks whose scales are integer multiples of one f16.
 
 use super::blocks::{extreme, nibbles};
 use super::half::{float, half};
@@ -53,7 +53,7 @@ pub(super) fn q6_k(block: &[f32]) -> Vec<u8> {
     out
 }
 
-/// An f16 by which `scales` are integers up to `most`, and these.
+/// Returns an f16 and integers up to `most` whose products approximate `scales`.
 fn integers(scales: &[f32], most: f32) -> (u16, Vec<f32>) {
     let unit = half(extreme(scales).abs() / most);
     (unit, scales.iter().map(|scale| (scale / float(unit)).round().clamp(-most, most)).collect())

@@ -1,4 +1,4 @@
-//! Every format, decoded by its definition, is its input within its error.
+//! Every format, decoded by its definition, gives its input within the allowed error.
 #![allow(clippy::unwrap_used)]
 
 use super::Format;
