@@ -23,39 +23,39 @@ demo: _build
 
 # The node stays up until Ctrl-C, with lines to paste for curl and the openai Python client
 serve *options: _build
-    @model="$({{ python }} tests/demo/model.py)" && tests/demo/serve {{ programs }}/quoth "$model" {{ options }}
+    @model="$({{ python }} tests/demo/model.py)" && tests/demo/serve.sh {{ programs }}/quoth "$model" {{ options }}
 
 # Every check: format, lints, dependencies, unit, end-to-end and documentation tests, documentation
 test: lint _build
-    @tests/tools/install cargo-nextest
+    @tests/tools/install.sh cargo-nextest
     @rm -f "$QUOTH_LEFT_OUT"
     QUOTH_VECTORS="$(tests/evidence/find.py)"; QUOTH_SDKS="$({{ python }} tests/sdk/prepare.py)"; export QUOTH_VECTORS QUOTH_SDKS; cargo nextest run {{ everything }}
     # Once more as dApps without aws-lc have it: alone, signatures by RustCrypto.
     QUOTH_VECTORS="$(tests/evidence/find.py)"; export QUOTH_VECTORS; cargo nextest run -p quoth-verifier
     # With the evidence that a clone alone has, too.
     QUOTH_VECTORS="$(tests/evidence/find.py --fetched)"; export QUOTH_VECTORS QUOTH_REQUIRE_VECTORS= QUOTH_LEFT_OUT=; cargo nextest run -p quoth-verifier --test vectors
-    tests/qemu/run cargo nextest run {{ everything }} --test boot --test-threads 1
+    tests/qemu/run.sh cargo nextest run {{ everything }} --test boot --test-threads 1
     cargo test --quiet {{ everything }} --doc
     RUSTDOCFLAGS="-D warnings" cargo doc --quiet {{ everything }} --no-deps
-    @tests/evidence/left-out "$QUOTH_LEFT_OUT"
+    @tests/evidence/left-out.sh "$QUOTH_LEFT_OUT"
 
 # The official SDKs, unchanged, straight to a node and through the proxy, and the example client: `just test-sdk javascript` runs those whose name matches
 test-sdk *names: _build
-    @tests/tools/install cargo-nextest
+    @tests/tools/install.sh cargo-nextest
     export QUOTH_SDKS="$({{ python }} tests/sdk/prepare.py)"; cargo nextest run {{ everything }} --test sdk --test examples --test proxy -E 'binary(sdk) | binary(examples) | test(official_sdks)' {{ names }}
 
 # Images boot as on Nitro, by QEMU, and measure to what was said before (builds QEMU, kernel and the image's program once)
 test-boot *names: _build
-    @tests/tools/install cargo-nextest
-    tests/qemu/run cargo nextest run {{ everything }} --test boot --test-threads 1 {{ names }}
+    @tests/tools/install.sh cargo-nextest
+    tests/qemu/run.sh cargo nextest run {{ everything }} --test boot --test-threads 1 {{ names }}
 
 # Two builds of an image, in different folders, times and locales, are the same, bit for bit (takes half an hour)
 reproduce:
-    images/reproduce
+    images/reproduce.sh
 
 # What of the image's program runs how often, counted anew, for the compiler (takes a quarter of an hour)
 profile:
-    images/profile
+    images/profile.sh
 
 # Format, clippy, licences and sources of dependencies
 lint:
@@ -65,8 +65,8 @@ lint:
     # The verifier for browsers has no standard library: were one linked in, it would clash with its panic handler.
     cargo clippy --quiet --locked --manifest-path verifier/wasm/Cargo.toml --target-dir "${CARGO_TARGET_DIR:-target}/no-std" -- -D warnings
     # What operators install is checked by systemd's and Kubernetes' own rules.
-    @images/deploy/check
-    @tests/tools/install cargo-deny
+    @images/deploy/check.sh
+    @tests/tools/install.sh cargo-deny
     {{ QUOTH_CACHE }}/tools/bin/cargo-deny --workspace --log-level error check bans licenses sources
     {{ QUOTH_CACHE }}/tools/bin/cargo-deny --manifest-path verifier/wasm/Cargo.toml --config deny.toml --log-level error check bans licenses sources
 
@@ -76,25 +76,25 @@ replay: _build
 
 # Do other processors, emulated by QEMU, compute the same logits? (takes minutes)
 machines *probes:
-    tests/exact/machines {{ probes }}
+    tests/exact/machines.py {{ probes }}
 
 # The verifier for browsers: builds the module, tries it on captured evidence, prints size and time
 wasm out="target/wasm":
-    verifier/wasm/build {{ absolute_path(out) }}
+    verifier/wasm/build.sh {{ absolute_path(out) }}
 
 # Known advisories against the dependencies (reads the RustSec database, so it needs the network)
 audit:
-    @tests/tools/install cargo-deny
+    @tests/tools/install.sh cargo-deny
     {{ QUOTH_CACHE }}/tools/bin/cargo-deny --workspace check advisories
 
 # Fuzz every decoder, or one: `just fuzz 60 receipt` (needs a nightly toolchain)
 fuzz seconds="60" *targets:
-    tests/fuzz/run {{ seconds }} {{ targets }}
+    tests/fuzz/run.sh {{ seconds }} {{ targets }}
 
 # Changes to the sources that no test notices: `just mutants enclave/src/callers.rs`, or all files that matter most (takes many hours)
 mutants *options:
-    @tests/tools/install cargo-mutants
-    @tests/tools/mutants {{ options }}
+    @tests/tools/install.sh cargo-mutants
+    @tests/tools/mutants.sh {{ options }}
 
 # What a node withstands, written to RELIABILITY.md: `just siege`, or parts of it: `just siege faults --faults 50`
 siege *options: _build
@@ -102,7 +102,7 @@ siege *options: _build
 
 # Ratios against llama.cpp's own benches, socat, nginx, LiteLLM, published verifiers and a build without receipts, written to BENCHMARKS.md
 bench *options:
-    @tests/bench/run {{ options }}
+    @tests/bench/run.sh {{ options }}
 
 # The documentation of all crates
 docs:

@@ -11,7 +11,7 @@ use rustix::process::{DumpableBehavior, Resource, Rlimit, getrlimit, set_dumpabl
 use crate::EnclaveError;
 use crate::log::log;
 
-/// What LLVM's runtime sets before `main` in a program that counts for `images/profile`.
+/// What LLVM's runtime sets before `main` in a program that counts for `images/profile.sh`.
 const COUNTS: &str = "__LLVM_PROFILE_RT_INIT_ONCE";
 
 /// Whether the environment is known.

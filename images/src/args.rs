@@ -49,7 +49,7 @@ pub struct Parts {
     /// The enclave's configuration, which becomes part of the image
     #[arg(long, value_name = "ENCLAVE.TOML")]
     pub config: PathBuf,
-    /// The enclave's program, statically linked [default: built by images/enclave, in a clone of the source]
+    /// The enclave's program, statically linked [default: built by images/enclave.sh, in a clone of the source]
     #[arg(long, value_name = "FILE")]
     pub enclave: Option<PathBuf>,
     /// A Linux kernel (bzImage) with all needed drivers built in [default: the one that `quoth-images kernel` builds]

@@ -30,7 +30,7 @@ const PART_OF_MEMORY: u64 = 4;
 /// Processors of an enclave that is launched without a given number.
 const DEFAULT_PROCESSORS: u64 = 2;
 /// The script that builds the program, in a clone of the source.
-const ENCLAVE: &str = "images/enclave";
+const ENCLAVE: &str = "images/enclave.sh";
 const MEASUREMENTS: &str = "measurements.toml";
 
 // The files in an image's folder.
@@ -44,7 +44,7 @@ pub(crate) const GUEST_POLICY: &str = "guest-policy";
 const LAUNCH: &str = "launch";
 
 /// The script that launches a machine.
-const SCRIPT: &str = include_str!("../launch");
+const SCRIPT: &str = include_str!("../launch.sh");
 
 /// The parts of an image, as bytes.
 struct Read {

@@ -61,7 +61,7 @@ pub enum ImageError {
     },
     /// There is neither the enclave's program nor the script that builds it.
     #[error(
-        "give the enclave's program with --enclave, or run this in a clone of the source, where images/enclave builds it"
+        "give the enclave's program with --enclave, or run this in a clone of the source, where images/enclave.sh builds it"
     )]
     NoEnclave,
     /// No cache folder is known.

@@ -231,7 +231,7 @@ fn a_launch_asks_for_the_guest_policy_of_the_image() {
         fs::write(&file, text).unwrap();
         fs::set_permissions(&file, fs::Permissions::from_mode(0o755)).unwrap();
     };
-    write("launch", include_str!("../launch"));
+    write("launch", include_str!("../launch.sh"));
     write("command-line", "console=ttyS0");
     write("guest-policy", "0x2820137\n");
     write("qemu-system-x86_64", "#!/bin/sh\nprintf '%s\\n' \"$@\"\n");

@@ -8,7 +8,7 @@ Usage: quoth-bench [--model FILE.gguf] [--peers DIR] [--without-receipts PROGRAM
        quoth-bench --exercise PROGRAM
 
 Parts: chats, serving, replays, receipts, proxied, relay, load, boot, verify. `just bench` builds everything and calls this.
---exercise measures nothing. It runs the program while images/profile counts.";
+--exercise measures nothing. It runs the program while images/profile.sh counts.";
 
 /// The names of the parts.
 const PARTS: [&str; 9] = ["chats", "serving", "replays", "receipts", "proxied", "relay", "load", "boot", "verify"];

@@ -14,7 +14,7 @@ const EXECUTIONS: u64 = 10_000_000;
 
 pub(crate) async fn measure(plan: &Plan) -> Outcome {
     let seconds = plan.seconds.unwrap_or(SECONDS);
-    let mut command = Command::new("tests/fuzz/run");
+    let mut command = Command::new("tests/fuzz/run.sh");
     command.arg(seconds.to_string()).args(&plan.targets).stdin(Stdio::null()).stdout(Stdio::piped()).kill_on_drop(true);
     let output = command.spawn().unwrap().wait_with_output().await.unwrap();
     let text = String::from_utf8_lossy(&output.stdout);

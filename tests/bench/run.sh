@@ -27,7 +27,7 @@ fi
 # Debian has some of them where only root looks.
 export PATH="$PATH:/usr/sbin"
 for tool in "${tools[@]}"; do
-  command -v "$tool" >/dev/null || tests/tools/packages "$tool"
+  command -v "$tool" >/dev/null || tests/tools/packages.sh "$tool"
 done
 python="$QUOTH_CACHE/python/bin/python"
 programs="${CARGO_TARGET_DIR:-target}/release"
@@ -36,7 +36,7 @@ options=()
 
 if asked proxied; then
   # With its symbols, for the profile.
-  options+=(--image "$(dirname "$(images/enclave)")/quoth-enclave")
+  options+=(--image "$(dirname "$(images/enclave.sh)")/quoth-enclave")
 fi
 if asked receipts proxied; then
   # A bench-only enclave without receipts, put aside; then the real one takes its name back.
@@ -57,15 +57,15 @@ for message in map(json.loads, sys.stdin):
     if message["reason"] == "build-script-executed" and "llama-cpp-sys-2" in message["package_id"]:
         print(message["out_dir"])
 ' <<<"$messages")"
-  options+=(--peers "$("$python" tests/bench/peers "$llama")")
+  options+=(--peers "$("$python" tests/bench/peers.py "$llama")")
 fi
 if asked serving; then
-  options+=(--servers "$("$python" tests/bench/servers)")
+  options+=(--servers "$("$python" tests/bench/servers.py)")
   # Another instruction set is another llama.cpp, in a folder of its own.
-  if grep -q avx512_vnni /proc/cpuinfo; then options+=(--wide "$(tests/bench/wide)"); fi
+  if grep -q avx512_vnni /proc/cpuinfo; then options+=(--wide "$(tests/bench/wide.sh)"); fi
 fi
 if asked proxied; then options+=(--litellm "$("$python" tests/bench/proxied/litellm.py)"); fi
-if [[ $verify ]]; then options+=(--verify-peers "$(tests/bench/verify-peers/build)"); fi
+if [[ $verify ]]; then options+=(--verify-peers "$(tests/bench/verify-peers/build.sh)"); fi
 out=(--out BENCHMARKS.md)
 for option in "$@"; do
   # A part is no whole page.
@@ -74,6 +74,6 @@ done
 machines=()
 if asked boot; then
   "${build[@]}" -p quoth-images
-  machines=(tests/qemu/run)
+  machines=(tests/qemu/run.sh)
 fi
 exec "${machines[@]}" "$programs/quoth-bench" "${options[@]}" "${out[@]}" "$@"

@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
-# What systemd and Kubernetes themselves say of the files here, and ShellCheck of the scripts of images: images/deploy/check
+# What systemd and Kubernetes themselves say of the files here, and ShellCheck of the scripts of images: images/deploy/check.sh
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 cache="${QUOTH_CACHE:-$HOME/.cache/quoth}"
 work="$(mktemp -d)"
 trap 'rm -rf "$work"' EXIT
 if ! command -v systemd-analyze >/dev/null; then
-  ../../tests/tools/packages systemd
+  ../../tests/tools/packages.sh systemd
 fi
 # Its program is not installed where it is checked, nor is Amazon's allocator: empty ones stand in for them.
 mkdir -p "$work/opt"
@@ -23,4 +23,4 @@ if [[ ! -d $tools ]]; then
   mv "$tools.new" "$tools"
 fi
 "$tools/bin/python" -m kubernetes_validate --strict kubernetes.yaml
-"$tools/bin/shellcheck" ../launch ../enclave ../reproduce check ../../tests/qemu/{install,run}
+"$tools/bin/shellcheck" ../launch.sh ../enclave.sh ../reproduce.sh check.sh ../../tests/qemu/{install,run}.sh

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# tests/fuzz/run SECONDS [TARGET...]: runs every target, or those named, and says how many inputs each has tried.
+# tests/fuzz/run.sh SECONDS [TARGET...]: runs every target, or those named, and says how many inputs each has tried.
 # New inputs are kept in QUOTH_CACHE/fuzz/TARGET between runs; corpus/TARGET holds the small committed seeds, if there are any.
 # A new target is a file in targets/ and its [[bin]] in Cargo.toml.
 set -euo pipefail
@@ -10,11 +10,11 @@ if ! rustup run nightly rustc --version >/dev/null 2>&1; then
   echo "Installing a nightly toolchain, which fuzzing needs" >&2
   rustup toolchain install nightly --profile minimal >&2
 fi
-../tools/install cargo-fuzz
+../tools/install.sh cargo-fuzz
 export PATH="$QUOTH_CACHE/tools/bin:$PATH"
 target_dir="${CARGO_TARGET_DIR:-$QUOTH_CACHE/fuzz-target}"
 # Captured evidence is not ours to commit.
-./seeds "$(../evidence/find.py)" "$QUOTH_CACHE/fuzz"
+./seeds.py "$(../evidence/find.py)" "$QUOTH_CACHE/fuzz"
 (($#)) || set -- $(cd targets && printf '%s\n' *.rs | sed 's/\.rs$//')
 total=0 broken=()
 for target in "$@"; do

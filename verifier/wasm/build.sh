@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# verifier/wasm/build OUT: builds the module into OUT, tries it on captured evidence, and prints size and time.
+# verifier/wasm/build.sh OUT: builds the module into OUT, tries it on captured evidence, and prints size and time.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 out="${1:?a folder}"

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# tests/tools/mutants [OPTION...] [FILE or FOLDER...]: changes the sources and lists the changes that no test notices.
+# tests/tools/mutants.sh [OPTION...] [FILE or FOLDER...]: changes the sources and lists the changes that no test notices.
 # Each file is tried with the tests of its package; what they miss of enclave and host is tried again, end to end.
 # Without files: all of the verifier, and the enclave's and host's files that decide what is signed, kept and let in.
 # Options, such as `--list`, `--jobs 2` or `--shard 0/8`, go to cargo-mutants.

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs a cargo tool of a known version into the cache: tests/tools/install cargo-deny
+# Installs a cargo tool of a known version into the cache: tests/tools/install.sh cargo-deny
 # A cargo-nextest that is already there is good enough: only its summary is used.
 set -euo pipefail
 tool="${1:?name of a tool}"

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""seeds VECTORS OUT: writes captured evidence as fuzzing seeds, for `document`, `report`, `certificate` and `crl`."""
+"""tests/fuzz/seeds.py VECTORS OUT: writes captured evidence as fuzzing seeds, for `document`, `report`, `certificate` and `crl`."""
 
 import json
 import pathlib

@@ -2,7 +2,7 @@
 # Builds verify-peers into the cache, once by the hash of all that goes into it, and prints the program's path.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
-recipe="$({ cat build Cargo.toml Cargo.lock main.rs; rustc --version --verbose; } | sha256sum)"
+recipe="$({ cat build.sh Cargo.toml Cargo.lock main.rs; rustc --version --verbose; } | sha256sum)"
 folder="$QUOTH_CACHE/peers/${recipe:0:16}"
 if [[ ! -x $folder/verify-peers ]]; then
   echo "Building verify-peers (once)" >&2

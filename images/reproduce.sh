@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
 # Builds the images of one configuration, for Nitro and for SEV-SNP, twice, from copies of what is committed, in different folders, at different times, in
-# different locales and with different rights, and compares every byte: images/reproduce
+# different locales and with different rights, and compares every byte: images/reproduce.sh
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 # What building a kernel needs.
-tests/tools/packages bc bison curl flex libelf-dev make patch xz-utils
+tests/tools/packages.sh bc bison curl flex libelf-dev make patch xz-utils
 commit="$(git rev-parse HEAD)"
 work="$(mktemp -d)"
 trap 'rm -rf "$work"' EXIT
@@ -27,7 +27,7 @@ build() {
   git archive "$commit" | tar -x -C "$1/source"
   export CARGO_TARGET_DIR="$1/target"
   local enclave kernel
-  enclave="$("$1/source/images/enclave")"
+  enclave="$("$1/source/images/enclave.sh")"
   (cd "$1/source" && cargo build --quiet --locked -p quoth-images)
   # The kernel is built again, too: only what was fetched is shared.
   mkdir -p "$1/cache" "$shared/inputs"

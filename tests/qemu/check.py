@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Does an image measure to what `quoth-images build nitro` says?
 
-tests/qemu/check KERNEL [--programs FOLDER]
+tests/qemu/check.py KERNEL [--programs FOLDER]
 
 Builds an image of the kernel and a small first process (probe.c), boots it, and compares the registers in the evidence that the
 machine gives with measurements.toml. Needs gcc and a Rust toolchain.
@@ -20,7 +20,7 @@ HERE = pathlib.Path(__file__).resolve().parent
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("kernel", type=pathlib.Path)
-    parser.add_argument("--programs", help="what tests/qemu/install made; it is called otherwise")
+    parser.add_argument("--programs", help="what tests/qemu/install.sh made; it is called otherwise")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         image, told = built(options.kernel.resolve(), pathlib.Path(folder))
@@ -44,7 +44,7 @@ def built(kernel: pathlib.Path, folder: pathlib.Path) -> tuple[pathlib.Path, dic
 
 
 def evidence(image: pathlib.Path, programs: str | None) -> bytes:
-    command = [HERE / "boot", image] + (["--programs", programs] if programs else [])
+    command = [HERE / "boot.py", image] + (["--programs", programs] if programs else [])
     result = subprocess.run(command, stdout=subprocess.PIPE, text=True, errors="replace")
     lines = [line.split()[-1] for line in result.stdout.splitlines() if line.startswith("probe evidence ")]
     if result.returncode or len(lines) != 1:

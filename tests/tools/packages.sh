@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs those of Debian's packages that are missing, as root or by sudo: tests/tools/packages socat nginx
+# Installs those of Debian's packages that are missing, as root or by sudo: tests/tools/packages.sh socat nginx
 set -euo pipefail
 missing=()
 for package in "$@"; do

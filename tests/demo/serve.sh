@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# tests/demo/serve QUOTH MODEL [OPTIONS]: a node that stays up, and what to paste into another terminal.
+# tests/demo/serve.sh QUOTH MODEL [OPTIONS]: a node that stays up, and what to paste into another terminal.
 set -euo pipefail
 quoth="$1" model="$2"; shift 2
 name=smollm2-135m-instruct url=https://localhost:8443/v1 ca="$PWD/run/ca.pem"

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Builds llama-bench and batched-bench against the libraries that the engine links, and prints their folder.
 
-Usage: peers OUT_DIR, the output folder of the llama-cpp-sys-2 build that the engine is linked with.
+Usage: peers.py OUT_DIR, the output folder of the llama-cpp-sys-2 build that the engine is linked with.
 
 The crate carries llama.cpp without these two tools. Their source files come from llama-cpp-python's source
 package; everything below them (headers, static libraries, flags) is the crate's own, so that what they measure is the

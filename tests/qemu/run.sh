@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
-# Runs a command that boots images in QEMU: tests/qemu/run COMMAND... One machine at a time is best: each emulates its processors
+# Runs a command that boots images in QEMU: tests/qemu/run.sh COMMAND... One machine at a time is best: each emulates its processors
 # on those that there are.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
-qemu="$(tests/qemu/install)"
+qemu="$(tests/qemu/install.sh)"
 # What building a kernel needs beside that, and a test that looks for processes.
-tests/tools/packages bc bison curl flex libelf-dev make patch procps xz-utils
-QUOTH_BOOT="$(images/enclave)"
+tests/tools/packages.sh bc bison curl flex libelf-dev make patch procps xz-utils
+QUOTH_BOOT="$(images/enclave.sh)"
 for profile in debug release; do
   images="${CARGO_TARGET_DIR:-target}/$profile/quoth-images"
   if [[ -x $images ]]; then "$images" kernel >/dev/null; break; fi

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Boots an enclave image as AWS would, under QEMU.
 
-tests/qemu/boot IMAGE.EIF [--memory MIB] [--timeout SECONDS] [--programs FOLDER]
+tests/qemu/boot.py IMAGE.EIF [--memory MIB] [--timeout SECONDS] [--programs FOLDER]
 
 Standard output has the console. Succeeds if the image sent its heartbeat and ended its machine by itself: by the keyboard
 controller (reboot=k), as on AWS. Without one a kernel would start again and again.
@@ -39,12 +39,12 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("image", type=pathlib.Path)
     parser.add_argument("--memory", type=int, default=512, help="MiB (512)")
     parser.add_argument("--timeout", type=float, default=60, help="seconds (60)")
-    parser.add_argument("--programs", type=pathlib.Path, help="what tests/qemu/install made; it is called otherwise")
+    parser.add_argument("--programs", type=pathlib.Path, help="what tests/qemu/install.sh made; it is called otherwise")
     return parser.parse_args()
 
 
 def installed() -> str:
-    command = [pathlib.Path(__file__).parent / "install"]
+    command = [pathlib.Path(__file__).parent / "install.sh"]
     return subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout.strip()
 
 

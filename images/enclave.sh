@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# Builds the program of images, linked statically, and prints where it is: images/enclave
+# Builds the program of images, linked statically, and prints where it is: images/enclave.sh
 # Its bytes follow from the source, the lock file and the compilers alone: no path of this machine is in them. What runs
-# often is laid out for it by images/enclave.profdata. With a folder, `images/enclave DIR`, it is a program for
-# images/profile instead, which counts there what runs how often.
+# often is laid out for it by images/enclave.profdata. With a folder, `images/enclave.sh DIR`, it is a program for
+# images/profile.sh instead, which counts there what runs how often.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 target="${CARGO_TARGET_DIR:-target}"
@@ -15,7 +15,7 @@ prefixes=("$registry=/cargo" "$PWD=/quoth" "$target=/target")
 if [[ ${1:-} ]]; then
   profile=("-Cprofile-generate=$1" --cfg quoth_counts)
 else
-  export RUSTC_WRAPPER="$PWD/images/rustc" QUOTH_PROFILE="$PWD/images/enclave.profdata"
+  export RUSTC_WRAPPER="$PWD/images/rustc.sh" QUOTH_PROFILE="$PWD/images/enclave.profdata"
   # By its digest Cargo sees when to build again. Functions that were changed since are not worth a warning each.
   profile=(--cfg "profile=\"$(sha256sum images/enclave.profdata | cut -c1-16)\"" -Cllvm-args=-no-pgo-warn-mismatch)
 fi

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# tests/evidence/left-out FILE: says how many checks of captured evidence the tests have noted there as left out.
+# tests/evidence/left-out.sh FILE: says how many checks of captured evidence the tests have noted there as left out.
 set -euo pipefail
 beside="${QUOTH_VECTORS:-$(realpath -m "$(dirname "${BASH_SOURCE[0]}")/../../../shared/vectors")}"
 count=0

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Do other processors compute the same logits, bit for bit?
 
-tests/exact/machines [PROBE]... [--kinds f16,q4_0] [--tokens N] [--models FOLDER] [--libraries FOLDER] [--jobs N]
+tests/exact/machines.py [PROBE]... [--kinds f16,q4_0] [--tokens N] [--models FOLDER] [--libraries FOLDER] [--jobs N]
 
 Every PROBE (default: the engine's example `probe` of the development profile, built here) computes tiny models of every kind of
 weights here, by two threads, with another choice of the C library's code or, by --libraries, another system's libraries, and as
