@@ -8,12 +8,12 @@ use llama_cpp_sys_2::{LLAMA_POOLING_TYPE_MEAN, llama_context_params};
 use tokio::sync::oneshot;
 
 use crate::arithmetic::{self, Shape};
-use crate::engine::EngineOptions;
 use crate::error::EngineError;
 use crate::limits::{EMBEDDING_QUEUE, MAX_EMBEDDING_TOKENS};
 use crate::llama::batch::Batch;
 use crate::llama::context::Context;
 use crate::model::load::Loaded;
+use crate::options::EngineOptions;
 
 /// The embedding thread, and the way to it. It ends when this is dropped.
 pub(crate) struct Embedder {

@@ -2,71 +2,19 @@
 
 use std::sync::Arc;
 
-use tokio::sync::mpsc;
-
 use crate::arithmetic::{self, Arithmetic};
 use crate::embed::Embedder;
 use crate::error::EngineError;
-use crate::limits::{MAX_BATCH, MAX_CONTEXT, MAX_PARALLEL, MAX_THREADS, MIN_CONTEXT};
+use crate::generation::Generation;
+use crate::limits::MIN_CONTEXT;
 use crate::model::load::Model;
 use crate::model::sealed::SealedModel;
 use crate::model::{memory, pages};
+use crate::options::EngineOptions;
 use crate::prepare;
 use crate::request::{Chat, Completion, Embedding};
-use crate::sampling::Sampling;
 use crate::scheduler::{Caller, Scheduler};
 use crate::tokenise::{self, Prompt, Queue, Room, Ticket};
-
-/// How to run a model.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct EngineOptions {
-    /// The model's name in the API.
-    pub name: String,
-    /// Threads of one decode step.
-    pub threads: u32,
-    /// Tokens of one sequence's context, prompt and output together.
-    pub context: u32,
-    /// Sequences that run at once.
-    pub parallel: u32,
-    /// Tokens of one decode step.
-    pub batch: u32,
-    /// What is promised of the logits.
-    pub arithmetic: Arithmetic,
-    /// Most tokens that one request may produce; the context bounds them, too.
-    pub max_tokens: Option<u32>,
-}
-
-impl EngineOptions {
-    /// Options for a model called `name`: 1 thread, 2048 tokens, 4 sequences, 512 tokens a step, exact.
-    pub fn new(name: impl Into<String>) -> Self {
-        Self {
-            name: name.into(),
-            threads: 1,
-            context: 2048,
-            parallel: 4,
-            batch: 512,
-            arithmetic: Arithmetic::Exact,
-            max_tokens: None,
-        }
-    }
-
-    fn check(&self) -> Result<(), EngineError> {
-        let bounds = [
-            ("threads", self.threads, 1, MAX_THREADS),
-            ("context", self.context, MIN_CONTEXT, MAX_CONTEXT),
-            ("parallel", self.parallel, 1, MAX_PARALLEL),
-            // Every running sequence needs its place in a step.
-            ("batch", self.batch, self.parallel.max(16), MAX_BATCH),
-            ("max_tokens", self.max_tokens.unwrap_or(1), 1, MAX_CONTEXT),
-        ];
-        match bounds.into_iter().find(|(_, actual, min, max)| !(min..=max).contains(&actual)) {
-            None => Ok(()),
-            Some((option, actual, min, max)) => {
-                Err(EngineError::Option { option, actual: actual.into(), min: min.into(), max: max.into() })
-            }
-        }
-    }
-}
 
 /// What is known of the loaded model.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -265,83 +213,4 @@ impl std::fmt::Debug for Embeddings {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Embeddings").field("texts", &self.vectors.len()).finish_non_exhaustive()
     }
-}
-
-/// A generation under way. Dropping it cancels: its sequence is freed within one step.
-pub struct Generation {
-    /// The rendered prompt: template and contents as one text, UTF-8.
-    pub prompt: Vec<u8>,
-    /// The prompt's tokens, as decoded.
-    pub prompt_tokens: Vec<u32>,
-    /// Sampling as used.
-    pub sampling: Sampling,
-    /// What happens: any number of [`Event::Text`], then one [`Event::Finished`] or
-    /// [`Event::Failed`], then nothing. A reader that lags pauses its own generation only. A
-    /// channel that closes without a last event means that the engine stopped.
-    pub events: mpsc::Receiver<Event>,
-}
-
-impl std::fmt::Debug for Generation {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Generation").field("prompt_tokens", &self.prompt_tokens.len()).finish_non_exhaustive()
-    }
-}
-
-/// What happens in a generation.
-#[derive(Clone, PartialEq)]
-#[non_exhaustive]
-pub enum Event {
-    /// More output. Texts joined are the output; tokens joined are `output_tokens`, except for
-    /// the token that ended the output, which only [`Event::Finished`] names.
-    Text {
-        /// Whole characters; may be empty while a character or a possible stop string is open.
-        text: String,
-        /// The tokens produced since the last event.
-        tokens: Vec<TokenInfo>,
-    },
-    /// The output is complete.
-    Finished {
-        /// Why it ended.
-        reason: Finish,
-        /// Every token chosen, the one that ended the output included.
-        output_tokens: Vec<u32>,
-        /// Tokens of the prompt that an earlier request of the same caller had computed.
-        cached_tokens: usize,
-    },
-    /// The generation cannot go on; what was sent so far stands.
-    Failed(EngineError),
-}
-
-impl std::fmt::Debug for Event {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Text { tokens, .. } => f.debug_struct("Text").field("tokens", &tokens.len()).finish_non_exhaustive(),
-            Self::Finished { reason, output_tokens, .. } => {
-                f.debug_struct("Finished").field("reason", reason).field("output_tokens", &output_tokens.len()).finish()
-            }
-            Self::Failed(error) => f.debug_tuple("Failed").field(error).finish(),
-        }
-    }
-}
-
-/// Why an output ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Finish {
-    /// The model ended it, or a stop string appeared.
-    Stop,
-    /// `max_tokens` or the context's end was reached.
-    Length,
-}
-
-/// One token of the output.
-#[derive(Clone, PartialEq)]
-pub struct TokenInfo {
-    /// Its id.
-    pub id: u32,
-    /// Its bytes, which may be part of a character. Filled only when log-probabilities are wanted.
-    pub bytes: Vec<u8>,
-    /// Natural logarithm of its probability before any sampling step; 0 when not wanted.
-    pub logprob: f32,
-    /// The likeliest tokens with bytes and log-probability, likeliest first.
-    pub top: Vec<(u32, Vec<u8>, f32)>,
 }

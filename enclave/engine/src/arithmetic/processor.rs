@@ -1,13 +1,14 @@
 //! What the build uses, what the processor must have for it, and what it has.
 
+use super::profile::ISA;
 use crate::error::EngineError;
 use crate::llama::process::compiled_for;
 
 /// Checks that the build is what its name says, and that the processor has what it uses: its absence is an error and not an
 /// illegal instruction.
 pub(crate) fn check() -> Result<(), EngineError> {
-    if compiled_for() != Some(super::ISA) {
-        return Err(EngineError::Build { expected: super::ISA });
+    if compiled_for() != Some(ISA) {
+        return Err(EngineError::Build { expected: ISA });
     }
     match required().into_iter().find(|(_, present)| !present) {
         Some((feature, _)) => Err(EngineError::Processor { feature }),
@@ -29,7 +30,7 @@ macro_rules! detect {
 #[cfg(target_arch = "x86_64")]
 fn required() -> Vec<(&'static str, bool)> {
     let mut sets = detect!["avx2", "fma", "f16c", "bmi2"];
-    if super::ISA == "x86-64-v4" {
+    if ISA == "x86-64-v4" {
         sets.extend(detect!["avx512f", "avx512bw", "avx512cd", "avx512dq", "avx512vl", "avx512vbmi", "avx512vnni"]);
     }
     sets

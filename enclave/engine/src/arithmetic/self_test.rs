@@ -3,7 +3,7 @@
 
 use sha2::{Digest, Sha256};
 
-use super::{Shape, context};
+use super::context::{Shape, context};
 use crate::error::EngineError;
 use crate::llama::batch::Batch;
 use crate::llama::context::Context;

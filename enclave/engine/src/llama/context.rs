@@ -87,7 +87,7 @@ impl<'a> Context<'a> {
         let loaded = self.loaded;
         let made = guard(|| {
             #[cfg(test)]
-            tests::fail_if_asked(&loaded.faults.renew);
+            super::faults::fail_if_asked(&loaded.faults.renew);
             // SAFETY: the model outlives the context. llama.cpp writes to it only where the parameters change how RoPE is scaled,
             // and they do not.
             unsafe { llama_init_from_model(model.cast_mut(), parameters) }
@@ -186,7 +186,7 @@ impl<'a> Context<'a> {
         batch.lend(|lent| {
             self.call(|context| {
                 #[cfg(test)]
-                tests::fail_if_asked(&loaded.faults.decode);
+                super::faults::fail_if_asked(&loaded.faults.decode);
                 // SAFETY: the context is whole, and the batch lives through the call, which only reads it.
                 unsafe { llama_decode(context, lent) }
             })
@@ -227,8 +227,7 @@ impl<'a> Context<'a> {
 #[cfg(test)]
 pub(crate) mod tests {
     #![allow(clippy::unwrap_used)]
-    use std::ffi::{c_char, c_int};
-    use std::sync::atomic::{AtomicBool, Ordering};
+    use std::sync::atomic::Ordering;
 
     use quoth_tiny_model::Kind;
     use sha2::{Digest, Sha256};
@@ -237,25 +236,6 @@ pub(crate) mod tests {
     use crate::arithmetic::{Arithmetic, Shape, parameters};
     use crate::model::load::Model;
     use crate::model::sealed::ModelWriter;
-
-    unsafe extern "C-unwind" {
-        fn ggml_abort(file: *const c_char, line: c_int, format: *const c_char, ...) -> !;
-    }
-
-    /// What fails next with this model.
-    #[derive(Default)]
-    pub(crate) struct Faults {
-        pub(crate) decode: AtomicBool,
-        pub(crate) renew: AtomicBool,
-    }
-
-    /// Fails an assertion of ggml, once, if a test asked for it.
-    pub(super) fn fail_if_asked(fault: &AtomicBool) {
-        if fault.swap(false, Ordering::Relaxed) {
-            // SAFETY: both strings end in a zero byte, and the format has no arguments.
-            unsafe { ggml_abort(c"test".as_ptr(), 1, c"GGML_ASSERT(false) failed".as_ptr()) }
-        }
-    }
 
     /// The tiny model.
     pub(crate) fn model() -> Model {

@@ -2,6 +2,8 @@
 
 pub(crate) mod batch;
 pub(crate) mod context;
+#[cfg(test)]
+pub(crate) mod faults;
 mod guard;
 pub(crate) mod model;
 pub(crate) mod process;

@@ -7,7 +7,7 @@ use llama_cpp_2::model::LlamaModel;
 use super::sealed::SealedModel;
 use super::vocab::{self, Vocab};
 use super::{gguf, pages, weights};
-use crate::arithmetic::{self, Arithmetic};
+use crate::arithmetic::{Arithmetic, check_processor};
 use crate::error::EngineError;
 use crate::llama::{self, process};
 use crate::template::Template;
@@ -32,7 +32,7 @@ pub(crate) struct Loaded {
     /// Kept open: the weights are mapped from it.
     pub(crate) sealed: Arc<SealedModel>,
     #[cfg(test)]
-    pub(crate) faults: crate::llama::context::tests::Faults,
+    pub(crate) faults: crate::llama::faults::Faults,
 }
 
 impl Model {
@@ -71,7 +71,7 @@ impl std::fmt::Debug for Model {
 
 impl Loaded {
     fn load(sealed: SealedModel, arithmetic: Arithmetic) -> Result<Self, EngineError> {
-        arithmetic::check_processor()?;
+        check_processor()?;
         let header = gguf::read(FromStart { file: sealed.file(), at: 0 }, sealed.size())?;
         let backend = process::backend()?;
         vocab::check_header(&header)?;

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use super::{Recorded, Replay, Verdict};
-use crate::engine::TokenInfo;
+use super::recorded::{Recorded, Replay, Verdict};
 use crate::error::EngineError;
+use crate::generation::TokenInfo;
 use crate::model::load::Loaded;
 use crate::model::vocab::Vocab;
 use crate::run::{Candidates, Run};

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use sha2::{Digest, Sha256};
 
 use super::lane::Lane;
-use super::{Recorded, Replay, ReplayOptions};
+use super::recorded::{Recorded, Replay, ReplayOptions};
 use crate::arithmetic::{self, Shape};
 use crate::error::EngineError;
 use crate::limits::{MAX_CONTEXT, REPLAY_LOGITS};

@@ -23,13 +23,14 @@ use self::cache::Kept;
 use self::share::Pace;
 use self::slot::{Job, Slot, Wants};
 use crate::arithmetic;
-use crate::engine::{EngineOptions, Event};
 use crate::error::EngineError;
+use crate::generation::Event;
 use crate::limits::{EVENTS, QUEUE, QUEUE_TOKENS};
 use crate::llama::FAILED;
 use crate::llama::batch::Batch;
 use crate::llama::context::Context;
 use crate::model::load::Loaded;
+use crate::options::EngineOptions;
 use crate::run::{Candidates, Run};
 use crate::sampling::Sampling;
 
@@ -444,7 +445,7 @@ fn add(batch: &mut Batch, slot: &mut Slot, id: u32, output: bool) -> Result<usiz
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use crate::engine::Finish;
+    use crate::generation::Finish;
     use crate::llama::context::tests::model;
     use crate::model::load::Model;
     use crate::request::Parameters;

@@ -5,8 +5,8 @@ use std::time::Instant;
 use tokio::sync::mpsc::Sender;
 use tokio::sync::mpsc::error::TrySendError;
 
-use crate::engine::{Event, Finish};
 use crate::error::EngineError;
+use crate::generation::{Event, Finish};
 use crate::model::vocab::Vocab;
 use crate::run::{Candidates, Run};
 use crate::scheduler::Caller;

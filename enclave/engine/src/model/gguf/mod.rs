@@ -2,159 +2,19 @@
 //!
 //! Format: <https://github.com/ggml-org/ggml/blob/master/docs/gguf.md>. Everything is little-endian.
 
+mod error;
+mod header;
 mod shape;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufReader, Read};
 
+pub use self::error::GgufError;
+pub(crate) use self::error::printable;
+pub use self::header::{Header, Tensor};
 use crate::limits::{
     MAX_GGUF_ARRAY, MAX_GGUF_ENTRIES, MAX_GGUF_HEADER, MAX_GGUF_NAME, MAX_GGUF_STRING, MAX_GGUF_TENSORS,
 };
-
-/// Why a file is no GGUF that this engine reads.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum GgufError {
-    /// The first four bytes are not `GGUF`.
-    #[error("no GGUF magic")]
-    Magic,
-    /// A version other than 2 and 3.
-    #[error("version {actual}, expected 2 or 3")]
-    Version {
-        /// The file's.
-        actual: u32,
-    },
-    /// The header ends early.
-    #[error("the header is cut")]
-    Truncated,
-    /// A count or a length is beyond its bound.
-    #[error("{what} is {actual}, at most {limit} accepted")]
-    Limit {
-        /// Of what.
-        what: &'static str,
-        /// The file's.
-        actual: u64,
-        /// The bound.
-        limit: u64,
-    },
-    /// A key or a tensor name appears twice.
-    #[error("a {what} appears twice")]
-    Duplicate {
-        /// Of what.
-        what: &'static str,
-    },
-    /// A value has an unknown type, or one that its key does not allow.
-    #[error("a value has a wrong type ({actual})")]
-    Type {
-        /// The file's type number.
-        actual: u32,
-    },
-    /// A key, a tensor name or a string that must be text is not UTF-8.
-    #[error("a name is not UTF-8")]
-    Utf8,
-    /// A tensor has an unknown type, an impossible shape, or lies outside the file.
-    #[error("tensor {index} ({}): {what}", printable(.name))]
-    Tensor {
-        /// Its position in the header.
-        index: u64,
-        /// Its name.
-        name: String,
-        /// What is wrong.
-        what: &'static str,
-    },
-    /// The alignment is no power of two from 8 to 4096.
-    #[error("alignment {actual}")]
-    Alignment {
-        /// The file's.
-        actual: u64,
-    },
-    /// One part of a split model: only whole files are hashed, so only whole files are loaded.
-    #[error("this is one part of a model split into {count}; merge it first")]
-    Split {
-        /// Parts.
-        count: u64,
-    },
-    /// A projector of a multi-modal model (`clip`, `mmproj`), which is no language model.
-    #[error("this is a projector file (mmproj), not a language model")]
-    Projector,
-    /// The header names no architecture.
-    #[error("no general.architecture")]
-    Architecture,
-    /// Metadata names a measure that no model has.
-    #[error("{key} is {actual}, must be within {min} to {max}")]
-    Measure {
-        /// The key, without the architecture's name.
-        key: &'static str,
-        /// The file's.
-        actual: u64,
-        /// Smallest accepted.
-        min: u64,
-        /// Largest accepted.
-        max: u64,
-    },
-    /// A number of the architecture is NaN or infinite, or negative where it must not be.
-    #[error("{key} is not a number that a model has")]
-    Float {
-        /// The key, without the architecture's name, printable ASCII.
-        key: String,
-    },
-    /// Two parts of the header contradict each other.
-    #[error("{what}: {one} against {other}")]
-    Contradiction {
-        /// What is compared.
-        what: &'static str,
-        /// One of them.
-        one: u64,
-        /// The other.
-        other: u64,
-    },
-}
-
-/// What the engine wants to know from a header.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Header {
-    /// `general.architecture`.
-    pub architecture: String,
-    /// `tokenizer.chat_template`, the default one.
-    pub chat_template: Option<String>,
-    /// Where the tensor data begins, bytes.
-    pub data_offset: u64,
-    /// The tensors, in the header's order.
-    pub tensors: Vec<Tensor>,
-    /// `tokenizer.ggml.model`.
-    pub tokenizer: String,
-    /// `tokenizer.ggml.pre`: how text is cut into words before they become tokens.
-    pub words: String,
-    /// Tokens in the vocabulary.
-    pub tokens: Option<u64>,
-    /// Bytes that are tokens by themselves, as RWKV's vocabularies write them.
-    pub single_bytes: BTreeSet<u8>,
-    /// Whole numbers that the architecture names, by their keys without its name.
-    pub measures: BTreeMap<String, u64>,
-    /// `attention.causal` of the architecture: false in models that only embed.
-    pub causal: Option<bool>,
-    /// Types of tensors that llama.cpp may lay out anew for speed (`ggml.h`, `enum ggml_type`), each once.
-    pub repackable: BTreeSet<u32>,
-}
-
-/// Where a tensor lies, and as what.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Tensor {
-    /// Its name.
-    pub name: String,
-    /// Its lengths, the one of its rows first.
-    pub shape: Vec<u64>,
-    /// Its type (`ggml.h`, `enum ggml_type`).
-    pub kind: u32,
-    /// Bytes of one block, none of which is in two pieces.
-    pub block: u64,
-    /// Where it begins, bytes from [`Header::data_offset`].
-    pub offset: u64,
-    /// Its length, bytes.
-    pub bytes: u64,
-}
 
 /// Reads the header of a file of `size` bytes.
 ///
@@ -464,9 +324,4 @@ fn scalar_size(kind: u32) -> Option<u64> {
 
 fn limited(what: &'static str, actual: u64, limit: u64) -> Result<u64, GgufError> {
     if actual <= limit { Ok(actual) } else { Err(GgufError::Limit { what, actual, limit }) }
-}
-
-/// A name of a hostile file, as it may be shown.
-pub(crate) fn printable(name: &str) -> String {
-    name.chars().take(64).map(|c| if c.is_ascii_graphic() { c } else { '?' }).collect()
 }

@@ -1,6 +1,7 @@
 //! Checks what a header says of the model's shape, so that llama.cpp neither divides by zero nor believes the impossible.
 
-use super::{GgufError, Header};
+use super::error::GgufError;
+use super::header::Header;
 use crate::limits::{MAX_CONTEXT_TRAINED, MAX_HEADS, MAX_LAYERS, MAX_WIDTH};
 
 /// Bounds of what every architecture names, where it names them.

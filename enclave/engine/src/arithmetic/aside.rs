@@ -1,0 +1,13 @@
+//! A thread for work that must leave no helpers behind.
+
+use crate::error::EngineError;
+
+/// Runs `work` on a thread that ends with it. OpenMP keeps helpers for every thread that has ever computed, and lets all of them wait
+/// more slowly as soon as there are more than processors: only the engine's own thread may keep any.
+pub(crate) fn aside<T: Send>(work: impl FnOnce() -> Result<T, EngineError> + Send) -> Result<T, EngineError> {
+    std::thread::scope(|scope| {
+        let thread = std::thread::Builder::new().name("aside".into()).spawn_scoped(scope, work);
+        let thread = thread.map_err(|error| EngineError::io("spawn", &error))?;
+        thread.join().map_err(|_| EngineError::Decode { status: 0 })?
+    })
+}
