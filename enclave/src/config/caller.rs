@@ -6,8 +6,6 @@ use quoth_attestation::secret;
 use quoth_attestation::token::TokenHash;
 use serde::{Deserialize, Deserializer, de};
 
-use super::Settings;
-
 /// Callers, at most.
 const MAX_CALLERS: usize = 256;
 /// Requests a minute that a caller may be allowed, at most.
@@ -34,9 +32,12 @@ fn hash<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<TokenHash>,
     String::deserialize(deserializer)?.parse().map(Some).map_err(de::Error::custom)
 }
 
-/// Says what is wrong with the callers.
-pub(super) fn check(settings: &Settings) -> Result<(), &'static str> {
-    let callers = &settings.callers;
+/// Says what is wrong with the callers, beside upstreams of these names. `has_operator`: somebody can set tokens.
+pub(super) fn check<'a>(
+    callers: &[Caller],
+    upstreams: impl Iterator<Item = &'a str> + Clone,
+    has_operator: bool,
+) -> Result<(), &'static str> {
     if callers.len() > MAX_CALLERS {
         return Err("at most 256 callers are allowed");
     }
@@ -44,11 +45,11 @@ pub(super) fn check(settings: &Settings) -> Result<(), &'static str> {
         if !secret::is_name(&caller.name) {
             return Err("a caller's name has between 1 and 64 of a-z, 0-9 and -");
         }
-        let of_upstream = settings.upstreams.iter().any(|upstream| upstream.name == caller.name);
+        let of_upstream = upstreams.clone().any(|upstream| upstream == caller.name);
         if of_upstream || callers[..at].iter().any(|other| other.name == caller.name) {
             return Err("a caller has the name of another, or of an upstream");
         }
-        if caller.token.is_none() && settings.operator.is_none() {
+        if caller.token.is_none() && !has_operator {
             return Err("a caller without a token needs an operator, who sets it");
         }
         if caller.requests_per_minute.is_some_and(|rate| rate.get() > MAX_RATE) {

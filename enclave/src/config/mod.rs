@@ -9,9 +9,11 @@ use quoth_attestation::statement::{MAX_MODELS, MAX_TEXT};
 use serde::Deserialize;
 
 mod caller;
+mod hash;
 mod upstream;
 
 pub use caller::Caller;
+pub use hash::Hash;
 pub use upstream::{Api, CachedTokens, KeyHeader, Upstream};
 
 use crate::{EnclaveError, limits};
@@ -139,21 +141,6 @@ pub enum ArithmeticName {
     Plain,
 }
 
-/// 32 bytes, 64 hex digits.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(try_from = "String")]
-pub struct Hash(pub [u8; 32]);
-
-impl TryFrom<String> for Hash {
-    type Error = &'static str;
-
-    fn try_from(text: String) -> Result<Self, Self::Error> {
-        let mut bytes = [0; 32];
-        hex::decode_to_slice(text, &mut bytes).map_err(|_| "expected 64 hex digits")?;
-        Ok(Self(bytes))
-    }
-}
-
 impl Settings {
     /// The host's context id: a Nitro enclave's parent is 3, another machine's host 2.
     pub fn host(&self) -> u32 {
@@ -200,7 +187,8 @@ impl Config {
         if let Some(reason) = settings.upstreams.iter().find_map(|upstream| upstream.check().err()) {
             return refuse(reason);
         }
-        if let Err(reason) = caller::check(&settings) {
+        let upstreams = settings.upstreams.iter().map(|upstream| upstream.name.as_str());
+        if let Err(reason) = caller::check(&settings.callers, upstreams, settings.operator.is_some()) {
             return refuse(reason);
         }
         let printable = |name: &&str| name.bytes().all(|byte| byte.is_ascii_graphic());

@@ -8,7 +8,7 @@ use quoth_attestation::statement::MAX_TEXT;
 use quoth_link::egress::Destination;
 use serde::Deserialize;
 
-use super::Hash;
+use super::hash::Hash;
 
 /// Upstreams, at most.
 pub(super) const MAX_UPSTREAMS: usize = 16;

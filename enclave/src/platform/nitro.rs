@@ -10,7 +10,7 @@ use quoth_attestation::receipt::Level;
 use quoth_attestation::statement::{Clock, Platform as Name};
 use rustix::time::{ClockId, Timespec, clock_settime};
 
-use super::{Platform, Quote};
+use super::quote::{Platform, Quote};
 use crate::EnclaveError;
 
 /// The system's clock is set when it differs by more than this from the module's.

@@ -5,7 +5,7 @@ use quoth_attestation::cose::Possession;
 use quoth_attestation::receipt::Level;
 use quoth_attestation::statement::{Clock, Platform as Name};
 
-use super::{Platform, Quote};
+use super::quote::{Platform, Quote};
 use crate::EnclaveError;
 use crate::keys::ReceiptKey;
 

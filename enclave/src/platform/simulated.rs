@@ -19,7 +19,7 @@ use rcgen::{
     date_time_ymd,
 };
 
-use super::{Platform, Quote};
+use super::quote::{Platform, Quote};
 use crate::config::Config;
 use crate::keys::random;
 use crate::{EnclaveError, clock};

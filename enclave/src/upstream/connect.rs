@@ -10,7 +10,8 @@ use rustls::pki_types::{CertificateDer, ServerName};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
-use super::{UpstreamError, no_name, tls};
+use super::error::no_name;
+use super::{UpstreamError, tls};
 use crate::EnclaveError;
 use crate::config::Upstream;
 

@@ -1,3 +1,7 @@
+//! Why a provider gave no answer.
+
+use crate::EnclaveError;
+
 /// Why a provider gave no answer that may be passed on. Texts say nothing of what was asked or answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -74,4 +78,9 @@ impl UpstreamError {
             Self::Unreadable => "upstream_unreadable",
         }
     }
+}
+
+/// A host in the configuration that is no name.
+pub(super) fn no_name() -> EnclaveError {
+    EnclaveError::Config("an upstream's host is no DNS name of at most 253 bytes".into())
 }

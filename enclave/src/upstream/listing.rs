@@ -9,7 +9,7 @@ use serde::Deserialize;
 use tokio::sync::Mutex;
 use tokio::time::{Instant, timeout};
 
-use super::{Key, Upstream};
+use super::pool::Answered;
 use crate::limits;
 
 /// The names that a provider gave last.
@@ -36,7 +36,7 @@ struct Model {
 
 impl Listing {
     /// Names that `ask` gives, or gave not long ago. When it fails, the last ones stay. Concurrent callers wait for one question.
-    async fn names(&self, ask: impl Future<Output = Option<Vec<String>>>) -> Arc<[String]> {
+    pub(super) async fn names(&self, ask: impl Future<Output = Option<Vec<String>>>) -> Arc<[String]> {
         let mut kept = self.0.lock().await;
         let now = Instant::now();
         if kept.until.is_none_or(|until| until <= now) {
@@ -50,30 +50,22 @@ impl Listing {
     }
 }
 
-impl Upstream {
-    /// The models that the provider lists for this key.
-    pub(super) async fn lists(&self, key: &Key) -> Arc<[String]> {
-        self.listing.names(self.asked_for_models(key)).await
+/// The models that an answer lists. None when it is not the list, or is too long.
+pub(super) async fn read(answered: Answered) -> Option<Vec<String>> {
+    let (head, mut body) = answered.response.into_parts();
+    if head.status != StatusCode::OK || head.headers.contains_key(CONTENT_ENCODING) {
+        return None;
     }
-
-    async fn asked_for_models(&self, key: &Key) -> Option<Vec<String>> {
-        let question = super::Forward::models(&self.settings, &self.named, key)?;
-        let answered = self.send(&question).await.ok()?;
-        let (head, mut body) = answered.response.into_parts();
-        if head.status != StatusCode::OK || head.headers.contains_key(CONTENT_ENCODING) {
+    let mut whole = BytesMut::new();
+    while let Some(piece) = body.piece().await {
+        let piece = piece.ok()?;
+        if piece.len() > limits::MODELS_BYTES - whole.len() {
             return None;
         }
-        let mut whole = BytesMut::new();
-        while let Some(piece) = body.piece().await {
-            let piece = piece.ok()?;
-            if piece.len() > limits::MODELS_BYTES - whole.len() {
-                return None;
-            }
-            whole.extend_from_slice(&piece);
-        }
-        answered.lease.finish();
-        names(&whole.freeze())
+        whole.extend_from_slice(&piece);
     }
+    answered.lease.finish();
+    names(&whole.freeze())
 }
 
 /// The names in a list of models that can stand in a request.

@@ -18,14 +18,13 @@ mod http2;
 mod idempotency;
 mod listing;
 mod pool;
+mod provider;
 mod routes;
 mod seen;
 mod tls;
 
 use std::sync::Arc;
-use std::time::Duration;
 
-use bytes::Bytes;
 use futures_util::future::join_all;
 use http::HeaderMap;
 use quoth_attestation::statement::{self, ShortText};
@@ -38,30 +37,20 @@ pub use events::{EventReader, Framed};
 pub use forward::{Forward, Key, keys, returns};
 pub use hidden::CachedCounts;
 pub use pool::{Answered, Failed, Lease};
+pub use provider::Upstream;
 pub use routes::Routes;
 pub use seen::Seen;
 
 use crate::EnclaveError;
-use crate::config::{self, Api, CachedTokens, Settings};
-use forward::{Named, passes};
+use crate::config::Settings;
+use forward::passes;
 use idempotency::Idempotency;
-use listing::Listing;
-use pool::Pool;
 
 /// All providers of the configuration.
 pub struct Upstreams {
     all: Vec<Arc<Upstream>>,
     routes: Routes,
     idempotency: Idempotency,
-}
-
-/// One provider.
-pub struct Upstream {
-    settings: config::Upstream,
-    described: statement::Upstream,
-    named: Named,
-    pool: Pool,
-    listing: Listing,
 }
 
 /// Where a request goes.
@@ -125,56 +114,6 @@ impl Upstreams {
 
     /// What the statement says of them.
     pub fn described(&self) -> Vec<statement::Upstream> {
-        self.all.iter().map(|upstream| upstream.described.clone()).collect()
+        self.all.iter().map(|upstream| upstream.described().clone()).collect()
     }
-}
-
-impl Upstream {
-    fn new(settings: &config::Upstream, link: &Address) -> Result<Self, EnclaveError> {
-        let named = Named::new(settings).ok_or_else(no_name)?;
-        let text = |text: &String| ShortText::new(text.as_str()).map_err(|_| no_name());
-        let described =
-            statement::Upstream { name: text(&settings.name)?, host: text(&settings.host)?, port: settings.port };
-        let pool = Pool::new(settings, link)?;
-        Ok(Self { settings: settings.clone(), described, named, pool, listing: Listing::default() })
-    }
-
-    /// What statement and receipts say of it.
-    pub fn described(&self) -> &statement::Upstream {
-        &self.described
-    }
-
-    /// What secrets call it.
-    pub fn name(&self) -> &str {
-        &self.settings.name
-    }
-
-    /// Which API it speaks.
-    pub fn api(&self) -> Api {
-        self.settings.api
-    }
-
-    /// Whether callers with the operator's key are not told how many tokens were cached.
-    pub fn hides_cached_tokens(&self) -> bool {
-        self.settings.cached_tokens == CachedTokens::Hide
-    }
-
-    /// How long it may be silent.
-    pub fn silence(&self) -> Duration {
-        self.settings.timeout()
-    }
-
-    /// The caller's request to `target` as this provider gets it; none when it cannot be one.
-    pub fn forward(&self, target: &str, passed: &HeaderMap, key: &Key, body: Bytes) -> Option<Forward> {
-        Forward::new(&self.settings, &self.named, target, passed, key, body)
-    }
-
-    /// Sends a request and waits for the head of the answer.
-    pub async fn send(&self, forward: &Forward) -> Result<Answered, Failed> {
-        self.pool.send(forward, self.silence()).await
-    }
-}
-
-fn no_name() -> EnclaveError {
-    EnclaveError::Config("an upstream's host is no DNS name of at most 253 bytes".into())
 }

@@ -14,7 +14,7 @@ use quoth_attestation::evidence::{MAX_CERTIFICATE, MAX_CERTIFICATES};
 use quoth_attestation::receipt::Level;
 use quoth_attestation::statement::{Clock, Platform as Name};
 
-use super::{Platform, Quote};
+use super::quote::{Platform, Quote};
 use crate::EnclaveError;
 
 /// Where the files are.
