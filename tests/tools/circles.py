@@ -23,6 +23,7 @@ COMMENT_OR_TEXT = re.compile(
 TESTS = re.compile(r"#\[cfg\((?:all\()?test\b[^\]]*\]\s*(?:pub(?:\([^)]*\))?\s+)?mod\s+\w+\s*(\{|;)")
 MOD = re.compile(r'(?:#\[path\s*=\s*"([^"]*)"\]\s*)?(?:pub(?:\([^)]*\))?\s+)?\bmod\s+(\w+)\s*;')
 USE = re.compile(r"((?:pub(?:\([^)]*\))?\s+)?)\buse\s+([^;]+);")
+VISIBLE = re.compile(r"pub\(in [^)]*\)")
 PATH = re.compile(r"(?<![\w:])(\w+(?:::\w+)+)")
 
 
@@ -143,7 +144,8 @@ class Target:
 
     def arrows(self, module):
         """The modules that this one takes something from."""
-        body = MOD.sub("", USE.sub("", self.text[module]))
+        # Where something may be seen is no import.
+        body = VISIBLE.sub("pub", MOD.sub("", USE.sub("", self.text[module])))
         names = {name: absolute for name, absolute, _ in self.names[module]}
         # What a path through an imported module names counts, not the module that the path leads through.
         wanted, through = set(), set()
