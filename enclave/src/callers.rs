@@ -14,9 +14,9 @@ use crate::secrets::Secrets;
 use crate::shares::Party;
 
 /// Those whom the configuration names. When it names nobody, everyone may ask.
-pub struct Callers(BTreeMap<String, Caller>);
+pub struct Callers(BTreeMap<String, CallerState>);
 
-struct Caller {
+struct CallerState {
     settings: config::Caller,
     party: Party,
     rate: Option<Rate>,
@@ -57,7 +57,7 @@ pub enum NotAdmitted {
 impl Callers {
     /// Nobody has asked yet.
     pub fn new(settings: &Settings) -> Self {
-        let caller = |(place, settings): (usize, &config::Caller)| Caller {
+        let caller = |(place, settings): (usize, &config::Caller)| CallerState {
             settings: settings.clone(),
             party: Party::Caller(place),
             rate: settings.requests_per_minute.map(|rate| Rate::new(rate.get())),
@@ -88,7 +88,7 @@ impl Callers {
     }
 
     /// The caller that holds this token.
-    fn holder(&self, token: &str, secrets: &Secrets) -> Option<&Caller> {
+    fn holder(&self, token: &str, secrets: &Secrets) -> Option<&CallerState> {
         let caller = self.0.get(token::name(token)?)?;
         caller.hash(secrets)?.is_of(token).then_some(caller)
     }
@@ -96,7 +96,7 @@ impl Callers {
     /// What each has asked, in Prometheus text.
     pub fn metrics(&self) -> String {
         let mut text = String::new();
-        let mut family = |name: &str, counter: fn(&Caller) -> &AtomicU64| {
+        let mut family = |name: &str, counter: fn(&CallerState) -> &AtomicU64| {
             // safe to ignore, here and below: writing into a String cannot fail
             let _ = writeln!(text, "# TYPE {name} counter");
             for (caller, counted) in &self.0 {
@@ -111,7 +111,7 @@ impl Callers {
     }
 }
 
-impl Caller {
+impl CallerState {
     /// The operator's word comes before the configuration's: that is how a token is changed without a restart.
     fn hash(&self, secrets: &Secrets) -> Option<TokenHash> {
         secrets.get(&self.settings.name).and_then(|text| text.parse().ok()).or(self.settings.token)

@@ -7,7 +7,7 @@ pub const CONFIG_BYTES: u64 = 64 * 1024;
 /// A TLS handshake.
 pub const HANDSHAKE: Duration = Duration::from_secs(10);
 /// The head of a request, from the end of the one before.
-pub const HEAD: Duration = Duration::from_secs(10);
+pub const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
 /// A client that moves no byte for this long is gone, in either direction.
 pub const STALL: Duration = Duration::from_secs(30);
 /// A client that moves fewer bytes a second is gone after a while, too.

@@ -43,19 +43,19 @@ fn main() -> ExitCode {
 /// A process among others, beside its host.
 fn program() -> Result<(), EnclaveError> {
     let arguments = Arguments::parse();
-    process::settle()?;
+    process::reexec_clean_env()?;
     process::harden()?;
     boot::run(&arguments.config, Address::parse(&arguments.link)?)
 }
 
 /// The only process of a machine.
 fn image() -> Result<(), EnclaveError> {
-    if !process::is_settled() {
+    if !process::has_clean_env() {
         init::mounts()?;
         init::modules()?;
         init::limits()?;
     }
-    process::settle()?;
+    process::reexec_clean_env()?;
     process::harden()?;
     let file = Path::new(init::CONFIG);
     let config = Config::read(file).inspect_err(|error| {

@@ -15,15 +15,15 @@ use crate::log::log;
 const COUNTS: &str = "__LLVM_PROFILE_RT_INIT_ONCE";
 
 /// Whether the environment is known.
-pub fn is_settled() -> bool {
+pub fn has_clean_env() -> bool {
     let given = |(name, _): &(OsString, _)| !(cfg!(quoth_counts) && name == COUNTS);
     env::vars_os().filter(given).eq(ENVIRONMENT.map(|(name, value)| (name.into(), value.into())))
 }
 
 /// Makes sure of an environment that is known: others could steer the libraries inside the engine before `main` runs.
 /// Starts the program again if need be.
-pub fn settle() -> Result<(), EnclaveError> {
-    if is_settled() {
+pub fn reexec_clean_env() -> Result<(), EnclaveError> {
+    if has_clean_env() {
         return Ok(());
     }
     let mut arguments = env::args_os();

@@ -132,7 +132,7 @@ fn http1() -> http1::Builder {
     let mut builder = http1::Builder::new();
     builder
         .timer(TokioTimer::new())
-        .header_read_timeout(limits::HEAD)
+        .header_read_timeout(limits::HEADER_TIMEOUT)
         .max_buf_size(limits::HEAD_BYTES)
         .max_headers(limits::HEADERS);
     builder
@@ -146,8 +146,8 @@ fn http2(streams: Streams) -> http2::Builder<Streams> {
         .max_pending_accept_reset_streams(limits::H2_RESETS)
         .max_header_list_size(limits::HEAD_BYTES as u32)
         .max_send_buf_size(limits::ANSWER_PIECE)
-        .keep_alive_interval(limits::HEAD)
-        .keep_alive_timeout(limits::HEAD);
+        .keep_alive_interval(limits::HEADER_TIMEOUT)
+        .keep_alive_timeout(limits::HEADER_TIMEOUT);
     builder
 }
 
