@@ -102,11 +102,11 @@ async fn boot(path: &Path, link: &Address, events: &Events) -> Result<(Arc<Node>
     events.tell(step("statement", since));
 
     let node = Arc::new(node);
-    if node.report().is_some() {
+    if node.identity.report().is_some() {
         let since = Instant::now();
-        let has = endorse::ask(&node, link).await;
+        let has = endorse::ask(&node.identity, link).await;
         events.tell(step("endorsements", since));
-        tokio::spawn(endorse::keep(Arc::clone(&node), link.clone(), has));
+        tokio::spawn(endorse::keep(Arc::clone(&node.identity), link.clone(), has));
     }
 
     Ok((node, tls))
@@ -193,11 +193,11 @@ async fn serve_metrics(node: Arc<Node>, listener: Listener) {
 
 fn ready(node: &Node, tls: &Tls) -> Result<Ready, EnclaveError> {
     Ok(Ready {
-        instance: node.statement().instance,
-        node: node.digest().0,
+        instance: node.identity.statement().instance,
+        node: node.identity.digest().0,
         ca: Pem::try_from(tls.ca_pem.clone()).map_err(EnclaveError::make("authority certificate"))?,
-        simulated_root: node.simulated_root().map(|root| root.0),
-        receipt_key: node.ledger.public_key(),
+        simulated_root: node.identity.simulated_root().map(|root| root.0),
+        receipt_key: node.notary.ledger.public_key(),
     })
 }
 

@@ -7,19 +7,19 @@ use quoth_link::endorse::Endorsements;
 use quoth_link::{Address, CONNECT_TIMEOUT, LinkError, Port};
 use tokio::time::{sleep, timeout};
 
+use crate::identity::Identity;
 use crate::limits;
 use crate::log::log;
-use crate::node::Node;
 
 /// Asks once; whether the host had an answer.
-pub async fn ask(node: &Node, link: &Address) -> bool {
-    let Some(report) = node.report() else { return false };
+pub async fn ask(identity: &Identity, link: &Address) -> bool {
+    let Some(report) = identity.report() else { return false };
     let asked = async {
         let stream = link.connect(Port::ENDORSEMENTS, CONNECT_TIMEOUT).await?;
         Endorsements::ask(stream, &report).await
     };
     match timeout(limits::ENDORSEMENTS, asked).await {
-        Ok(Ok(endorsements)) if !endorsements.certificates.is_empty() => match node.endorse(endorsements) {
+        Ok(Ok(endorsements)) if !endorsements.certificates.is_empty() => match identity.endorse(endorsements) {
             Ok(()) => true,
             Err(error) => {
                 log!("endorsements: {error}");
@@ -35,7 +35,7 @@ pub async fn ask(node: &Node, link: &Address) -> bool {
 }
 
 /// Asks as long as the node runs: soon, and then less often, until there is an answer; after that now and then.
-pub async fn keep(node: Arc<Node>, link: Address, mut has: bool) {
+pub async fn keep(identity: Arc<Identity>, link: Address, mut has: bool) {
     let mut pause = limits::ENDORSEMENTS_RETRY;
     loop {
         if has {
@@ -43,6 +43,6 @@ pub async fn keep(node: Arc<Node>, link: Address, mut has: bool) {
         }
         sleep(if has { limits::ENDORSEMENTS_LIFE } else { pause }).await;
         pause = (pause * 2).min(limits::ENDORSEMENTS_RETRY_MOST);
-        has = ask(&node, &link).await;
+        has = ask(&identity, &link).await;
     }
 }

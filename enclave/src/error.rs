@@ -1,3 +1,5 @@
+//! Why the enclave could not start or go on.
+
 use std::io;
 
 use quoth_engine::EngineError;

@@ -6,19 +6,21 @@
 //! | [`boot`] | the steps from an empty process to a node that answers |
 //! | [`config`] | the measured configuration |
 //! | [`platform`] | what vouches for the node |
-//! | [`node`] | statement, evidence, keys: who the node is |
+//! | [`identity`] | who the node is: statement and evidence |
+//! | [`node`] | everything that a node answers with |
 //! | [`exchange`] | one request and its answer, ending in one receipt |
 //! | [`api`] | what the HTTP paths mean |
 //! | [`server`] | connections, TLS, limits |
 //! | [`upstream`] | closed providers, over TLS through the host |
 //! | [`callers`] | who may ask, and how much |
-//! | [`shares`], [`turns`], [`hold`], [`pace`] | what is held for each caller, and for how long |
+//! | [`budgets`], [`shares`], [`turns`], [`hold`], [`pace`] | what is held for each caller, and for how long |
 //! | [`secrets`] | keys for providers, sealed to this boot |
 //! | [`journal`], [`events`], [`feed`] | the link to the host |
 #![forbid(unsafe_code)]
 
 pub mod api;
 pub mod boot;
+pub mod budgets;
 pub mod callers;
 pub mod clock;
 pub mod config;
@@ -28,6 +30,7 @@ pub mod events;
 pub mod exchange;
 pub mod feed;
 pub mod hold;
+pub mod identity;
 pub mod init;
 pub mod journal;
 pub mod keys;

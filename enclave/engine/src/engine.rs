@@ -13,7 +13,7 @@ use crate::model::{memory, pages};
 use crate::options::EngineOptions;
 use crate::prepare;
 use crate::request::{Chat, Completion, Embedding};
-use crate::scheduler::{Caller, Scheduler};
+use crate::scheduler::{CacheScope, Scheduler};
 use crate::tokenise::{self, Prompt, Queue, Room, Ticket};
 
 /// What is known of the loaded model.
@@ -44,7 +44,7 @@ pub struct ModelInfo {
 #[derive(Clone)]
 pub struct Engine {
     inner: Arc<Inner>,
-    caller: Option<Caller>,
+    caller: Option<CacheScope>,
     ticket: Option<Ticket>,
 }
 
@@ -106,7 +106,7 @@ impl Engine {
 
     /// The same engine, for requests of `caller`: what two of them begin with in common is computed once, as long as there is
     /// room. Without a caller nothing is shared.
-    pub fn for_caller(&self, caller: &Caller) -> Self {
+    pub fn in_scope(&self, caller: &CacheScope) -> Self {
         Self { inner: Arc::clone(&self.inner), caller: Some(caller.clone()), ticket: None }
     }
 

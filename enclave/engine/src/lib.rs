@@ -48,5 +48,5 @@ pub use options::EngineOptions;
 pub use replay::{Recorded, Replay, ReplayOptions, Replayer, Verdict};
 pub use request::RequestError;
 pub use sampling::Sampling;
-pub use scheduler::Caller;
+pub use scheduler::CacheScope;
 pub use schema::Format;

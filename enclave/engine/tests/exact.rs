@@ -4,7 +4,7 @@
 mod common;
 
 use common::{chat, read, seal};
-use quoth_engine::{Arithmetic, Caller, Engine, EngineOptions, Event, Model, ReplayOptions, Replayer, TokenInfo};
+use quoth_engine::{Arithmetic, CacheScope, Engine, EngineOptions, Event, Model, ReplayOptions, Replayer, TokenInfo};
 use quoth_tiny_model::{Kind, Shape};
 use serde_json::{Value, json};
 
@@ -78,17 +78,17 @@ fn company_that_comes_and_goes_changes_nothing() {
     for kind in Kind::ALL {
         let settings = EngineOptions { context: 512, parallel: 8, batch: 64, ..EngineOptions::new("tiny") };
         let engine = Engine::start(model(kind), settings).unwrap();
-        let answer = |number: usize, caller: &Caller| {
+        let answer = |number: usize, caller: &CacheScope| {
             let asked = chat(body(number)).unwrap();
-            bits(&read(engine.for_caller(caller).chat(&asked).unwrap()).unwrap().tokens)
+            bits(&read(engine.in_scope(caller).chat(&asked).unwrap()).unwrap().tokens)
         };
-        let alone: Vec<_> = (0..3).map(|number| answer(number, &Caller::new())).collect();
+        let alone: Vec<_> = (0..3).map(|number| answer(number, &CacheScope::new())).collect();
         for others in [1, 3, 7] {
-            let caller = Caller::new();
+            let caller = CacheScope::new();
             std::thread::scope(|scope| {
                 let company: Vec<_> = (0..others)
                     .map(|other| {
-                        let engine = engine.for_caller(&Caller::new());
+                        let engine = engine.in_scope(&CacheScope::new());
                         scope.spawn(move || pester(other, &engine))
                     })
                     .collect();

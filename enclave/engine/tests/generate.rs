@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use common::{ask, chat, completion, engine, engine_with_template, next, read};
 use quoth_engine::limits::{EVENTS, QUEUE};
 use quoth_engine::request::Code;
-use quoth_engine::{Caller, Engine, EngineError, EngineOptions, Event, Finish, Sampling};
+use quoth_engine::{CacheScope, Engine, EngineError, EngineOptions, Event, Finish, Sampling};
 use serde_json::{Value, json};
 
 fn refused(engine: &Engine, extra: Value) -> (Code, String) {
@@ -383,7 +383,7 @@ fn the_queue_is_bounded() {
 #[test]
 fn whoever_asks_for_much_waits_behind_whoever_asks_for_little() {
     let engine = engine(1);
-    let (greedy, modest) = (engine.for_caller(&Caller::new()), engine.for_caller(&Caller::new()));
+    let (greedy, modest) = (engine.in_scope(&CacheScope::new()), engine.in_scope(&CacheScope::new()));
     // Few enough to be produced whole before anybody reads.
     let asked = chat(json!({ "max_tokens": 50, "logit_bias": { "2": -100, "3": -100 } })).unwrap();
     let flood: Vec<_> = (0..20).map(|_| greedy.chat(&asked).unwrap()).collect();

@@ -5,7 +5,7 @@ mod common;
 
 use common::{chat, engine, options, read, seal};
 use quoth_engine::{
-    Arithmetic, Caller, Engine, EngineOptions, Finish, Model, Recorded, Replay, ReplayOptions, Replayer, TokenInfo,
+    Arithmetic, CacheScope, Engine, EngineOptions, Finish, Model, Recorded, Replay, ReplayOptions, Replayer, TokenInfo,
     Verdict,
 };
 use quoth_tiny_model::Kind;
@@ -103,14 +103,14 @@ fn what_ran_in_company_replays_alone_and_in_company() {
 
 #[test]
 fn a_conversation_from_the_cache_replays() {
-    let (engine, caller) = (engine(2), Caller::new());
-    let cached = engine.for_caller(&caller);
+    let (engine, caller) = (engine(2), CacheScope::new());
+    let cached = engine.in_scope(&caller);
     let mut messages = vec![json!({ "role": "user", "content": "ba ".repeat(40) })];
     let mut answered = Vec::new();
     for turn in 0..6 {
         let body = json!({ "messages": messages, "seed": turn, "max_tokens": 30, "logprobs": true, "top_logprobs": 5 });
         let mine = answer(&cached, body.clone());
-        let other = answer(&engine.for_caller(&Caller::new()), body);
+        let other = answer(&engine.in_scope(&CacheScope::new()), body);
         assert_eq!(mine.recorded.output_tokens, other.recorded.output_tokens);
         // Nobody profits from what another caller has sent.
         assert_eq!((mine.cached > 60, other.cached), (turn > 0, 0));

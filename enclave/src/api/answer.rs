@@ -1,3 +1,5 @@
+//! What an endpoint answers, and how it leaves with its proofs.
+
 use std::convert::Infallible;
 
 use bytes::{Bytes, BytesMut};
@@ -10,16 +12,14 @@ use quoth_attestation::receipt::Outcome;
 use tokio::sync::mpsc::{self, error::TrySendError};
 use tokio::task::yield_now;
 
-use super::forwarded::Forwarded;
-use super::generate::Stream;
 use super::{ApiError, Body};
 use crate::config::Api;
-use crate::exchange::{Events, Exchange, Streamed};
+use crate::exchange::{Exchange, Pieces, Streamed};
 use crate::limits;
 use crate::shares::{Account, Share, guarded};
 
 /// What an endpoint answers.
-pub(super) enum Answer {
+pub(super) enum Answer<P> {
     /// Everything at once.
     Whole {
         /// Status.
@@ -31,19 +31,40 @@ pub(super) enum Answer {
         /// The receipt's outcome.
         outcome: Outcome,
     },
-    /// An event stream of a local model.
-    Stream(Stream),
-    /// An event stream of a provider, and what is said of it.
-    Forwarded(Box<Forwarded>, HeaderMap),
+    /// An event stream.
+    Stream {
+        /// What makes it.
+        pieces: P,
+        /// Its media type and what else is said of it.
+        headers: HeaderMap,
+        /// Bytes that may come from elsewhere while the client takes none.
+        window: usize,
+    },
 }
 
-impl Answer {
+impl<P> Answer<P> {
     /// JSON that this node made.
     pub(super) fn json(body: Bytes, outcome: Outcome) -> Self {
         let headers = [(CONTENT_TYPE, HeaderValue::from_static("application/json"))].into_iter().collect();
         Self::Whole { status: StatusCode::OK, headers, body, outcome }
     }
 
+    /// Events that this node makes.
+    pub(super) fn events(pieces: P) -> Self {
+        let headers = [(CONTENT_TYPE, HeaderValue::from_static("text/event-stream"))].into_iter().collect();
+        Self::Stream { pieces, headers, window: 0 }
+    }
+
+    /// The same answer, with something around what makes its stream.
+    pub(super) fn map<Q>(self, wrap: impl FnOnce(P) -> Q) -> Answer<Q> {
+        match self {
+            Self::Whole { status, headers, body, outcome } => Answer::Whole { status, headers, body, outcome },
+            Self::Stream { pieces, headers, window } => Answer::Stream { pieces: wrap(pieces), headers, window },
+        }
+    }
+}
+
+impl<P: Pieces + 'static> Answer<P> {
     /// The response, its proofs in place.
     pub(super) fn response(self, exchange: Exchange, api: Api) -> Response<Body> {
         match self {
@@ -56,25 +77,21 @@ impl Answer {
                 *response.headers_mut() = headers;
                 response
             }
-            Self::Stream(stream) => {
-                let headers = [(CONTENT_TYPE, HeaderValue::from_static("text/event-stream"))].into_iter().collect();
-                streamed(exchange, stream, 0, headers)
-            }
-            Self::Forwarded(stream, headers) => streamed(exchange, *stream, limits::UPSTREAM_WINDOW as usize, headers),
+            Self::Stream { pieces, headers, window } => streamed(exchange, pieces, window, headers),
         }
     }
 }
 
 fn streamed(
     exchange: Exchange,
-    events: impl Events + 'static,
+    pieces: impl Pieces + 'static,
     window: usize,
     mut headers: HeaderMap,
 ) -> Response<Body> {
     exchange.headers(&mut headers);
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
     let account = exchange.hold().account().clone();
-    let (stream, first) = Streamed::begin(exchange, events);
+    let (stream, first) = Streamed::begin(exchange, pieces);
     let (sender, receiver) = mpsc::channel(limits::STREAM_PIECES);
     tokio::spawn(produce(stream, account, window, sender));
     let frames = unfold((Some(first), receiver), |(first, mut pieces)| async {
@@ -90,10 +107,10 @@ fn streamed(
 }
 
 /// Bytes of a stream, and the memory that they take.
-type Piece = (Bytes, Share);
+type Paid = (Bytes, Share);
 
 /// A piece and those that are there already, once every task that can go on has gone on: what came together leaves together.
-async fn gathered((first, mut memory): Piece, pieces: &mut mpsc::Receiver<Piece>) -> Bytes {
+async fn gathered((first, mut memory): Paid, pieces: &mut mpsc::Receiver<Paid>) -> Bytes {
     yield_now().await;
     let mut all = BytesMut::from(first);
     for (piece, share) in (1..limits::STREAM_PIECES).map_while(|_| pieces.try_recv().ok()) {
@@ -106,7 +123,7 @@ async fn gathered((first, mut memory): Piece, pieces: &mut mpsc::Receiver<Piece>
 /// Makes a stream's pieces until it ends or the client is gone.
 ///
 /// `window`: bytes that may come from elsewhere while the client takes none.
-async fn produce(mut stream: Streamed<impl Events>, account: Account, window: usize, pieces: mpsc::Sender<Piece>) {
+async fn produce(mut stream: Streamed<impl Pieces>, account: Account, window: usize, pieces: mpsc::Sender<Paid>) {
     loop {
         let piece = tokio::select! {
             () = pieces.closed() => return,
@@ -129,18 +146,11 @@ async fn produce(mut stream: Streamed<impl Events>, account: Account, window: us
 }
 
 /// Hands on a piece if there is room for it, and returns it otherwise.
-fn send_now(pieces: &mpsc::Sender<Piece>, piece: Piece) -> Option<Piece> {
+fn send_now(pieces: &mpsc::Sender<Paid>, piece: Paid) -> Option<Paid> {
     match pieces.try_send(piece) {
         Ok(()) => None,
         Err(TrySendError::Full(piece) | TrySendError::Closed(piece)) => Some(piece),
     }
-}
-
-/// A body in one piece.
-pub(super) fn whole(body: Bytes, media_type: &'static str) -> Response<Body> {
-    let mut response = Response::new(Full::new(body).boxed_unsync());
-    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(media_type));
-    response
 }
 
 #[cfg(test)]

@@ -10,21 +10,21 @@ use serde_json::Value;
 
 use super::ApiError;
 use super::answer::Answer;
-use super::generate::{self, Chunk, Counts, Head, Shape, Sse};
+use super::generate::{self, Chunk, Counts, Head, LocalStream, Shape, Sse};
 use super::tokens::TextLogprobs;
-use crate::exchange::{Asked, Exchange};
+use crate::exchange::{Exchange, IncomingRequest};
 use crate::node::Node;
 use crate::shares::Share;
 
 pub(super) async fn answer(
     node: &Arc<Node>,
     (body, tree): (Value, Share),
-    asked: &Asked,
+    request: &IncomingRequest,
     exchange: &mut Exchange,
-) -> Result<Answer, ApiError> {
+) -> Result<Answer<LocalStream>, ApiError> {
     let completion = Completion::from_json(&body)?;
     drop((body, tree));
-    let engine = node.engine(&completion.model).ok_or_else(ApiError::no_model)?.for_caller(&asked.connection);
+    let engine = node.engine(&completion.model).ok_or_else(ApiError::no_model)?.in_scope(&request.cache);
     let head = generate::head("cmpl-", exchange, &completion.model, completion.include_usage);
     let shape = TextShape { logprobs: completion.logprobs.is_some(), offset: 0 };
     let stream = completion.stream;

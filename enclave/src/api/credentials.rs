@@ -1,3 +1,5 @@
+//! What a request brings to be let in: an access token, a key for a provider.
+
 use http::HeaderMap;
 use quoth_attestation::{fields, token};
 use zeroize::Zeroizing;

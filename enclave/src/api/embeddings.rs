@@ -9,28 +9,31 @@ use serde_json::{Value, json};
 
 use super::ApiError;
 use super::answer::Answer;
-use crate::exchange::{Asked, Exchange};
+use super::generate::LocalStream;
+use crate::exchange::{Exchange, IncomingRequest, LocalRecord};
 use crate::node::Node;
 use crate::shares::Share;
 
 pub(super) async fn answer(
     node: &Arc<Node>,
     (body, tree): (Value, Share),
-    asked: &Asked,
+    request: &IncomingRequest,
     exchange: &mut Exchange,
-) -> Result<Answer, ApiError> {
+) -> Result<Answer<LocalStream>, ApiError> {
     let embedding = Embedding::from_json(&body)?;
     drop((body, tree));
-    let engine = node.engine(&embedding.model).ok_or_else(ApiError::no_model)?.for_caller(&asked.connection);
+    let engine = node.engine(&embedding.model).ok_or_else(ApiError::no_model)?.in_scope(&request.cache);
     let (info, encoding, model) = (engine.info().clone(), embedding.encoding, embedding.model.clone());
     let prompt = json!(embedding.inputs).to_string().into_bytes();
     let embeddings = engine.embed(embedding).await?;
     // No token is drawn: there are no output tokens and no sampling parameters to commit to.
-    exchange.runs(&info, prompt, embeddings.tokens.concat(), Vec::new()).map_err(|_| ApiError::internal())?;
+    let tokens = embeddings.tokens.concat();
+    let count = tokens.len();
+    let record = LocalRecord::new(&info, prompt, tokens, Vec::new()).map_err(|_| ApiError::internal())?;
+    exchange.runs(record);
     let item = |(index, vector): (u32, &Vec<f32>)| json!({ "object": "embedding", "index": index, "embedding": encode(vector, encoding) });
     let data: Vec<Value> = (0..).zip(&embeddings.vectors).map(item).collect();
-    let tokens = exchange.usage().prompt;
-    let usage = json!({ "prompt_tokens": tokens, "total_tokens": tokens });
+    let usage = json!({ "prompt_tokens": count, "total_tokens": count });
     let body = json!({ "object": "list", "data": data, "model": model, "usage": usage }).to_string();
     Ok(Answer::json(body.into(), Outcome::Complete))
 }

@@ -1,3 +1,5 @@
+//! The paths that answer with receipts.
+
 use crate::config::Api;
 
 /// Paths that answer with receipts.

@@ -1,3 +1,5 @@
+//! Errors in the shapes of the APIs.
+
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
 use http::{HeaderValue, Response, StatusCode};

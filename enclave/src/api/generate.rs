@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use bytes::{Bytes, BytesMut};
-use quoth_attestation::receipt::{Outcome, Usage};
+use quoth_attestation::receipt::Outcome;
 use quoth_engine::{Engine, EngineError, Event, Finish, Generation, TokenInfo};
 use serde::Serialize;
 use tokio::sync::mpsc::Receiver;
@@ -12,7 +12,7 @@ use super::ApiError;
 use super::answer::Answer;
 use crate::clock;
 use crate::config::Api;
-use crate::exchange::{End, Events, Exchange};
+use crate::exchange::{End, Exchange, LocalRecord, Noted, Piece, Pieces};
 
 /// Engine events that one piece of the stream takes together, at most.
 const TOGETHER: usize = 32;
@@ -90,9 +90,9 @@ struct PromptDetails {
 }
 
 impl Counts {
-    /// Of the prompt, `cached_tokens` had been computed before.
-    fn new(usage: Usage, cached_tokens: usize) -> Self {
-        let (prompt_tokens, completion_tokens) = (usage.prompt, usage.completion);
+    /// Of the prompt's tokens, `cached_tokens` had been computed before.
+    fn new(prompt: usize, completion: usize, cached_tokens: usize) -> Self {
+        let (prompt_tokens, completion_tokens) = (prompt as u64, completion as u64);
         let total_tokens = prompt_tokens + completion_tokens;
         Self { prompt_tokens, completion_tokens, total_tokens, prompt_tokens_details: PromptDetails { cached_tokens } }
     }
@@ -123,28 +123,35 @@ pub(super) async fn answer(
     head: Head,
     shape: impl Shape,
     start: impl FnOnce(&Engine) -> Result<Generation, EngineError> + Send + 'static,
-) -> Result<Answer, ApiError> {
+) -> Result<Answer<LocalStream>, ApiError> {
     let generation = engine.in_turn(start).await?;
-    exchange.generates(engine.info(), &generation).map_err(|_| ApiError::internal())?;
+    exchange.runs(LocalRecord::generation(engine.info(), &generation).map_err(|_| ApiError::internal())?);
     match stream {
-        true => Ok(Answer::Stream(Stream { events: generation.events, head, shape: Box::new(shape), begun: false })),
-        false => whole(generation.events, exchange, &head, shape).await,
+        true => Ok(Answer::events(LocalStream {
+            events: generation.events,
+            head,
+            shape: Box::new(shape),
+            begun: false,
+            prompt: generation.prompt_tokens.len(),
+            produced: 0,
+        })),
+        false => whole(generation, exchange, &head, shape).await,
     }
 }
 
 async fn whole(
-    mut events: Receiver<Event>,
+    mut generation: Generation,
     exchange: &mut Exchange,
     head: &Head,
     mut shape: impl Shape,
-) -> Result<Answer, ApiError> {
+) -> Result<Answer<LocalStream>, ApiError> {
     let mut answer = String::new();
     let mut infos = Vec::new();
     loop {
-        match events.recv().await {
+        match generation.events.recv().await {
             Some(Event::Text { text, tokens }) => {
                 answer.push_str(&text);
-                tokens.iter().for_each(|token| exchange.produced(token.id));
+                exchange.note(Noted::Tokens(ids(&tokens).collect()));
                 let alternatives: usize = tokens.iter().map(|token| token.top.len()).sum();
                 // As the answer, and as its parts.
                 let room = 2 * text.len() + (tokens.len() + alternatives) * size_of::<TokenInfo>();
@@ -154,9 +161,9 @@ async fn whole(
                 infos.extend(tokens);
             }
             Some(Event::Finished { reason, output_tokens, cached_tokens }) => {
-                exchange.produced_all(output_tokens);
+                exchange.note(Noted::Tokens(beyond(infos.len(), &output_tokens).to_vec()));
                 let (reason, outcome) = ending(reason);
-                let counts = Counts::new(exchange.usage(), cached_tokens);
+                let counts = Counts::new(generation.prompt_tokens.len(), output_tokens.len(), cached_tokens);
                 let body = shape.whole(head, &answer, &infos, reason, counts);
                 return Ok(Answer::json(body, outcome));
             }
@@ -164,6 +171,15 @@ async fn whole(
             _ => return Err(ApiError::engine()),
         }
     }
+}
+
+fn ids(tokens: &[TokenInfo]) -> impl Iterator<Item = u32> {
+    tokens.iter().map(|token| token.id)
+}
+
+/// Tokens of an output beyond the first `noted`: the one that ended it, if no event had it before.
+fn beyond(noted: usize, output: &[u32]) -> &[u32] {
+    output.get(noted..).unwrap_or_default()
 }
 
 fn ending(reason: Finish) -> (&'static str, Outcome) {
@@ -174,58 +190,84 @@ fn ending(reason: Finish) -> (&'static str, Outcome) {
 }
 
 /// A generation as an event stream. Dropping it cancels the generation.
-pub(super) struct Stream {
+pub(super) struct LocalStream {
     events: Receiver<Event>,
     head: Head,
     shape: Box<dyn Shape>,
     begun: bool,
+    /// Tokens of the prompt.
+    prompt: usize,
+    /// Tokens of the output that pieces had so far.
+    produced: usize,
 }
 
-impl Events for Stream {
-    async fn next(&mut self, exchange: &mut Exchange, out: &mut BytesMut) -> Option<End> {
+impl Pieces for LocalStream {
+    async fn next(&mut self) -> Piece {
+        let mut piece = Draft::default();
         if !self.begun {
             self.begun = true;
-            self.shape.begin(&self.head, &mut Sse(out));
-            if !out.is_empty() {
-                return None;
+            self.shape.begin(&self.head, &mut Sse(&mut piece.bytes));
+            if !piece.bytes.is_empty() {
+                return piece.finish(None);
             }
         }
         // The only wait, and one that loses nothing when it is given up.
         let mut event = self.events.recv().await;
-        for left in (0..TOGETHER).rev() {
-            match event {
-                Some(Event::Text { text, tokens }) => {
-                    tokens.iter().for_each(|token| exchange.produced(token.id));
-                    self.shape.delta(&self.head, &text, &tokens, &mut Sse(out));
-                }
-                Some(Event::Finished { reason, output_tokens, cached_tokens }) => {
-                    exchange.produced_all(output_tokens);
-                    return Some(self.end(reason, Counts::new(exchange.usage(), cached_tokens), out));
-                }
-                _ => {
-                    let terminal = [b"data: ", &ApiError::engine().body(Api::Openai)[..], b"\n\n"].concat().into();
-                    return Some(End { outcome: Outcome::EngineFailed, terminal });
-                }
-            }
-            if left == 0 {
-                break;
+        for _ in 1..TOGETHER {
+            if let Some(end) = self.write(event, &mut piece) {
+                return piece.finish(Some(end));
             }
             match self.events.try_recv() {
                 Ok(next) => event = Some(next),
-                Err(_) => break,
+                Err(_) => return piece.finish(None),
             }
         }
-        None
+        let end = self.write(event, &mut piece);
+        piece.finish(end)
     }
 }
 
-impl Stream {
-    fn end(&mut self, reason: Finish, counts: Counts, out: &mut BytesMut) -> End {
-        let (reason, outcome) = ending(reason);
-        self.shape.finish(&self.head, reason, &mut Sse(out));
-        if self.head.include_usage {
-            self.shape.usage(&self.head, counts, &mut Sse(out));
+/// A piece as it is written.
+#[derive(Default)]
+struct Draft {
+    bytes: BytesMut,
+    tokens: Vec<u32>,
+}
+
+impl Draft {
+    fn finish(self, end: Option<End>) -> Piece {
+        Piece { bytes: self.bytes.freeze(), noted: Noted::Tokens(self.tokens), end }
+    }
+}
+
+impl LocalStream {
+    /// Writes what an event says into a piece; none is an engine that stopped. Returns how the stream ended, if it did.
+    fn write(&mut self, event: Option<Event>, piece: &mut Draft) -> Option<End> {
+        match event {
+            Some(Event::Text { text, tokens }) => {
+                self.produced += tokens.len();
+                piece.tokens.extend(ids(&tokens));
+                self.shape.delta(&self.head, &text, &tokens, &mut Sse(&mut piece.bytes));
+                None
+            }
+            Some(Event::Finished { reason, output_tokens, cached_tokens }) => {
+                piece.tokens.extend(beyond(self.produced, &output_tokens));
+                let counts = Counts::new(self.prompt, output_tokens.len(), cached_tokens);
+                Some(self.end(reason, counts, &mut Sse(&mut piece.bytes)))
+            }
+            _ => {
+                let terminal = [b"data: ", &ApiError::engine().body(Api::Openai)[..], b"\n\n"].concat().into();
+                Some(End { outcome: Outcome::EngineFailed, terminal, broke_off: true })
+            }
         }
-        End { outcome, terminal: Bytes::from_static(b"data: [DONE]\n\n") }
+    }
+
+    fn end(&mut self, reason: Finish, counts: Counts, out: &mut Sse<'_>) -> End {
+        let (reason, outcome) = ending(reason);
+        self.shape.finish(&self.head, reason, out);
+        if self.head.include_usage {
+            self.shape.usage(&self.head, counts, out);
+        }
+        End { outcome, terminal: Bytes::from_static(b"data: [DONE]\n\n"), broke_off: false }
     }
 }

@@ -11,12 +11,13 @@ use quoth_attestation::cose::Payload;
 use quoth_attestation::{evidence, receipt};
 use serde_json::{Value, json};
 
-use super::answer::whole;
+use super::body::whole;
 use super::credentials::Credentials;
 use super::{ApiError, Body};
 use crate::config::Api;
 use crate::hold::Hold;
-use crate::node::{NoQuote, Node};
+use crate::identity::NoQuote;
+use crate::node::Node;
 use crate::upstream::Key;
 
 pub(super) async fn answer(node: &Arc<Node>, hold: &Hold, request: &Parts) -> Response<Body> {
@@ -44,11 +45,11 @@ pub(super) async fn answer(node: &Arc<Node>, hold: &Hold, request: &Parts) -> Re
 async fn evidence(node: &Arc<Node>, hold: &Hold, query: Option<&str>) -> Result<Response<Body>, ApiError> {
     let party = hold.account().party;
     let bytes = match query {
-        None => node.evidence(party).await,
+        None => node.identity.evidence(party).await,
         Some(query) => {
             let nonce = query.strip_prefix("nonce=").and_then(|hex| Nonce::from_hex(hex).ok());
             let message = "the query is not nonce= and 8 to 64 bytes of hex";
-            node.fresh_evidence(party, nonce.ok_or_else(|| ApiError::bad("invalid_nonce", message))?).await
+            node.identity.fresh_evidence(party, nonce.ok_or_else(|| ApiError::bad("invalid_nonce", message))?).await
         }
     };
     match bytes {
@@ -95,7 +96,7 @@ async fn model(node: &Node, api: Api, headers: &HeaderMap, name: &str) -> Result
 /// The models that can be asked for, as the API has them: by name and, for those who are let in, by the lists of providers
 /// for which the node holds a key.
 async fn described(node: &Node, api: Api, headers: &HeaderMap) -> Vec<Value> {
-    let created = node.statement().issued();
+    let created = node.identity.statement().issued();
     let describe = |(name, owner): (&str, &str)| match api {
         Api::Openai => json!({ "id": name, "object": "model", "created": created, "owned_by": owner }),
         // A release whose date is not known has this one.
@@ -127,7 +128,7 @@ fn decoded(name: &str) -> Option<String> {
 }
 
 fn signed(node: &Node, cti: &str) -> Result<Response<Body>, ApiError> {
-    let receipt = node.ledger.recent(&id(cti)?).ok_or_else(|| ApiError::not_found("no such receipt here"))?;
+    let receipt = node.notary.ledger.recent(&id(cti)?).ok_or_else(|| ApiError::not_found("no such receipt here"))?;
     Ok(whole(receipt, receipt::Receipt::TYP))
 }
 
@@ -139,7 +140,7 @@ fn details(node: &Node, cti: &str, headers: &HeaderMap) -> Result<Response<Body>
         .and_then(|hex| hex::decode(hex).ok());
     // Whoever lacks the credential does not even learn whether there is something to read.
     credential
-        .and_then(|credential| node.shelf.take(&cti, &credential))
+        .and_then(|credential| node.notary.details.take(&cti, &credential))
         .map(|details| whole(details, "application/json"))
         .ok_or_else(|| ApiError::not_found("no such details here, or not for this credential"))
 }

@@ -1,57 +1,55 @@
 //! What the HTTP paths mean.
 
 mod answer;
-mod caller;
+mod body;
 mod chat;
 mod completions;
 mod credentials;
 mod embeddings;
 mod endpoint;
 mod error;
-mod forwarded;
 mod generate;
 mod lookup;
 mod names;
 mod outgoing;
+mod proof_headers;
 mod read;
 mod secrets;
+mod source;
 mod strict;
 mod tokens;
 mod upload;
+mod upstream;
 
-use std::convert::Infallible;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
-use bytes::Bytes;
 use http::request::Parts;
 use http::{HeaderMap, Method, Request, Response, StatusCode};
-use http_body_util::combinators::UnsyncBoxBody;
 use hyper::body::Incoming;
 use quoth_attestation::statement::ShortText;
 use quoth_engine::json;
 use tokio::time::sleep;
 
 use answer::Answer;
+pub use body::Body;
 use credentials::Credentials;
 use endpoint::Endpoint;
 pub use error::ApiError;
 pub use outgoing::Outgoing;
+use source::Source;
 use upload::Upload;
 
 use crate::callers::Admitted;
 use crate::clock;
 use crate::config::Api;
-use crate::exchange::{Asked, Exchange};
+use crate::exchange::{Exchange, IncomingRequest};
 use crate::hold::Hold;
 use crate::node::Node;
 use crate::pace::Taking;
 use crate::server::Connection;
 use crate::shares::Account;
 use crate::upstream::Key;
-
-/// A response body: whole, or an event stream.
-pub type Body = UnsyncBoxBody<Bytes, Infallible>;
 
 /// Answers one request that came over `connection`, whose client takes the answer as `taking` says.
 ///
@@ -95,7 +93,7 @@ async fn respond(
 ) -> Result<(Response<Body>, Arc<Hold>), Overloaded> {
     let cost = read::head_cost(&head);
     // Until it is admitted, a request is paid for from a part of the budget that admitted ones do without.
-    let waiting = Account { memory: Arc::clone(&node.unadmitted), party: connection.party() };
+    let waiting = Account { memory: Arc::clone(&node.budgets.unadmitted), party: connection.party() };
     let waiting = Hold::new(waiting, Admitted::default(), cost).ok_or(Overloaded)?;
     if let Err(error) = strict::check(&head) {
         return Ok((error.response(Api::Openai), waiting));
@@ -114,7 +112,7 @@ async fn respond(
         Ok(admitted) => admitted,
         Err(error) => return Ok((shed(node, endpoint, &error), waiting)),
     };
-    let account = node.account(admitted.party.unwrap_or_else(|| connection.party()));
+    let account = node.budgets.account(admitted.party.unwrap_or_else(|| connection.party()));
     let Some(hold) = Hold::new(account, admitted, cost) else {
         return Ok((shed(node, endpoint, &ApiError::no_memory()), waiting));
     };
@@ -131,7 +129,7 @@ fn shed(node: &Node, endpoint: Endpoint, error: &ApiError) -> Response<Body> {
 
 /// Whether the caller may ask now, by what the head says.
 fn admit(node: &Node, connection: &Connection, credentials: &Credentials) -> Result<Admitted, ApiError> {
-    if clock::seconds() >= node.statement().not_after() {
+    if clock::seconds() >= node.identity.statement().not_after() {
         return Err(ApiError::expired());
     }
     if !node.journal.is_attached() {
@@ -154,12 +152,12 @@ async fn exchange(
     head: Parts,
     upload: &mut Upload,
 ) -> Response<Body> {
-    let asked = match read::whole(node, connection, hold, key, head, upload).await {
-        Ok(asked) => asked,
+    let request = match read::whole(node, connection, hold, key, head, upload).await {
+        Ok(request) => request,
         Err(error) => return shed(node, endpoint, &error),
     };
     // Only now: a body that is still on its way takes no slot from anyone.
-    let Some(slot) = node.slots.take(hold.account().party, 1) else {
+    let Some(slot) = node.budgets.slots.take(hold.account().party, 1) else {
         return shed(node, endpoint, &ApiError::too_many("too many requests at once"));
     };
     hold.keep(slot);
@@ -167,10 +165,10 @@ async fn exchange(
         return shed(node, endpoint, &ApiError::no_journal());
     };
     connection.prove();
-    let Ok(mut exchange) = Exchange::begin(node, place, Arc::clone(hold), &asked) else {
+    let Ok(mut exchange) = Exchange::begin(&node.notary, place, Arc::clone(hold), &request) else {
         return shed(node, endpoint, &ApiError::internal());
     };
-    match answer(node, endpoint, &asked, &mut exchange).await {
+    match answer(node, endpoint, &request, &mut exchange).await {
         Ok(answer) => answer.response(exchange, endpoint.api()),
         Err(error) => refuse(exchange, &error, endpoint),
     }
@@ -180,35 +178,37 @@ async fn exchange(
 async fn answer(
     node: &Arc<Node>,
     endpoint: Endpoint,
-    asked: &Asked,
+    request: &IncomingRequest,
     exchange: &mut Exchange,
-) -> Result<Answer, ApiError> {
+) -> Result<Answer<Source>, ApiError> {
     // What is read is what was hashed.
     let wrong = |error| ApiError::json(&error);
-    let request = json::check(&asked.body).map_err(wrong)?;
-    names::check(request)?;
-    if let Some(model) = request.member("model")
+    let body = json::check(&request.body).map_err(wrong)?;
+    names::check(body)?;
+    if let Some(model) = body.member("model")
         && let Some(name) = model.text()
         // The receipt names it in any case.
         && let name = ShortText::new(name).map_err(|_| ApiError::model_name())?
         && node.engine(&name).is_none()
         && let Some(route) = node.upstreams.route(&name)
     {
-        let slot = node.upstream_slots[route.place].take(exchange.hold().account().party, 1);
+        let slot = node.budgets.upstream_slots[route.place].take(exchange.hold().account().party, 1);
         exchange.hold().keep(slot.ok_or_else(|| ApiError::too_many("too many requests to this provider at once"))?);
         let place = (name != route.model).then(|| model.place());
-        let streams = request.member("stream").is_some_and(|stream| stream.source() == "true");
-        return forwarded::answer(node, &route, endpoint, place, streams, asked, exchange).await;
+        let streams = body.member("stream").is_some_and(|stream| stream.source() == "true");
+        let answer = upstream::answer(node, &route, endpoint, place, streams, request, exchange).await?;
+        return Ok(answer.map(|pieces| Source::Upstream(Box::new(pieces))));
     }
     // The tree is many times larger than its text, and gone when the request has been read.
-    let tree = exchange.hold().account().take(read::tree_cost(&asked.body)).ok_or_else(ApiError::no_memory)?;
-    let body = json::parse(&asked.body).map_err(wrong)?;
-    match endpoint {
-        Endpoint::Chat => chat::answer(node, (body, tree), asked, exchange).await,
-        Endpoint::Completions => completions::answer(node, (body, tree), asked, exchange).await,
-        Endpoint::Embeddings => embeddings::answer(node, (body, tree), asked, exchange).await,
+    let tree = exchange.hold().account().take(read::tree_cost(&request.body)).ok_or_else(ApiError::no_memory)?;
+    let body = json::parse(&request.body).map_err(wrong)?;
+    let answer = match endpoint {
+        Endpoint::Chat => chat::answer(node, (body, tree), request, exchange).await,
+        Endpoint::Completions => completions::answer(node, (body, tree), request, exchange).await,
+        Endpoint::Embeddings => embeddings::answer(node, (body, tree), request, exchange).await,
         Endpoint::Responses | Endpoint::Messages => Err(ApiError::no_model()),
-    }
+    };
+    answer.map(|answer| answer.map(Source::Local))
 }
 
 /// Ends an exchange with an error; its receipt says whose fault it was.

@@ -8,18 +8,19 @@ use std::task::{Context, Poll, ready};
 use bytes::Bytes;
 use hyper::body::{Body, Frame, SizeHint};
 
+use super::body;
 use crate::hold::Hold;
+use crate::limits;
 use crate::pace::Taking;
 use crate::server::Running;
 use crate::shares::guarded;
-use crate::{api, limits};
 
 /// A body in pieces of at most [`limits::ANSWER_PIECE`].
 ///
 /// Each piece keeps what is held for the request until the connection has dropped it, wherever it was buffered, and the
 /// client's pace is measured from piece to piece.
 pub struct Outgoing {
-    body: api::Body,
+    body: body::Body,
     /// What the body gave, and was not handed on yet.
     rest: Bytes,
     taking: Arc<Taking>,
@@ -28,7 +29,7 @@ pub struct Outgoing {
 }
 
 impl Outgoing {
-    pub(super) fn new(body: api::Body, taking: Arc<Taking>, hold: Arc<Hold>, running: Running) -> Self {
+    pub(super) fn new(body: body::Body, taking: Arc<Taking>, hold: Arc<Hold>, running: Running) -> Self {
         Self { body, rest: Bytes::new(), taking, hold, _running: running }
     }
 }

@@ -1,3 +1,5 @@
+//! The `quoth-` headers: what a caller asks of the proofs.
+
 use http::HeaderMap;
 use quoth_attestation::Digest;
 use quoth_attestation::binding::Nonce;
@@ -5,15 +7,15 @@ use quoth_attestation::fields;
 use quoth_attestation::receipt::MAX_RETRIES;
 
 use super::ApiError;
-use crate::exchange::Caller;
+use crate::exchange::ProofOptions;
 
 /// Reads the `quoth-` headers. One that this node does not know cannot be honoured, so it is refused; so is one that may mean
 /// something to a provider, and is not passed on.
-pub(super) fn read(headers: &HeaderMap) -> Result<Caller, ApiError> {
+pub(super) fn read(headers: &HeaderMap) -> Result<ProofOptions, ApiError> {
     if let Some(name) = headers.keys().find(|name| fields::is_unknown_scope(name.as_str())) {
         return Err(ApiError::scope(name.as_str()));
     }
-    let mut caller = Caller::default();
+    let mut proof = ProofOptions::default();
     for name in headers.keys().filter(|name| name.as_str().starts_with("quoth-")) {
         let mut values = headers.get_all(name).iter();
         let value = match (values.next(), values.next()) {
@@ -21,15 +23,15 @@ pub(super) fn read(headers: &HeaderMap) -> Result<Caller, ApiError> {
             _ => None,
         };
         let read = match (name.as_str(), value) {
-            ("quoth-nonce", Some(value)) => Nonce::from_hex(value).ok().map(|nonce| caller.nonce = Some(nonce)),
-            ("quoth-parent", Some(value)) => digest(value).map(|digest| caller.parent = Some(digest)),
+            ("quoth-nonce", Some(value)) => Nonce::from_hex(value).ok().map(|nonce| proof.nonce = Some(nonce)),
+            ("quoth-parent", Some(value)) => digest(value).map(|digest| proof.parent = Some(digest)),
             ("quoth-details", Some("1")) => {
-                caller.details = true;
+                proof.details = true;
                 Some(())
             }
             ("quoth-retries", Some(value)) => {
                 let retries = value.parse().ok().filter(|retries| (1..=MAX_RETRIES).contains(retries));
-                retries.map(|retries| caller.retries = retries)
+                retries.map(|retries| proof.retries = retries)
             }
             // Read with the other credentials.
             (fields::TOKEN, Some(_)) => Some(()),
@@ -37,7 +39,7 @@ pub(super) fn read(headers: &HeaderMap) -> Result<Caller, ApiError> {
         };
         read.ok_or_else(|| ApiError::bad("invalid_header", "a quoth- header is unknown, repeated or malformed"))?;
     }
-    Ok(caller)
+    Ok(proof)
 }
 
 fn digest(text: &str) -> Option<Digest> {
@@ -67,9 +69,9 @@ mod tests {
     fn known_headers_are_read() {
         let pairs =
             [("quoth-nonce", "0011223344556677"), ("quoth-details", "1"), ("quoth-retries", "3"), ("cookie", "x")];
-        let caller = read(&headers(&pairs)).unwrap();
-        assert_eq!(caller.nonce.unwrap().as_bytes(), [0, 0x11, 0x22, 0x33, 0x44, 0x55, 0x66, 0x77]);
-        assert!(caller.details && caller.parent.is_none() && caller.retries == 3);
+        let proof = read(&headers(&pairs)).unwrap();
+        assert_eq!(proof.nonce.unwrap().as_bytes(), [0, 0x11, 0x22, 0x33, 0x44, 0x55, 0x66, 0x77]);
+        assert!(proof.details && proof.parent.is_none() && proof.retries == 3);
     }
 
     #[test]

@@ -8,8 +8,8 @@ use quoth_attestation::receipt::{Method, Target};
 use tokio::time::timeout_at;
 
 use super::upload::Upload;
-use super::{ApiError, caller};
-use crate::exchange::Asked;
+use super::{ApiError, proof_headers};
+use crate::exchange::IncomingRequest;
 use crate::hold::{Collected, Hold};
 use crate::node::Node;
 use crate::pace::Pace;
@@ -38,8 +38,8 @@ pub(super) async fn whole(
     key: Option<Key>,
     head: Parts,
     upload: &mut Upload,
-) -> Result<Asked, ApiError> {
-    let caller = caller::read(&head.headers)?;
+) -> Result<IncomingRequest, ApiError> {
+    let proof = proof_headers::read(&head.headers)?;
     if !head.headers.get_all(CONTENT_ENCODING).iter().all(|value| value == "identity") {
         let status = StatusCode::UNSUPPORTED_MEDIA_TYPE;
         return Err(ApiError::wrong(status, "content_encoding", "the body must not be encoded"));
@@ -50,8 +50,8 @@ pub(super) async fn whole(
     let claimed = head.headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
     let body = collect(node.limits.body_bytes, hold, connection, claimed.unwrap_or(0), upload).await?;
     let passed = node.upstreams.passes(&head.headers, connection.number());
-    let connection = connection.cache().clone();
-    Ok(Asked { method, target, body, caller, passed, key, connection, received: clock::millis() })
+    let cache = connection.cache().clone();
+    Ok(IncomingRequest { method, target, body, proof, passed, key, cache, received: clock::millis() })
 }
 
 async fn collect(

@@ -5,7 +5,7 @@ use http::{Method, Response, StatusCode};
 use serde_json::json;
 use tokio::time::timeout;
 
-use super::answer::whole;
+use super::body::whole;
 use super::upload::Upload;
 use super::{ApiError, Body};
 use crate::config::Api;
@@ -38,7 +38,7 @@ fn list(node: &Node) -> Response<Body> {
 async fn take(node: &Node, upload: &mut Upload) -> Result<Response<Body>, ApiError> {
     let order = timeout(limits::STALL, order(upload)).await.ok().flatten();
     let order = order.ok_or_else(|| refused(SecretError::Malformed))?;
-    node.secrets.take(&node.digest(), &order).map_err(refused)?;
+    node.secrets.take(&node.identity.digest(), &order).map_err(refused)?;
     Ok(list(node))
 }
 

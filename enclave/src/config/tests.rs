@@ -1,3 +1,4 @@
+//! Tests of the measured configuration.
 #![allow(clippy::unwrap_used)]
 
 use super::{ArithmeticName, Config};

@@ -12,7 +12,7 @@ use crate::limits;
 use crate::shares::{Party, Share, Shares};
 
 /// The details that are kept. Each party has its share of places and bytes, and makes room at its own expense.
-pub struct Shelf {
+pub struct DetailsStore {
     places: Arc<Shares>,
     bytes: Arc<Shares>,
     kept: Mutex<HashMap<[u8; 16], Kept>>,
@@ -26,7 +26,7 @@ struct Kept {
     _shares: [Share; 2],
 }
 
-impl Shelf {
+impl DetailsStore {
     /// An empty one for `bytes` of details.
     pub fn new(bytes: usize) -> Self {
         Self { places: Shares::new(limits::DETAILS), bytes: Shares::new(bytes as u64), kept: Mutex::default() }
@@ -107,53 +107,53 @@ mod tests {
 
     #[test]
     fn one_reading_and_only_with_the_credential() {
-        let shelf = Shelf::new(10);
-        shelf.put(A, [1; 16], [2; 32], "x".into());
-        assert_eq!(shelf.take(&[1; 16], &[3; 32]), None);
-        assert_eq!(shelf.take(&[1; 16], &[2; 32]).unwrap(), "x");
-        assert_eq!(shelf.take(&[1; 16], &[2; 32]), None);
-        assert_eq!((shelf.places.held(), shelf.bytes.held()), (0, 0));
+        let store = DetailsStore::new(10);
+        store.put(A, [1; 16], [2; 32], "x".into());
+        assert_eq!(store.take(&[1; 16], &[3; 32]), None);
+        assert_eq!(store.take(&[1; 16], &[2; 32]).unwrap(), "x");
+        assert_eq!(store.take(&[1; 16], &[2; 32]), None);
+        assert_eq!((store.places.held(), store.bytes.held()), (0, 0));
     }
 
     #[test]
     fn a_party_makes_room_at_its_own_expense() {
-        let shelf = Shelf::new(1 << 20);
-        shelf.put(B, cti(0), [0; 32], "kept".into());
+        let store = DetailsStore::new(1 << 20);
+        store.put(B, cti(0), [0; 32], "kept".into());
         for number in 1..=2 * limits::DETAILS {
-            shelf.put(A, cti(number), [0; 32], "x".into());
+            store.put(A, cti(number), [0; 32], "x".into());
         }
-        assert!(shelf.places.held() < limits::DETAILS, "room is left for others");
-        assert!(shelf.take(&cti(1), &[0; 32]).is_none(), "its own oldest are gone");
-        assert!(shelf.take(&cti(2 * limits::DETAILS), &[0; 32]).is_some());
-        assert_eq!(shelf.take(&cti(0), &[0; 32]).unwrap(), "kept");
+        assert!(store.places.held() < limits::DETAILS, "room is left for others");
+        assert!(store.take(&cti(1), &[0; 32]).is_none(), "its own oldest are gone");
+        assert!(store.take(&cti(2 * limits::DETAILS), &[0; 32]).is_some());
+        assert_eq!(store.take(&cti(0), &[0; 32]).unwrap(), "kept");
     }
 
     #[test]
     fn newcomers_replace_the_oldest_of_the_largest_party() {
-        let shelf = Shelf::new(1 << 20);
-        (1..=limits::DETAILS).for_each(|number| shelf.put(Party::Connection(number), cti(number), [0; 32], "x".into()));
-        shelf.put(Party::Connection(0), cti(0), [0; 32], "new".into());
-        assert_eq!(shelf.take(&cti(0), &[0; 32]).unwrap(), "new");
-        assert!(shelf.take(&cti(1), &[0; 32]).is_none() && shelf.take(&cti(2), &[0; 32]).is_some());
+        let store = DetailsStore::new(1 << 20);
+        (1..=limits::DETAILS).for_each(|number| store.put(Party::Connection(number), cti(number), [0; 32], "x".into()));
+        store.put(Party::Connection(0), cti(0), [0; 32], "new".into());
+        assert_eq!(store.take(&cti(0), &[0; 32]).unwrap(), "new");
+        assert!(store.take(&cti(1), &[0; 32]).is_none() && store.take(&cti(2), &[0; 32]).is_some());
     }
 
     #[test]
     fn what_was_taken_counts_until_it_is_dropped() {
-        let shelf = Shelf::new(100);
-        shelf.put(A, cti(1), [0; 32], "details".into());
-        let taken = shelf.take(&cti(1), &[0; 32]).unwrap();
-        assert_eq!((shelf.places.held(), shelf.bytes.held()), (1, 7));
+        let store = DetailsStore::new(100);
+        store.put(A, cti(1), [0; 32], "details".into());
+        let taken = store.take(&cti(1), &[0; 32]).unwrap();
+        assert_eq!((store.places.held(), store.bytes.held()), (1, 7));
         drop(taken);
-        assert_eq!((shelf.places.held(), shelf.bytes.held()), (0, 0));
+        assert_eq!((store.places.held(), store.bytes.held()), (0, 0));
     }
 
     #[test]
     fn bytes_are_bounded_too() {
-        let shelf = Shelf::new(16);
-        shelf.put(A, cti(1), [0; 32], "x".repeat(14));
-        shelf.put(A, cti(2), [0; 32], "x".repeat(15));
-        assert_eq!(shelf.take(&cti(2), &[0; 32]), None, "more than there is beside the reserve");
-        shelf.put(A, cti(3), [0; 32], "x".repeat(14));
-        assert!(shelf.take(&cti(3), &[0; 32]).is_some());
+        let store = DetailsStore::new(16);
+        store.put(A, cti(1), [0; 32], "x".repeat(14));
+        store.put(A, cti(2), [0; 32], "x".repeat(15));
+        assert_eq!(store.take(&cti(2), &[0; 32]), None, "more than there is beside the reserve");
+        store.put(A, cti(3), [0; 32], "x".repeat(14));
+        assert!(store.take(&cti(3), &[0; 32]).is_some());
     }
 }

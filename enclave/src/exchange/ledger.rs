@@ -1,3 +1,5 @@
+//! The receipt chain of a boot.
+
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
 

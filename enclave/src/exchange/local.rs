@@ -7,17 +7,6 @@ use quoth_attestation::transcript::LocalDetails;
 use quoth_attestation::{Digest, FormatError};
 use quoth_engine::{Generation, ModelInfo};
 
-use super::{Exchange, Work};
-
-/// A local execution as it goes.
-pub(super) struct Run {
-    model: Named,
-    prompt: Vec<u8>,
-    prompt_tokens: Vec<u32>,
-    sampling: Vec<u8>,
-    output_tokens: Vec<u32>,
-}
-
 /// What receipts call a model of this node's own, and what runs it.
 #[derive(Clone)]
 pub struct Named {
@@ -44,63 +33,43 @@ impl Named {
     }
 }
 
-impl Exchange {
-    /// Names the generation that answers.
+/// A local execution as it goes.
+pub struct LocalRecord {
+    model: Named,
+    prompt: Vec<u8>,
+    prompt_tokens: Vec<u32>,
+    sampling: Vec<u8>,
+    output_tokens: Vec<u32>,
+}
+
+impl LocalRecord {
+    /// A generation.
     ///
     /// # Errors
     /// As [`Named::of`].
-    pub fn generates(&mut self, info: &ModelInfo, generation: &Generation) -> Result<(), FormatError> {
+    pub fn generation(info: &ModelInfo, generation: &Generation) -> Result<Self, FormatError> {
         let sampling = generation.sampling.to_cbor();
-        self.runs(info, generation.prompt.clone(), generation.prompt_tokens.clone(), sampling)
+        Self::new(info, generation.prompt.clone(), generation.prompt_tokens.clone(), sampling)
     }
 
-    /// Names the local execution that answers.
+    /// Any local execution.
     ///
     /// # Errors
     /// As [`Named::of`].
-    pub fn runs(
-        &mut self,
+    pub fn new(
         info: &ModelInfo,
         prompt: Vec<u8>,
         prompt_tokens: Vec<u32>,
         sampling: Vec<u8>,
-    ) -> Result<(), FormatError> {
-        let model = Named::of(info)?;
-        if let Some(open) = &mut self.open {
-            let run = Run { model, prompt, prompt_tokens, sampling, output_tokens: Vec::new() };
-            open.work = Some(Work::Local(Box::new(run)));
-        }
-        Ok(())
+    ) -> Result<Self, FormatError> {
+        Ok(Self { model: Named::of(info)?, prompt, prompt_tokens, sampling, output_tokens: Vec::new() })
     }
 
-    /// A token was produced.
-    pub fn produced(&mut self, token: u32) {
-        if let Some(run) = self.run() {
-            run.output_tokens.push(token);
-        }
+    /// Notes tokens of the output, in their order.
+    pub(super) fn produced(&mut self, tokens: &[u32]) {
+        self.output_tokens.extend_from_slice(tokens);
     }
 
-    /// Replaces the produced tokens by the engine's own final list.
-    pub fn produced_all(&mut self, tokens: Vec<u32>) {
-        if let Some(run) = self.run() {
-            run.output_tokens = tokens;
-        }
-    }
-
-    /// Tokens so far.
-    pub fn usage(&mut self) -> Usage {
-        self.run().map_or(Usage { prompt: 0, completion: 0 }, |run| run.usage())
-    }
-
-    fn run(&mut self) -> Option<&mut Run> {
-        match self.open.as_mut()?.work.as_mut()? {
-            Work::Local(run) => Some(run),
-            Work::Upstream(_) => None,
-        }
-    }
-}
-
-impl Run {
     pub(super) fn usage(&self) -> Usage {
         Usage { prompt: self.prompt_tokens.len() as u64, completion: self.output_tokens.len() as u64 }
     }

@@ -3,170 +3,64 @@
 #[cfg(test)]
 mod tests;
 
-mod forwarded;
+mod details;
 mod ledger;
 mod local;
-mod shelf;
+mod notary;
+mod open;
+mod piece;
+mod request;
 mod stream;
+mod upstream;
+mod work;
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering::Relaxed;
 
 use base64::prelude::{BASE64_URL_SAFE_NO_PAD, Engine as _};
 use bytes::Bytes;
 use http::HeaderMap;
 use http::header::HeaderValue;
-use quoth_attestation::binding::Nonce;
-use quoth_attestation::checkpoint::{Checkpoint, Place, Version};
-use quoth_attestation::commit::{Commitment, Label, Opening};
-use quoth_attestation::receipt::{self, Ending, Execution, Method, Outcome, Receipt, Status, Target, Times, Usage};
-use quoth_attestation::transcript::Details;
-use quoth_attestation::{Digest, FormatError, record};
-use sha2::{Digest as _, Sha256};
+use quoth_attestation::receipt::{Credential, Ending, Outcome};
+use quoth_attestation::{FormatError, record};
 
+pub use details::DetailsStore;
 pub use ledger::Ledger;
-pub use local::Named;
-pub use shelf::Shelf;
-pub use stream::{End, Events, Streamed};
+pub use local::{LocalRecord, Named};
+pub use notary::Notary;
+pub use piece::{End, Noted, Piece, Pieces};
+pub use request::{IncomingRequest, ProofOptions};
+pub use stream::Streamed;
 
-use self::forwarded::Forwarded;
-use self::local::Run;
+use self::open::{Open, RECEIPTS};
+use self::upstream::UpstreamRecord;
+use self::work::Work;
+use crate::EnclaveError;
 use crate::hold::Hold;
 use crate::journal::Reservation;
-use crate::log::log;
-use crate::node::Node;
-use crate::upstream::Key;
-use crate::{EnclaveError, clock, keys};
-
-/// False in the build that a benchmark compares with: the same server without any receipt work.
-const RECEIPTS: bool = !cfg!(feature = "bench-without-receipts");
+use crate::upstream::{Peer, Route, UpstreamRequest};
 
 /// Header fields that answers carry for them.
 const PROOFS: usize = 4;
 
-/// The status in a receipt when no status was sent, because there was nobody left to send it to.
-const NOBODY: u16 = 499;
-
-/// What a caller asked of the proofs, in request headers.
-#[derive(Clone, Default)]
-pub struct Caller {
-    /// `quoth-nonce`.
-    pub nonce: Option<Nonce>,
-    /// `quoth-parent`.
-    pub parent: Option<Digest>,
-    /// `quoth-details: 1`.
-    pub details: bool,
-    /// `quoth-retries`: how often a provider that answers 429 or 503 may be asked again.
-    pub retries: u16,
-}
-
-/// A request that was read whole, parsed or not.
-pub struct Asked {
-    /// HTTP method.
-    pub method: Method,
-    /// Path and query of the request-target, as received.
-    pub target: Target,
-    /// The body.
-    pub body: Bytes,
-    /// What the caller asked of the proofs.
-    pub caller: Caller,
-    /// Those of its headers that a provider may see.
-    pub passed: HeaderMap,
-    /// The caller's own key for a provider.
-    pub key: Option<Key>,
-    /// The connection it came over, as somebody whose prompts may share computed beginnings.
-    pub connection: quoth_engine::Caller,
-    /// When the body was read whole, milliseconds.
-    pub received: u64,
-}
+/// The status in a receipt when the client left before a status was sent.
+const CLIENT_GONE: u16 = 499;
 
 /// An exchange in progress. Dropping it unfinished means that the caller went away.
 pub struct Exchange {
-    node: Arc<Node>,
+    notary: Arc<Notary>,
     open: Option<Open>,
     hold: Arc<Hold>,
 }
 
-/// What an unfinished exchange has gathered.
-struct Open {
-    place: Reservation,
-    cti: [u8; 16],
-    opening: Opening,
-    caller: Caller,
-    method: Method,
-    target: Target,
-    /// SHA-256 of the request's body.
-    body: Digest,
-    request: Commitment,
-    received: u64,
-    status: u16,
-    streamed: bool,
-    first_byte: Option<u64>,
-    response: Sha256,
-    length: u64,
-    work: Option<Work>,
-    /// Checkpoint 0, signed ahead of time.
-    first: Option<String>,
-    /// That of the next checkpoint.
-    next: Place,
-}
-
-/// What produces the answer.
-enum Work {
-    Local(Box<Run>),
-    Upstream(Box<Forwarded>),
-}
-
-impl Work {
-    fn usage(&self) -> Option<Usage> {
-        match self {
-            Self::Local(run) => Some(run.usage()),
-            Self::Upstream(forwarded) => forwarded.usage,
-        }
-    }
-
-    /// The outcome of a request that the node gave up. A refused one has no execution (SPEC §7).
-    fn given_up(&self) -> Outcome {
-        match self {
-            Self::Local(_) => Outcome::EngineFailed,
-            Self::Upstream(_) => Outcome::UpstreamFailed,
-        }
-    }
-}
-
 impl Exchange {
     /// Begins an exchange for a request that was read whole.
-    pub fn begin(node: &Arc<Node>, place: Reservation, hold: Arc<Hold>, asked: &Asked) -> Result<Self, EnclaveError> {
-        let random = keys::random_of_many::<48>()?;
-        let (mut opening, mut cti) = ([0; 32], [0; 16]);
-        opening.copy_from_slice(&random[..32]);
-        cti.copy_from_slice(&random[32..]);
-        let opening = Opening::new(opening);
-        let body = if RECEIPTS { Digest::of(&asked.body) } else { Digest([0; 32]) };
-        let request = match RECEIPTS {
-            true => opening.commit_digest(Label::Request, &body),
-            false => Commitment(body),
-        };
-        let open = Open {
-            place,
-            cti,
-            opening,
-            caller: asked.caller.clone(),
-            method: asked.method.clone(),
-            target: asked.target.clone(),
-            body,
-            request,
-            received: asked.received,
-            status: 200,
-            streamed: false,
-            first_byte: None,
-            response: Sha256::new(),
-            length: 0,
-            work: None,
-            first: None,
-            next: Place::First,
-        };
-        Ok(Self { node: Arc::clone(node), open: Some(open), hold })
+    pub fn begin(
+        notary: &Arc<Notary>,
+        place: Reservation,
+        hold: Arc<Hold>,
+        request: &IncomingRequest,
+    ) -> Result<Self, EnclaveError> {
+        Ok(Self { notary: Arc::clone(notary), open: Some(Open::new(place, request)?), hold })
     }
 
     /// The headers that every answer carries before its first body byte.
@@ -174,7 +68,7 @@ impl Exchange {
         let Some(open) = self.open.as_ref().filter(|_| RECEIPTS) else { return };
         headers.reserve(PROOFS);
         put(headers, "quoth-cti", hex::encode(open.cti));
-        headers.insert("quoth-node", self.node.digest_value());
+        headers.insert("quoth-node", self.notary.identity.digest_value());
         put(headers, "quoth-opening", BASE64_URL_SAFE_NO_PAD.encode(open.opening.as_bytes()));
     }
 
@@ -188,61 +82,79 @@ impl Exchange {
         self.open.as_ref().map(|open| hex::encode(open.cti)).unwrap_or_default()
     }
 
+    /// Names the local execution that answers.
+    pub fn runs(&mut self, record: LocalRecord) {
+        if let Some(open) = &mut self.open {
+            open.work = Some(Work::Local(Box::new(record)));
+        }
+    }
+
+    /// Names the request that is about to go to a provider.
+    pub fn forwards(&mut self, route: &Route, request: &UpstreamRequest, altered: bool, credential: Credential) {
+        if let Some(open) = &mut self.open {
+            let record = UpstreamRecord::new(route, request, altered, credential);
+            open.work = Some(Work::Upstream(Box::new(record)));
+        }
+    }
+
+    /// Names the provider that was connected to.
+    pub fn connected(&mut self, peer: Arc<Peer>) {
+        if let Some(upstream) = self.upstream() {
+            upstream.connected(peer);
+        }
+    }
+
+    /// The same is about to be sent again.
+    pub fn retries(&mut self) {
+        if let Some(upstream) = self.upstream() {
+            upstream.retries();
+        }
+    }
+
+    /// An answer has begun that will be passed on as it comes. `request_id`: what the provider calls it. `hides`: counts in
+    /// it are hidden, and [`note`](Self::note) gets what came back.
+    pub fn answers(&mut self, request_id: Option<&str>, hides: bool) {
+        if let Some(upstream) = self.upstream() {
+            upstream.answers(request_id, hides);
+        }
+    }
+
+    /// Notes what was done for a part of the answer, before its bytes leave.
+    pub fn note(&mut self, noted: Noted) {
+        if let Some(open) = &mut self.open {
+            open.note(noted, &self.hold);
+        }
+    }
+
+    /// Whatever leaves from now on is the node's own, not the provider's.
+    pub fn breaks_off(&mut self) {
+        if let Some(open) = &mut self.open {
+            open.breaks_off();
+        }
+    }
+
     /// Bytes of the response body are about to leave.
     pub fn wrote(&mut self, bytes: &[u8]) {
-        let Some(open) = self.open.as_mut().filter(|_| RECEIPTS) else { return };
-        open.first_byte.get_or_insert_with(clock::millis);
-        open.response.update(bytes);
-        open.length += bytes.len() as u64;
-        if let Some(Work::Upstream(forwarded)) = open.work.as_mut().filter(|_| open.caller.details) {
-            forwarded.answered(bytes, &self.hold);
+        if let Some(open) = self.open.as_mut().filter(|_| RECEIPTS) {
+            open.wrote(bytes, &self.hold);
         }
     }
 
     /// The answer will perhaps be an event stream, and now is time to sign checkpoint 0, which says nothing of it.
     pub fn may_stream(&mut self) {
-        if self.open.as_ref().is_none_or(|open| open.next != Place::First) {
-            return;
-        }
-        let first = self.checkpoint();
         if let Some(open) = &mut self.open {
-            open.first = Some(first);
+            open.sign_first(&self.notary);
         }
     }
 
     /// The answer will be an event stream; returns checkpoint 0.
     pub fn streams(&mut self) -> String {
-        let first = self.open.as_mut().and_then(|open| {
-            open.streamed = true;
-            open.first.take()
-        });
-        first.unwrap_or_else(|| self.checkpoint())
+        self.open.as_mut().map(|open| open.stream(&self.notary)).unwrap_or_default()
     }
 
     /// A checkpoint record for this place in the stream.
     pub fn checkpoint(&mut self) -> String {
-        let Some(open) = self.open.as_mut().filter(|_| RECEIPTS) else { return String::new() };
-        let prefix = Digest(open.response.clone().finalize().into());
-        let signed = self.node.ledger.sign(Checkpoint {
-            node: self.node.digest(),
-            cti: open.cti,
-            nonce: open.caller.nonce.clone(),
-            request: open.request,
-            status: open.status,
-            place: open.next,
-            offset: open.length,
-            prefix: open.opening.commit_digest(Label::PrefixAt(open.next.number()), &prefix),
-            version: Version::V2,
-        });
-        let signed = match signed {
-            Ok(signed) => signed,
-            Err(error) => {
-                log!("checkpoint_failed {error}");
-                return String::new();
-            }
-        };
-        open.next = open.next.next(signed.digest());
-        record::encode(record::Kind::Checkpoint, signed.bytes())
+        self.open.as_mut().map(|open| open.checkpoint(&self.notary)).unwrap_or_default()
     }
 
     /// Ends the exchange with an answer in one piece, and signs its receipt into the headers.
@@ -278,76 +190,24 @@ impl Exchange {
 
     /// Issues the receipt, once.
     fn finish(&mut self, outcome: Outcome, ending: Option<Ending>) -> Result<Option<Bytes>, FormatError> {
-        let Some(open) = self.open.take() else { return Ok(None) };
-        let outcome = match &open.work {
-            Some(work) if outcome == Outcome::Refused => work.given_up(),
-            _ => outcome,
-        };
-        self.node.metrics.count(outcome);
-        if let Some(usage) = open.work.as_ref().and_then(Work::usage) {
-            self.node.metrics.prompt_tokens.fetch_add(usage.prompt, Relaxed);
-            self.node.metrics.completion_tokens.fetch_add(usage.completion, Relaxed);
+        match self.open.take() {
+            Some(open) => open.finish(&self.notary, &self.hold, outcome, ending),
+            None => Ok(None),
         }
-        if !RECEIPTS {
-            return Ok(None);
+    }
+
+    fn upstream(&mut self) -> Option<&mut UpstreamRecord> {
+        match self.open.as_mut()?.work.as_mut()? {
+            Work::Upstream(upstream) => Some(upstream),
+            Work::Local(_) => None,
         }
-        let now = clock::millis().max(open.received);
-        let first_byte = open.first_byte.unwrap_or(now).clamp(open.received, now);
-        let Open { place, opening, caller, work, .. } = open;
-        let usage = work.as_ref().and_then(Work::usage);
-        let response = Digest(open.response.finalize().into());
-        let (execution, details) = match work {
-            Some(Work::Local(run)) => {
-                let (local, details) = run.end(&opening);
-                (Some(Execution::Local(local)), Some(Details::Local(details)))
-            }
-            Some(Work::Upstream(forwarded)) => {
-                let (upstream, details) = forwarded.end(&opening, &open.body, &response);
-                (Some(Execution::Upstream(upstream)), details.map(Details::Upstream))
-            }
-            None => (None, None),
-        };
-        let (node, level) = (self.node.digest(), self.node.level());
-        let issued = self.node.ledger.issue(place, open.cti, |seq, prev| {
-            let exchange = receipt::Exchange {
-                method: open.method,
-                target: open.target,
-                status: Status::new(open.status)?,
-                request: open.request,
-                response: opening.commit_digest(Label::Response, &response),
-                response_length: open.length,
-                streamed: open.streamed,
-                outcome,
-                ending: ending.filter(|_| open.streamed && outcome.is_whole()),
-            };
-            Ok(Receipt {
-                iat: now / 1000,
-                cti: open.cti,
-                nonce: caller.nonce,
-                node,
-                seq,
-                prev,
-                level,
-                exchange,
-                execution,
-                usage,
-                times: Times::new(open.received, first_byte, now)?,
-                parent: caller.parent,
-            })
-        });
-        let bytes = issued.inspect_err(|error| log!("receipt_failed {error}"))?;
-        if let Some(details) = details.filter(|_| caller.details) {
-            let party = self.hold.account().party;
-            self.node.shelf.put(party, open.cti, opening.details_credential(), details.encode());
-        }
-        Ok(Some(bytes))
     }
 }
 
 impl Drop for Exchange {
     fn drop(&mut self) {
         if let Some(open) = self.open.as_mut().filter(|open| !open.streamed) {
-            open.status = NOBODY;
+            open.status = CLIENT_GONE;
         }
         let outcome = match std::thread::panicking() {
             true => Outcome::EngineFailed,

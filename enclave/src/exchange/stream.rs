@@ -1,59 +1,46 @@
+//! An event stream as it leaves, with its checkpoints and its receipt.
+
 use bytes::{Bytes, BytesMut};
-use quoth_attestation::receipt::{Ending, Outcome};
+use quoth_attestation::receipt::Ending;
 use tokio::time::{Instant, sleep_until};
 
 use super::Exchange;
+use super::piece::{End, Piece, Pieces};
 use crate::limits;
-
-/// An answer as it is made.
-pub trait Events: Send {
-    /// Waits for the next events and appends their bytes, whole events only; `None` while there are more, then how it
-    /// ended. Must be safe to cancel while it waits.
-    fn next(&mut self, exchange: &mut Exchange, out: &mut BytesMut) -> impl Future<Output = Option<End>> + Send;
-}
-
-/// How an answer ended.
-pub struct End {
-    /// The receipt's outcome.
-    pub outcome: Outcome,
-    /// The event that ends the stream, an error's too; held back until the receipt, which covers it, has gone before. Empty
-    /// when there is none.
-    pub terminal: Bytes,
-}
 
 /// An event stream with its proofs: checkpoint 0 at once, another within a second of any byte, the receipt before the
 /// event that ends it.
-pub struct Streamed<E> {
+pub struct Streamed<P> {
     /// Gone when the receipt is out.
     exchange: Option<Exchange>,
-    events: E,
+    pieces: P,
     checkpoint_at: Instant,
     /// Bytes left since the last checkpoint.
     unproven: bool,
 }
 
-impl<E: Events> Streamed<E> {
+impl<P: Pieces> Streamed<P> {
     /// A stream, and the bytes that it begins with.
-    pub fn begin(mut exchange: Exchange, events: E) -> (Self, Bytes) {
+    pub fn begin(mut exchange: Exchange, pieces: P) -> (Self, Bytes) {
         let first = exchange.streams().into();
         let checkpoint_at = Instant::now() + limits::CHECKPOINT;
-        (Self { exchange: Some(exchange), events, checkpoint_at, unproven: false }, first)
+        (Self { exchange: Some(exchange), pieces, checkpoint_at, unproven: false }, first)
     }
 
-    /// The next bytes of the body, or the end.
+    /// The next bytes of the body, or the end. Safe to cancel: a piece that has come is noted without a wait.
     pub async fn next(&mut self) -> Option<Bytes> {
         let exchange = self.exchange.as_mut()?;
-        let mut out = BytesMut::new();
-        let end = tokio::select! {
+        let Piece { bytes, noted, end } = tokio::select! {
             biased;
             () = sleep_until(self.checkpoint_at), if self.unproven => {
                 self.unproven = false;
                 self.checkpoint_at = Instant::now() + limits::CHECKPOINT;
                 return Some(exchange.checkpoint().into());
             }
-            end = self.events.next(exchange, &mut out) => end,
+            piece = self.pieces.next() => piece,
         };
-        exchange.wrote(&out);
+        exchange.note(noted);
+        exchange.wrote(&bytes);
         match end {
             None => {
                 let now = Instant::now();
@@ -62,17 +49,26 @@ impl<E: Events> Streamed<E> {
                     self.checkpoint_at = now + limits::CHECKPOINT;
                 }
                 self.unproven = true;
+                Some(bytes)
             }
-            Some(End { outcome, terminal }) => {
-                exchange.wrote(&terminal);
-                let exchange = self.exchange.take()?;
-                let ending = if terminal.is_empty() { Ending::FinishReason } else { Ending::Terminal };
-                // Without a receipt the stream breaks off: nothing may say that it is whole.
-                if let Ok(receipt) = exchange.end_stream(outcome, ending) {
-                    out.extend_from_slice(receipt.as_bytes());
-                    out.extend_from_slice(&terminal);
-                }
-            }
+            Some(end) => self.end(bytes, end),
+        }
+    }
+
+    /// The last bytes: the receipt stands before the event that ends the stream.
+    fn end(&mut self, bytes: Bytes, end: End) -> Option<Bytes> {
+        let mut exchange = self.exchange.take()?;
+        let End { outcome, terminal, broke_off } = end;
+        if broke_off {
+            exchange.breaks_off();
+        }
+        exchange.wrote(&terminal);
+        let ending = if terminal.is_empty() { Ending::FinishReason } else { Ending::Terminal };
+        let mut out = BytesMut::from(bytes);
+        // Without a receipt the stream breaks off: nothing may say that it is whole.
+        if let Ok(receipt) = exchange.end_stream(outcome, ending) {
+            out.extend_from_slice(receipt.as_bytes());
+            out.extend_from_slice(&terminal);
         }
         Some(out.freeze())
     }

@@ -1,10 +1,11 @@
+//! Tests of exchanges: receipts, streams, what came back.
 #![allow(clippy::unwrap_used)]
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use base64::prelude::{BASE64_URL_SAFE_NO_PAD, Engine as _};
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use http::HeaderMap;
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -18,14 +19,14 @@ use quoth_attestation::transcript::Details;
 use quoth_attestation::{Digest, FormatError};
 use tokio::sync::mpsc;
 
-use super::{Asked, Caller, End, Events, Exchange, Streamed};
+use super::{End, Exchange, IncomingRequest, Noted, Piece as Part, Pieces, ProofOptions, Streamed};
 use crate::callers::Admitted;
 use crate::config::Config;
 use crate::hold::Hold;
 use crate::node::Node;
 use crate::shares::Party;
 use crate::tls;
-use crate::upstream::{Key, Seen, Upstreams};
+use crate::upstream::{CachedCounts, Key, Received, Seen, Upstreams};
 
 const BODY: &[u8] = b"{\"model\":\"m\"}";
 
@@ -48,25 +49,25 @@ fn made(config: Config) -> Arc<Node> {
     node
 }
 
-fn asked() -> Asked {
-    Asked {
+fn asked() -> IncomingRequest {
+    IncomingRequest {
         method: "POST".try_into().unwrap(),
         target: "/v1/chat/completions".try_into().unwrap(),
         body: Bytes::from_static(BODY),
-        caller: Caller::default(),
+        proof: ProofOptions::default(),
         passed: HeaderMap::new(),
         key: None,
-        connection: quoth_engine::Caller::new(),
+        cache: quoth_engine::CacheScope::new(),
         received: crate::clock::millis(),
     }
 }
 
 fn hold(node: &Node) -> Arc<Hold> {
-    Hold::new(node.account(Party::Connection(0)), Admitted::default(), 0).unwrap()
+    Hold::new(node.budgets.account(Party::Connection(0)), Admitted::default(), 0).unwrap()
 }
 
 fn begin(node: &Arc<Node>) -> Exchange {
-    Exchange::begin(node, node.journal.reserve().unwrap(), hold(node), &asked()).unwrap()
+    Exchange::begin(&node.notary, node.journal.reserve().unwrap(), hold(node), &asked()).unwrap()
 }
 
 /// A node in front of a provider that has every model, its journal attached.
@@ -79,13 +80,13 @@ fn proxy() -> Arc<Node> {
 fn receipt_of(node: &Node, id: &str) -> Signed<Receipt> {
     let mut cti = [0; 16];
     hex::decode_to_slice(id, &mut cti).unwrap();
-    Signed::decode(&node.ledger.recent(&cti).unwrap()).unwrap()
+    Signed::decode(&node.notary.ledger.recent(&cti).unwrap()).unwrap()
 }
 
 #[test]
 fn receipts_form_a_chain_from_the_statement_on() {
     let node = node();
-    let mut prev = node.digest();
+    let mut prev = node.identity.digest();
     for seq in 0..3 {
         let exchange = begin(&node);
         let id = exchange.id();
@@ -93,7 +94,7 @@ fn receipts_form_a_chain_from_the_statement_on() {
         exchange.answer(200, b"{}", Outcome::Complete, &mut headers).unwrap();
         let receipt = receipt_of(&node, &id);
         let claims = receipt.claims();
-        assert_eq!((claims.seq, claims.prev, claims.node), (seq, prev, node.digest()));
+        assert_eq!((claims.seq, claims.prev, claims.node), (seq, prev, node.identity.digest()));
         let sent = BASE64_URL_SAFE_NO_PAD.decode(headers["quoth-receipt"].to_str().unwrap()).unwrap();
         assert_eq!(sent, receipt.bytes());
         let opening = BASE64_URL_SAFE_NO_PAD.decode(headers["quoth-opening"].to_str().unwrap()).unwrap();
@@ -111,8 +112,8 @@ fn a_receipt_that_cannot_be_made_takes_no_place_in_the_chain() {
     let node = node();
     let place = node.journal.reserve().unwrap();
     let refused = FormatError::OutOfRange { field: "status", expected: "100 to 999" };
-    let issued = node.ledger.issue(place, [7; 16], |seq, prev| {
-        assert_eq!((seq, prev), (0, node.digest()));
+    let issued = node.notary.ledger.issue(place, [7; 16], |seq, prev| {
+        assert_eq!((seq, prev), (0, node.identity.digest()));
         Err(refused.clone())
     });
     assert_eq!(issued, Err(refused));
@@ -122,7 +123,7 @@ fn a_receipt_that_cannot_be_made_takes_no_place_in_the_chain() {
     let id = exchange.id();
     exchange.answer(200, b"{}", Outcome::Refused, &mut HeaderMap::new()).unwrap();
     let receipt = receipt_of(&node, &id);
-    assert_eq!((receipt.claims().seq, receipt.claims().prev), (0, node.digest()));
+    assert_eq!((receipt.claims().seq, receipt.claims().prev), (0, node.identity.digest()));
 }
 
 #[test]
@@ -170,18 +171,18 @@ prop_compose! {
 
 /// Does what the API does, from the request read whole to the receipt; none where the API refuses before that.
 fn told(node: &Arc<Node>, talk: &Talk) -> Option<Result<String, FormatError>> {
-    let asked = Asked {
+    let asked = IncomingRequest {
         method: Method::new(talk.method.as_str()).ok()?,
         target: Target::new(talk.target.as_str()).ok()?,
         received: talk.received,
         ..asked()
     };
     let model = ShortText::new(talk.model.as_str()).ok()?;
-    let mut exchange = Exchange::begin(node, node.journal.reserve().unwrap(), hold(node), &asked).unwrap();
+    let mut exchange = Exchange::begin(&node.notary, node.journal.reserve().unwrap(), hold(node), &asked).unwrap();
     let id = exchange.id();
     let route = node.upstreams.route(&model).unwrap();
     let key = Key::held("sk".to_owned().into());
-    if let Some(forward) = route.upstream.forward("/v1/chat/completions", &asked.passed, &key, asked.body.clone()) {
+    if let Some(forward) = route.upstream.request("/v1/chat/completions", &asked.passed, &key, asked.body.clone()) {
         exchange.forwards(&route, &forward, false, Credential::Operator);
     }
     (0..talk.retries).for_each(|_| exchange.retries());
@@ -192,7 +193,7 @@ fn told(node: &Arc<Node>, talk: &Talk) -> Option<Result<String, FormatError>> {
     });
     let mut seen = Seen::default();
     seen.note(answer.to_string().as_bytes());
-    exchange.saw(&seen);
+    exchange.note(Noted::Upstream { received: Vec::new(), seen: Some(seen) });
     let issued = match talk.streamed {
         true => {
             exchange.streams();
@@ -211,7 +212,7 @@ proptest! {
     #[test]
     fn whatever_is_asked_and_answered_receipts_decode_and_the_chain_goes_on(talks in vec(talks(), 1..24)) {
         let node = proxy();
-        let (mut seq, mut prev) = (0, node.digest());
+        let (mut seq, mut prev) = (0, node.identity.digest());
         for talk in &talks {
             match told(&node, talk) {
                 Some(Ok(id)) => {
@@ -230,11 +231,11 @@ proptest! {
 /// An exchange whose provider is about to answer; its counts are hidden.
 fn hides(node: &Arc<Node>) -> Exchange {
     let mut asked = asked();
-    asked.caller.details = true;
-    let mut exchange = Exchange::begin(node, node.journal.reserve().unwrap(), hold(node), &asked).unwrap();
+    asked.proof.details = true;
+    let mut exchange = Exchange::begin(&node.notary, node.journal.reserve().unwrap(), hold(node), &asked).unwrap();
     let route = node.upstreams.route(&ShortText::new("m").unwrap()).unwrap();
     let key = Key::held("sk".to_owned().into());
-    let forward = route.upstream.forward("/v1/chat/completions", &asked.passed, &key, asked.body).unwrap();
+    let forward = route.upstream.request("/v1/chat/completions", &asked.passed, &key, asked.body).unwrap();
     exchange.forwards(&route, &forward, false, Credential::Operator);
     exchange.answers(None, true);
     exchange
@@ -247,14 +248,21 @@ fn came_back(node: &Node, opening: &Opening, id: &str, bytes: &[u8]) -> Option<V
     assert_eq!(upstream.received, opening.commit(Label::UpstreamResponse, bytes));
     let mut cti = [0; 16];
     hex::decode_to_slice(id, &mut cti).unwrap();
-    let details = node.shelf.take(&cti, &opening.details_credential()).unwrap();
+    let details = node.notary.details.take(&cti, &opening.details_credential()).unwrap();
     let Details::Upstream(details) = Details::decode(&details).unwrap() else { panic!("no provider") };
     details.received
+}
+
+/// What a provider sent, the counts of cached tokens in it found.
+fn received(bytes: &'static [u8]) -> Noted {
+    let received = Received::new(Bytes::from_static(bytes), CachedCounts::of(bytes).unwrap());
+    Noted::Upstream { received: vec![received], seen: None }
 }
 
 #[test]
 fn receipts_and_details_have_stars_in_place_of_hidden_counts() {
     let node = proxy();
+    let sent = b"{\"usage\":{\"cached_tokens\":7}}";
     let (came, left) = (&b"{\"usage\":{\"cached_tokens\":*}}"[..], &b"{\"usage\":{\"cached_tokens\":0}}"[..]);
     let opening = |headers: &HeaderMap| {
         let opening = BASE64_URL_SAFE_NO_PAD.decode(headers["quoth-opening"].to_str().unwrap()).unwrap();
@@ -263,7 +271,7 @@ fn receipts_and_details_have_stars_in_place_of_hidden_counts() {
 
     let (mut exchange, mut headers) = (hides(&node), HeaderMap::new());
     let id = exchange.id();
-    exchange.received(came);
+    exchange.note(received(sent));
     exchange.answer(200, left, Outcome::Complete, &mut headers).unwrap();
     assert_eq!(came_back(&node, &opening(&headers), &id, came).as_deref(), Some(came));
     let receipt = receipt_of(&node, &id);
@@ -272,7 +280,7 @@ fn receipts_and_details_have_stars_in_place_of_hidden_counts() {
     // Nothing was hidden: there is no second copy.
     let (mut exchange, mut headers) = (hides(&node), HeaderMap::new());
     let id = exchange.id();
-    exchange.received(b"{}");
+    exchange.note(received(b"{}"));
     exchange.answer(200, b"{}", Outcome::Complete, &mut headers).unwrap();
     assert_eq!(came_back(&node, &opening(&headers), &id, b"{}"), None);
 
@@ -281,7 +289,7 @@ fn receipts_and_details_have_stars_in_place_of_hidden_counts() {
     let id = exchange.id();
     exchange.headers(&mut headers);
     exchange.streams();
-    exchange.received(came);
+    exchange.note(received(sent));
     exchange.wrote(left);
     exchange.breaks_off();
     exchange.wrote(b"data: error\n\n");
@@ -316,17 +324,19 @@ fn a_panic_is_the_nodes_fault_not_the_callers() {
 /// Events as a test gives them; a channel that closes is an engine that stopped.
 struct Scripted(mpsc::Receiver<&'static str>);
 
-impl Events for Scripted {
-    async fn next(&mut self, _: &mut Exchange, out: &mut BytesMut) -> Option<End> {
+impl Pieces for Scripted {
+    async fn next(&mut self) -> Part {
+        let noted = Noted::Tokens(Vec::new());
+        let end = |outcome, terminal| Some(End { outcome, terminal, broke_off: false });
         match self.0.recv().await {
-            Some("done") => Some(End { outcome: Outcome::Complete, terminal: Bytes::from_static(b"data: [DONE]\n\n") }),
-            Some(text) => {
-                out.extend_from_slice(format!("data: {text}\n\n").as_bytes());
-                None
+            Some("done") => {
+                let end = end(Outcome::Complete, Bytes::from_static(b"data: [DONE]\n\n"));
+                Part { bytes: Bytes::new(), noted, end }
             }
+            Some(text) => Part { bytes: format!("data: {text}\n\n").into(), noted, end: None },
             None => {
-                out.extend_from_slice(b"data: error\n\n");
-                Some(End { outcome: Outcome::EngineFailed, terminal: Bytes::new() })
+                let end = end(Outcome::EngineFailed, Bytes::new());
+                Part { bytes: Bytes::from_static(b"data: error\n\n"), noted, end }
             }
         }
     }

@@ -10,12 +10,11 @@ use quoth_attestation::statement::{self, ShortText};
 use quoth_attestation::transcript::UpstreamDetails;
 use sha2::{Digest as _, Sha256};
 
-use super::{Exchange, RECEIPTS, Work};
 use crate::hold::Hold;
-use crate::upstream::{Forward, Peer, Route, Seen};
+use crate::upstream::{Peer, Received, Route, Seen, UpstreamRequest};
 
 /// An upstream execution as it goes.
-pub(super) struct Forwarded {
+pub(super) struct UpstreamRecord {
     provider: statement::Upstream,
     peer: Option<Arc<Peer>>,
     head: Vec<u8>,
@@ -27,13 +26,13 @@ pub(super) struct Forwarded {
     credential: Credential,
     retries: Retries,
     pub(super) usage: Option<Usage>,
-    received: Received,
+    received: Committed,
     /// What came back, for the details; none when there was no memory for it.
     kept: Option<Vec<u8>>,
 }
 
 /// What came back, as receipts commit to it.
-enum Received {
+enum Committed {
     /// What was answered.
     Answered,
     /// The first bytes of what was answered; the node then broke off.
@@ -42,95 +41,70 @@ enum Received {
     Hidden(Sha256),
 }
 
-impl Exchange {
-    /// Names the request that is about to go to a provider.
-    pub fn forwards(&mut self, route: &Route, forward: &Forward, altered: bool, credential: Credential) {
-        let Some(open) = &mut self.open else { return };
-        open.work = Some(Work::Upstream(Box::new(Forwarded {
+impl UpstreamRecord {
+    /// Names the request that is about to go to the provider.
+    pub(super) fn new(route: &Route, request: &UpstreamRequest, altered: bool, credential: Credential) -> Self {
+        Self {
             provider: route.upstream.described().clone(),
             peer: None,
-            head: forward.head(),
-            altered: altered.then(|| forward.body().clone()),
+            head: request.head(),
+            altered: altered.then(|| request.body().clone()),
             model_asked: route.model.clone(),
             model_answered: None,
             request_id: None,
             credential,
             retries: Retries::LEAST,
             usage: None,
-            received: Received::Beginning { digest: Digest::of(b""), length: 0 },
+            received: Committed::Beginning { digest: Digest::of(b""), length: 0 },
             kept: Some(Vec::new()),
-        })));
+        }
     }
 
     /// Names the provider that was connected to.
-    pub fn connected(&mut self, peer: Arc<Peer>) {
-        if let Some(forwarded) = self.forwarded() {
-            forwarded.peer = Some(peer);
-        }
+    pub(super) fn connected(&mut self, peer: Arc<Peer>) {
+        self.peer = Some(peer);
     }
 
-    /// The same is about to be sent again.
-    pub fn retries(&mut self) {
-        if let Some(forwarded) = self.forwarded() {
-            forwarded.retries = forwarded.retries.next();
-        }
+    /// Counts another attempt.
+    pub(super) fn retries(&mut self) {
+        self.retries = self.retries.next();
     }
 
-    /// An answer has begun that will be passed on as it comes. `request_id`: what the provider calls it. `hides`: counts in
-    /// it are hidden, and [`received`](Self::received) gets what came back.
-    pub fn answers(&mut self, request_id: Option<&str>, hides: bool) {
-        if let Some(forwarded) = self.forwarded() {
-            forwarded.request_id = request_id.and_then(|id| ShortText::new(id).ok());
-            forwarded.received = if hides { Received::Hidden(Sha256::new()) } else { Received::Answered };
-        }
+    /// Notes that an answer has begun, what the provider calls it, and whether counts in it are hidden.
+    pub(super) fn answers(&mut self, request_id: Option<&str>, hides: bool) {
+        self.request_id = request_id.and_then(|id| ShortText::new(id).ok());
+        self.received = if hides { Committed::Hidden(Sha256::new()) } else { Committed::Answered };
     }
 
-    /// Takes bytes that came back, as the receipt commits to them. Nothing happens unless counts are hidden.
-    pub fn received(&mut self, bytes: &[u8]) {
-        let Some(open) = self.open.as_mut().filter(|_| RECEIPTS) else { return };
-        if let Some(Work::Upstream(forwarded)) = &mut open.work
-            && let Received::Hidden(digest) = &mut forwarded.received
-        {
-            digest.update(bytes);
-            if open.caller.details {
-                forwarded.keep(bytes, &self.hold);
+    /// Takes bytes that came back, as the receipt commits to them. Nothing happens unless counts are hidden. `details`: what
+    /// pays for a copy, if one is wanted.
+    pub(super) fn received(&mut self, received: &Received, details: Option<&Hold>) {
+        for bytes in received.committed() {
+            if let Committed::Hidden(digest) = &mut self.received {
+                digest.update(bytes);
+                if let Some(hold) = details {
+                    self.keep(bytes, hold);
+                }
             }
         }
     }
 
-    /// What the provider says of its answer.
-    pub fn saw(&mut self, seen: &Seen) {
-        if let Some(forwarded) = self.forwarded() {
-            forwarded.model_answered.clone_from(&seen.model);
-            forwarded.usage = seen.usage;
+    /// Notes what the provider says of its answer.
+    pub(super) fn saw(&mut self, seen: &Seen) {
+        self.model_answered.clone_from(&seen.model);
+        self.usage = seen.usage;
+    }
+
+    /// Notes that the provider's answer ends here, after `length` bytes with this digest: what follows is the node's own.
+    pub(super) fn breaks_off(&mut self, digest: impl FnOnce() -> Digest, length: usize) {
+        if matches!(self.received, Committed::Answered) {
+            self.received = Committed::Beginning { digest: digest(), length };
         }
     }
 
-    /// Whatever leaves from now on is the node's own, not the provider's.
-    pub fn breaks_off(&mut self) {
-        let Some(open) = &mut self.open else { return };
-        if let Some(Work::Upstream(forwarded)) = &mut open.work
-            && matches!(forwarded.received, Received::Answered)
-        {
-            forwarded.received = Received::Beginning {
-                digest: Digest(open.response.clone().finalize().into()),
-                length: open.length as usize,
-            };
-        }
-    }
-
-    fn forwarded(&mut self) -> Option<&mut Forwarded> {
-        match self.open.as_mut()?.work.as_mut()? {
-            Work::Upstream(forwarded) => Some(forwarded),
-            Work::Local(_) => None,
-        }
-    }
-}
-
-impl Forwarded {
-    /// Bytes of the answer are about to leave.
+    /// Keeps bytes of the answer that are about to leave, unless what came back is kept.
     pub(super) fn answered(&mut self, bytes: &[u8], hold: &Hold) {
-        if !matches!(self.received, Received::Hidden(_)) {
+        if !matches!(self.received, Committed::Hidden(_)) {
             self.keep(bytes, hold);
         }
     }
@@ -152,9 +126,9 @@ impl Forwarded {
     ) -> (Upstream, Option<UpstreamDetails>) {
         let sent = self.altered.as_ref().map_or(*body, |altered| Digest::of(altered));
         let (received, length) = match self.received {
-            Received::Answered => (*response, None),
-            Received::Beginning { digest, length } => (digest, Some(length)),
-            Received::Hidden(digest) => (Digest(digest.finalize().into()), None),
+            Committed::Answered => (*response, None),
+            Committed::Beginning { digest, length } => (digest, Some(length)),
+            Committed::Hidden(digest) => (Digest(digest.finalize().into()), None),
         };
         let upstream = Upstream {
             provider: self.provider.name,

@@ -1,3 +1,4 @@
+//! Tests of the journal.
 #![allow(clippy::unwrap_used)]
 
 use std::sync::Arc;

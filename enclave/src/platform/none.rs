@@ -1,3 +1,5 @@
+//! No hardware: the receipt key vouches for itself.
+
 use std::sync::Arc;
 
 use quoth_attestation::binding::Nonce;

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use quoth_engine::Caller;
+use quoth_engine::CacheScope;
 use tokio::sync::Notify;
 use tokio::task::AbortHandle;
 use tokio::time::{Instant, sleep};
@@ -31,7 +31,7 @@ struct Open {
 /// One client connection.
 pub struct Connection {
     number: u64,
-    cache: Caller,
+    cache: CacheScope,
     connections: Arc<Connections>,
     state: Mutex<State>,
     evicted: Notify,
@@ -147,7 +147,7 @@ impl Connection {
     fn new(number: u64, connections: Arc<Connections>) -> Self {
         let state =
             State { proven: false, running: 0, seen: Instant::now(), refusals: 0, watched: Vec::new(), room: ROOM };
-        Self { number, cache: Caller::new(), connections, state: Mutex::new(state), evicted: Notify::new() }
+        Self { number, cache: CacheScope::new(), connections, state: Mutex::new(state), evicted: Notify::new() }
     }
 
     /// One that stands among no others.
@@ -166,8 +166,8 @@ impl Connection {
         Party::Connection(self.number)
     }
 
-    /// Who shares computed beginnings of prompts: requests over this connection, and no others.
-    pub fn cache(&self) -> &Caller {
+    /// The scope of computed beginnings of prompts: requests over this connection share them, and no others.
+    pub fn cache(&self) -> &CacheScope {
         &self.cache
     }
 

@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use bytes::Bytes;
 use quoth_engine::json::{self, Raw};
 
 use super::UpstreamError;
@@ -101,6 +102,32 @@ impl CachedCounts {
             _ => {}
         }
         Ok(())
+    }
+}
+
+/// Bytes of an answer as they came, and the counts in them that are hidden.
+pub struct Received {
+    bytes: Bytes,
+    counts: CachedCounts,
+}
+
+impl Received {
+    /// Bytes, and the counts that were found in them.
+    pub fn new(bytes: Bytes, counts: CachedCounts) -> Self {
+        Self { bytes, counts }
+    }
+
+    /// What receipts commit to: `*` in place of each hidden count.
+    pub fn committed(&self) -> impl Iterator<Item = &[u8]> {
+        self.counts.replaced(&self.bytes, b"*")
+    }
+
+    /// What the caller gets: 0 in place of each hidden count.
+    pub fn shown(&self) -> Bytes {
+        match self.counts.is_empty() {
+            true => self.bytes.clone(),
+            false => self.counts.replaced(&self.bytes, b"0").collect::<Vec<_>>().concat().into(),
+        }
     }
 }
 

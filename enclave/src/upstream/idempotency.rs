@@ -4,7 +4,7 @@ use aws_lc_rs::hmac;
 use http::{HeaderMap, HeaderValue};
 use quoth_attestation::fields::{IDEMPOTENCY_KEY, TOKEN};
 
-use super::forward::keys;
+use super::request::keys;
 use crate::EnclaveError;
 use crate::keys::random_of_many;
 
@@ -52,7 +52,7 @@ mod tests {
     use http::HeaderName;
 
     use super::*;
-    use crate::upstream::forward::passes;
+    use crate::upstream::request::passes;
 
     fn mapped(idempotency: &Idempotency, connection: u64, pairs: &[(&'static str, &'static str)]) -> Vec<HeaderValue> {
         let pair = |(name, value): &(&'static str, &'static str)| {

@@ -1,7 +1,7 @@
 //! Closed providers: which request goes where, over which connection, and what may be said of the answer.
 //!
 //! ```text
-//! model name ─▶ routes ─▶ forward: head and body ─▶ pool ─▶ connect: egress by the host, TLS ends here ─▶ provider
+//! model name ─▶ routes ─▶ request: head and body ─▶ pool ─▶ connect: egress by the host, TLS ends here ─▶ provider
 //!                                                                                                         │
 //! caller ◀── api ◀── events: whole ones, nothing that imitates a record ◀── seen: model, usage, end ◀─────┘
 //!                    hidden: counts of cached tokens, if the operator says so
@@ -12,13 +12,13 @@ mod breaker;
 mod connect;
 mod error;
 mod events;
-mod forward;
 mod hidden;
 mod http2;
 mod idempotency;
 mod listing;
 mod pool;
 mod provider;
+mod request;
 mod routes;
 mod seen;
 mod tls;
@@ -34,17 +34,17 @@ pub use body::Body;
 pub use connect::Peer;
 pub use error::UpstreamError;
 pub use events::{EventReader, Framed};
-pub use forward::{Forward, Key, keys, returns};
-pub use hidden::CachedCounts;
+pub use hidden::{CachedCounts, Received};
 pub use pool::{Answered, Failed, Lease};
 pub use provider::Upstream;
+pub use request::{Key, UpstreamRequest, keys, returns};
 pub use routes::Routes;
 pub use seen::Seen;
 
 use crate::EnclaveError;
 use crate::config::Settings;
-use forward::passes;
 use idempotency::Idempotency;
+use request::passes;
 
 /// All providers of the configuration.
 pub struct Upstreams {

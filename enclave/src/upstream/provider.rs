@@ -9,9 +9,9 @@ use quoth_attestation::statement::{self, ShortText};
 use quoth_link::Address;
 
 use super::error::no_name;
-use super::forward::{Forward, Key, Named};
 use super::listing::{self, Listing};
 use super::pool::{Answered, Failed, Pool};
+use super::request::{Key, Named, UpstreamRequest};
 use crate::EnclaveError;
 use crate::config::{self, Api, CachedTokens};
 
@@ -60,13 +60,13 @@ impl Upstream {
     }
 
     /// The caller's request to `target` as this provider gets it; none when it cannot be one.
-    pub fn forward(&self, target: &str, passed: &HeaderMap, key: &Key, body: Bytes) -> Option<Forward> {
-        Forward::new(&self.settings, &self.named, target, passed, key, body)
+    pub fn request(&self, target: &str, passed: &HeaderMap, key: &Key, body: Bytes) -> Option<UpstreamRequest> {
+        UpstreamRequest::new(&self.settings, &self.named, target, passed, key, body)
     }
 
     /// Sends a request and waits for the head of the answer.
-    pub async fn send(&self, forward: &Forward) -> Result<Answered, Failed> {
-        self.pool.send(forward, self.silence()).await
+    pub async fn send(&self, request: &UpstreamRequest) -> Result<Answered, Failed> {
+        self.pool.send(request, self.silence()).await
     }
 
     /// The models that the provider lists for this key.
@@ -75,7 +75,7 @@ impl Upstream {
     }
 
     async fn asked_for_models(&self, key: &Key) -> Option<Vec<String>> {
-        let question = Forward::models(&self.settings, &self.named, key)?;
+        let question = UpstreamRequest::models(&self.settings, &self.named, key)?;
         listing::read(self.send(&question).await.ok()?).await
     }
 }

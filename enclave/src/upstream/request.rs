@@ -123,7 +123,7 @@ impl Named {
 }
 
 /// A request to a provider.
-pub struct Forward {
+pub struct UpstreamRequest {
     method: Method,
     authority: Authority,
     target: PathAndQuery,
@@ -133,7 +133,7 @@ pub struct Forward {
     body: Bytes,
 }
 
-impl Forward {
+impl UpstreamRequest {
     /// The caller's request to `target`, which begins with `/v1`, for the provider of that name. None when a value is no
     /// header's.
     pub fn new(

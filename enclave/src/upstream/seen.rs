@@ -5,7 +5,8 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use quoth_attestation::receipt::Usage;
+use http::StatusCode;
+use quoth_attestation::receipt::{Outcome, Usage};
 use quoth_attestation::statement::ShortText;
 use quoth_engine::json::{self, Raw};
 
@@ -66,6 +67,15 @@ impl Seen {
     /// Whether every choice has said why it ended, and there is one.
     pub fn all_finished(&self) -> bool {
         !self.choices.is_empty() && !self.too_many && self.choices.values().all(|finished| *finished)
+    }
+
+    /// The receipt's outcome of an answer with this status.
+    pub fn outcome(&self, status: StatusCode) -> Outcome {
+        match (status.is_server_error(), self.limited) {
+            (true, _) => Outcome::UpstreamFailed,
+            (false, true) => Outcome::Length,
+            (false, false) => Outcome::Complete,
+        }
     }
 
     /// A part of any of the APIs' objects, if it matters here.

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use quoth_engine::request::Chat;
 use quoth_engine::{
-    Arithmetic, Caller, Engine, EngineError, EngineOptions, Event, Finish, Generation, Model, ModelWriter, Recorded,
+    Arithmetic, CacheScope, Engine, EngineError, EngineOptions, Event, Finish, Generation, Model, ModelWriter, Recorded,
     ReplayOptions, Replayer, Verdict,
 };
 use quoth_tiny_model::Kind;
@@ -54,7 +54,7 @@ struct Open {
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
     let house = house();
-    let callers = [Caller::new(), Caller::new()];
+    let callers = [CacheScope::new(), CacheScope::new()];
     let mut open: VecDeque<Open> = VecDeque::new();
     let mut outputs = Vec::new();
     for step in bytes.chunks(8).take(64) {
@@ -64,7 +64,7 @@ libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
             0..=3 if open.len() < OPEN => {
                 let engine = match at(1) % 3 {
                     0 => house.engine.clone(),
-                    caller => house.engine.for_caller(&callers[usize::from(caller) - 1]),
+                    caller => house.engine.in_scope(&callers[usize::from(caller) - 1]),
                 };
                 let body = body(&[at(2), at(3), at(4), at(5), at(6), at(7)]);
                 let Ok(chat) = Chat::from_json(&body) else { continue };

@@ -11,13 +11,13 @@ const WORTHWHILE: usize = 16;
 /// Somebody whose requests may share computed prompts. Clones are the same caller; with the last of them, what was kept
 /// for it is forgotten.
 #[derive(Clone)]
-pub struct Caller(Arc<Turn>);
+pub struct CacheScope(Arc<Turn>);
 
 /// The number of the generation that was begun last for a caller; 0 when there was none.
 #[derive(Default)]
 struct Turn(AtomicU64);
 
-impl Caller {
+impl CacheScope {
     /// Somebody new.
     #[expect(clippy::new_without_default, reason = "no two callers are alike")]
     pub fn new() -> Self {
@@ -40,9 +40,9 @@ impl Caller {
     }
 }
 
-impl std::fmt::Debug for Caller {
+impl std::fmt::Debug for CacheScope {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Caller")
+        f.write_str("CacheScope")
     }
 }
 
@@ -56,7 +56,7 @@ pub(super) struct Kept {
 }
 
 impl Kept {
-    pub(super) fn new(caller: Option<&Caller>, tokens: Vec<u32>, used: u64) -> Self {
+    pub(super) fn new(caller: Option<&CacheScope>, tokens: Vec<u32>, used: u64) -> Self {
         Self { caller: caller.map(|caller| Arc::downgrade(&caller.0)).unwrap_or_default(), tokens, used }
     }
 
@@ -70,7 +70,7 @@ impl Kept {
     }
 
     /// How many tokens of `prompt` need not be computed. The last one always must: its logits are wanted.
-    fn shared(&self, caller: &Caller, prompt: &[u32]) -> usize {
+    fn shared(&self, caller: &CacheScope, prompt: &[u32]) -> usize {
         if !std::ptr::eq(self.caller.as_ptr(), Arc::as_ptr(&caller.0)) {
             return 0;
         }
@@ -84,7 +84,7 @@ impl Kept {
 /// unused for longest. Returns its number and how many tokens of the prompt it holds already.
 pub(super) fn choose<'a>(
     idle: impl Iterator<Item = (usize, &'a Kept)>,
-    caller: Option<&Caller>,
+    caller: Option<&CacheScope>,
     prompt: &[u32],
 ) -> Option<(usize, usize)> {
     let shared = |kept: &Kept| caller.map_or(0, |caller| kept.shared(caller, prompt));
@@ -98,42 +98,42 @@ pub(super) fn choose<'a>(
 mod tests {
     use super::*;
 
-    fn kept(caller: &Caller, tokens: std::ops::Range<u32>, used: u64) -> Kept {
+    fn kept(caller: &CacheScope, tokens: std::ops::Range<u32>, used: u64) -> Kept {
         Kept::new(Some(caller), tokens.collect(), used)
     }
 
-    fn chosen(all: &[Kept], caller: &Caller, prompt: std::ops::Range<u32>) -> Option<(usize, usize)> {
+    fn chosen(all: &[Kept], caller: &CacheScope, prompt: std::ops::Range<u32>) -> Option<(usize, usize)> {
         choose(all.iter().enumerate(), Some(caller), &prompt.collect::<Vec<_>>())
     }
 
     #[test]
     fn the_longest_beginning_of_the_same_caller_is_taken() {
-        let (a, b) = (Caller::new(), Caller::new());
+        let (a, b) = (CacheScope::new(), CacheScope::new());
         let all = [kept(&a, 0..40, 1), kept(&b, 0..90, 2), kept(&a, 0..60, 3), Kept::default()];
         assert_eq!(chosen(&all, &a, 0..80), Some((2, 60)));
         assert_eq!(chosen(&all, &b, 0..80), Some((1, 79)), "the last token is always computed");
-        assert_eq!(chosen(&all, &Caller::new(), 0..80), Some((3, 0)), "a stranger shares nothing");
+        assert_eq!(chosen(&all, &CacheScope::new(), 0..80), Some((3, 0)), "a stranger shares nothing");
         assert_eq!(chosen(&all, &a, 5..80), Some((3, 0)), "a different beginning shares nothing");
         assert_eq!(choose(all.iter().enumerate(), None, &[0; 20]), Some((3, 0)));
-        assert_eq!(chosen(&all[..3], &Caller::new(), 0..9), Some((0, 0)), "the one unused for longest gives way");
+        assert_eq!(chosen(&all[..3], &CacheScope::new(), 0..9), Some((0, 0)), "the one unused for longest gives way");
         assert_eq!(chosen(&[], &a, 0..80), None);
     }
 
     #[test]
     fn a_beginning_is_worth_it_from_sixteen_tokens_on() {
-        let a = Caller::new();
+        let a = CacheScope::new();
         assert_eq!(chosen(&[kept(&a, 0..15, 1)], &a, 0..80), Some((0, 0)));
         assert_eq!(chosen(&[kept(&a, 0..16, 1)], &a, 0..80), Some((0, 16)));
     }
 
     #[test]
     fn what_was_kept_goes_with_its_caller() {
-        let a = Caller::new();
+        let a = CacheScope::new();
         let (one, none) = (kept(&a, 0..40, 1), Kept::new(None, vec![1; 40], 1));
         assert!(!one.is_stale() && none.is_stale() && !Kept::default().is_stale());
         let clone = a.clone();
         drop(a);
-        assert!(!one.is_stale() && clone.is(&clone.clone()) && !clone.is(&Caller::new()));
+        assert!(!one.is_stale() && clone.is(&clone.clone()) && !clone.is(&CacheScope::new()));
         drop(clone);
         assert!(one.is_stale());
     }

@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc;
 
-pub use self::cache::Caller;
+pub use self::cache::CacheScope;
 use self::cache::Kept;
 use self::share::Pace;
 use self::slot::{Job, Slot, Wants};
@@ -88,7 +88,7 @@ impl Scheduler {
         prompt: &[u32],
         sampling: &Sampling,
         logprobs: Option<u8>,
-        caller: Option<&Caller>,
+        caller: Option<&CacheScope>,
     ) -> Result<mpsc::Receiver<Event>, EngineError> {
         let run = Run::new(&self.loaded, sampling, logprobs)?;
         let queue = self.queue.as_ref().filter(|_| self.is_alive()).ok_or(EngineError::Stopped)?;
@@ -460,7 +460,7 @@ mod tests {
         Scheduler::start(Arc::clone(&model.loaded), &options).unwrap()
     }
 
-    fn submit(scheduler: &Scheduler, prompt: &[u32], max_tokens: u32, caller: &Caller) -> mpsc::Receiver<Event> {
+    fn submit(scheduler: &Scheduler, prompt: &[u32], max_tokens: u32, caller: &CacheScope) -> mpsc::Receiver<Event> {
         let ends = (0..scheduler.loaded.vocab.len()).filter(|id| scheduler.loaded.vocab.ends(*id));
         let parameters = Parameters { logit_bias: ends.map(|id| (id, -100.0)).collect(), ..Parameters::default() };
         let sampling = Sampling::resolve(&parameters, 3, max_tokens);
@@ -469,7 +469,7 @@ mod tests {
 
     /// A running generation, of which one event was read.
     fn running(scheduler: &Scheduler) -> mpsc::Receiver<Event> {
-        let mut events = submit(scheduler, &PROMPT, ENDLESS, &Caller::new());
+        let mut events = submit(scheduler, &PROMPT, ENDLESS, &CacheScope::new());
         assert!(matches!(events.blocking_recv(), Some(Event::Text { .. })));
         events
     }
@@ -490,7 +490,7 @@ mod tests {
 
     #[test]
     fn a_failed_step_fails_who_runs_and_nobody_else() {
-        let (model, caller) = (model(), Caller::new());
+        let (model, caller) = (model(), CacheScope::new());
         let scheduler = start(&model, 2);
         let ask = || read(submit(&scheduler, &PROMPT, 20, &caller));
         let (wanted, cached) = ask().unwrap();
@@ -513,7 +513,7 @@ mod tests {
 
     #[test]
     fn what_no_context_takes_is_an_error_and_the_engine_goes_on() {
-        let (model, caller) = (model(), Caller::new());
+        let (model, caller) = (model(), CacheScope::new());
         let scheduler = start(&model, 1);
         let ask = |prompt: &[u32]| read(submit(&scheduler, prompt, 20, &caller));
         let (wanted, _) = ask(&PROMPT).unwrap();
@@ -528,7 +528,7 @@ mod tests {
         let model = model();
         let scheduler = start(&model, 1);
         let running = running(&scheduler);
-        let waiting = submit(&scheduler, &PROMPT, 20, &Caller::new());
+        let waiting = submit(&scheduler, &PROMPT, 20, &CacheScope::new());
         model.loaded.faults.renew.store(true, Ordering::Relaxed);
         model.loaded.faults.decode.store(true, Ordering::Relaxed);
         assert_eq!(read(running), Err(FAILED));

@@ -9,7 +9,7 @@ use crate::error::EngineError;
 use crate::generation::{Event, Finish};
 use crate::model::vocab::Vocab;
 use crate::run::{Candidates, Run};
-use crate::scheduler::Caller;
+use crate::scheduler::CacheScope;
 
 /// Room that a step needs: its text, and the end.
 const EVENTS_A_STEP: usize = 2;
@@ -18,7 +18,7 @@ const EVENTS_A_STEP: usize = 2;
 pub(super) struct Job {
     pub(super) prompt: Vec<u32>,
     pub(super) run: Run,
-    pub(super) caller: Option<Caller>,
+    pub(super) caller: Option<CacheScope>,
     pub(super) events: Sender<Event>,
 }
 
@@ -66,7 +66,7 @@ impl Slot {
         self.job.prompt.get(self.decoded..self.decoded + count).unwrap_or_default()
     }
 
-    pub(super) fn caller(&self) -> Option<&Caller> {
+    pub(super) fn caller(&self) -> Option<&CacheScope> {
         self.job.caller.as_ref()
     }
 
@@ -99,7 +99,7 @@ impl Slot {
     }
 
     /// The tokens that lie in the sequence, and whose they are.
-    pub(super) fn into_tokens(self) -> (Option<Caller>, Vec<u32>) {
+    pub(super) fn into_tokens(self) -> (Option<CacheScope>, Vec<u32>) {
         let Job { mut prompt, run, caller, .. } = self.job;
         prompt.extend(run.output());
         prompt.truncate(self.decoded);

@@ -1,3 +1,4 @@
+//! Tests of grammars that schemas become.
 #![allow(clippy::unwrap_used)]
 
 use serde_json::{Value, json};

@@ -13,7 +13,7 @@ use tokio::sync::oneshot;
 
 use crate::error::EngineError;
 use crate::limits::{PREPARE_QUEUE, PREPARE_QUEUE_CALLER, PREPARING};
-use crate::scheduler::Caller;
+use crate::scheduler::CacheScope;
 
 /// Tells a job whether its result is still wanted.
 #[derive(Clone, Default)]
@@ -46,13 +46,13 @@ struct State {
     /// One lane for each caller with waiting jobs, the next to be served first.
     lanes: VecDeque<Lane>,
     /// Callers who are being served.
-    served: Vec<Caller>,
+    served: Vec<CacheScope>,
     stop: bool,
 }
 
 struct Lane {
     /// None for a job that belongs to no caller, which has a lane of its own.
-    caller: Option<Caller>,
+    caller: Option<CacheScope>,
     jobs: VecDeque<Job>,
 }
 
@@ -78,7 +78,7 @@ impl Queue {
     /// [`EngineError::Busy`] when the queue, or the caller's part of it, is full; [`EngineError::Stopped`]; what `work` returns.
     pub(crate) async fn run<T: Send + 'static>(
         &self,
-        caller: Option<&Caller>,
+        caller: Option<&CacheScope>,
         work: impl FnOnce(&Ticket) -> Result<T, EngineError> + Send + 'static,
     ) -> Result<T, EngineError> {
         let (reply, answer) = oneshot::channel();
@@ -124,7 +124,7 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn enter(&self, caller: Option<&Caller>, job: Job) -> Result<(), EngineError> {
+    fn enter(&self, caller: Option<&CacheScope>, job: Job) -> Result<(), EngineError> {
         self.lock().enter(caller, job)?;
         self.changed.notify_one();
         Ok(())
@@ -151,7 +151,7 @@ impl Shared {
 }
 
 impl State {
-    fn enter(&mut self, caller: Option<&Caller>, job: Job) -> Result<(), EngineError> {
+    fn enter(&mut self, caller: Option<&CacheScope>, job: Job) -> Result<(), EngineError> {
         if self.stop {
             return Err(EngineError::Stopped);
         }
@@ -170,7 +170,7 @@ impl State {
     }
 
     /// The first job of the first caller who is not being served; the caller's others then wait behind everybody else's.
-    fn next(&mut self) -> Option<(Option<Caller>, Job)> {
+    fn next(&mut self) -> Option<(Option<CacheScope>, Job)> {
         let free = |lane: &Lane| {
             !lane.caller.as_ref().is_some_and(|caller| self.served.iter().any(|served| served.is(caller)))
         };
@@ -209,7 +209,7 @@ mod tests {
         Job { ticket: Ticket::default(), work: Box::new(move || done.lock().unwrap().push(number)) }
     }
 
-    fn next(state: &mut State) -> Option<Caller> {
+    fn next(state: &mut State) -> Option<CacheScope> {
         let (caller, job) = state.next()?;
         (job.work)();
         caller
@@ -218,7 +218,7 @@ mod tests {
     #[test]
     fn callers_take_turns_and_are_served_once_at_a_time() {
         let (mut state, done) = (State::default(), Arc::default());
-        let (a, b) = (Caller::new(), Caller::new());
+        let (a, b) = (CacheScope::new(), CacheScope::new());
         for (caller, number) in [(Some(&a), 1), (Some(&a), 2), (Some(&a), 3), (Some(&b), 4), (None, 5), (None, 6)] {
             state.enter(caller, job(&done, number)).unwrap();
         }
@@ -235,17 +235,17 @@ mod tests {
     #[test]
     fn the_queue_and_each_caller_have_a_limit() {
         let (mut state, done) = (State::default(), Arc::default());
-        let greedy = Caller::new();
+        let greedy = CacheScope::new();
         for number in 0..PREPARE_QUEUE_CALLER {
             state.enter(Some(&greedy), job(&done, number as u32)).unwrap();
         }
         let limit = PREPARE_QUEUE_CALLER;
         assert_eq!(state.enter(Some(&greedy), job(&done, 0)), Err(EngineError::Busy { limit }));
         for _ in PREPARE_QUEUE_CALLER..PREPARE_QUEUE {
-            state.enter(Some(&Caller::new()), job(&done, 0)).unwrap();
+            state.enter(Some(&CacheScope::new()), job(&done, 0)).unwrap();
         }
         let limit = PREPARE_QUEUE;
-        assert_eq!(state.enter(Some(&Caller::new()), job(&done, 0)), Err(EngineError::Busy { limit }));
+        assert_eq!(state.enter(Some(&CacheScope::new()), job(&done, 0)), Err(EngineError::Busy { limit }));
         assert_eq!(state.enter(None, job(&done, 0)), Err(EngineError::Busy { limit }));
         // What is given up makes room at once.
         state.lanes[0].jobs[0].ticket.give_up();
@@ -266,7 +266,7 @@ mod tests {
     #[tokio::test]
     async fn what_is_given_up_before_it_begins_never_runs() {
         let queue = Arc::new(Queue::start().unwrap());
-        let caller = Caller::new();
+        let caller = CacheScope::new();
         let (release, held) = channel::<()>();
         let (begun, running) = oneshot::channel();
         let holding = tokio::spawn({
@@ -292,7 +292,7 @@ mod tests {
         let waiting = polled(waiting).await;
         assert!(waiting.is_some(), "its caller is being served");
         // Others are not held up by that caller.
-        assert_eq!(queue.run(Some(&Caller::new()), |_| Ok(1)).await, Ok(1));
+        assert_eq!(queue.run(Some(&CacheScope::new()), |_| Ok(1)).await, Ok(1));
         drop(waiting);
         release.send(()).unwrap();
         holding.await.unwrap().unwrap();

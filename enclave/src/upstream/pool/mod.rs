@@ -16,7 +16,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 use super::breaker::Breaker;
 use super::connect::{Connection, Connector, Peer};
 use super::http2::{Io, Place, Shared, is_unprocessed};
-use super::{Body, Forward, UpstreamError};
+use super::{Body, UpstreamError, UpstreamRequest};
 use crate::config::Upstream;
 use crate::{EnclaveError, limits};
 
@@ -78,14 +78,14 @@ impl Pool {
 
     /// Sends a request and waits for the head of its answer: [`limits::UPSTREAM_CONNECT`] for a connection, then `silence`. It
     /// is sent again only when nothing of it had left, or the provider says that it did nothing with it.
-    pub(super) async fn send(&self, forward: &Forward, silence: Duration) -> Result<Answered, Failed> {
-        self.send_over(forward, silence, || self.connector.connect()).await
+    pub(super) async fn send(&self, request: &UpstreamRequest, silence: Duration) -> Result<Answered, Failed> {
+        self.send_over(request, silence, || self.connector.connect()).await
     }
 
     /// The same, over connections that `connect` makes.
     async fn send_over<S: Io, C>(
         &self,
-        forward: &Forward,
+        request: &UpstreamRequest,
         silence: Duration,
         connect: impl Fn() -> C,
     ) -> Result<Answered, Failed>
@@ -102,7 +102,7 @@ impl Pool {
             let peer = lease.0.peer();
             let failed = |error| Failed { error, peer: Some(Arc::clone(&peer)) };
             let begun = Instant::now();
-            let sent = timeout(silence, lease.0.send(forward)).await.map_err(|_| failed(UpstreamError::Silent))?;
+            let sent = timeout(silence, lease.0.send(request)).await.map_err(|_| failed(UpstreamError::Silent))?;
             silence = silence.saturating_sub(begun.elapsed());
             match sent {
                 Ok(response) => return Ok(Answered { response, peer, lease }),
@@ -192,9 +192,9 @@ impl Held {
         })
     }
 
-    async fn send(&mut self, forward: &Forward) -> Result<Response<Body>, Unanswered> {
+    async fn send(&mut self, request: &UpstreamRequest) -> Result<Response<Body>, Unanswered> {
         match self {
-            Self::Alone { idle, .. } => match idle.sender.try_send_request(forward.http1()).await {
+            Self::Alone { idle, .. } => match idle.sender.try_send_request(request.http1()).await {
                 Ok(response) if is_framed_plainly(response.headers()) => Ok(response.map(Body::Http1)),
                 Ok(_) => Err(Unanswered::Perhaps(UpstreamError::Encoded)),
                 Err(error) if error.message().is_some() => Err(Unanswered::Unprocessed),
@@ -202,7 +202,7 @@ impl Held {
                 Err(_) => Err(Unanswered::Perhaps(UpstreamError::Closed)),
             },
             Self::Shared { place, .. } => {
-                let sent = place.send(forward.http2(), forward.body().clone());
+                let sent = place.send(request.http2(), request.body().clone());
                 match sent.ok_or(Unanswered::Unprocessed)?.await {
                     Ok(response) => Ok(response.map(Body::Http2)),
                     Err(error) if is_unprocessed(&error) => Err(Unanswered::Unprocessed),

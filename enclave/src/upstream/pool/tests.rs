@@ -14,7 +14,7 @@ use tokio::time::sleep;
 use super::*;
 use crate::config::Config;
 use crate::upstream::Key;
-use crate::upstream::forward::Named;
+use crate::upstream::request::Named;
 
 const SILENCE: Duration = Duration::from_secs(600);
 
@@ -23,15 +23,15 @@ const EMPTY: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n";
 /// An empty SETTINGS frame, which begins HTTP/2 on a server's side.
 const SETTINGS: [u8; 9] = [0, 0, 0, 4, 0, 0, 0, 0, 0];
 
-fn provider() -> (Pool, Forward) {
+fn provider() -> (Pool, UpstreamRequest) {
     let file = "version = 1\nplatform = \"none\"\ntls_names = [\"localhost\"]\n[[upstream]]\nname = \"p\"\n\
                 host = \"p.example\"\napi = \"openai\"\nmodels = [\"*\"]\n";
     let settings = Config::parse(file.into()).unwrap().settings;
     let upstream = &settings.upstreams[0];
     let pool = Pool::new(upstream, &Address::Unix("/nowhere".into())).unwrap();
     let named = Named::new(upstream).unwrap();
-    let forward = Forward::new(upstream, &named, "/v1/x", &HeaderMap::new(), &Key::new("sk"), "{}".into());
-    (pool, forward.unwrap())
+    let request = UpstreamRequest::new(upstream, &named, "/v1/x", &HeaderMap::new(), &Key::new("sk"), "{}".into());
+    (pool, request.unwrap())
 }
 
 fn connection(h2: bool) -> (Connection<DuplexStream>, DuplexStream) {
@@ -46,13 +46,13 @@ async fn asked<F>(h2: bool, serve: impl Fn(usize, DuplexStream) -> F) -> (Result
 where
     F: Future<Output = ()> + Send + 'static,
 {
-    let ((pool, forward), made) = (provider(), AtomicUsize::new(0));
+    let ((pool, request), made) = (provider(), AtomicUsize::new(0));
     let connect = async || {
         let (connection, theirs) = connection(h2);
         tokio::spawn(serve(made.fetch_add(1, Relaxed), theirs));
         Ok(connection)
     };
-    let sent = pool.send_over(&forward, SILENCE, connect).await;
+    let sent = pool.send_over(&request, SILENCE, connect).await;
     (sent.map(|answered| answered.response.status().as_u16()).map_err(|failed| failed.error), made.into_inner())
 }
 
@@ -64,9 +64,9 @@ async fn error_of(sent: impl Future<Output = Result<Answered, Failed>>) -> (Upst
 
 #[tokio::test(start_paused = true)]
 async fn a_silent_provider_fails_every_request_after_one_deadline() {
-    let (pool, forward) = provider();
+    let (pool, request) = provider();
     let silent = || pending::<Result<Connection<DuplexStream>, _>>();
-    let wave = || join_all((0..50).map(|_| error_of(pool.send_over(&forward, SILENCE, silent))));
+    let wave = || join_all((0..50).map(|_| error_of(pool.send_over(&request, SILENCE, silent))));
     let late = (UpstreamError::Silent, false, limits::UPSTREAM_CONNECT);
     for _ in 0..limits::UPSTREAM_FAILURES as usize / limits::CONNECTING {
         assert_eq!(wave().await, [late; 50]);
@@ -81,10 +81,10 @@ async fn a_silent_provider_fails_every_request_after_one_deadline() {
 
 #[tokio::test(start_paused = true)]
 async fn a_provider_that_is_back_is_asked_again() {
-    let (pool, forward) = provider();
+    let (pool, request) = provider();
     let away = async || Err::<Connection<DuplexStream>, _>(UpstreamError::Unreachable);
     for _ in 0..2 * limits::UPSTREAM_FAILURES {
-        assert_eq!(error_of(pool.send_over(&forward, SILENCE, away)).await.0, UpstreamError::Unreachable);
+        assert_eq!(error_of(pool.send_over(&request, SILENCE, away)).await.0, UpstreamError::Unreachable);
     }
     sleep(limits::UPSTREAM_PAUSE).await;
     let back = async || {
@@ -95,14 +95,14 @@ async fn a_provider_that_is_back_is_asked_again() {
         });
         Ok(connection)
     };
-    assert!(pool.send_over(&forward, SILENCE, back).await.is_ok());
-    assert!(pool.send_over(&forward, SILENCE, back).await.is_ok());
+    assert!(pool.send_over(&request, SILENCE, back).await.is_ok());
+    assert!(pool.send_over(&request, SILENCE, back).await.is_ok());
 }
 
 #[tokio::test(start_paused = true)]
 async fn silence_counts_from_the_connection_on() {
     for h2 in [false, true] {
-        let (pool, forward) = provider();
+        let (pool, request) = provider();
         let late = limits::UPSTREAM_CONNECT - Duration::from_secs(1);
         let connect = async || {
             sleep(late).await;
@@ -120,7 +120,7 @@ async fn silence_counts_from_the_connection_on() {
             });
             Ok(connection)
         };
-        let ended = error_of(pool.send_over(&forward, SILENCE, connect)).await;
+        let ended = error_of(pool.send_over(&request, SILENCE, connect)).await;
         assert_eq!(ended, (UpstreamError::Silent, true, late + SILENCE), "h2 {h2}");
     }
 }

@@ -1,0 +1,46 @@
+//! An answer that comes in pieces, each with what the receipt says of it.
+
+use bytes::Bytes;
+use quoth_attestation::receipt::Outcome;
+
+use crate::upstream::{Received, Seen};
+
+/// An answer as it is made.
+pub trait Pieces: Send {
+    /// Waits for the next piece; not called again after one that has an end. Must be safe to cancel while it waits.
+    fn next(&mut self) -> impl Future<Output = Piece> + Send;
+}
+
+/// A part of an answer.
+pub struct Piece {
+    /// Bytes for the client, whole events only.
+    pub bytes: Bytes,
+    /// What the exchange notes of the work behind them.
+    pub noted: Noted,
+    /// How the answer ended; none while there is more.
+    pub end: Option<End>,
+}
+
+/// What an exchange notes of a piece.
+pub enum Noted {
+    /// Tokens that a local model produced, each once.
+    Tokens(Vec<u32>),
+    /// What a provider sent.
+    Upstream {
+        /// Bytes as they came, where counts in them are hidden.
+        received: Vec<Received>,
+        /// What the provider says of its answer, once it has ended.
+        seen: Option<Seen>,
+    },
+}
+
+/// How an answer ended.
+pub struct End {
+    /// The receipt's outcome.
+    pub outcome: Outcome,
+    /// The event that ends the stream, an error's too; held back until the receipt, which covers it, has gone before. Empty
+    /// when there is none.
+    pub terminal: Bytes,
+    /// The node broke off: that event is its own, not the provider's.
+    pub broke_off: bool,
+}
