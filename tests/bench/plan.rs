@@ -19,7 +19,7 @@ pub(crate) struct Plan {
     pub(crate) model: PathBuf,
     /// Folder of llama-bench and batched-bench.
     pub(crate) peers: PathBuf,
-    /// The enclave built with `bench-without-receipts`.
+    /// The enclave built with `--cfg quoth_without_receipts`.
     pub(crate) without_receipts: PathBuf,
     /// The enclave's program as it is in images.
     pub(crate) image: PathBuf,

@@ -41,7 +41,7 @@ fi
 if asked receipts proxied; then
   # A bench-only enclave without receipts, put aside; then the real one takes its name back.
   mkdir -p "$programs/without-receipts"
-  "${build[@]}" -p quoth-enclave --features simulated,bench-without-receipts
+  RUSTC_WORKSPACE_WRAPPER="$PWD/tests/bench/without-receipts" "${build[@]}" -p quoth-enclave --features simulated
   cp --remove-destination "$programs/quoth-enclave" "$programs/without-receipts/quoth-enclave"
   options+=(--without-receipts "$programs/without-receipts/quoth-enclave")
 fi

@@ -18,8 +18,8 @@ use crate::journal::Reservation;
 use crate::log::log;
 use crate::{EnclaveError, clock, keys};
 
-/// False in the build that a benchmark compares with: the same server without any receipt work.
-pub(super) const RECEIPTS: bool = !cfg!(feature = "bench-without-receipts");
+/// False in a build for `tests/bench` that measures what receipts cost. No feature can switch them off.
+pub(super) const RECEIPTS: bool = !cfg!(quoth_without_receipts);
 
 /// What an unfinished exchange has gathered.
 pub(super) struct Open {
@@ -41,7 +41,7 @@ pub(super) struct Open {
     pub(super) work: Option<Work>,
     /// Checkpoint 0, signed ahead of time.
     first: Option<String>,
-    /// That of the next checkpoint.
+    /// The place of the next checkpoint.
     next: Place,
 }
 
@@ -98,7 +98,7 @@ impl Open {
                 received.iter().filter(|_| RECEIPTS).for_each(|received| upstream.received(received, details));
                 seen.iter().for_each(|seen| upstream.saw(seen));
             }
-            // An answer of no execution, as a test's.
+            // Without an execution there is nothing to note, as in tests.
             _ => {}
         }
     }
