@@ -228,8 +228,8 @@ proptest! {
     }
 }
 
-/// An exchange whose provider is about to answer; its counts are hidden.
-fn hides(node: &Arc<Node>) -> Exchange {
+/// An exchange whose provider is about to answer. `hides`: its counts are hidden.
+fn answered(node: &Arc<Node>, hides: bool) -> Exchange {
     let mut asked = asked();
     asked.proof.details = true;
     let mut exchange = Exchange::begin(&node.notary, node.journal.reserve().unwrap(), hold(node), &asked).unwrap();
@@ -237,8 +237,13 @@ fn hides(node: &Arc<Node>) -> Exchange {
     let key = Key::held("sk".to_owned().into());
     let forward = route.upstream.request("/v1/chat/completions", &asked.passed, &key, asked.body).unwrap();
     exchange.forwards(&route, &forward, false, Credential::Operator);
-    exchange.answers(None, true);
+    exchange.answers(None, hides);
     exchange
+}
+
+/// The same, its counts hidden.
+fn hides(node: &Arc<Node>) -> Exchange {
+    answered(node, true)
 }
 
 /// What the receipt says that came back, as it is committed to, and what the details say.
@@ -339,6 +344,48 @@ impl Pieces for Scripted {
                 Part { bytes: Bytes::from_static(b"data: error\n\n"), noted, end }
             }
         }
+    }
+}
+
+/// Pieces that a test gives, the last one first.
+struct Given(Vec<Part>);
+
+impl Pieces for Given {
+    async fn next(&mut self) -> Part {
+        self.0.pop().unwrap()
+    }
+}
+
+#[tokio::test]
+async fn a_stream_that_breaks_off_commits_to_what_the_provider_sent() {
+    let node = proxy();
+    for (hidden, sent, left) in [
+        (false, &b"data: {}\n\n"[..], &b"data: {}\n\n"[..]),
+        (true, b"data: {\"usage\":{\"cached_tokens\":*}}\n\n", b"data: {\"usage\":{\"cached_tokens\":0}}\n\n"),
+    ] {
+        let exchange = answered(&node, hidden);
+        let (id, mut headers) = (exchange.id(), HeaderMap::new());
+        exchange.headers(&mut headers);
+        let came = Bytes::from_static(b"data: {\"usage\":{\"cached_tokens\":7}}\n\n");
+        let counts = CachedCounts::of_event(&came).unwrap();
+        let received = hidden.then(|| Received::new(came, counts)).into_iter().collect();
+        let piece =
+            Part { bytes: Bytes::copy_from_slice(left), noted: Noted::Upstream { received, seen: None }, end: None };
+        let terminal = Bytes::from_static(b"data: error\n\n");
+        let end = Part {
+            bytes: Bytes::new(),
+            noted: Noted::Upstream { received: Vec::new(), seen: Some(Seen::default()) },
+            end: Some(End { outcome: Outcome::UpstreamFailed, terminal: terminal.clone(), broke_off: true }),
+        };
+        let (mut stream, _) = Streamed::begin(exchange, Given(vec![end, piece]));
+        assert_eq!(stream.next().await.unwrap(), left);
+        assert!(stream.next().await.unwrap().ends_with(&terminal));
+        assert!(stream.next().await.is_none());
+        let opening = BASE64_URL_SAFE_NO_PAD.decode(headers["quoth-opening"].to_str().unwrap()).unwrap();
+        let opening = Opening::new(opening.try_into().unwrap());
+        assert_eq!(came_back(&node, &opening, &id, sent).as_deref(), Some(sent));
+        let receipt = receipt_of(&node, &id);
+        assert_eq!(receipt.claims().exchange.response, opening.commit(Label::Response, &[left, &terminal].concat()));
     }
 }
 
