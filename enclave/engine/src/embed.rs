@@ -15,7 +15,7 @@ use crate::llama::context::Context;
 use crate::model::load::Loaded;
 use crate::options::EngineOptions;
 
-/// The embedding thread, and the way to it. It ends when this is dropped.
+/// The embedding thread's handle. The thread ends when it is dropped.
 pub(crate) struct Embedder {
     queue: Option<SyncSender<Job>>,
     thread: Option<JoinHandle<()>>,
@@ -55,7 +55,7 @@ impl Embedder {
         Ok(Self { queue: Some(queue), thread: Some(thread), context: size })
     }
 
-    /// The mean of the last layer's states over `tokens`, of length 1. Dropping the future gives it up.
+    /// The mean of the last layer's states over `tokens`, of length 1. Dropping the future cancels it.
     pub(crate) async fn embed(&self, tokens: Vec<u32>) -> Result<Vec<f32>, EngineError> {
         let (reply, answer) = oneshot::channel();
         match self.queue.as_ref().map(|queue| queue.try_send(Job { tokens, reply })) {
@@ -85,7 +85,7 @@ fn run(mut context: Context<'_>, size: u32, jobs: &Receiver<Job>) {
         let outcome = arithmetic::aside(|| one(&mut context, &mut batch, &job.tokens));
         let failed = matches!(outcome, Err(EngineError::Decode { .. }));
         job.reply.send(outcome).ok();
-        // Without a new context the next text fails, too, and this is tried again.
+        // If there is no new context, the next text fails, too, and this is tried again.
         if failed {
             context.renew().ok();
         }

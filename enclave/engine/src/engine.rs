@@ -1,4 +1,4 @@
-//! The handle: load a model, submit requests, read events.
+//! The engine's handle: load a model, submit requests, read events.
 
 use std::sync::Arc;
 
@@ -16,7 +16,7 @@ use crate::request::{Chat, Completion, Embedding};
 use crate::scheduler::{CacheScope, Scheduler};
 use crate::tokenise::{self, Prompt, Queue, Room, Ticket};
 
-/// What is known of the loaded model.
+/// What is known about the loaded model.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ModelInfo {
@@ -36,7 +36,7 @@ pub struct ModelInfo {
     pub profile: String,
     /// What computes: crate versions, checksums, build flags; at most 256 ASCII bytes.
     pub identity: String,
-    /// What the processor has of the instruction sets that change how anything computes, joined by `+`.
+    /// Those of the processor's instruction sets that change results, joined by `+`.
     pub processor: String,
 }
 
@@ -44,7 +44,7 @@ pub struct ModelInfo {
 #[derive(Clone)]
 pub struct Engine {
     inner: Arc<Inner>,
-    caller: Option<CacheScope>,
+    scope: Option<CacheScope>,
     ticket: Option<Ticket>,
 }
 
@@ -95,22 +95,22 @@ impl Engine {
             identity: crate::identity::identity(),
             processor: arithmetic::processor_features(),
         };
-        // One after the other: making a context touches the model.
+        // One after the other, because making a context changes the model.
         let scheduler = Scheduler::start(Arc::clone(loaded), &options)?;
         let embedder = Embedder::start(Arc::clone(loaded), &options)?;
         pages::gather(&loaded.sealed);
         let queue = Queue::start()?;
         let inner = Inner { info, max_tokens: options.max_tokens, scheduler, embedder, queue, model };
-        Ok(Self { inner: Arc::new(inner), caller: None, ticket: None })
+        Ok(Self { inner: Arc::new(inner), scope: None, ticket: None })
     }
 
-    /// The same engine, for requests of `caller`: what two of them begin with in common is computed once, as long as there is
-    /// room. Without a caller nothing is shared.
-    pub fn in_scope(&self, caller: &CacheScope) -> Self {
-        Self { inner: Arc::clone(&self.inner), caller: Some(caller.clone()), ticket: None }
+    /// The same engine for requests of `scope`. Common beginnings of their prompts are computed once, as long as there
+    /// is room. Without a scope, nothing is shared.
+    pub fn in_scope(&self, scope: &CacheScope) -> Self {
+        Self { inner: Arc::clone(&self.inner), scope: Some(scope.clone()), ticket: None }
     }
 
-    /// What is known of the model.
+    /// What is known about the model.
     pub fn info(&self) -> &ModelInfo {
         &self.inner.info
     }
@@ -120,8 +120,9 @@ impl Engine {
         self.inner.scheduler.is_alive()
     }
 
-    /// Runs `work`, which may call [`Engine::chat`] or [`Engine::complete`] on the engine that it gets, on a thread that prepares
-    /// prompts, when it is its caller's turn. Dropping the future gives it up: before it begins, or between two messages.
+    /// Runs `work` on a thread that prepares prompts, when it is its scope's turn. `work` may call [`Engine::chat`] or
+    /// [`Engine::complete`] on the engine that it gets. Dropping the future cancels it: before it begins, or between
+    /// two messages.
     ///
     /// # Errors
     /// [`EngineError::Busy`] when too many wait, [`EngineError::Stopped`], and what `work` returns.
@@ -130,15 +131,13 @@ impl Engine {
         work: impl FnOnce(&Self) -> Result<T, EngineError> + Send + 'static,
     ) -> Result<T, EngineError> {
         let own = self.clone();
-        self.inner.queue.run(self.caller.as_ref(), |ticket| work(&Self { ticket: Some(ticket.clone()), ..own })).await
+        self.inner.queue.run(self.scope.as_ref(), |ticket| work(&Self { ticket: Some(ticket.clone()), ..own })).await
     }
 
     /// Renders, tokenises and checks a chat, and submits it. Blocks for up to seconds on long prompts: call it within
     /// [`Engine::in_turn`], or where blocking is allowed.
     ///
-    /// # Errors
-    /// [`EngineError::Request`] for whatever is wrong with it, [`EngineError::Busy`],
-    /// [`EngineError::Stopped`].
+    /// # Errors [`EngineError::Request`] if the request is wrong, [`EngineError::Busy`], [`EngineError::Stopped`].
     pub fn chat(&self, chat: &Chat) -> Result<Generation, EngineError> {
         let room = self.room(self.inner.info.context, "messages");
         let prompt = prepare::chat(&self.inner.model.loaded, room, chat)?;
@@ -189,7 +188,7 @@ impl Engine {
     ) -> Result<Generation, EngineError> {
         let bounds = prepare::Bounds { context: self.inner.info.context, max_tokens: self.inner.max_tokens };
         let sampling = prepare::sampling(&self.inner.model.loaded, bounds, &prompt, parameters)?;
-        let events = self.inner.scheduler.submit(&prompt.tokens, &sampling, logprobs, self.caller.as_ref())?;
+        let events = self.inner.scheduler.submit(&prompt.tokens, &sampling, logprobs, self.scope.as_ref())?;
         Ok(Generation { prompt: prompt.text, prompt_tokens: prompt.tokens, sampling, events })
     }
 }
@@ -203,7 +202,7 @@ impl std::fmt::Debug for Engine {
 /// What [`Engine::embed`] gives, in the order of the inputs.
 #[derive(Clone, PartialEq)]
 pub struct Embeddings {
-    /// One vector a text, of the model's width and of length 1.
+    /// One vector for each text, of the model's width and of length 1.
     pub vectors: Vec<Vec<f32>>,
     /// The tokens of each text.
     pub tokens: Vec<Vec<u32>>,

@@ -1,4 +1,4 @@
-//! What can go wrong, and what may be said about it: no message carries a caller's text.
+//! Errors of the engine. No message carries a caller's text.
 
 use crate::request::RequestError;
 
@@ -78,19 +78,19 @@ pub enum EngineError {
     /// The engine has stopped and answers nothing more.
     #[error("the engine has stopped")]
     Stopped,
-    /// Decoding failed; every generation that was under way ends, and the engine goes on with a new context.
+    /// Decoding failed. Every running generation ends, and the engine goes on with a new context.
     #[error("decoding failed with status {status}")]
     Decode {
         /// llama.cpp's status, or 0 when there is none.
         status: i32,
     },
-    /// The model's logits hold a value that is no number; this generation ends.
+    /// The model's logits hold NaN or infinity. This generation ends.
     #[error("the model produced a logit that is not a number")]
     Logits,
-    /// The grammar leaves no token to choose; this generation ends.
+    /// The grammar leaves no token to choose. This generation ends.
     #[error("the grammar leaves no token to choose")]
     Grammar,
-    /// llama.cpp failed while it chose a token; this generation ends.
+    /// llama.cpp failed while it chose a token. This generation ends.
     #[error("choosing a token failed")]
     Sampling,
     /// Bytes of the model are more than announced.
@@ -121,7 +121,7 @@ pub enum EngineError {
         /// Announced size, bytes.
         size: u64,
     },
-    /// The file is no GGUF that this engine reads.
+    /// The file is not a GGUF file that this engine reads.
     #[error("GGUF: {0}")]
     Gguf(#[from] crate::model::gguf::GgufError),
     /// llama.cpp refused the model.
@@ -148,7 +148,7 @@ pub enum EngineError {
         /// The tensor's name, printable ASCII.
         tensor: String,
     },
-    /// The chat template is no template.
+    /// The chat template is malformed, or does not work.
     #[error("tokenizer.chat_template, line {line}: {why}")]
     Template {
         /// The line of the template, from 1; 0 when there is none to name.
@@ -162,8 +162,8 @@ pub enum EngineError {
         /// The step that failed.
         what: &'static str,
     },
-    /// llama.cpp was not compiled for the instruction set that this build is called by, or with kernels that no profile allows.
-    #[error("llama.cpp was not compiled as {expected} says; build it anew")]
+    /// llama.cpp was not compiled for the instruction set in the build's name, or has kernels that no profile allows.
+    #[error("llama.cpp was not compiled for {expected}; build it again")]
     Build {
         /// The build's name.
         expected: &'static str,
@@ -174,7 +174,7 @@ pub enum EngineError {
         /// The instruction set.
         feature: &'static str,
     },
-    /// The engine computes, but not as the profile promises: something changed the logits that must not.
+    /// The engine does not compute as the profile promises: something changed the logits that must not.
     #[error("this model's logits depend on {axis} here, so exact-1 cannot be kept")]
     NotExact {
         /// What made a difference.

@@ -5,7 +5,7 @@ use tokio::sync::mpsc;
 use crate::error::EngineError;
 use crate::sampling::Sampling;
 
-/// A generation under way. Dropping it cancels: its sequence is freed within one step.
+/// A running generation. Dropping it cancels it: its sequence is freed within one step.
 pub struct Generation {
     /// The rendered prompt: template and contents as one text, UTF-8.
     pub prompt: Vec<u8>,
@@ -13,9 +13,8 @@ pub struct Generation {
     pub prompt_tokens: Vec<u32>,
     /// Sampling as used.
     pub sampling: Sampling,
-    /// What happens: any number of [`Event::Text`], then one [`Event::Finished`] or
-    /// [`Event::Failed`], then nothing. A reader that lags pauses its own generation only. A
-    /// channel that closes without a last event means that the engine stopped.
+    /// What happens: any number of [`Event::Text`], then one [`Event::Finished`] or [`Event::Failed`], then nothing. A
+    /// slow reader pauses only its own generation. If the channel closes without a last event, the engine has stopped.
     pub events: mpsc::Receiver<Event>,
 }
 
@@ -29,8 +28,8 @@ impl std::fmt::Debug for Generation {
 #[derive(Clone, PartialEq)]
 #[non_exhaustive]
 pub enum Event {
-    /// More output. Texts joined are the output; tokens joined are `output_tokens`, except for
-    /// the token that ended the output, which only [`Event::Finished`] names.
+    /// More output. The texts together are the output. The tokens together are `output_tokens`, without the token that
+    /// ended the output, which only [`Event::Finished`] has.
     Text {
         /// Whole characters; may be empty while a character or a possible stop string is open.
         text: String,
@@ -43,10 +42,10 @@ pub enum Event {
         reason: Finish,
         /// Every token chosen, the one that ended the output included.
         output_tokens: Vec<u32>,
-        /// Tokens of the prompt that an earlier request of the same caller had computed.
+        /// Tokens of the prompt that an earlier request of the same scope had computed.
         cached_tokens: usize,
     },
-    /// The generation cannot go on; what was sent so far stands.
+    /// The generation cannot go on. Earlier events stay valid.
     Failed(EngineError),
 }
 

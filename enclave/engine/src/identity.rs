@@ -1,8 +1,8 @@
-//! What computes, in words that a receipt can carry.
+//! Names what computes, in words that a receipt can carry.
 
-/// What the environment of a process that computes should be, by name, from its start on: the libraries below read it before
-/// `main`. The engine's buffers are in large pages. Its threads, waiting for each other, spin for some microseconds and then
-/// sleep: long enough for the barriers inside a step, short enough to leave their cores to others.
+/// The environment that a process with an engine must start with, because libraries read it before `main`. It puts the
+/// engine's buffers in large pages. Threads that wait for each other spin for some microseconds and then sleep: long
+/// enough for the barriers inside a step, short enough to leave their cores to others.
 pub const ENVIRONMENT: [(&str, &str); 2] = [("GLIBC_TUNABLES", "glibc.malloc.hugetlb=1"), ("GOMP_SPINCOUNT", "3000")];
 
 /// Engine identity: versions and registry checksums of the llama.cpp crates, and build flags;

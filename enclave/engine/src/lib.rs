@@ -10,8 +10,8 @@
 //! what a receipt commits to -> Recorded -> Replayer::replay -> Replay { verdict }
 //! ```
 //!
-//! Everything a caller, a host or a file gives is hostile: bounded by [`limits`], refused by a
-//! typed error, never a panic. What llama.cpp throws becomes such an error, too.
+//! Everything that a caller, a host or a file gives is hostile: it is bounded by [`limits`] and refused with a typed
+//! error, never a panic. Exceptions of llama.cpp become such errors, too.
 
 #![deny(unsafe_code)]
 

@@ -1,4 +1,4 @@
-//! Every bound of the engine, in one place. Each is tested at the limit and one past it.
+//! Every limit of the engine. Each is tested at the limit and one past it.
 
 /// Deepest nesting of arrays and objects in a JSON body.
 pub const MAX_JSON_DEPTH: usize = 64;
@@ -66,7 +66,7 @@ pub const MAX_SCHEMA_REPEAT: u64 = 512;
 pub const MAX_GRAMMAR_RULES: usize = 8192;
 /// Bytes of a grammar made from a schema.
 pub const MAX_GRAMMAR_BYTES: usize = 256 << 10;
-/// Ways a schema lets one point of the output be read; more would let one request slow all others.
+/// Ways in which a schema lets one point of the output be read. More would let one request slow down all others.
 pub const MAX_GRAMMAR_AMBIGUITY: u64 = 32;
 
 /// Bytes of a rendered prompt.
@@ -122,7 +122,7 @@ pub const MAX_CONTEXT_TRAINED: u64 = 1 << 30;
 
 /// Characters of one word, or of one run of white space, where llama.cpp recurses for every character.
 pub const MAX_WORD: usize = 1 << 16;
-/// Stack of a thread that tokenises, bytes: more than llama.cpp needs for the longest word, of which it uses a third.
+/// Stack of a thread that tokenises, bytes: three times what llama.cpp needs for the longest word.
 pub const TOKENISE_STACK: usize = (4 << 20) + MAX_WORD * 1024;
 /// Sum of the squares of a prompt's runs, where llama.cpp takes that many steps: about a second's worth.
 pub const MAX_SPLIT_WORK: u64 = 1 << 24;
@@ -130,5 +130,5 @@ pub const MAX_SPLIT_WORK: u64 = 1 << 24;
 pub const PREPARING: usize = 2;
 /// Prompts that wait to be prepared; one more is refused with `Busy`.
 pub const PREPARE_QUEUE: usize = 256;
-/// Of those, prompts of one caller.
+/// The part of that queue for one scope.
 pub const PREPARE_QUEUE_CALLER: usize = 64;

@@ -17,14 +17,14 @@ pub struct EngineOptions {
     pub parallel: u32,
     /// Tokens of one decode step.
     pub batch: u32,
-    /// What is promised of the logits.
+    /// What is promised about the logits.
     pub arithmetic: Arithmetic,
     /// Most tokens that one request may produce; the context bounds them, too.
     pub max_tokens: Option<u32>,
 }
 
 impl EngineOptions {
-    /// Options for a model called `name`: 1 thread, 2048 tokens, 4 sequences, 512 tokens a step, exact.
+    /// Options for a model called `name`: 1 thread, 2048 tokens, 4 sequences, 512 tokens in a step, exact.
     pub fn new(name: impl Into<String>) -> Self {
         Self {
             name: name.into(),

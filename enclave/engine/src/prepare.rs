@@ -1,4 +1,4 @@
-//! Everything that is decided before the engine's thread sees a request.
+//! Prepares a request before the engine's thread sees it: prompt and sampling.
 
 use std::sync::Arc;
 
@@ -38,7 +38,7 @@ pub(crate) fn completion(loaded: &Loaded, room: Room<'_>, completion: &Completio
 pub(crate) struct Bounds {
     /// Tokens of prompt and output together.
     pub(crate) context: u32,
-    /// Most tokens of an output, when the operator bounds them further.
+    /// Most tokens of an output, if the operator limits them further.
     pub(crate) max_tokens: Option<u32>,
 }
 

@@ -1,12 +1,10 @@
-//! How a generation is sampled, as used: every default filled in, the seed drawn.
+//! The sampling parameters of a generation, with every default filled in and the seed drawn.
 //!
-//! # The chain
-//! For every token, in this order: `logit_bias`, penalties, grammar (and with it the exclusion
-//! of control tokens and of those that cannot continue as UTF-8), `top_k`, `top_p`, `min_p`,
-//! temperature, one draw seeded with `seed` (`SPEC.md` §7.1 fixes its every bit). A step whose value
-//! is its "off" value is left out. Temperature 0 replaces all after the grammar by the likeliest
-//! token, the lowest id among equals, and draws nothing. Penalties look at produced tokens only, the
-//! last `penalty_last_n` of them. So whoever holds the logits can replay the choice.
+//! # The chain For every token, in this order: `logit_bias`, penalties, grammar (and with it the exclusion of control
+//! tokens and of those that cannot continue as UTF-8), `top_k`, `top_p`, `min_p`, temperature, one draw seeded with
+//! `seed` (`SPEC.md` §7.1 fixes its every bit). A step whose value is its "off" value is left out. Temperature 0
+//! replaces all after the grammar by the likeliest token, the lowest id among equals, and draws nothing. Penalties look
+//! at produced tokens only, the last `penalty_last_n` of them. So the choice can be replayed from the logits.
 //!
 //! # Encoding
 //! Deterministic CBOR (RFC 8949 §4.2.1); floats as the bits of an IEEE 754 binary32 in an

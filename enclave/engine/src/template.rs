@@ -1,4 +1,4 @@
-//! Chat templates: Jinja, under bounds, with contents that can never become control tokens.
+//! Renders chat templates: Jinja within limits, with contents that can never become control tokens.
 //!
 //! Every message content is replaced by a random placeholder before the template runs. The
 //! result is cut at the placeholders: what lies between is the template's own text, whose

@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use quoth_engine::request::Chat;
 use quoth_engine::{
-    Arithmetic, CacheScope, Engine, EngineError, EngineOptions, Event, Finish, Generation, Model, ModelWriter, Recorded,
-    ReplayOptions, Replayer, Verdict,
+    Arithmetic, CacheScope, Engine, EngineError, EngineOptions, Event, Finish, Generation, Model, ModelWriter,
+    Recorded, ReplayOptions, Replayer, Verdict,
 };
 use quoth_tiny_model::Kind;
 use serde_json::{Value, json};

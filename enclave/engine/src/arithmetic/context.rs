@@ -1,4 +1,4 @@
-//! Contexts that compute as both profiles say.
+//! Makes contexts that compute as both profiles say.
 
 use llama_cpp_sys_2::{GGML_TYPE_F16, LLAMA_FLASH_ATTN_TYPE_DISABLED, llama_context_params};
 
@@ -22,12 +22,13 @@ pub(crate) struct Shape {
     pub(crate) threads: u32,
 }
 
-/// A context that computes as both profiles say.
+/// Makes a context that computes as both profiles say.
 pub(crate) fn context(loaded: &Loaded, shape: Shape) -> Result<Context<'_>, EngineError> {
     Context::new(loaded, parameters(shape))
 }
 
-/// Flash attention and a cache that sequences share would make logits depend on who else is there.
+/// Returns llama.cpp's parameters. Flash attention and a cache that sequences share are off, because they would make
+/// logits depend on the other sequences.
 pub(crate) fn parameters(shape: Shape) -> llama_context_params {
     let share = shape.context.next_multiple_of(CONTEXT_STEP);
     llama_context_params {

@@ -1,8 +1,9 @@
 //! Arithmetic profiles: what a model's logits depend on, by name (`SPEC.md` §7.2).
 //!
-//! Under `exact-1` they depend on the tokens before them and on nothing else: not on how many threads compute, on who shares a
-//! step, on how a prompt is cut, on what was cached, or on whether tokens come one by one or together. So a transcript can
-//! be run again. A build for another instruction set rounds elsewhere, so its name is part of the profile's.
+//! Under `exact-1` they depend on the tokens before them and on nothing else: not on the number of threads, the other
+//! sequences of a step, how a prompt is cut, what was cached, or whether tokens come one by one or together. So a
+//! transcript can be replayed. A build for another instruction set rounds differently, so the instruction set's name is
+//! part of the profile's.
 
 mod aside;
 mod context;
@@ -41,10 +42,10 @@ mod tests {
         for kind in Kind::ALL {
             assert_eq!(self_test(&load(kind, Arithmetic::Exact).loaded, 1), Ok(()), "{kind:?}");
         }
-        // Repacked K-quants compute several rows otherwise than one.
+        // Repacked K-quants compute several rows differently from one.
         let repacked = load(Kind::Q4KM, Arithmetic::Plain);
         assert!(matches!(self_test(&repacked.loaded, 1), Err(EngineError::NotExact { .. })));
-        // An engine that does not promise serves it.
+        // An engine without the promise serves it.
         let options = EngineOptions { context: 64, arithmetic: Arithmetic::Plain, ..EngineOptions::new("plain") };
         assert!(Engine::start(repacked, options).is_ok());
     }

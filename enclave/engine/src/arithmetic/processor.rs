@@ -1,11 +1,11 @@
-//! What the build uses, what the processor must have for it, and what it has.
+//! Checks that the processor has the instruction sets that the build uses.
 
 use super::profile::ISA;
 use crate::error::EngineError;
 use crate::llama::process::compiled_for;
 
-/// Checks that the build is what its name says, and that the processor has what it uses: its absence is an error and not an
-/// illegal instruction.
+/// Checks that the build's name is true, and that the processor has the instruction sets that it uses. A missing one is
+/// an error instead of an illegal instruction.
 pub(crate) fn check() -> Result<(), EngineError> {
     if compiled_for() != Some(ISA) {
         return Err(EngineError::Build { expected: ISA });
@@ -16,7 +16,7 @@ pub(crate) fn check() -> Result<(), EngineError> {
     }
 }
 
-/// What the processor has of the sets that change how llama.cpp or the C library computes, by name.
+/// Names those of the processor's instruction sets that change how llama.cpp or the C library computes.
 pub(crate) fn features() -> String {
     let present = optional().into_iter().filter(|(_, present)| *present).map(|(feature, _)| feature);
     present.collect::<Vec<_>>().join("+")

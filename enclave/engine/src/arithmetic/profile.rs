@@ -4,7 +4,8 @@ use crate::model::gguf::Header;
 
 /// The instruction set that the engine is built for.
 pub const ISA: &str = env!("QUOTH_ENGINE_ISA");
-/// The one type of weights whose repacked kernels give one row what they give many (`ggml.h`, `enum ggml_type`: Q4_0).
+/// The only type of weights whose repacked kernels compute one row as they compute many (`ggml.h`, `enum ggml_type`:
+/// Q4_0).
 const REPACKED_EXACTLY: u32 = 2;
 
 /// A promise about logits.

@@ -1,5 +1,5 @@
-//! Does this engine, with this model on this processor, keep `exact-1`? A fixed probe is computed token by token by one
-//! thread; then in every other way that serving could compute it. Every bit of every logit must be the same.
+//! Tests that this engine keeps `exact-1` with this model on this processor. A fixed probe is computed token by token
+//! by one thread, then in every other way that serving could compute it. Every bit of every logit must be the same.
 
 use sha2::{Digest, Sha256};
 
@@ -9,9 +9,9 @@ use crate::llama::batch::Batch;
 use crate::llama::context::Context;
 use crate::model::load::Loaded;
 
-/// Tokens of the probe: some more than a kernel takes together, few enough to be quick.
+/// Tokens of the probe: more than a kernel takes together, and few enough to be quick.
 const PROBE: usize = 12;
-/// Sequences of the probe's company.
+/// Sequences that run beside the probe.
 const COMPANY: u32 = 3;
 
 /// The digest of one position's logits.
@@ -56,11 +56,11 @@ fn probe(loaded: &Loaded, seed: u32) -> Vec<u32> {
         state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         (state >> 33) as u32 % vocab.len().max(1)
     };
-    // Should a vocabulary have next to no plain tokens, others must do.
+    // If a vocabulary has hardly any plain tokens, other tokens are used.
     (0..PROBE).map(|_| (0..64).map(|_| next()).find(plain).unwrap_or(0)).collect()
 }
 
-/// A context, and how far its sequences have come.
+/// A context, and how many tokens each sequence has decoded.
 struct Subject<'a> {
     context: Context<'a>,
     batch: Batch,
@@ -74,7 +74,7 @@ impl<'a> Subject<'a> {
         Ok(Self { context, batch, decoded: vec![0; shape.sequences as usize] })
     }
 
-    /// Removes all but the first `held` tokens of the first sequence, and whatever the others hold.
+    /// Removes all but the first `held` tokens of the first sequence, and all tokens of the others.
     fn keep(&mut self, held: usize) -> Result<(), EngineError> {
         for (sequence, decoded) in self.decoded.iter_mut().enumerate() {
             *decoded = if sequence == 0 { held } else { 0 };
@@ -85,7 +85,7 @@ impl<'a> Subject<'a> {
         Ok(())
     }
 
-    /// Decodes these tokens of these sequences together; the prints are the first sequence's.
+    /// Decodes these tokens of these sequences together. Returns the prints of the first sequence.
     fn step(&mut self, parts: &[(usize, &[u32])]) -> Result<Vec<Print>, EngineError> {
         self.batch.clear();
         let mut own = Vec::new();

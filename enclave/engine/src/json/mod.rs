@@ -102,7 +102,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Steps over the opening bracket, if it is not one too many.
+    /// Steps over the opening bracket, unless the nesting is too deep.
     fn open(&mut self, depth: usize) -> Result<(), JsonError> {
         if depth >= MAX_JSON_DEPTH {
             return Err(JsonError::Depth { at: self.at });
@@ -127,7 +127,7 @@ impl<'a> Reader<'a> {
         Ok(())
     }
 
-    /// Lent where nothing in it is escaped.
+    /// Borrowed if nothing in it is escaped.
     fn string(&mut self) -> Result<Cow<'a, str>, JsonError> {
         self.at += 1;
         let mut text = Cow::Borrowed(self.plain());
@@ -145,7 +145,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// What stands before the next quotation mark, backslash or control character.
+    /// Returns the text before the next quotation mark, backslash or control character.
     fn plain(&mut self) -> &'a str {
         const ONES: u64 = 0x0101_0101_0101_0101;
         const TOPS: u64 = 0x80 * ONES;

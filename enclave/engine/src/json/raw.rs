@@ -1,4 +1,4 @@
-//! JSON that is read as strictly as by [`parse`](super::parse), and not built: its parts stay where they stand.
+//! Reads JSON as strictly as [`parse`](super::parse), but builds no tree: values stay where they stand in the body.
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -6,7 +6,7 @@ use std::ops::Range;
 use super::{Reader, whole};
 use crate::error::JsonError;
 
-/// A value where it stands in a body that was checked.
+/// A value in a body that was checked.
 #[derive(Clone, Copy, Debug)]
 pub struct Raw<'a> {
     /// The body up to the value's end.
@@ -37,13 +37,13 @@ impl<'a> Raw<'a> {
         self.text.get(self.start..).unwrap_or_default()
     }
 
-    /// The text that it is, unescaped.
+    /// The value as unescaped text, if it is a string.
     pub fn text(self) -> Option<Cow<'a, str>> {
         let mut reader = self.reader();
         (reader.peek() == Ok(b'"')).then(|| reader.string().ok()).flatten()
     }
 
-    /// The integer that it is.
+    /// The value as an integer, if it is one.
     pub fn number(self) -> Option<u64> {
         self.source().parse().ok()
     }
@@ -86,7 +86,7 @@ impl<'a> Raw<'a> {
 }
 
 impl<'a> Reader<'a> {
-    /// Reads a value and builds nothing. `names` has those of the objects around it.
+    /// Reads a value and builds nothing. `names` has the names of the objects around it.
     fn skip(&mut self, depth: usize, names: &mut Vec<Cow<'a, str>>) -> Result<(), JsonError> {
         match self.peek()? {
             b'{' => self.skip_object(depth, names),
@@ -142,7 +142,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Steps over a value of a body that was checked; none where there is no further one.
+    /// Steps over a value of a body that was checked; none if there is no further value.
     fn over(&mut self) -> Option<Raw<'a>> {
         let (start, mut depth) = (self.at, 0_usize);
         loop {

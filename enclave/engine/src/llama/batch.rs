@@ -14,10 +14,10 @@ pub(crate) struct Batch {
     outputs: Vec<i8>,
 }
 
-/// What a context takes: every number of a batch is below its bound.
+/// What a context accepts: every number of a batch is below its bound.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Bounds {
-    /// Rows, this many at most.
+    /// Most rows.
     pub(super) rows: u32,
     pub(super) tokens: u32,
     pub(super) positions: u32,
@@ -75,7 +75,8 @@ impl Batch {
         &self.outputs
     }
 
-    /// Whether a context takes it. llama.cpp checks the same by assertions, some of them on threads where one ends the process.
+    /// Whether a context accepts the batch. llama.cpp checks the same by assertions, some of them on threads where a
+    /// failure ends the process.
     pub(super) fn is_within(&self, bounds: Bounds) -> bool {
         let below = |numbers: &[i32], bound: u32| {
             numbers.iter().all(|number| u32::try_from(*number).is_ok_and(|number| number < bound))

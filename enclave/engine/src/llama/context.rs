@@ -1,4 +1,4 @@
-//! A context: what computes tokens, and the memory of its sequences.
+//! A context computes tokens and holds the memory of its sequences.
 #![allow(unsafe_code)]
 
 use std::ptr::NonNull;
@@ -25,7 +25,7 @@ unsafe extern "C-unwind" {
     fn llama_memory_seq_rm(memory: llama_memory_t, sequence: llama_seq_id, from: llama_pos, to: llama_pos) -> bool;
 }
 
-/// A context of a loaded model. A call that throws loses it: all calls fail from then on, until [`Context::renew`].
+/// A context of a loaded model. If a call throws, the context is lost: all calls fail until [`Context::renew`].
 pub(crate) struct Context<'a> {
     loaded: &'a Loaded,
     parameters: llama_context_params,
@@ -74,12 +74,12 @@ impl<'a> Context<'a> {
         Ok(context)
     }
 
-    /// Frees the context and makes it anew, with empty sequences.
+    /// Frees the context and makes a new one with empty sequences.
     ///
     /// # Errors
     /// As [`Context::new`].
     pub(crate) fn renew(&mut self) -> Result<(), EngineError> {
-        // First, since there may be no room for two.
+        // The old one is freed first, because there may be no room for two.
         self.handle = None;
         self.outputs.clear();
         let (model, parameters) = (model::pointer(&self.loaded.model), self.parameters);
@@ -193,7 +193,7 @@ impl<'a> Context<'a> {
         })
     }
 
-    /// Makes a guarded call. What throws in the middle of something leaves a context that is only fit to be freed.
+    /// Makes a guarded call. After an exception the context can only be freed.
     fn call<T>(&mut self, call: impl FnOnce(*mut llama_context) -> T) -> Result<T, EngineError> {
         let context = self.handle.as_ref().ok_or(FAILED)?.0.as_ptr();
         let made = guard(|| call(context)).value;

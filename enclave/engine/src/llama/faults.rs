@@ -1,4 +1,4 @@
-//! Failures that tests ask of llama.cpp.
+//! Failures of llama.cpp that tests ask for.
 #![allow(unsafe_code)]
 
 use std::ffi::{c_char, c_int};

@@ -16,7 +16,7 @@ unsafe extern "C" {
     ) -> c_int;
 }
 
-/// What came of a guarded call.
+/// The result of a guarded call.
 pub(super) struct Guarded<T> {
     /// What the call returned; none when it threw.
     pub(super) value: Option<T>,
@@ -24,7 +24,7 @@ pub(super) struct Guarded<T> {
     pub(super) complaint: String,
 }
 
-/// Takes over llama.cpp's log, of which only guarded calls see anything, and its failed assertions.
+/// Takes over llama.cpp's log and its failed assertions. Only guarded calls see the log.
 pub(super) fn install() {
     // SAFETY: sets two callbacks that live as long as the process.
     unsafe { quoth_guard_install() }

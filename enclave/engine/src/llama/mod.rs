@@ -1,4 +1,4 @@
-//! llama.cpp behind a boundary that nothing crosses but values: no exception, no failed assertion.
+//! Calls llama.cpp behind a boundary that no exception and no failed assertion crosses.
 
 pub(crate) mod batch;
 pub(crate) mod context;
@@ -11,5 +11,5 @@ pub(crate) mod sampler;
 
 use crate::error::EngineError;
 
-/// A call that threw, or was not made since llama.cpp would have failed an assertion.
+/// The error of a call that threw, or that was not made because llama.cpp would have failed an assertion.
 pub(crate) const FAILED: EngineError = EngineError::Decode { status: 0 };

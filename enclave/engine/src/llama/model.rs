@@ -1,4 +1,4 @@
-//! Loads a model, and asks its vocabulary what may throw.
+//! Loads a model, and makes those calls to its vocabulary that may throw.
 #![allow(unsafe_code)]
 
 use std::ffi::{CString, c_char};
@@ -52,8 +52,8 @@ pub(crate) fn load(_: &LlamaBackend, path: &str, repack: bool) -> Result<LlamaMo
     Ok(unsafe { std::mem::transmute::<NonNull<llama_model>, LlamaModel>(model) })
 }
 
-/// The tokens of `text`, without any that begin or end a text; `markup` lets names of control tokens become them. None when
-/// llama.cpp throws, or gives what is no token.
+/// The tokens of `text`, without any that begin or end a text. With `markup`, names of control tokens become those
+/// tokens. None if llama.cpp throws, or returns an invalid token.
 pub(crate) fn tokens(model: &LlamaModel, text: &str, markup: bool) -> Option<Vec<u32>> {
     let (vocab, length) = (vocab(model)?, i32::try_from(text.len()).ok()?);
     // No token is shorter than a byte, except those of normalisers: those are asked twice.
@@ -73,7 +73,7 @@ pub(crate) fn tokens(model: &LlamaModel, text: &str, markup: bool) -> Option<Vec
     None
 }
 
-/// The bytes of a token of this vocabulary; those of control tokens are their names if `special`, else nothing. None when
+/// The bytes of a token of this vocabulary. Control tokens have their names if `special`, otherwise no bytes. None if
 /// llama.cpp throws.
 pub(crate) fn piece(model: &LlamaModel, id: u32, special: bool) -> Option<Vec<u8>> {
     let (vocab, token) = (vocab(model)?, i32::try_from(id).ok()?);

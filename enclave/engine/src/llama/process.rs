@@ -1,4 +1,4 @@
-//! The one place that touches the process environment, which ggml reads once, by `getenv`.
+//! Starts llama.cpp, and sets the process environment, which ggml reads once by `getenv`.
 #![allow(unsafe_code)]
 
 use std::sync::OnceLock;
@@ -50,8 +50,8 @@ fn pin_environment() {
     }
 }
 
-/// The instruction set that ggml was compiled for, as it says itself: a build that takes the wrong turn must not go by the right
-/// name. None when it is none of those that have a profile, or has kernels that no profile allows.
+/// The instruction set that ggml says it was compiled for, so that a wrong build does not carry the right name. None if
+/// no profile has it, or if there are kernels that no profile allows.
 pub(crate) fn compiled_for() -> Option<&'static str> {
     use llama_cpp_sys_2 as ggml;
     type Has = unsafe extern "C" fn() -> std::os::raw::c_int;

@@ -1,4 +1,4 @@
-//! One step of a sampler's chain, and the candidates that it works on.
+//! One step of a sampler's chain, and its candidates.
 #![allow(unsafe_code)]
 
 use std::ffi::{CString, c_char};
@@ -40,7 +40,7 @@ unsafe extern "C-unwind" {
 /// A step of the chain.
 pub(crate) struct Sampler {
     pointer: NonNull<llama_sampler>,
-    /// Of a grammar, which reads the vocabulary.
+    /// The model, for a grammar, which reads the vocabulary.
     _model: Option<Arc<Loaded>>,
 }
 
@@ -55,9 +55,9 @@ impl Drop for Sampler {
 }
 
 impl Sampler {
-    /// Allows what a grammar (GBNF, start rule `root`) produces; none when llama.cpp refuses the grammar.
+    /// Allows what a grammar (GBNF, start rule `root`) produces; none if llama.cpp refuses the grammar.
     pub(crate) fn grammar(loaded: &Arc<Loaded>, grammar: &str) -> Option<Self> {
-        // llama.cpp takes an empty one for none.
+        // llama.cpp treats an empty grammar as none.
         if grammar.is_empty() {
             return None;
         }
@@ -112,15 +112,14 @@ impl Sampler {
 
     /// Changes, sorts or removes candidates.
     ///
-    /// # Errors
-    /// [`EngineError::Sampling`] when llama.cpp throws; the candidates are good for nothing then.
+    /// # Errors [`EngineError::Sampling`] if llama.cpp throws. The candidates are then unusable.
     pub(crate) fn apply(&mut self, candidates: &mut Candidates) -> Result<(), EngineError> {
         let (data, size) = (candidates.list.as_mut_ptr(), candidates.list.len());
         let mut array = llama_token_data_array { data, size, selected: -1, sorted: candidates.sorted };
         let (sampler, lent) = (self.pointer.as_ptr(), &raw mut array);
         // SAFETY: the sampler is whole, and the candidates are as many as said and live through the call.
         guard(|| unsafe { llama_sampler_apply(sampler, lent) }).value.ok_or(EngineError::Sampling)?;
-        // No step that this crate makes gives more than it got, or gives it elsewhere.
+        // Steps of this crate return at most as many candidates as they got, in the same memory.
         if array.size > size || !std::ptr::eq(array.data, data) {
             return Err(EngineError::Sampling);
         }

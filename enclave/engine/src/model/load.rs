@@ -1,4 +1,4 @@
-//! From sealed memory to a model that llama.cpp has loaded.
+//! Loads a model from sealed memory.
 
 use std::sync::Arc;
 
@@ -76,7 +76,7 @@ impl Loaded {
         let backend = process::backend()?;
         vocab::check_header(&header)?;
         let repack = arithmetic.repacks(&header);
-        // Beside each other: llama.cpp loads on one thread.
+        // Both run at the same time, because llama.cpp loads on one thread.
         let (weights, loaded) = std::thread::scope(|scope| {
             let looking = scope.spawn(|| weights::check(&sealed, &header));
             let gap = pages::Gap::for_model(sealed.size());
@@ -109,7 +109,7 @@ impl Loaded {
     }
 }
 
-/// Reads a file from its start whatever its shared position is.
+/// Reads a file from its start, without its shared position.
 struct FromStart<'a> {
     file: &'a std::fs::File,
     at: u64,

@@ -1,4 +1,4 @@
-//! Is there room for the key-value cache? Without swap, whoever finds out later is killed.
+//! Checks that there is room for the key-value cache. Without swap, a process that takes too much is killed.
 
 use std::fs;
 

@@ -1,4 +1,4 @@
-//! A GGUF file on its way from hostile bytes to a loaded model.
+//! Turns the hostile bytes of a GGUF file into a loaded model.
 
 pub mod gguf;
 pub(crate) mod load;

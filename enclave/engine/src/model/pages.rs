@@ -1,5 +1,5 @@
-//! Weights in large pages. Every token reads all weights, and with 4 KiB pages finding them takes the processor a tenth of the
-//! time. The kernel gathers pages when it is asked to, whatever its settings for doing so by itself are.
+//! Puts weights into large pages. Every token reads all weights; with 4 KiB pages, address translation takes a tenth of
+//! the time. The kernel gathers pages when it is asked, even if it is set not to do so by itself.
 #![allow(unsafe_code)]
 
 use std::ffi::c_void;
@@ -15,12 +15,12 @@ use super::sealed::SealedModel;
 /// A large page, bytes.
 const LARGE: usize = 2 << 20;
 
-/// Gathers a model's pages, one large page after the other, beside whatever else runs, for as long as the model is there.
-/// Where the kernel cannot, the model stays as it is.
+/// Gathers a model's pages in the background, one large page after the other, as long as the model exists. If the
+/// kernel cannot, the model stays as it is.
 pub(crate) fn gather(model: &Arc<SealedModel>) {
     let (count, model) = (usize::try_from(model.size()).unwrap_or(0) / LARGE, Arc::downgrade(model));
     if count > 0 {
-        // Without a thread the weights are only read more slowly.
+        // Without a thread, the weights are only read more slowly.
         let _ = std::thread::Builder::new().name("model-pages".into()).spawn(move || gather_all(&model, count));
     }
 }
@@ -34,9 +34,9 @@ fn gather_all(model: &Weak<SealedModel>, count: usize) {
     }
 }
 
-/// What lies around a gap in the address space that is as long as a model, begins where a large page may, and is the first
-/// that fits: whoever maps the model next maps it there, and large pages can be mapped whole. Should something else come
-/// first, the model is only read more slowly.
+/// Memory around a gap in the address space. The gap is as long as a model, is aligned for large pages, and is the
+/// first that fits. So the next mapping, the model's, goes there. If another mapping comes first, the model is only
+/// read more slowly.
 pub(crate) struct Gap(Vec<(*mut c_void, usize)>);
 
 /// Other gaps of about a model's length that are filled to make this one the first; a process has none, or one or two.

@@ -1,4 +1,4 @@
-//! A model in sealed memory: hashed on the way in, unchangeable from then on.
+//! A model in sealed memory: hashed while it is written, then unchangeable.
 
 use std::fs::File;
 use std::io::Write;
@@ -88,7 +88,7 @@ impl ModelWriter {
             (&*self.file).write_all(part).map_err(|error| EngineError::io("write", &error))?;
             self.written += part.len() as u64;
             if let Some(progress) = &self.progress {
-                // A hasher that is gone tells why when it is joined.
+                // If the hasher has ended, joining it tells why.
                 progress.send(self.written).ok();
             }
         }
@@ -120,8 +120,8 @@ impl ModelWriter {
     }
 }
 
-/// Forbids every change. The kernel refuses while anything holds one of the pages, be it for a moment as the hashing thread does, so
-/// it is asked again.
+/// Forbids every change. The kernel refuses while anything holds a page, as the hashing thread does for a moment, so it
+/// is asked again.
 fn seal(file: &File) -> Result<(), EngineError> {
     let seals = SealFlags::WRITE | SealFlags::GROW | SealFlags::SHRINK | SealFlags::SEAL;
     for _ in 1..SEAL_TRIES {

@@ -1,4 +1,4 @@
-//! What the engine needs of a vocabulary, read once.
+//! Reads once what the engine needs of a vocabulary.
 
 use std::collections::BTreeSet;
 
@@ -10,7 +10,7 @@ use super::gguf::Header;
 use crate::error::EngineError;
 use crate::llama::model::{piece, vocab_kind};
 
-/// Bytes and nature of every token.
+/// Bytes and kind of every token.
 pub(crate) struct Vocab {
     pieces: Vec<Box<[u8]>>,
     /// Ends a generation.
@@ -80,8 +80,8 @@ impl Vocab {
         }
     }
 
-    /// Whether these tokens are `text`, or `text` after the space that some vocabularies begin with. True without a look when
-    /// every byte is a token, since then nothing is lost.
+    /// Whether these tokens are `text`, or `text` after the space that some vocabularies begin with. Always true if
+    /// every byte is a token, because then nothing is lost.
     pub(crate) fn spells(&self, tokens: &[u32], text: &str) -> bool {
         if self.gaps.is_empty() {
             return true;
@@ -130,8 +130,8 @@ fn is_ordinary(byte: u8) -> bool {
     matches!(byte, b'\t' | b'\n' | b' '..=b'~' | 0x80..=0xBF | 0xC2..=0xF0)
 }
 
-/// Refuses a vocabulary that llama.cpp would not come to an end with: on a byte that an RWKV vocabulary lacks, it goes back to
-/// the beginning of the text.
+/// Refuses a vocabulary on which llama.cpp would loop for ever: at a byte that an RWKV vocabulary lacks, it goes back
+/// to the beginning of the text.
 pub(crate) fn check_header(header: &Header) -> Result<(), EngineError> {
     let missing = (0..=u8::MAX).find(|byte| !header.single_bytes.contains(byte));
     match missing.filter(|_| header.tokenizer == "rwkv") {
@@ -140,7 +140,8 @@ pub(crate) fn check_header(header: &Header) -> Result<(), EngineError> {
     }
 }
 
-/// Whether a model continues texts: not one whose attention looks ahead, nor one with a WordPiece vocabulary, which all only embed.
+/// Whether a model continues texts. Models whose attention looks ahead, and models with a WordPiece vocabulary, only
+/// embed.
 pub(crate) fn generates(header: &Header, model: &LlamaModel) -> bool {
     header.causal != Some(false) && vocab_kind(model) != LLAMA_VOCAB_TYPE_WPM
 }

@@ -1,4 +1,4 @@
-//! Looks for weights that are no numbers: one NaN makes every answer fail.
+//! Looks for weights that are NaN or infinite: one of them makes every answer fail.
 #![allow(unsafe_code)]
 
 use std::os::unix::fs::FileExt;
@@ -15,7 +15,7 @@ const PIECE: usize = 1 << 20;
 /// # Errors
 /// [`EngineError::Weights`] with the first tensor that holds NaN or infinity.
 pub(super) fn check(model: &SealedModel, header: &Header) -> Result<(), EngineError> {
-    // Of words, so that it is aligned for every type.
+    // Made of words, so that it is aligned for every type.
     let mut buffer = vec![0u64; PIECE / size_of::<u64>()];
     for tensor in &header.tensors {
         if !finite(model, header.data_offset, tensor, &mut buffer) {

@@ -1,4 +1,4 @@
-//! One recorded output on its way through the pass.
+//! Replays one recorded output in a pass.
 
 use std::sync::Arc;
 
@@ -44,18 +44,18 @@ impl<'a> Lane<'a> {
         Ok(Self { index, recorded, vocab, computed: 0, run, text: String::new(), tokens: Vec::new() })
     }
 
-    /// The next token to compute: position, id, and whether its logits are wanted. None while logits have to be looked at
+    /// The next token to compute: position, id, and whether its logits are wanted. None while logits must be judged
     /// first: after the last recorded token, the next one is computed only if the output has not ended.
     pub(super) fn next(&mut self) -> Option<(usize, u32, bool)> {
         let Recorded { prompt_tokens: prompt, output_tokens: output, .. } = self.recorded;
         let position = self.computed;
         let id = match position.checked_sub(prompt.len()) {
             None => prompt[position],
-            // The last one only once all of them have been found right.
+            // The last token is computed only once all tokens have been found right.
             Some(at) if at + 1 < output.len() || self.run.output().len() == output.len() => *output.get(at)?,
             Some(_) => return None,
         };
-        // No model gives such a token: whatever it gives instead is the difference.
+        // No model gives such a token. The token that it gives instead is the difference.
         if id >= self.vocab {
             return None;
         }
@@ -63,7 +63,7 @@ impl<'a> Lane<'a> {
         Some((position, id, position + 1 >= prompt.len()))
     }
 
-    /// Looks at the logits of the next position; a verdict when the output is decided.
+    /// Judges the logits of the next position. Returns a verdict once the output is decided.
     pub(super) fn judge(&mut self, logits: &[f32], vocab: &Vocab, candidates: &mut Candidates) -> Option<Verdict> {
         let position = self.run.output().len();
         let expected = match self.run.choose(logits, vocab, candidates) {
@@ -96,7 +96,7 @@ impl<'a> Lane<'a> {
         }
     }
 
-    /// Which output this was, and what became of it.
+    /// Returns the output's index and its result.
     pub(super) fn finish(self, verdict: Verdict) -> (usize, Replay) {
         (self.index, Replay { verdict, text: self.text, tokens: self.tokens })
     }

@@ -1,5 +1,5 @@
-//! Runs a recorded output again: one teacher-forced pass over prompt and output, then at every position the recorded sampler
-//! on the logits found there. Under `exact-1` those are, bit for bit, the ones that the node had.
+//! Replays a recorded output: one teacher-forced pass over prompt and output, with the recorded sampler at every
+//! position. Under `exact-1` the logits are, bit for bit, those of the node.
 
 mod lane;
 mod recorded;
@@ -15,7 +15,7 @@ use crate::request::{Chat, Completion};
 use crate::tokenise::Room;
 use crate::{arithmetic, prepare};
 
-/// A model that runs recorded outputs again.
+/// A model that replays recorded outputs.
 pub struct Replayer {
     model: Model,
     options: ReplayOptions,
@@ -77,7 +77,7 @@ impl Replayer {
             .map(|prompt| (prompt.text, prompt.tokens))
     }
 
-    /// Runs outputs again, several at a time. `progress` is told how many tokens have been computed since it was told last.
+    /// Replays outputs, several at a time. `progress` gets the number of tokens computed since its last call.
     ///
     /// # Errors
     /// What makes computing impossible: [`EngineError::Decode`], [`EngineError::Load`], [`EngineError::Memory`]. What is wrong with
@@ -86,7 +86,7 @@ impl Replayer {
         Worker::new(&self.model.loaded, self.options, outputs)?.run(progress)
     }
 
-    /// The SHA-256 over every bit of the logits after each of `tokens`: equal where, and only where, engines compute alike.
+    /// The SHA-256 of every bit of the logits after each of `tokens`. It is equal if and only if engines compute alike.
     ///
     /// # Errors
     /// As [`Replayer::replay`]; [`EngineError::Option`] when there are no tokens, or too many.

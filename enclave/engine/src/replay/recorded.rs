@@ -5,7 +5,7 @@ use crate::generation::{Finish, TokenInfo};
 use crate::limits::REPLAY_PARALLEL;
 use crate::sampling::Sampling;
 
-/// How to compute; none of it changes a result.
+/// How to compute. No option changes a result.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ReplayOptions {
     /// Threads.
@@ -39,13 +39,13 @@ pub struct Recorded {
     pub finish: Option<Finish>,
 }
 
-/// What became of a recorded output.
+/// The result of a replay.
 pub struct Replay {
     /// Whether the model gives this output.
     pub verdict: Verdict,
     /// The text that these tokens make, stop strings removed.
     pub text: String,
-    /// The tokens as the node told them, with log-probabilities where they were wanted.
+    /// The tokens as the node reported them, with log-probabilities if they were wanted.
     pub tokens: Vec<TokenInfo>,
 }
 
@@ -55,7 +55,7 @@ pub struct Replay {
 pub enum Verdict {
     /// Token for token.
     Match,
-    /// Something else comes out.
+    /// The model gives something else.
     Mismatch {
         /// The first token that differs, from 0.
         position: usize,
@@ -75,7 +75,7 @@ pub enum Verdict {
     },
 }
 
-// What was said appears in no debug output.
+// Prompts and answers appear in no debug output.
 
 impl std::fmt::Debug for Recorded {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

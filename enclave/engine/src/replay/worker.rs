@@ -1,4 +1,4 @@
-//! The pass itself: as many outputs in one step as it takes to fill it, logits in bounded portions.
+//! Computes the pass: as many outputs in a step as fit, logits in bounded portions.
 
 use std::sync::Arc;
 
@@ -38,7 +38,7 @@ impl<'a> Worker<'a> {
     ) -> Result<Self, EngineError> {
         let longest = outputs.iter().map(Recorded::length).max().unwrap_or(1);
         let sequences = u32::try_from(outputs.len()).unwrap_or(u32::MAX).clamp(1, options.parallel);
-        // Long outputs are computed by fewer at a time rather than not at all.
+        // Long outputs are computed fewer at a time.
         let fits =
             |count: &u32| memory::check(&loaded.model, u32::try_from(longest).unwrap_or(u32::MAX), *count).is_ok();
         let sequences = (1..=sequences).rev().find(fits).unwrap_or(1);
@@ -92,7 +92,7 @@ impl<'a> Worker<'a> {
         }
         self.context.decode(&mut self.batch)?;
         for (sequence, row) in wanted {
-            // What follows a token that differs was computed for nothing.
+            // Tokens after one that differs are ignored.
             let Some(lane) = &mut self.lanes[sequence] else { continue };
             let logits = self.context.logits(row)?;
             if let Some(verdict) = lane.judge(logits, &self.loaded.vocab, &mut self.candidates) {

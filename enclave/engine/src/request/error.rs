@@ -1,4 +1,4 @@
-//! Why a request was refused: a stable code, the field at fault, one sentence for people.
+//! Errors of requests: a stable code, the field at fault, one sentence for people.
 
 /// Why a request was refused. Its message names fields and limits, never what a caller wrote.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -25,7 +25,7 @@ pub enum Code {
     InvalidValue,
     /// A field, or one of its values, exists elsewhere but is not supported here.
     UnsupportedParameter,
-    /// Nobody knows this field.
+    /// The field is unknown.
     UnknownParameter,
     /// Prompt and requested output do not fit the context.
     ContextLengthExceeded,

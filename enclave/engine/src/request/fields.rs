@@ -1,4 +1,4 @@
-//! Reading typed fields out of a JSON object, and the fields that chats and completions share.
+//! Reads typed fields from a JSON object, and the fields that chats and completions share.
 
 use serde_json::{Map, Value};
 
@@ -8,7 +8,7 @@ use crate::limits::{
     MAX_STOPS, MAX_TEMPERATURE, MAX_TOP_K, MAX_USER_BYTES, MIN_REPEAT_PENALTY,
 };
 
-/// A request's object, with the fields taken so far struck off: what is left over is refused.
+/// A request's object. Fields are removed as they are read; fields that are left over are refused.
 pub(super) struct Fields<'a> {
     map: &'a Map<String, Value>,
     known: &'a [&'a str],
@@ -160,7 +160,7 @@ impl<'a> Fields<'a> {
                 ("include_usage", _) => {
                     return Err(wrong_type("stream_options.include_usage", "a boolean"));
                 }
-                // Padding against traffic analysis: not done here, so only its absence is honest.
+                // Padding against traffic analysis is not done here, so a request for it is refused.
                 ("include_obfuscation", Value::Bool(false)) => {}
                 ("include_obfuscation", _) => {
                     return Err(RequestError::unsupported("stream_options.include_obfuscation"));
@@ -185,7 +185,7 @@ impl<'a> Fields<'a> {
             top_p: self.top_p()?,
             top_k: self.integer("top_k", 0, MAX_TOP_K)?.map(|k| k as u32),
             min_p: self.float("min_p", 0.0, 1.0)?,
-            // llama.cpp reads the largest u32 as "draw your own", which nobody could replay.
+            // llama.cpp reads the largest u32 as "draw your own", which cannot be replayed.
             seed: self.integer("seed", 0, u64::from(u32::MAX) - 1)?.map(|s| s as u32),
             presence_penalty: self.float("presence_penalty", -MAX_PENALTY, MAX_PENALTY)?,
             frequency_penalty: self.float("frequency_penalty", -MAX_PENALTY, MAX_PENALTY)?,

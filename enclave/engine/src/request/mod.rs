@@ -1,4 +1,4 @@
-//! An OpenAI-style body becomes a meaning: messages or a prompt, and how to sample.
+//! Reads an OpenAI-style body: messages or a prompt, and how to sample.
 //!
 //! A field that cannot be honoured is refused, never ignored, and a replay maps a body the same
 //! way. `null` counts as absent wherever a field is optional.

@@ -1,5 +1,5 @@
-//! One draw from a softmax: the same bits on every machine and in every language, since every operation and its order
-//! are fixed (`SPEC.md`, sampling). Plain loops over lanes, so that the compiler can use the vector unit.
+//! One draw from a softmax. Its bits are the same on every machine and in every language, because every operation and
+//! its order are fixed (`SPEC.md`, sampling). Plain loops over lanes let the compiler use the vector unit.
 
 /// Weights that are added before they join the sum.
 const BLOCK: usize = 64;

@@ -1,5 +1,5 @@
-//! One output as it grows: what is chosen from the logits of each position, the text it makes, and when it ends. The node
-//! takes what it chooses; a replay takes what was recorded, and compares.
+//! One growing output: chooses tokens from logits, makes their text, and decides when the output ends. The node takes
+//! the chosen token; a replay takes the recorded one and compares.
 
 mod draw;
 mod sampler;
@@ -16,7 +16,7 @@ use crate::model::load::Loaded;
 use crate::model::vocab::Vocab;
 use crate::sampling::Sampling;
 
-/// An output under way.
+/// A running output.
 pub(crate) struct Run {
     sampler: Sampler,
     text: Text,

@@ -1,4 +1,4 @@
-//! One generation's sampler: the chain that [`crate::sampling`] documents. What goes in and what comes out is checked.
+//! One generation's sampler: the chain that [`crate::sampling`] documents. Its input and output are checked.
 
 use std::sync::Arc;
 
@@ -15,8 +15,8 @@ pub(super) struct Sampler {
     bias: Option<llama::Sampler>,
     penalties: Option<llama::Sampler>,
     grammar: Option<llama::Sampler>,
-    /// Bytes of an incomplete character, kept beside a grammar: llama.cpp's takes any bytes for
-    /// the rest of a character, a closing quote too.
+    /// Bytes of an incomplete character, kept beside a grammar. llama.cpp's grammar takes any bytes as the rest of a
+    /// character, even a closing quote.
     partial: Vec<u8>,
     /// top_k, top_p and min_p, as far as they are on.
     cuts: Vec<llama::Sampler>,
@@ -102,7 +102,7 @@ impl Sampler {
         }
         kept.clear();
         kept.extend(chain.list.iter().map(|candidate| candidate.logit));
-        // What came out of the chain is checked like what went in.
+        // The chain's output is checked like its input.
         if kept.iter().any(|logit| logit.is_nan() || *logit == f32::INFINITY) {
             return Err(EngineError::Logits);
         }

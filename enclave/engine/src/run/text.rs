@@ -1,7 +1,6 @@
-//! From token bytes to text that can be shown: whole characters only, and nothing of a stop
-//! string.
+//! Turns token bytes into text that can be shown: whole characters only, and no part of a stop string.
 
-/// Text under way.
+/// Growing text.
 pub(super) struct Text {
     /// Bytes not shown yet: part of a character, or what may become a stop string.
     held: Vec<u8>,

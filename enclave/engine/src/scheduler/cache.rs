@@ -1,25 +1,26 @@
-//! What idle sequences still hold: the tokens of a caller's earlier exchanges, so that a conversation that goes on is not
-//! computed from its start. Nobody's tokens speed up anybody else's: what a caller may learn from the time an answer takes is
-//! what that caller sent.
+//! Keeps the tokens of a scope's earlier exchanges in idle sequences, so that a conversation that goes on is not
+//! computed from its start. Tokens of one scope never speed up another's requests. So the time of an answer tells a
+//! caller only about its own prompts.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 
-/// Fewer tokens than this are computed again: finding them costs about as much, and every prompt of a template begins alike.
+/// Fewer shared tokens than this are computed again: reusing them costs about as much, and all prompts of a template
+/// begin alike.
 const WORTHWHILE: usize = 16;
 
-/// Somebody whose requests may share computed prompts. Clones are the same caller; with the last of them, what was kept
-/// for it is forgotten.
+/// Requests of one scope may share computed prompts, and scopes take turns. Clones are the same scope. When the last
+/// clone is dropped, the kept tokens are forgotten.
 #[derive(Clone)]
 pub struct CacheScope(Arc<Turn>);
 
-/// The number of the generation that was begun last for a caller; 0 when there was none.
+/// The number of the last generation that was begun for a scope; 0 if there was none.
 #[derive(Default)]
 struct Turn(AtomicU64);
 
 impl CacheScope {
-    /// Somebody new.
-    #[expect(clippy::new_without_default, reason = "no two callers are alike")]
+    /// A new scope.
+    #[expect(clippy::new_without_default, reason = "no two scopes are alike")]
     pub fn new() -> Self {
         Self(Arc::default())
     }
@@ -34,7 +35,7 @@ impl CacheScope {
         self.0.0.load(Ordering::Relaxed)
     }
 
-    /// Whether both are the same caller.
+    /// Whether both are the same scope.
     pub(crate) fn is(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.0, &other.0)
     }
@@ -49,29 +50,30 @@ impl std::fmt::Debug for CacheScope {
 /// What an idle sequence holds.
 #[derive(Default)]
 pub(super) struct Kept {
-    caller: Weak<Turn>,
+    scope: Weak<Turn>,
     tokens: Vec<u32>,
     /// When it was used last, in generations.
     used: u64,
 }
 
 impl Kept {
-    pub(super) fn new(caller: Option<&CacheScope>, tokens: Vec<u32>, used: u64) -> Self {
-        Self { caller: caller.map(|caller| Arc::downgrade(&caller.0)).unwrap_or_default(), tokens, used }
+    pub(super) fn new(scope: Option<&CacheScope>, tokens: Vec<u32>, used: u64) -> Self {
+        Self { scope: scope.map(|scope| Arc::downgrade(&scope.0)).unwrap_or_default(), tokens, used }
     }
 
-    /// Whether there is something in the sequence that nobody can use any more.
+    /// Whether the sequence holds tokens whose scope is gone.
     pub(super) fn is_stale(&self) -> bool {
-        !self.tokens.is_empty() && self.caller.strong_count() == 0
+        !self.tokens.is_empty() && self.scope.strong_count() == 0
     }
 
     fn is_empty(&self) -> bool {
         self.tokens.is_empty()
     }
 
-    /// How many tokens of `prompt` need not be computed. The last one always must: its logits are wanted.
-    fn shared(&self, caller: &CacheScope, prompt: &[u32]) -> usize {
-        if !std::ptr::eq(self.caller.as_ptr(), Arc::as_ptr(&caller.0)) {
+    /// How many tokens of `prompt` need not be computed. The last one is always computed, because its logits are
+    /// wanted.
+    fn shared(&self, scope: &CacheScope, prompt: &[u32]) -> usize {
+        if !std::ptr::eq(self.scope.as_ptr(), Arc::as_ptr(&scope.0)) {
             return 0;
         }
         let most = prompt.len().saturating_sub(1);
@@ -84,10 +86,10 @@ impl Kept {
 /// unused for longest. Returns its number and how many tokens of the prompt it holds already.
 pub(super) fn choose<'a>(
     idle: impl Iterator<Item = (usize, &'a Kept)>,
-    caller: Option<&CacheScope>,
+    scope: Option<&CacheScope>,
     prompt: &[u32],
 ) -> Option<(usize, usize)> {
-    let shared = |kept: &Kept| caller.map_or(0, |caller| kept.shared(caller, prompt));
+    let shared = |kept: &Kept| scope.map_or(0, |scope| kept.shared(scope, prompt));
     let best = idle.max_by_key(|(number, kept)| {
         (shared(kept), kept.is_empty(), std::cmp::Reverse(kept.used), std::cmp::Reverse(*number))
     });
@@ -98,12 +100,12 @@ pub(super) fn choose<'a>(
 mod tests {
     use super::*;
 
-    fn kept(caller: &CacheScope, tokens: std::ops::Range<u32>, used: u64) -> Kept {
-        Kept::new(Some(caller), tokens.collect(), used)
+    fn kept(scope: &CacheScope, tokens: std::ops::Range<u32>, used: u64) -> Kept {
+        Kept::new(Some(scope), tokens.collect(), used)
     }
 
-    fn chosen(all: &[Kept], caller: &CacheScope, prompt: std::ops::Range<u32>) -> Option<(usize, usize)> {
-        choose(all.iter().enumerate(), Some(caller), &prompt.collect::<Vec<_>>())
+    fn chosen(all: &[Kept], scope: &CacheScope, prompt: std::ops::Range<u32>) -> Option<(usize, usize)> {
+        choose(all.iter().enumerate(), Some(scope), &prompt.collect::<Vec<_>>())
     }
 
     #[test]

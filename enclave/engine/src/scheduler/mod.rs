@@ -1,9 +1,9 @@
 //! One thread owns the context and batches continuously.
 //!
-//! Each step decodes one token of every running sequence and a share of the waiting prompts.
-//! A sequence pauses while its reader lags; one whose reader is gone is freed before the next
-//! step. When a step fails, every running generation fails, and the thread goes on with a new context. Since the arithmetic is
-//! exact, who shares a step with whom changes nobody's tokens, and the schedule is free to be fair.
+//! Each step decodes one token of every running sequence and a share of the waiting prompts. A sequence pauses while
+//! its reader lags; one whose reader is gone is freed before the next step. When a step fails, every running generation
+//! fails, and the thread goes on with a new context. Because the arithmetic is exact, company in a step changes no
+//! tokens, so the schedule is free to be fair.
 
 mod cache;
 mod share;
@@ -39,7 +39,7 @@ const MICRO_BATCH: u32 = 512;
 /// How long to wait when every sequence is paused.
 const PAUSE: Duration = Duration::from_millis(2);
 
-/// The engine's thread, and the way to it.
+/// The engine's thread, and the queue to it.
 pub(crate) struct Scheduler {
     loaded: Arc<Loaded>,
     queue: Option<Sender<Job>>,
@@ -88,13 +88,13 @@ impl Scheduler {
         prompt: &[u32],
         sampling: &Sampling,
         logprobs: Option<u8>,
-        caller: Option<&CacheScope>,
+        scope: Option<&CacheScope>,
     ) -> Result<mpsc::Receiver<Event>, EngineError> {
         let run = Run::new(&self.loaded, sampling, logprobs)?;
         let queue = self.queue.as_ref().filter(|_| self.is_alive()).ok_or(EngineError::Stopped)?;
         self.shared.enter(prompt.len())?;
         let (events, receiver) = mpsc::channel(EVENTS);
-        let job = Job { prompt: prompt.to_vec(), run, caller: caller.cloned(), events };
+        let job = Job { prompt: prompt.to_vec(), run, scope: scope.cloned(), events };
         match queue.send(job) {
             Ok(()) => Ok(receiver),
             Err(_) => Err(EngineError::Stopped),
@@ -238,7 +238,7 @@ impl<'a> Worker<'a> {
     fn serve(&mut self) -> Result<(), EngineError> {
         loop {
             let stepped = self.admit().and_then(|next| match next {
-                // A panic is a failure like any other: whatever the step has touched is begun anew.
+                // A panic is a failure like any other: the context is renewed.
                 Next::Step => catch_unwind(AssertUnwindSafe(|| self.step())).unwrap_or(Err(FAILED)).map(|()| true),
                 Next::End => Ok(false),
             });
@@ -250,7 +250,7 @@ impl<'a> Worker<'a> {
         }
     }
 
-    /// Fails every running generation, and goes on with a new context. Who waits keeps its place.
+    /// Fails every running generation, and goes on with a new context. Waiting requests keep their places.
     fn recover(&mut self, error: &EngineError) -> Result<(), EngineError> {
         for sequence in &mut self.sequences {
             if let Sequence::Running(slot) = sequence {
@@ -291,13 +291,13 @@ impl<'a> Worker<'a> {
         }
     }
 
-    /// The request that is served next: of the caller who has least of the engine now, and of those the one whose last turn is
-    /// longest ago; of one caller's, the first that came.
+    /// The request that is served next: the first one of the scope with the fewest running generations. Among such
+    /// scopes, the one whose last turn is longest ago.
     fn next_job(&self) -> Option<usize> {
         let had = |job: &Job| {
-            let Some(caller) = &job.caller else { return (0, 0) };
-            let running = self.running().filter(|slot| slot.caller().is_some_and(|other| other.is(caller))).count();
-            (running, caller.last_served())
+            let Some(scope) = &job.scope else { return (0, 0) };
+            let running = self.running().filter(|slot| slot.scope().is_some_and(|other| other.is(scope))).count();
+            (running, scope.last_served())
         };
         (0..self.waiting.len()).min_by_key(|index| had(&self.waiting[*index]))
     }
@@ -309,21 +309,21 @@ impl<'a> Worker<'a> {
             Sequence::Idle(kept) => Some((number, kept)),
             Sequence::Running(_) => None,
         });
-        let Some((number, held)) = cache::choose(idle, job.caller.as_ref(), &job.prompt) else { return Ok(false) };
+        let Some((number, held)) = cache::choose(idle, job.scope.as_ref(), &job.prompt) else { return Ok(false) };
         let cleared = self.clear(number, held);
         let job = self.waiting.remove(index);
         self.shared.leave(job.prompt.len());
         let held = match cleared {
             Ok(held) => held,
-            // Or it would be tried again for ever.
+            // The job ends here, or it would be tried again for ever.
             Err(error) => {
                 job.events.try_send(Event::Failed(error.clone())).ok();
                 return Err(error);
             }
         };
         self.begun += 1;
-        if let Some(caller) = &job.caller {
-            caller.served(self.begun);
+        if let Some(scope) = &job.scope {
+            scope.served(self.begun);
         }
         self.sequences[number] = Sequence::Running(Box::new(Slot::new(number, held, job)));
         Ok(true)
@@ -369,7 +369,7 @@ impl<'a> Worker<'a> {
                 Wants::Pause => {}
             }
         }
-        // Among equals, who came first is first.
+        // The earliest comes first.
         prompts.sort();
         let wanted: Vec<usize> = prompts.iter().map(|(_, _, wanted)| *wanted).collect();
         let shares = share::divide(&wanted, self.pace.prompt_tokens(outputs.len(), self.places));
@@ -402,16 +402,16 @@ impl<'a> Worker<'a> {
         self.sequences.iter().filter_map(Sequence::slot)
     }
 
-    /// A generation is over; what its sequence holds is kept for its caller.
+    /// Ends a generation. Its sequence keeps its tokens for its scope.
     fn end(&mut self, number: usize) {
         let ended = std::mem::replace(&mut self.sequences[number], Sequence::Idle(Kept::default()));
         if let Sequence::Running(slot) = ended {
-            let (caller, tokens) = slot.into_tokens();
-            self.sequences[number] = Sequence::Idle(Kept::new(caller.as_ref(), tokens, self.begun));
+            let (scope, tokens) = slot.into_tokens();
+            self.sequences[number] = Sequence::Idle(Kept::new(scope.as_ref(), tokens, self.begun));
         }
     }
 
-    /// Clears what was kept for callers that are gone.
+    /// Clears what was kept for scopes that are gone.
     fn forget(&mut self) -> Result<(), EngineError> {
         for number in 0..self.sequences.len() {
             if matches!(&self.sequences[number], Sequence::Idle(kept) if kept.is_stale()) {
@@ -460,14 +460,14 @@ mod tests {
         Scheduler::start(Arc::clone(&model.loaded), &options).unwrap()
     }
 
-    fn submit(scheduler: &Scheduler, prompt: &[u32], max_tokens: u32, caller: &CacheScope) -> mpsc::Receiver<Event> {
+    fn submit(scheduler: &Scheduler, prompt: &[u32], max_tokens: u32, scope: &CacheScope) -> mpsc::Receiver<Event> {
         let ends = (0..scheduler.loaded.vocab.len()).filter(|id| scheduler.loaded.vocab.ends(*id));
         let parameters = Parameters { logit_bias: ends.map(|id| (id, -100.0)).collect(), ..Parameters::default() };
         let sampling = Sampling::resolve(&parameters, 3, max_tokens);
-        scheduler.submit(prompt, &sampling, None, Some(caller)).unwrap()
+        scheduler.submit(prompt, &sampling, None, Some(scope)).unwrap()
     }
 
-    /// A running generation, of which one event was read.
+    /// A running generation after its first event.
     fn running(scheduler: &Scheduler) -> mpsc::Receiver<Event> {
         let mut events = submit(scheduler, &PROMPT, ENDLESS, &CacheScope::new());
         assert!(matches!(events.blocking_recv(), Some(Event::Text { .. })));
@@ -490,15 +490,15 @@ mod tests {
 
     #[test]
     fn a_failed_step_fails_who_runs_and_nobody_else() {
-        let (model, caller) = (model(), CacheScope::new());
+        let (model, scope) = (model(), CacheScope::new());
         let scheduler = start(&model, 2);
-        let ask = || read(submit(&scheduler, &PROMPT, 20, &caller));
+        let ask = || read(submit(&scheduler, &PROMPT, 20, &scope));
         let (wanted, cached) = ask().unwrap();
         assert_eq!((wanted.len(), cached), (20, 0));
         assert_eq!(ask(), Ok((wanted.clone(), 23)));
         for round in 0..3 {
             let hit = [running(&scheduler), running(&scheduler)];
-            let waiting = submit(&scheduler, &PROMPT, 20, &caller);
+            let waiting = submit(&scheduler, &PROMPT, 20, &scope);
             model.loaded.faults.decode.store(true, Ordering::Relaxed);
             for events in hit {
                 assert_eq!(read(events), Err(FAILED), "{round}");
@@ -513,9 +513,9 @@ mod tests {
 
     #[test]
     fn what_no_context_takes_is_an_error_and_the_engine_goes_on() {
-        let (model, caller) = (model(), CacheScope::new());
+        let (model, scope) = (model(), CacheScope::new());
         let scheduler = start(&model, 1);
-        let ask = |prompt: &[u32]| read(submit(&scheduler, prompt, 20, &caller));
+        let ask = |prompt: &[u32]| read(submit(&scheduler, prompt, 20, &scope));
         let (wanted, _) = ask(&PROMPT).unwrap();
         // Neither can come from a request, whose prompt was checked.
         assert_eq!(ask(&[model.loaded.vocab.len()]), Err(FAILED));

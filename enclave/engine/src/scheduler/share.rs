@@ -1,15 +1,15 @@
-//! How many prompt tokens a step computes, and whose.
+//! Decides how many prompt tokens a step computes, and of which prompts.
 
 use std::time::Duration;
 
-/// How long a step may take while somebody waits for the next token of an answer.
+/// How long a step may take while answers are running.
 const STEP: Duration = Duration::from_millis(150);
-/// Prompt tokens that a step takes even so: less is slower for all.
+/// Prompt tokens that a step takes in any case: fewer would be slower for all.
 const LEAST: usize = 16;
-/// A new measurement counts for one part in so many.
+/// A new measurement has a weight of one part in this many.
 const INERTIA: f64 = 8.0;
 
-/// What a token costs on this machine, learnt as it goes.
+/// What a token costs on this machine, measured at each step.
 #[derive(Default)]
 pub(super) struct Pace {
     /// Seconds a token, in steps of many tokens; 0 until one was measured.
@@ -17,7 +17,7 @@ pub(super) struct Pace {
 }
 
 impl Pace {
-    /// A step of `tokens` tokens took so long.
+    /// Notes how long a step of `tokens` tokens took.
     pub(super) fn measured(&mut self, tokens: usize, took: Duration) {
         if tokens < LEAST {
             return;
@@ -40,8 +40,9 @@ impl Pace {
     }
 }
 
-/// Divides `room` among prompts that want so many tokens each: short ones are finished first, and what is left goes to the
-/// others in equal parts, so that nobody's long prompt keeps a short one waiting. In the order of `wanted`.
+/// Divides `room` among prompts. `wanted`: the tokens that each still needs. Short ones are finished first, and the
+/// others share the rest equally, so that a long prompt does not keep a short one waiting. Returns the shares in the
+/// order of `wanted`.
 pub(super) fn divide(wanted: &[usize], mut room: usize) -> Vec<usize> {
     let mut order: Vec<usize> = (0..wanted.len()).collect();
     order.sort_by_key(|index| wanted[*index]);
@@ -91,7 +92,7 @@ mod tests {
             prop_assert!(shares.iter().zip(&wanted).all(|(share, wanted)| share <= wanted));
             let short = wanted.iter().zip(&shares).filter(|(wanted, share)| share < wanted);
             let cut: Vec<usize> = short.map(|(_, share)| *share).collect();
-            // Whoever was cut short got as much as anybody else.
+            // Prompts that were cut short got as much as any other.
             let most = shares.iter().copied().max().unwrap_or(0);
             prop_assert!(cut.iter().all(|share| share + 1 >= most));
         }

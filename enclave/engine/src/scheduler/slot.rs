@@ -11,14 +11,14 @@ use crate::model::vocab::Vocab;
 use crate::run::{Candidates, Run};
 use crate::scheduler::CacheScope;
 
-/// Room that a step needs: its text, and the end.
+/// Events that a step may send: text, and the end.
 const EVENTS_A_STEP: usize = 2;
 
 /// A request that waits for, or has, a sequence.
 pub(super) struct Job {
     pub(super) prompt: Vec<u32>,
     pub(super) run: Run,
-    pub(super) caller: Option<CacheScope>,
+    pub(super) scope: Option<CacheScope>,
     pub(super) events: Sender<Event>,
 }
 
@@ -30,7 +30,7 @@ pub(super) struct Slot {
     pub(super) decoded: usize,
     /// Of those, how many were there from the start.
     cached: usize,
-    /// When it got its sequence.
+    /// When the job got its sequence.
     pub(super) since: Instant,
     job: Job,
 }
@@ -66,8 +66,8 @@ impl Slot {
         self.job.prompt.get(self.decoded..self.decoded + count).unwrap_or_default()
     }
 
-    pub(super) fn caller(&self) -> Option<&CacheScope> {
-        self.job.caller.as_ref()
+    pub(super) fn scope(&self) -> Option<&CacheScope> {
+        self.job.scope.as_ref()
     }
 
     pub(super) fn is_cancelled(&self) -> bool {
@@ -98,12 +98,12 @@ impl Slot {
         false
     }
 
-    /// The tokens that lie in the sequence, and whose they are.
+    /// The tokens in the sequence, and their scope.
     pub(super) fn into_tokens(self) -> (Option<CacheScope>, Vec<u32>) {
-        let Job { mut prompt, run, caller, .. } = self.job;
+        let Job { mut prompt, run, scope, .. } = self.job;
         prompt.extend(run.output());
         prompt.truncate(self.decoded);
-        (caller, prompt)
+        (scope, prompt)
     }
 
     fn finish(&mut self, reason: Finish) -> bool {
@@ -112,7 +112,7 @@ impl Slot {
         false
     }
 
-    /// False when nobody listens any more.
+    /// Sends an event. False if its reader is gone.
     fn send(&mut self, event: Event) -> bool {
         match self.job.events.try_send(event) {
             Ok(()) => true,

@@ -1,4 +1,4 @@
-//! From JSON schema (2020-12, the part that a grammar can enforce) to GBNF.
+//! Converts JSON schema (2020-12, the part that a grammar can enforce) to GBNF.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -59,7 +59,7 @@ struct Converter<'a> {
     ambiguous: bool,
 }
 
-/// Keywords that say something to people and nothing to a validator.
+/// Keywords for people, which a validator ignores.
 const ANNOTATIONS: &[&str] =
     &["$comment", "$schema", "default", "deprecated", "description", "examples", "readOnly", "title", "writeOnly"];
 
@@ -165,7 +165,7 @@ impl<'a> Converter<'a> {
         self.kind_of_list(kind, map, depth)
     }
 
-    /// One type of a list of types: keywords of the others are not its concern.
+    /// Whether this is one type of a list of types. It then ignores the keywords of the others.
     fn kind_of_list(&mut self, kind: &str, map: &'a Map<String, Value>, depth: usize) -> Result<Node, RequestError> {
         match kind {
             "object" => self.object(map, depth),
@@ -212,8 +212,8 @@ impl<'a> Converter<'a> {
             optional.push(member(self, name, schema)?);
         }
         self.containers -= 1;
-        // Beside listed properties no others are produced, whatever additionalProperties allows;
-        // still it must be well-formed.
+        // Beside listed properties no others are produced, even if additionalProperties allows them. Still it must be
+        // well-formed.
         if !matches!(map.get("additionalProperties"), None | Some(Value::Bool(_) | Value::Object(_))) {
             return Err(refuse("'additionalProperties' must be a schema"));
         }

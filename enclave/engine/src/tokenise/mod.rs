@@ -1,4 +1,4 @@
-//! From text to tokens, within bounds of time and stack.
+//! Tokenises text, within limits of time and stack.
 
 mod queue;
 mod words;
@@ -18,19 +18,19 @@ pub(crate) struct Prompt {
     pub(crate) tokens: Vec<u32>,
 }
 
-/// What a prompt has to keep to.
+/// The limits of a prompt.
 #[derive(Clone, Copy)]
 pub(crate) struct Room<'a> {
     /// Tokens of prompt and output together.
     pub(crate) context: u32,
-    /// The field of the request that is named when it is refused.
+    /// The request's field that an error names.
     pub(crate) param: &'a str,
-    /// Whose request it is. An abandoned one is given up between two spans.
+    /// The request's ticket. An abandoned request is cancelled between two spans.
     pub(crate) ticket: Option<&'a Ticket>,
 }
 
 impl<'a> Room<'a> {
-    /// For a prompt whose caller waits for it.
+    /// Limits without a ticket: the prompt's caller waits.
     pub(crate) fn new(context: u32, param: &'a str) -> Self {
         Self { context, param, ticket: None }
     }
@@ -43,14 +43,14 @@ const SHORT_TEXT: usize = 512;
 pub(crate) fn tokenise(loaded: &Loaded, room: Room<'_>, spans: &[(&str, bool)]) -> Result<Prompt, EngineError> {
     let Room { context, param, .. } = room;
     let length: usize = spans.iter().map(|(text, _)| text.len()).sum();
-    // Long texts are refused before anyone spends time on them.
+    // Long texts are refused before they cost time.
     check_length(loaded, room, length)?;
     loaded.words.check(spans.iter().map(|(text, _)| *text)).map_err(|costly| too_costly(param, costly))?;
     let work = || spans.iter().map(|(text, markup)| span(loaded, room, text, *markup)).collect::<Result<Vec<_>, _>>();
     let spanned = if length <= SHORT_TEXT { work() } else { with_stack(work)? }?;
     let mut tokens: Vec<u32> = Vec::new();
     for (ids, (_, markup)) in spanned.iter().zip(spans) {
-        // A model that only embeds maps what it does not know to a control token.
+        // A model that only embeds maps unknown text to a control token.
         if loaded.generates && !markup && ids.iter().any(|id| loaded.vocab.is_control(*id)) {
             return Err(RequestError::value(param, "the text would become a control token").into());
         }
@@ -72,7 +72,7 @@ pub(crate) fn tokenise(loaded: &Loaded, room: Room<'_>, spans: &[(&str, bool)]) 
     Ok(Prompt { text, tokens })
 }
 
-/// Refuses texts of `length` bytes together that cannot fit the context, whatever they say.
+/// Refuses texts that have `length` bytes together and cannot fit the context, without reading them.
 pub(crate) fn check_length(loaded: &Loaded, room: Room<'_>, length: usize) -> Result<(), EngineError> {
     match length > MAX_RENDERED_BYTES || length / loaded.vocab.longest() > room.context as usize {
         true => Err(too_long(room.param, room.context).into()),

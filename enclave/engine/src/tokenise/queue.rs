@@ -1,7 +1,7 @@
 //! The queue of prompts that wait to be prepared, and the threads that prepare them.
 //!
-//! Callers take turns, and no caller is served twice at once: a long prompt delays its own caller, and others by no more than one
-//! of [`PREPARING`] threads. Abandoned work leaves the queue at once.
+//! Scopes take turns, and none is served twice at once. So a long prompt delays its own scope, and takes only one of
+//! [`PREPARING`] threads from others. Abandoned work leaves the queue at once.
 
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -29,7 +29,7 @@ impl Ticket {
     }
 }
 
-/// The queue, and its threads. They end when this is dropped, after what they are at.
+/// The queue and its threads. When it is dropped, they finish their current jobs and end.
 pub(crate) struct Queue {
     shared: Arc<Shared>,
     threads: Vec<JoinHandle<()>>,
@@ -43,16 +43,16 @@ struct Shared {
 
 #[derive(Default)]
 struct State {
-    /// One lane for each caller with waiting jobs, the next to be served first.
+    /// One lane for each scope with waiting jobs, in the order of service.
     lanes: VecDeque<Lane>,
-    /// Callers who are being served.
+    /// Scopes that are being served.
     served: Vec<CacheScope>,
     stop: bool,
 }
 
 struct Lane {
-    /// None for a job that belongs to no caller, which has a lane of its own.
-    caller: Option<CacheScope>,
+    /// None for a job without a scope, which has a lane of its own.
+    scope: Option<CacheScope>,
     jobs: VecDeque<Job>,
 }
 
@@ -72,20 +72,20 @@ impl Queue {
         Ok(queue)
     }
 
-    /// Runs `work` when it is its caller's turn. Dropping the future gives it up.
+    /// Runs `work` when it is its scope's turn. Dropping the future cancels it.
     ///
-    /// # Errors
-    /// [`EngineError::Busy`] when the queue, or the caller's part of it, is full; [`EngineError::Stopped`]; what `work` returns.
+    /// # Errors [`EngineError::Busy`] if the queue, or the scope's part of it, is full; [`EngineError::Stopped`]; what
+    /// `work` returns.
     pub(crate) async fn run<T: Send + 'static>(
         &self,
-        caller: Option<&CacheScope>,
+        scope: Option<&CacheScope>,
         work: impl FnOnce(&Ticket) -> Result<T, EngineError> + Send + 'static,
     ) -> Result<T, EngineError> {
         let (reply, answer) = oneshot::channel();
         let ticket = Ticket::default();
         let own = ticket.clone();
         let work = Box::new(move || drop(reply.send(work(&own))));
-        self.shared.enter(caller, Job { ticket: ticket.clone(), work })?;
+        self.shared.enter(scope, Job { ticket: ticket.clone(), work })?;
         let _waiting = Waiting { shared: &self.shared, ticket };
         answer.await.map_err(|_| EngineError::Stopped)?
     }
@@ -104,7 +104,7 @@ impl Drop for Queue {
     }
 }
 
-/// Somebody who waits for a job.
+/// A waiter for a job.
 struct Waiting<'a> {
     shared: &'a Shared,
     ticket: Ticket,
@@ -124,8 +124,8 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn enter(&self, caller: Option<&CacheScope>, job: Job) -> Result<(), EngineError> {
-        self.lock().enter(caller, job)?;
+    fn enter(&self, scope: Option<&CacheScope>, job: Job) -> Result<(), EngineError> {
+        self.lock().enter(scope, job)?;
         self.changed.notify_one();
         Ok(())
     }
@@ -134,16 +134,16 @@ impl Shared {
     fn serve(&self) {
         let mut state = self.lock();
         while !state.stop {
-            let Some((caller, job)) = state.next() else {
+            let Some((scope, job)) = state.next() else {
                 state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
                 continue;
             };
             drop(state);
-            // A job that panics has dropped its reply, which is all that its caller needs to know.
+            // A job that panics has dropped its reply, which tells its caller enough.
             let _ = catch_unwind(AssertUnwindSafe(job.work));
             state = self.lock();
-            if let Some(caller) = caller {
-                state.served.retain(|other| !other.is(&caller));
+            if let Some(scope) = scope {
+                state.served.retain(|other| !other.is(&scope));
                 self.changed.notify_one();
             }
         }
@@ -151,37 +151,37 @@ impl Shared {
 }
 
 impl State {
-    fn enter(&mut self, caller: Option<&CacheScope>, job: Job) -> Result<(), EngineError> {
+    fn enter(&mut self, scope: Option<&CacheScope>, job: Job) -> Result<(), EngineError> {
         if self.stop {
             return Err(EngineError::Stopped);
         }
         if self.lanes.iter().map(|lane| lane.jobs.len()).sum::<usize>() >= PREPARE_QUEUE {
             return Err(EngineError::Busy { limit: PREPARE_QUEUE });
         }
-        let own = |lane: &&mut Lane| lane.caller.as_ref().zip(caller).is_some_and(|(other, caller)| other.is(caller));
+        let own = |lane: &&mut Lane| lane.scope.as_ref().zip(scope).is_some_and(|(other, scope)| other.is(scope));
         match self.lanes.iter_mut().find(own) {
             Some(lane) if lane.jobs.len() >= PREPARE_QUEUE_CALLER => {
                 return Err(EngineError::Busy { limit: PREPARE_QUEUE_CALLER });
             }
             Some(lane) => lane.jobs.push_back(job),
-            None => self.lanes.push_back(Lane { caller: caller.cloned(), jobs: [job].into() }),
+            None => self.lanes.push_back(Lane { scope: scope.cloned(), jobs: [job].into() }),
         }
         Ok(())
     }
 
-    /// The first job of the first caller who is not being served; the caller's others then wait behind everybody else's.
+    /// Takes the first job of the first scope that is not being served. The scope's other jobs then wait behind all
+    /// others.
     fn next(&mut self) -> Option<(Option<CacheScope>, Job)> {
-        let free = |lane: &Lane| {
-            !lane.caller.as_ref().is_some_and(|caller| self.served.iter().any(|served| served.is(caller)))
-        };
+        let free =
+            |lane: &Lane| !lane.scope.as_ref().is_some_and(|scope| self.served.iter().any(|served| served.is(scope)));
         let index = self.lanes.iter().position(free)?;
         let mut lane = self.lanes.remove(index)?;
-        let (caller, job) = (lane.caller.clone(), lane.jobs.pop_front()?);
+        let (scope, job) = (lane.scope.clone(), lane.jobs.pop_front()?);
         if !lane.jobs.is_empty() {
             self.lanes.push_back(lane);
         }
-        self.served.extend(caller.clone());
-        Some((caller, job))
+        self.served.extend(scope.clone());
+        Some((scope, job))
     }
 
     /// Takes out abandoned jobs.
@@ -210,17 +210,17 @@ mod tests {
     }
 
     fn next(state: &mut State) -> Option<CacheScope> {
-        let (caller, job) = state.next()?;
+        let (scope, job) = state.next()?;
         (job.work)();
-        caller
+        scope
     }
 
     #[test]
     fn callers_take_turns_and_are_served_once_at_a_time() {
         let (mut state, done) = (State::default(), Arc::default());
         let (a, b) = (CacheScope::new(), CacheScope::new());
-        for (caller, number) in [(Some(&a), 1), (Some(&a), 2), (Some(&a), 3), (Some(&b), 4), (None, 5), (None, 6)] {
-            state.enter(caller, job(&done, number)).unwrap();
+        for (scope, number) in [(Some(&a), 1), (Some(&a), 2), (Some(&a), 3), (Some(&b), 4), (None, 5), (None, 6)] {
+            state.enter(scope, job(&done, number)).unwrap();
         }
         assert!(next(&mut state).unwrap().is(&a) && next(&mut state).unwrap().is(&b));
         assert!(next(&mut state).is_none() && next(&mut state).is_none());
@@ -247,7 +247,7 @@ mod tests {
         let limit = PREPARE_QUEUE;
         assert_eq!(state.enter(Some(&CacheScope::new()), job(&done, 0)), Err(EngineError::Busy { limit }));
         assert_eq!(state.enter(None, job(&done, 0)), Err(EngineError::Busy { limit }));
-        // What is given up makes room at once.
+        // A cancelled job makes room at once.
         state.lanes[0].jobs[0].ticket.give_up();
         assert_eq!(state.forget().len(), 1);
         state.enter(Some(&greedy), job(&done, 0)).unwrap();
@@ -266,23 +266,23 @@ mod tests {
     #[tokio::test]
     async fn what_is_given_up_before_it_begins_never_runs() {
         let queue = Arc::new(Queue::start().unwrap());
-        let caller = CacheScope::new();
+        let scope = CacheScope::new();
         let (release, held) = channel::<()>();
         let (begun, running) = oneshot::channel();
         let holding = tokio::spawn({
-            let (queue, caller) = (Arc::clone(&queue), caller.clone());
+            let (queue, scope) = (Arc::clone(&queue), scope.clone());
             async move {
                 let hold = move |_: &Ticket| {
                     begun.send(()).ok();
                     held.recv().ok();
                     Ok(())
                 };
-                queue.run(Some(&caller), hold).await
+                queue.run(Some(&scope), hold).await
             }
         });
         running.await.unwrap();
         let ran = Arc::new(AtomicBool::new(false));
-        let waiting = Box::pin(queue.run(Some(&caller), {
+        let waiting = Box::pin(queue.run(Some(&scope), {
             let ran = Arc::clone(&ran);
             move |_| {
                 ran.store(true, Ordering::Release);
@@ -290,13 +290,13 @@ mod tests {
             }
         }));
         let waiting = polled(waiting).await;
-        assert!(waiting.is_some(), "its caller is being served");
-        // Others are not held up by that caller.
+        assert!(waiting.is_some(), "its scope is being served");
+        // Others need not wait for that scope.
         assert_eq!(queue.run(Some(&CacheScope::new()), |_| Ok(1)).await, Ok(1));
         drop(waiting);
         release.send(()).unwrap();
         holding.await.unwrap().unwrap();
-        assert_eq!(queue.run(Some(&caller), |_| Ok(2)).await, Ok(2));
+        assert_eq!(queue.run(Some(&scope), |_| Ok(2)).await, Ok(2));
         assert!(!ran.load(Ordering::Acquire));
     }
 

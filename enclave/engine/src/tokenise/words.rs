@@ -1,4 +1,4 @@
-//! Bounds what cutting a text into words may cost.
+//! Limits what cutting a text into words may cost.
 //!
 //! llama.cpp cuts text for BPE vocabularies with regular expressions, which recurse for every character of a word: about 330
 //! bytes of stack each. Two of its splitters look ahead to the end of a run from each of its characters. Measured with

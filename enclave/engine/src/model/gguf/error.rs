@@ -1,6 +1,6 @@
-//! Why a file is no GGUF that this engine reads.
+//! Errors of GGUF files.
 
-/// Why a file is no GGUF that this engine reads.
+/// Why a file is not a GGUF file that this engine reads.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum GgufError {

@@ -30,7 +30,7 @@ pub struct Header {
     pub repackable: BTreeSet<u32>,
 }
 
-/// Where a tensor lies, and as what.
+/// Where a tensor lies, and its type.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Tensor {
@@ -40,7 +40,7 @@ pub struct Tensor {
     pub shape: Vec<u64>,
     /// Its type (`ggml.h`, `enum ggml_type`).
     pub kind: u32,
-    /// Bytes of one block, none of which is in two pieces.
+    /// Bytes of one block.
     pub block: u64,
     /// Where it begins, bytes from [`Header::data_offset`].
     pub offset: u64,

@@ -1,4 +1,4 @@
-//! Reads a GGUF header (versions 2 and 3) under bounds of our own, before llama.cpp sees the file.
+//! Reads a GGUF header (versions 2 and 3) under our own limits, before llama.cpp sees the file.
 //!
 //! Format: <https://github.com/ggml-org/ggml/blob/master/docs/gguf.md>. Everything is little-endian.
 

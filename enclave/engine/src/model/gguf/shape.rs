@@ -1,4 +1,5 @@
-//! Checks what a header says of the model's shape, so that llama.cpp neither divides by zero nor believes the impossible.
+//! Checks what a header says about the model's shape, so that llama.cpp does not divide by zero or accept impossible
+//! sizes.
 
 use super::error::GgufError;
 use super::header::Header;
@@ -44,8 +45,8 @@ pub(super) fn check(header: &Header) -> Result<(), GgufError> {
     }
 }
 
-/// Gives `key` back when no model has `value` there: the operators of ggml assert that epsilons are not negative, and every number has
-/// to be one.
+/// Returns `key` if no model has `value` there: every number must be finite, and ggml asserts that epsilons are not
+/// negative.
 pub(super) fn wrong_float(key: &str, value: f32) -> Option<&str> {
     let negative = value < 0.0 && (key.ends_with("epsilon") || key.ends_with("freq_base"));
     (!value.is_finite() || negative).then_some(key)
