@@ -1,5 +1,5 @@
-//! From an empty process to a node that answers. Each step is one function with one line in the log; a step that
-//! fails says which, and ends the process.
+//! Boots a node, from an empty process to one that answers. Each step is one function with one line in the log. A
+//! failed step names itself and ends the process.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -22,27 +22,27 @@ use crate::tls::{self, Tls};
 use crate::upstream::Upstreams;
 use crate::{EnclaveError, endorse, feed, limits, server};
 
-/// Threads for connections, at most; the engines have their own.
+/// Threads for connections, at most. The engines have their own threads.
 const WORKERS: usize = 8;
-/// So often an engine is looked after.
+/// How often engines are checked.
 const LOOK: Duration = Duration::from_secs(1);
 
 /// Runs the enclave until the host asks it to end, or is away for too long.
 pub fn run(config: &Path, link: Address) -> Result<(), EnclaveError> {
-    // Half of the processors: two that hand each other work on two cores cost more than one.
+    // Half of the processors: on two cores, two threads that hand each other work cost more than one.
     let processors = std::thread::available_parallelism().map_or(1, usize::from);
     let workers = (processors / 2).clamp(1, WORKERS);
-    // One alone needs nothing that hands work to others.
+    // A single worker needs no work stealing.
     let mut builder = if workers == 1 { Builder::new_current_thread() } else { Builder::new_multi_thread() };
     let runtime =
         builder.worker_threads(workers).enable_all().build().map_err(EnclaveError::io("start the runtime"))?;
     let outcome = runtime.block_on(live(config, link));
-    // Threads that still compute for nobody must not hold the process.
+    // Threads that still compute must not keep the process alive.
     runtime.shutdown_background();
     outcome
 }
 
-/// Says to the host what ended this process outside of the steps, if it is there to hear it.
+/// Tells the host, if it listens, what ended this process outside of the boot steps.
 pub fn last_word(link: Address, step: &'static str, error: &EnclaveError) {
     // Without a runtime there is only the log.
     let Ok(runtime) = Builder::new_current_thread().enable_all().build() else { return };
@@ -123,7 +123,7 @@ async fn models(link: &Address, config: &Config) -> Result<Vec<Model>, EnclaveEr
     Ok(models)
 }
 
-/// One after the other: each proves its arithmetic, and should not compete for the processors meanwhile.
+/// Starts engines one after the other: each tests its arithmetic and should have the processors for itself.
 async fn engines(models: Vec<Model>, config: &Config) -> Result<Vec<Engine>, EnclaveError> {
     let mut engines = Vec::new();
     for (index, (model, settings)) in models.into_iter().zip(&config.settings.models).enumerate() {
@@ -168,14 +168,14 @@ async fn answer(node: Arc<Node>, tls: &Tls, link: Address, events: &Events) -> R
     outcome
 }
 
-/// Until an engine is no more, which nothing but a new boot mends.
+/// Waits until an engine has stopped. Only a new boot mends that.
 async fn stopped(node: &Node) {
     while node.engines.iter().all(Engine::is_alive) {
         sleep(LOOK).await;
     }
 }
 
-/// Counters for the host, a few at a time.
+/// Serves counters to the host, a few connections at a time.
 async fn serve_metrics(node: Arc<Node>, listener: Listener) {
     let places = Arc::new(Semaphore::new(limits::METRICS));
     while let Ok(place) = Arc::clone(&places).acquire_owned().await {

@@ -26,7 +26,7 @@ impl Budgets {
         let limits = settings.limits;
         let details = limits.memory_bytes / limits::DETAILS_PART;
         let unadmitted = limits.memory_bytes / limits::UNADMITTED_PART;
-        // A provider that does not answer leaves slots for everything else.
+        // If one provider does not answer, slots remain for everything else.
         let is_alone = settings.upstreams.len() + settings.models.len() == 1;
         let others = if is_alone { 0 } else { limits.exchanges / limits::UPSTREAM_PART };
         let of_upstream = |_: &config::Upstream| Shares::new((limits.exchanges - others) as u64);

@@ -1,4 +1,4 @@
-//! Who may ask, and how much: access tokens, known by their hashes, with limits of their own.
+//! Who may ask, and how much: access tokens, stored as hashes, each with its own limits.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -13,7 +13,7 @@ use crate::metrics::{Counted, Gauge};
 use crate::secrets::Secrets;
 use crate::shares::Party;
 
-/// Those whom the configuration names. When it names nobody, everyone may ask.
+/// The callers that the configuration names. If it names none, anyone may ask.
 pub struct Callers(BTreeMap<String, CallerState>);
 
 struct CallerState {
@@ -25,29 +25,29 @@ struct CallerState {
     limited: AtomicU64,
 }
 
-/// Stands for one request that was let in, until it has ended.
+/// A request that was admitted, until it has ended.
 #[derive(Default)]
 pub struct Admitted {
-    /// The caller whose shares the request uses. None where everyone may ask.
+    /// The caller whose shares the request uses. None if anyone may ask.
     pub party: Option<Party>,
     _running: Option<Counted>,
 }
 
-/// Why a request was not let in.
+/// Why a request was not admitted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NotAdmitted {
     /// It has no token.
     NoToken,
-    /// It has one that nobody here has.
+    /// Its token belongs to no caller.
     WrongToken,
     /// Its caller has asked too often.
     TooOften {
         /// Requests a minute that are allowed.
         allowed: u32,
-        /// When the next one is.
+        /// How long to wait for the next one.
         wait: Duration,
     },
-    /// Its caller asks too much at one time.
+    /// Its caller has too many requests at one time.
     TooMany {
         /// Requests that are allowed at one time.
         allowed: u64,
@@ -55,7 +55,7 @@ pub enum NotAdmitted {
 }
 
 impl Callers {
-    /// Nobody has asked yet.
+    /// Creates callers without requests yet.
     pub fn new(settings: &Settings) -> Self {
         let caller = |(place, settings): (usize, &config::Caller)| CallerState {
             settings: settings.clone(),
@@ -69,7 +69,7 @@ impl Callers {
         Self(callers.map(|(place, settings)| (settings.name.clone(), caller((place, settings)))).collect())
     }
 
-    /// Lets a request in, or says why not.
+    /// Admits a request, or says why not.
     pub fn admit(&self, token: Option<&str>, secrets: &Secrets) -> Result<Admitted, NotAdmitted> {
         if self.0.is_empty() {
             return Ok(Admitted::default());
@@ -82,7 +82,7 @@ impl Callers {
         admitted
     }
 
-    /// Whether this token lets requests in, however many of them.
+    /// Whether the token is valid, without regard to limits.
     pub fn knows(&self, token: Option<&str>, secrets: &Secrets) -> bool {
         self.0.is_empty() || token.is_some_and(|token| self.holder(token, secrets).is_some())
     }
@@ -93,7 +93,7 @@ impl Callers {
         caller.hash(secrets)?.is_of(token).then_some(caller)
     }
 
-    /// What each has asked, in Prometheus text.
+    /// Counters for each caller, in Prometheus text.
     pub fn metrics(&self) -> String {
         let mut text = String::new();
         let mut family = |name: &str, counter: fn(&CallerState) -> &AtomicU64| {
@@ -112,7 +112,7 @@ impl Callers {
 }
 
 impl CallerState {
-    /// The operator's word comes before the configuration's: that is how a token is changed without a restart.
+    /// The operator's hash comes before the configuration's, so a token can be changed without a restart.
     fn hash(&self, secrets: &Secrets) -> Option<TokenHash> {
         secrets.get(&self.settings.name).and_then(|text| text.parse().ok()).or(self.settings.token)
     }
@@ -127,10 +127,10 @@ impl CallerState {
     }
 }
 
-/// So many a minute, all of them at once if need be (the generic cell rate algorithm, ITU-T I.371).
+/// A rate per minute that allows bursts (the generic cell rate algorithm, ITU-T I.371).
 struct Rate {
     a_minute: u32,
-    /// When everything taken so far has been earned; never before the last look.
+    /// When everything taken so far will have been earned.
     earned: Mutex<Option<Instant>>,
 }
 
@@ -220,9 +220,9 @@ mod tests {
         let at = |millis| start + Duration::from_millis(millis);
         (0..60).for_each(|_| rate.take(at(0)).unwrap());
         assert_eq!(rate.take(at(0)), Err(Duration::from_secs(1)));
-        assert_eq!(rate.take(at(400)), Err(Duration::from_millis(600)), "whoever is refused loses nothing by asking");
+        assert_eq!(rate.take(at(400)), Err(Duration::from_millis(600)), "a refused request costs nothing");
         assert_eq!((rate.take(at(1000)), rate.take(at(1000))), (Ok(()), Err(Duration::from_secs(1))));
-        // A pause earns no more than a minute's worth.
+        // A pause earns at most a minute's worth.
         (0..60).for_each(|_| rate.take(at(600_000)).unwrap());
         assert!(rate.take(at(600_000)).is_err());
     }

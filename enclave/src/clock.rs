@@ -1,4 +1,4 @@
-//! The enclave's clock. Until a platform vouches for it, it is the host's, and the statement says so.
+//! The enclave's clock. If no platform vouches for the clock, it is the host's, and the statement says so.
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -6,13 +6,13 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use rustls::pki_types::UnixTime;
 use rustls::time_provider::TimeProvider;
 
-/// When this version was made, seconds since the Unix epoch: no clock that shows an earlier time is right.
+/// When this version was made, seconds since the Unix epoch. A clock that shows an earlier time is wrong.
 const RELEASED: u64 = 1_793_491_200;
 
 static CLOCK: Ratchet = Ratchet(AtomicU64::new(RELEASED * 1000));
 
-/// Milliseconds since the Unix epoch. Never steps back and is never before this version's release, whatever the host does to the
-/// clock.
+/// Milliseconds since the Unix epoch. It never steps back and is never before this version's release, even if the host
+/// changes the clock.
 pub fn millis() -> u64 {
     CLOCK.at(system_millis())
 }
@@ -22,7 +22,7 @@ pub fn seconds() -> u64 {
     millis() / 1000
 }
 
-/// Whether the system's clock shows a time before this version's release, which is wrong.
+/// Whether the system's clock is wrong: it shows a time before this version's release.
 #[cfg(feature = "sev-snp")]
 pub fn is_behind_release() -> bool {
     system_millis() < RELEASED * 1000
@@ -33,7 +33,7 @@ fn system_millis() -> u64 {
     u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX)
 }
 
-/// The latest time that was seen, milliseconds since the Unix epoch.
+/// The latest time seen, milliseconds since the Unix epoch.
 struct Ratchet(AtomicU64);
 
 impl Ratchet {
@@ -43,7 +43,7 @@ impl Ratchet {
     }
 }
 
-/// This clock for TLS: certificates of providers are judged by it, never by an earlier time than one that was already shown.
+/// This clock for TLS. Providers' certificates are checked by it, and it never steps back.
 #[derive(Debug)]
 pub struct TlsClock;
 

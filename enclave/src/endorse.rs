@@ -1,5 +1,5 @@
-//! What endorses the platform's reports, where the host has to get it: asked for at boot, and again before it grows old. A host that
-//! has nothing, or lies, is found out by whoever verifies.
+//! Asks the host for the certificates and lists that endorse the platform's reports: at boot, and again before they
+//! grow old. Verifiers notice if the host has none or lies.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use crate::identity::Identity;
 use crate::limits;
 use crate::log::log;
 
-/// Asks once; whether the host had an answer.
+/// Asks once. Returns whether the host had an answer.
 pub async fn ask(identity: &Identity, link: &Address) -> bool {
     let Some(report) = identity.report() else { return false };
     let asked = async {
@@ -34,7 +34,7 @@ pub async fn ask(identity: &Identity, link: &Address) -> bool {
     }
 }
 
-/// Asks as long as the node runs: soon, and then less often, until there is an answer; after that now and then.
+/// Asks as long as the node runs: often until there is an answer, with growing pauses, and then every few hours.
 pub async fn keep(identity: Arc<Identity>, link: Address, mut has: bool) {
     let mut pause = limits::ENDORSEMENTS_RETRY;
     loop {

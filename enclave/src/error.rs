@@ -5,7 +5,7 @@ use std::io;
 use quoth_engine::EngineError;
 use quoth_link::LinkError;
 
-/// Why the enclave could not start or go on. Texts name steps, fields and numbers, never what a caller said.
+/// Why the enclave could not start or go on. Texts name steps, fields and numbers, never a caller's words.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum EnclaveError {
@@ -51,8 +51,8 @@ pub enum EnclaveError {
     /// A model's engine stopped while the node answered.
     #[error("an engine has stopped")]
     Engine,
-    /// A fault of the program's own, whose place is in the log.
-    #[error("the program has a fault")]
+    /// The program panicked. The log names the place.
+    #[error("the program panicked")]
     Panic,
     /// Keys, certificates or quotes could not be made.
     #[error("{what} could not be made")]
@@ -93,7 +93,7 @@ impl EnclaveError {
         move |source| Self::Io { what, source }
     }
 
-    /// An [`EnclaveError::Make`], whatever the reason.
+    /// An [`EnclaveError::Make`] that drops the reason.
     pub fn make<E>(what: &'static str) -> impl FnOnce(E) -> Self {
         move |_| Self::Make { what }
     }

@@ -1,4 +1,4 @@
-//! What the host may know: boot steps, readiness, counters, the end. And its one command: to drain.
+//! Tells the host what it may know: boot steps, readiness, counters, the end. Takes its one command: to drain.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -12,13 +12,13 @@ use tokio::time::{interval, sleep, timeout};
 use crate::log::log;
 
 const STATUS: Duration = Duration::from_secs(1);
-/// How long the last word to the host may take.
+/// How long the last event may take to reach the host.
 const LAST_WORD: Duration = Duration::from_secs(2);
 
 /// The channel to the host.
 pub struct Events {
     started: Instant,
-    /// Boot steps and readiness: told again after every re-attachment.
+    /// Boot steps and readiness. They are told again whenever the host attaches again.
     told: Mutex<Vec<Event>>,
     last: Mutex<Option<Event>>,
     changed: Notify,
@@ -86,7 +86,7 @@ impl Events {
         let mut attached = Instant::now();
         loop {
             if let Ok(stream) = link.connect(Port::EVENTS, CONNECT_TIMEOUT).await {
-                // However it ended, the host may come back.
+                // The host may come back, however the connection ended.
                 let _ = self.serve(stream, &status).await;
                 attached = Instant::now();
             }

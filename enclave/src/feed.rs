@@ -1,4 +1,5 @@
-//! Models come from the untrusted host: hashed while written to sealed memory, loaded from there.
+//! Fetches models from the untrusted host. They are hashed while they are written to sealed memory, and loaded from
+//! there.
 
 use quoth_engine::{Arithmetic, Engine, EngineOptions, ModelWriter, SealedModel};
 use quoth_link::feed::Request;
@@ -11,7 +12,7 @@ use crate::{EnclaveError, limits};
 
 /// Bytes taken from the host at a time.
 const CHUNK: usize = 1 << 20;
-/// How many times a host that does not listen yet is tried.
+/// How often to try a host that does not listen yet.
 const CONNECT_TRIES: usize = 100;
 
 /// Fetches the model at `index` of the configuration and checks its hash.
@@ -48,7 +49,7 @@ pub fn load(sealed: SealedModel, index: usize, model: &Model) -> Result<quoth_en
     quoth_engine::Model::load(sealed, arithmetic).map_err(|source| EnclaveError::Model { index, source })
 }
 
-/// Proves that a loaded model keeps its arithmetic here, and starts it. Takes seconds, too.
+/// Tests that a loaded model keeps its arithmetic profile here, and starts it. Takes seconds, too.
 pub fn start(loaded: quoth_engine::Model, index: usize, model: &Model) -> Result<Engine, EnclaveError> {
     let mut options = EngineOptions::new(model.name.as_str());
     options.threads = model.threads;

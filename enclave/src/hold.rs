@@ -1,4 +1,4 @@
-//! What the node holds for one request, from its head until the last byte of its answer is taken or dropped.
+//! What the node holds for one request, from its head until the last byte of its answer has been taken or dropped.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -21,7 +21,7 @@ struct Kept {
 }
 
 impl Hold {
-    /// Begins with `bytes` of memory. None when the budget has none left for this party.
+    /// Begins with `bytes` of memory. None if the party's share is used up.
     pub fn new(account: Account, admitted: Admitted, bytes: usize) -> Option<Arc<Self>> {
         let memory = account.take(bytes)?;
         let kept = Mutex::new(Kept { memory, slots: Vec::new(), _admitted: admitted });
@@ -33,7 +33,7 @@ impl Hold {
         &self.account
     }
 
-    /// Takes `bytes` more, until the end. False, and nothing changes, when there are none left for this party.
+    /// Takes `bytes` more, until the end. Returns false and changes nothing if the party's share is used up.
     #[must_use]
     pub fn grow(&self, bytes: usize) -> bool {
         self.lock().memory.grow(bytes as u64)
@@ -53,14 +53,14 @@ impl Hold {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Full;
 
-/// A body that is collected in memory which its request pays for.
+/// Collects a body in memory that its request pays for.
 pub struct Collected<'a> {
     hold: &'a Hold,
     bytes: Vec<u8>,
 }
 
 impl<'a> Collected<'a> {
-    /// Nothing yet.
+    /// An empty body.
     pub fn new(hold: &'a Hold) -> Self {
         Self { hold, bytes: Vec::new() }
     }
@@ -75,14 +75,14 @@ impl<'a> Collected<'a> {
         self.bytes.is_empty()
     }
 
-    /// Appends `data`, and pays for the room that it needs.
+    /// Appends `data` and pays for its memory.
     ///
     /// # Errors
     /// [`Full`] when the budget has none left.
     pub fn append(&mut self, data: &[u8]) -> Result<(), Full> {
         let missing = (self.bytes.len() + data.len()).saturating_sub(self.bytes.capacity());
         if missing > 0 {
-            // A part of the whole, so that growing costs linear time; small bodies take no more than they need.
+            // Grows by a part of the whole, so that growing takes linear time. Small bodies take no more than they need.
             let step =
                 if self.bytes.is_empty() { missing } else { missing.max(limits::GROWTH).max(self.bytes.len() / 4) };
             if !self.hold.grow(step) {

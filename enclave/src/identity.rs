@@ -60,7 +60,7 @@ impl Endorsed {
     }
 }
 
-/// Why there is no quote now.
+/// Why there is no quote.
 #[derive(Debug)]
 pub enum NoQuote {
     /// Too many are under way: try again later.
@@ -108,7 +108,7 @@ impl Identity {
         self.digest
     }
 
-    /// The same, hex, as a header field has it.
+    /// The digest in hex, as a header value.
     pub fn digest_value(&self) -> HeaderValue {
         self.digest_value.clone()
     }
@@ -118,26 +118,26 @@ impl Identity {
         self.platform.level()
     }
 
-    /// SHA-256 of the platform's root certificate, when it was made for this run.
+    /// SHA-256 of the platform's root certificate, if it was made for this run.
     pub fn simulated_root(&self) -> Option<Digest> {
         self.platform.simulated_root()
     }
 
-    /// The newest evidence bundle; one that is old is made anew.
+    /// Returns the newest evidence bundle, or a new one if that is too old.
     pub async fn evidence(self: &Arc<Self>, party: Party) -> Result<Bytes, NoQuote> {
         match self.newest() {
             Some(bytes) => Ok(bytes),
-            // Another may have made it while this one waited.
+            // Another request may have made it while this one waited.
             None => self.blocking(party, |identity| identity.newest().map_or_else(|| identity.renew(), Ok)).await,
         }
     }
 
-    /// An evidence bundle over a nonce.
+    /// Makes an evidence bundle over a nonce.
     pub async fn fresh_evidence(self: &Arc<Self>, party: Party, nonce: Nonce) -> Result<Bytes, NoQuote> {
         self.blocking(party, move |identity| Ok(identity.quote(Some(nonce))?.encode().into())).await
     }
 
-    /// The newest evidence bundle without a nonce, while it is not too old.
+    /// The newest evidence bundle without a nonce, if it is not too old.
     fn newest(&self) -> Option<Bytes> {
         let newest = lock(&self.newest);
         newest
@@ -146,7 +146,7 @@ impl Identity {
             .map(|newest| newest.bytes.clone())
     }
 
-    /// Asks the platform. A few ask at a time, and parties take turns.
+    /// Asks the platform. Only a few requests ask at a time, and parties take turns.
     async fn blocking(
         self: &Arc<Self>,
         party: Party,
@@ -156,7 +156,7 @@ impl Identity {
         let turn = self.turns.take(party).await;
         let identity = Arc::clone(self);
         let outcome = tokio::task::spawn_blocking(move || {
-            // The work itself keeps them: a caller that leaves does not end it.
+            // The work keeps them, because it goes on if the caller leaves.
             let _held = (place, turn);
             work(&identity)
         })
@@ -171,17 +171,16 @@ impl Identity {
         Ok(bytes)
     }
 
-    /// The newest report, where others endorse it.
+    /// The newest report, if the host has to get its endorsements.
     pub fn report(&self) -> Option<[u8; endorse::REPORT]> {
         let newest = lock(&self.newest);
         let report = &newest.as_ref().filter(|_| self.platform.is_endorsed_by_others())?.evidence.quote;
         report[..].try_into().ok()
     }
 
-    /// Evidence carries these from now on.
+    /// Adds these endorsements to evidence from now on.
     ///
-    /// # Errors
-    /// When evidence cannot hold them: then it goes on as before.
+    /// # Errors The endorsements do not fit into evidence, which stays as it was.
     pub fn endorse(&self, endorsements: Endorsements) -> Result<(), FormatError> {
         let endorsements = Endorsed::of(endorsements.certificates, endorsements.crls)?;
         let mut newest = lock(&self.newest);
@@ -207,7 +206,7 @@ impl Identity {
     }
 }
 
-/// What came with the report itself stays where there is nothing else.
+/// Replaces the endorsements that came with the report, if there are others.
 fn endorsed(evidence: Evidence, endorsements: &Endorsed) -> Evidence {
     match endorsements.certificates.is_empty() {
         true => evidence,

@@ -1,5 +1,5 @@
-//! The first process of an image: what a kernel leaves to it to do, and nothing else. There is no shell, no other program and
-//! no disk; when this process is done, the machine is switched off.
+//! The first process of an image: it does what the kernel leaves to it, and nothing else. There is no shell, no other
+//! program and no disk. When this process ends, it ends the machine.
 
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
@@ -15,20 +15,20 @@ use crate::EnclaveError;
 use crate::config::{Config, PlatformName};
 use crate::log::log;
 
-/// Descriptors: clients, their providers and room beside them.
+/// File descriptors: enough for clients, providers and the rest.
 const FILES: u64 = 1 << 16;
 /// Where an image has its measured configuration.
 pub const CONFIG: &str = "/etc/quoth/enclave.toml";
-/// And the modules of its kernel, if that has any.
+/// Where an image has the modules of its kernel, if any.
 const MODULES: &str = "/etc/quoth/modules";
-/// Where a Nitro enclave says that it has come up, to its parent (aws-nitro-enclaves-cli, heartbeat).
+/// The port on which a Nitro enclave tells its parent that it runs (aws-nitro-enclaves-cli, heartbeat).
 const HEARTBEAT_PORT: u32 = 9000;
 const HEARTBEAT: u8 = 0xB7;
-/// Which source of randomness feeds the kernel.
+/// Names the source of the kernel's random numbers.
 const RANDOM: &str = "/sys/class/misc/hw_random/rng_current";
-/// A parent that owes an answer for so long is none.
+/// How long to wait for the parent's answer.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// What the Nitro Security Module's randomness is called.
+/// The name of the Nitro Security Module's random numbers.
 const NITRO_RANDOM: &str = "nsm-hwrng";
 
 /// Whether this process is the first.
@@ -36,12 +36,12 @@ pub fn is_first() -> bool {
     getpid().is_init()
 }
 
-/// Makes the few places that programs expect.
+/// Mounts the few file systems that the program expects.
 pub fn mounts() -> Result<(), EnclaveError> {
     let sealed = MountFlags::NOSUID | MountFlags::NOEXEC;
     for (kind, at, flags) in [
         ("devtmpfs", "/dev", sealed),
-        // Its own program is run again from there.
+        // The program starts itself again from there.
         ("proc", "/proc", MountFlags::NOSUID | MountFlags::NODEV),
         ("sysfs", "/sys", sealed | MountFlags::NODEV),
     ] {
@@ -50,7 +50,7 @@ pub fn mounts() -> Result<(), EnclaveError> {
     Ok(())
 }
 
-/// Loads the modules that came with somebody else's kernel, in their order; nobody loads another after that.
+/// Loads the modules that came with the kernel, in the order of their names, and forbids further ones.
 pub fn modules() -> Result<(), EnclaveError> {
     let Ok(entries) = fs::read_dir(MODULES) else { return Ok(()) };
     let mut files: Vec<_> = entries.flatten().map(|entry| entry.path()).collect();
@@ -62,7 +62,7 @@ pub fn modules() -> Result<(), EnclaveError> {
     fs::write("/proc/sys/kernel/modules_disabled", "1").map_err(EnclaveError::io("forbid modules"))
 }
 
-/// What the platform wants to see before anything else runs, and what must be so.
+/// Does what the platform requires before anything else runs.
 pub fn settle(config: &Config) -> Result<(), EnclaveError> {
     match config.settings.platform {
         PlatformName::Nitro => {
@@ -71,19 +71,19 @@ pub fn settle(config: &Config) -> Result<(), EnclaveError> {
             log!("init heartbeat=answered random={NITRO_RANDOM}");
             Ok(())
         }
-        // Where its reports come from.
+        // The reports come from there.
         PlatformName::SevSnp => place("configfs", "/sys/kernel/config", MountFlags::NOSUID | MountFlags::NOEXEC),
         PlatformName::Simulated | PlatformName::None => Ok(()),
     }
 }
 
-/// As many descriptors as the node's limits may need: a kernel gives its first process few.
+/// Raises the limit of file descriptors: a kernel gives its first process few.
 pub fn limits() -> Result<(), EnclaveError> {
     let files = Rlimit { current: Some(FILES), maximum: Some(FILES) };
     setrlimit(Resource::Nofile, files).map_err(|error| EnclaveError::io("raise the file limit")(error.into()))
 }
 
-/// Whether the kernel's randomness is the security module's.
+/// Checks that the kernel's random numbers come from the security module.
 fn random(source: &Path) -> Result<(), EnclaveError> {
     let source = fs::read_to_string(source).map_err(EnclaveError::io("read the source of randomness"))?;
     match source.trim() == NITRO_RANDOM {
@@ -96,7 +96,7 @@ fn place(kind: &str, at: &str, flags: MountFlags) -> Result<(), EnclaveError> {
     mount(kind, at, kind, flags, None).map_err(|error| EnclaveError::io("mount")(error.into()))
 }
 
-/// Says that the enclave has come up, and hears that it was noticed.
+/// Sends the heartbeat and waits for the answer.
 fn beat(host: u32) -> Result<(), EnclaveError> {
     let beat = || {
         let mut stream = VsockStream::connect_with_cid_port(host, HEARTBEAT_PORT)?;
@@ -113,11 +113,11 @@ fn beat(host: u32) -> Result<(), EnclaveError> {
     beat().map_err(EnclaveError::io("send the heartbeat"))
 }
 
-/// Ends the machine by asking for a reset, which ends the enclave or QEMU. A Nitro enclave has no switch (AWS Nitro Enclaves SDK
-/// bootstrap, init), and a kernel without ACPI knows of none. If the reset is refused, the end of the first process is a panic of
-/// the kernel, which ends the machine too.
+/// Ends the machine by asking for a reset, which ends the enclave or QEMU. A Nitro enclave cannot be powered off (AWS
+/// Nitro Enclaves SDK bootstrap, init), nor can a kernel without ACPI. If the reset is refused, the end of the first
+/// process makes the kernel panic, which ends the machine, too.
 pub fn power_off() {
-    // What was said last should be seen.
+    // Flushes the last lines of the log.
     let _ = File::options().write(true).open("/dev/console").and_then(|console| console.sync_all());
     let _ = reboot(RebootCommand::Restart);
 }

@@ -30,7 +30,7 @@ impl ReceiptKey {
         self.public
     }
 
-    /// Signs a payload of one of Quoth's formats; there is no other way to use the key.
+    /// Signs a payload of one of Quoth's formats. The key can be used in no other way.
     ///
     /// # Errors
     /// As [`Signed::sign`].
@@ -42,8 +42,8 @@ impl ReceiptKey {
     }
 }
 
-/// Random bytes from the system's generator, which is asked for those of many requests at one time. None is given twice, and none
-/// is kept once given.
+/// Random bytes from the system's generator, fetched for many requests at a time. No byte is given out twice, and given
+/// bytes are wiped.
 pub fn random_of_many<const N: usize>() -> Result<Zeroizing<[u8; N]>, EnclaveError> {
     STOCK.with_borrow_mut(|stock| {
         if stock.left < N {
@@ -60,12 +60,12 @@ pub fn random_of_many<const N: usize>() -> Result<Zeroizing<[u8; N]>, EnclaveErr
     })
 }
 
-/// Bytes asked for at one time.
+/// Bytes fetched at a time.
 const STOCKED: usize = 3072;
 
 struct Stock {
     bytes: Zeroizing<[u8; STOCKED]>,
-    /// At the beginning, not given yet.
+    /// How many bytes, from the beginning on, have not been given out.
     left: usize,
 }
 

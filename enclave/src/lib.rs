@@ -1,4 +1,5 @@
-//! The trusted program. TLS ends here and nowhere else; prompts never leave except as answers to their callers.
+//! The trusted program. TLS ends here and nowhere else. Prompts leave it only for the provider that the configuration
+//! names.
 //!
 //! | module | what it does |
 //! |---|---|

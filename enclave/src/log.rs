@@ -1,6 +1,6 @@
-//! What the enclave says of itself: names and numbers, a line at a time, on standard error.
+//! Writes the enclave's log to standard error: names and numbers, a line at a time.
 
-/// A line. A host that has no room for it is no reason to fail, and the standard library's macro would panic.
+/// Writes a line and ignores failures. The standard library's macro would panic.
 macro_rules! log {
     ($($arguments:tt)*) => {{
         let line = format!("{}\n", format_args!($($arguments)*));

@@ -1,5 +1,5 @@
-//! `quoth-enclave --config FILE --link unix:DIR`, or without arguments as the first process of an image: everything else is in
-//! the measured configuration.
+//! `quoth-enclave --config FILE --link unix:DIR`, or without arguments as the first process of an image. Everything
+//! else is in the measured configuration.
 
 use std::io::Write as _;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -11,12 +11,13 @@ use quoth_enclave::config::Config;
 use quoth_enclave::{EnclaveError, boot, init, process};
 use quoth_link::Address;
 
-/// Receipts are kept for a while between buffers that come and go: this one does not fragment, and a static image needs
-/// a fast one.
+/// Receipts stay for a while among buffers that come and go. This allocator does not fragment then, and it is fast in a
+/// static image.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-/// Context ids that a host can have: any machine's, and a Nitro enclave's parent's (vsock(7); AWS Nitro Enclaves CLI).
+/// Context ids that a host can have: 2 for any machine's host, 3 for a Nitro enclave's parent (vsock(7); AWS Nitro
+/// Enclaves CLI).
 const HOSTS: [u32; 2] = [2, 3];
 
 #[derive(Parser)]
@@ -40,7 +41,7 @@ fn main() -> ExitCode {
     code
 }
 
-/// A process among others, beside its host.
+/// Runs as a process beside its host.
 fn program() -> Result<(), EnclaveError> {
     let arguments = Arguments::parse();
     process::reexec_clean_env()?;
@@ -48,7 +49,7 @@ fn program() -> Result<(), EnclaveError> {
     boot::run(&arguments.config, Address::parse(&arguments.link)?)
 }
 
-/// The only process of a machine.
+/// Runs as the only process of a machine.
 fn image() -> Result<(), EnclaveError> {
     if !process::has_clean_env() {
         init::mounts()?;
@@ -59,12 +60,12 @@ fn image() -> Result<(), EnclaveError> {
     process::harden()?;
     let file = Path::new(init::CONFIG);
     let config = Config::read(file).inspect_err(|error| {
-        // It would have said which of them is the host.
+        // The configuration would have said which of them is the host.
         HOSTS.into_iter().for_each(|host| boot::last_word(Address::Vsock(host), "config", error));
     })?;
     let link = Address::Vsock(config.settings.host());
     init::settle(&config).inspect_err(|error| boot::last_word(link.clone(), "init", error))?;
-    // What goes wrong in the boot's own thread it cannot tell any more.
+    // If the boot's own thread panics, it cannot tell the host itself.
     catch_unwind(AssertUnwindSafe(|| boot::run(file, link.clone()))).unwrap_or_else(|_| {
         boot::last_word(link, "run", &EnclaveError::Panic);
         Err(EnclaveError::Panic)
@@ -75,7 +76,7 @@ fn told(outcome: Result<(), EnclaveError>) -> ExitCode {
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            // Nobody may be there to read it.
+            // There may be no reader.
             let _ = writeln!(std::io::stderr(), "fatal {error}");
             ExitCode::FAILURE
         }

@@ -42,7 +42,7 @@ impl Metrics {
         self.outcomes.iter().map(|counter| counter.load(Relaxed)).sum()
     }
 
-    /// The text, with what is counted elsewhere: `gauges` are names and values.
+    /// The counters as text. `gauges`: names and values that are counted elsewhere.
     pub fn text(&self, gauges: &[(&str, u64)]) -> String {
         let mut text = String::new();
         let mut family = |name: &str, kind: &str, samples: &[(String, u64)]| {
@@ -66,15 +66,15 @@ impl Metrics {
     }
 }
 
-/// A number of things that exist now, counted by the guards that stand for them.
+/// Counts things that exist now, by their guards.
 #[derive(Clone, Default)]
 pub struct Gauge(Arc<AtomicU64>);
 
-/// Stands for one thing that exists.
+/// A guard for one thing that exists.
 pub struct Counted(Arc<AtomicU64>);
 
 impl Gauge {
-    /// One more, until the guard is dropped; none when there are `limit` already.
+    /// Counts one more until the guard is dropped; none if there are `limit` already.
     pub fn enter_below(&self, limit: u64) -> Option<Counted> {
         let guard = Counted(Arc::clone(&self.0));
         let before = self.0.fetch_add(1, Relaxed);

@@ -1,4 +1,4 @@
-//! A node that can answer: who it is, what it signs, whom it asks, and what callers share.
+//! A node that can answer: its identity, its receipts, its models and providers, and what callers share.
 
 use std::sync::Arc;
 
@@ -112,7 +112,7 @@ impl Node {
     }
 }
 
-/// What the statement says of the program, and of what computes for its models.
+/// What the statement says about the program and the engine.
 fn software(engine: Option<&Engine>) -> Result<Software, EnclaveError> {
     let text = |text: String| ShortText::new(text).map_err(EnclaveError::make("statement"));
     let engine = engine.map(|engine| format!("{} {}", engine.info().identity, engine.info().processor));
@@ -124,7 +124,7 @@ fn software(engine: Option<&Engine>) -> Result<Software, EnclaveError> {
     })
 }
 
-/// What the statement says of a model; receipts can name it, too.
+/// What the statement says about a model. Checks that receipts can name it, too.
 fn model(engine: &Engine) -> Result<Model, EnclaveError> {
     let info = engine.info();
     let unfit = |_| EnclaveError::Config("a model's name, or what runs it, is longer than receipts can say".into());

@@ -1,4 +1,4 @@
-//! Progress of a transfer: a slow peer that moves bytes is waited for, a silent one is not.
+//! Measures the progress of a transfer: waits for a slow peer that moves bytes, but not for a silent one.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -13,7 +13,7 @@ use crate::limits;
 #[derive(Debug)]
 pub struct Pace {
     left: Duration,
-    /// Since when the peer is waited for.
+    /// Since when the node waits for the peer.
     since: Instant,
 }
 
@@ -24,12 +24,12 @@ impl Default for Pace {
 }
 
 impl Pace {
-    /// When the peer has been waited for too long.
+    /// When the node has waited too long for the peer.
     pub fn deadline(&self) -> Instant {
         self.since + self.left
     }
 
-    /// The peer moved `bytes`, and is waited for again from now on.
+    /// Notes that the peer moved `bytes`. The wait for the next ones begins now.
     pub fn moved(&mut self, bytes: usize) {
         let now = Instant::now();
         let earned = Duration::from_secs_f64(bytes as f64 / limits::LEAST_RATE as f64);
@@ -39,7 +39,7 @@ impl Pace {
     }
 }
 
-/// The pace at which a client takes what it is sent. The clock runs only while the client is waited for.
+/// The pace at which a client takes its answer. The clock runs only while the node waits for the client.
 #[derive(Debug, Default)]
 pub struct Taking(Mutex<State>);
 
@@ -52,7 +52,7 @@ struct State {
 }
 
 impl Taking {
-    /// A piece of `bytes` waits for the client from now on. Returns its number.
+    /// Notes that a piece of `bytes` waits for the client. Returns its number.
     pub fn offer(&self, bytes: usize) -> u64 {
         let mut state = self.lock();
         state.pieces += 1;
@@ -61,7 +61,7 @@ impl Taking {
         state.pieces
     }
 
-    /// The client has taken the piece of this number.
+    /// Notes that the client has taken the piece with this number.
     pub fn took(&self, piece: u64) {
         let mut state = self.lock();
         if let Some((number, bytes)) = state.waits
@@ -72,7 +72,7 @@ impl Taking {
         }
     }
 
-    /// The client has taken whatever was offered last.
+    /// Notes that the client has taken everything that was offered.
     pub fn took_all(&self) {
         let pieces = self.lock().pieces;
         self.took(pieces);
@@ -83,7 +83,7 @@ impl Taking {
         self.lock().waits.is_some()
     }
 
-    /// Whether one has waited for too long.
+    /// Whether a piece has waited for too long.
     pub fn has_stalled(&self) -> bool {
         let state = self.lock();
         state.waits.is_some() && state.pace.deadline() <= Instant::now()

@@ -1,4 +1,5 @@
-//! What the process starts with, and what it may leave behind: no core file, no panic message with a caller's words.
+//! Gives the process a clean environment, and keeps it from leaving anything behind: no core file, no panic message
+//! with a caller's words.
 
 use std::env;
 use std::ffi::OsString;
@@ -11,30 +12,30 @@ use rustix::process::{DumpableBehavior, Resource, Rlimit, getrlimit, set_dumpabl
 use crate::EnclaveError;
 use crate::log::log;
 
-/// What LLVM's runtime sets before `main` in a program that counts for `images/profile.sh`.
+/// LLVM's runtime sets this before `main` in a program built for `images/profile.sh`.
 const COUNTS: &str = "__LLVM_PROFILE_RT_INIT_ONCE";
 
-/// Whether the environment is known.
+/// Whether the environment is exactly [`ENVIRONMENT`].
 pub fn has_clean_env() -> bool {
     let given = |(name, _): &(OsString, _)| !(cfg!(quoth_counts) && name == COUNTS);
     env::vars_os().filter(given).eq(ENVIRONMENT.map(|(name, value)| (name.into(), value.into())))
 }
 
-/// Makes sure of an environment that is known: others could steer the libraries inside the engine before `main` runs.
-/// Starts the program again if need be.
+/// Starts the program again with a clean environment, unless it has one. Other variables could steer the engine's
+/// libraries before `main` runs.
 pub fn reexec_clean_env() -> Result<(), EnclaveError> {
     if has_clean_env() {
         return Ok(());
     }
     let mut arguments = env::args_os();
-    // The same program under the same name, even if its file has been replaced meanwhile.
+    // Starts the same program under the same name, even if its file has been replaced meanwhile.
     let called = arguments.next().unwrap_or_default();
     let error = Command::new("/proc/self/exe").arg0(called).args(arguments).env_clear().envs(ENVIRONMENT).exec();
     Err(EnclaveError::io("start with a known environment")(error))
 }
 
-/// No core files, not readable by other processes of the same user, as many files as the system allows, and
-/// panics that print their place and nothing else.
+/// Forbids core files and access by other processes of the same user, raises the file limit, and makes panics print
+/// only their place.
 pub fn harden() -> Result<(), EnclaveError> {
     let none = Rlimit { current: Some(0), maximum: Some(0) };
     setrlimit(Resource::Core, none).map_err(|error| EnclaveError::io("limit core files")(error.into()))?;
@@ -44,7 +45,7 @@ pub fn harden() -> Result<(), EnclaveError> {
     setrlimit(Resource::Nofile, Rlimit { current: files.maximum, maximum: files.maximum })
         .map_err(|error| EnclaveError::io("raise the file limit")(error.into()))?;
     log!("limits files={} cores=0", files.maximum.unwrap_or(u64::MAX));
-    // A panic's message could hold what a caller said.
+    // A panic's message could hold a caller's words.
     std::panic::set_hook(Box::new(|panic| match panic.location() {
         Some(place) => log!("panic file={} line={}", place.file(), place.line()),
         None => log!("panic"),

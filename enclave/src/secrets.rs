@@ -1,5 +1,5 @@
-//! Keys for providers and hashes of callers' tokens: sealed to this boot by the operator that the measured configuration names,
-//! held in memory, gone with it.
+//! Keys for providers and hashes of callers' tokens. The operator that the measured configuration names seals them to
+//! this boot; they live in memory and end with the boot.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -16,7 +16,7 @@ use zeroize::Zeroizing;
 use crate::EnclaveError;
 use crate::config::Settings;
 
-/// What the operator had the node hold.
+/// The operator's secrets.
 pub struct Secrets {
     holder: Option<Holder>,
 }
@@ -25,7 +25,7 @@ struct Holder {
     operator: [u8; 32],
     public: [u8; 32],
     private: HpkePrivateKey,
-    /// Names that mean something to this node, and what.
+    /// Names of secrets that this node can use, and their kinds.
     names: BTreeMap<String, Kind>,
     held: Mutex<Held>,
 }
@@ -35,35 +35,35 @@ struct Holder {
 enum Kind {
     /// A key for a provider.
     Key,
-    /// What a caller's token hashes to.
+    /// The hash of a caller's token.
     TokenHash,
 }
 
 #[derive(Default)]
 struct Held {
-    /// Of the last order that was taken.
+    /// Counter of the last accepted order.
     counter: u64,
     secrets: BTreeMap<String, Secret>,
 }
 
-/// A secret, and what may be told of it.
+/// A secret, and what may be shown of it.
 struct Secret {
     text: Zeroizing<String>,
     fingerprint: [u8; 8],
     counter: u64,
 }
 
-/// What may be told of a secret.
+/// What may be shown of a secret.
 pub struct Described {
     /// Its name.
     pub name: String,
-    /// Tells keys apart, and nothing more.
+    /// Distinguishes keys, nothing more.
     pub fingerprint: [u8; 8],
     /// Counter of the order that set it.
     pub counter: u64,
 }
 
-/// Why an order was not taken.
+/// Why an order was refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum SecretError {
@@ -79,16 +79,16 @@ pub enum SecretError {
     /// For another boot.
     #[error("the order is for another node, or for an earlier boot of this one")]
     Node,
-    /// Nothing here has that name.
+    /// The node has no use for that name.
     #[error("this node has no use for a secret of that name")]
     Name,
-    /// An earlier order, perhaps one that was taken already.
+    /// Not newer than the last accepted order.
     #[error("the order is older than one that was taken")]
     Counter,
     /// Not sealed to this node.
     #[error("the secret cannot be opened here")]
     Sealed,
-    /// No key, or no hash of a token, can look like that.
+    /// Not a possible key, or not a token's hash.
     #[error("the secret is not printable ASCII, or a caller's is not the hash of a token")]
     Text,
 }
@@ -110,7 +110,7 @@ impl SecretError {
 }
 
 impl Secrets {
-    /// Holds nothing yet. A node without an operator opens nothing and has no key for it.
+    /// Creates an empty store with a seal key. A node without an operator takes no orders and has no such key.
     pub fn new(settings: &Settings) -> Result<Self, EnclaveError> {
         let Some(operator) = settings.operator else { return Ok(Self { holder: None }) };
         let pair = DH_KEM_X25519_HKDF_SHA256_CHACHA20_POLY1305.generate_key_pair();
@@ -133,7 +133,7 @@ impl Secrets {
         self.holder.as_ref().map(|holder| holder.operator)
     }
 
-    /// Takes an order for `node`, the digest of this boot's statement.
+    /// Accepts an order for `node`, the digest of this boot's statement.
     pub fn take(&self, node: &Digest, order: &[u8]) -> Result<(), SecretError> {
         let holder = self.holder.as_ref().ok_or(SecretError::NoOperator)?;
         let signed = Signed::<SecretOrder>::decode(order).map_err(|_| SecretError::Malformed)?;
@@ -167,7 +167,7 @@ impl Secrets {
         self.holder.as_ref()?.held().secrets.get(name).map(|secret| secret.text.clone())
     }
 
-    /// What may be told of all of them.
+    /// What may be shown of all of them.
     pub fn list(&self) -> Vec<Described> {
         let Some(holder) = &self.holder else { return Vec::new() };
         let described = |(name, secret): (&String, &Secret)| Described {

@@ -1,4 +1,4 @@
-//! Fair shares of what is scarce: memory, exchange slots, quotes, kept details.
+//! Divides scarce amounts among parties: memory, exchange slots, quotes, kept details.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -15,7 +15,7 @@ const LITTLE: u64 = 256;
 /// Beyond that, it may take more while it holds at most this many times what is free outside the reserve.
 const FACTOR: u64 = 4;
 
-/// Who takes a share: a configured caller, or a connection where everyone may ask.
+/// Who takes a share: a configured caller, or a connection if anyone may ask.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Party {
     /// A caller of the configuration, by its place there.
@@ -26,12 +26,12 @@ pub enum Party {
 
 /// An amount that parties share, by dynamic thresholds (Choudhury and Hahne, 1998) and a reserve.
 ///
-/// A party alone can hold about 70 %. The reserve serves only parties that hold little, so a newcomer finds something
-/// beside any number of greedy parties, as long as not too many newcomers come at once.
+/// One party alone can hold about 70 %. Only parties that hold little can use the reserve. So a newcomer finds
+/// something beside any number of greedy parties, unless too many newcomers come at once.
 pub struct Shares {
     total: u64,
     held: Mutex<Held>,
-    /// Something was given back.
+    /// Notified when something is given back.
     returned: Notify,
 }
 
@@ -54,12 +54,12 @@ impl Shares {
         Arc::new(Self { total, held: Mutex::default(), returned: Notify::new() })
     }
 
-    /// Takes `amount` for `party`. None when so much is not free, or when the party holds too much of what there is.
+    /// Takes `amount` for `party`. None if not enough is free, or if the party holds too much.
     pub fn take(self: &Arc<Self>, party: Party, amount: u64) -> Option<Share> {
         self.admit(party, amount).then(|| Share { shares: Arc::clone(self), party, amount })
     }
 
-    /// The same, but waits for others to give back what is missing, for at most `patience`.
+    /// The same, but waits at most `patience` for others to give back what is missing.
     pub async fn take_within(self: &Arc<Self>, party: Party, amount: u64, patience: Duration) -> Option<Share> {
         let waiting = async {
             loop {
@@ -117,7 +117,7 @@ impl Shares {
 }
 
 impl Share {
-    /// Takes more. False, and nothing changes, when [`Shares::take`] would refuse it.
+    /// Takes more. Returns false and changes nothing if [`Shares::take`] would refuse it.
     #[must_use]
     pub fn grow(&mut self, amount: u64) -> bool {
         let grown = self.shares.admit(self.party, amount);
@@ -125,7 +125,7 @@ impl Share {
         grown
     }
 
-    /// Takes more, or gives back, so that it holds `amount`. False, and nothing changes, when there is not so much.
+    /// Takes more or gives back, so that it holds `amount`. Returns false and changes nothing if there is not enough.
     #[must_use]
     pub fn resize(&mut self, amount: u64) -> bool {
         match self.amount.checked_sub(amount) {
@@ -139,7 +139,7 @@ impl Share {
         }
     }
 
-    /// Takes over what `other` holds of the same shares for the same party.
+    /// Takes over `other`, a share of the same amount and party.
     pub fn merge(&mut self, mut other: Self) {
         debug_assert!(Arc::ptr_eq(&self.shares, &other.shares) && self.party == other.party);
         self.amount += std::mem::take(&mut other.amount);
@@ -169,7 +169,7 @@ pub struct Account {
 }
 
 impl Account {
-    /// Memory for `bytes`, if there is any left for this party.
+    /// Takes memory for `bytes`, if this party may have it.
     pub fn take(&self, bytes: usize) -> Option<Share> {
         self.memory.take(self.party, bytes as u64)
     }
@@ -180,7 +180,7 @@ impl Account {
     }
 }
 
-/// `bytes` that keep `guard` until the last part of them is dropped, wherever that is.
+/// Returns `bytes` that keep `guard` until their last part is dropped, wherever that happens.
 pub fn guarded(bytes: Bytes, guard: impl Send + 'static) -> Bytes {
     struct Guarded<G>(Bytes, G);
 

@@ -1,4 +1,4 @@
-//! TLS ends here: a key made at boot, whose digest stands in the statement.
+//! The server side of TLS: a key made at boot, whose digest stands in the statement.
 
 use std::sync::Arc;
 
@@ -14,10 +14,10 @@ use rustls::server::NoServerSessionStorage;
 
 use crate::{EnclaveError, limits};
 
-/// The name of HTTP/2 over TLS (RFC 9113 §3.2); without it a client speaks HTTP/1.1.
+/// The name of HTTP/2 over TLS (RFC 9113 §3.2). Without it, a client speaks HTTP/1.1.
 pub(crate) const HTTP2: &[u8] = b"h2";
 
-/// What the server needs, and what others may know of it.
+/// What the server needs, and what others may know about it.
 pub struct Tls {
     /// TLS 1.3 only, no resumption, no early data.
     pub config: Arc<ServerConfig>,
@@ -27,7 +27,7 @@ pub struct Tls {
     pub ca_pem: String,
 }
 
-/// Makes a certificate authority, one certificate for `names`, and forgets the authority's key.
+/// Makes a certificate authority and one certificate for `names`, then drops the authority's key.
 pub fn make(names: &[String]) -> Result<Tls, EnclaveError> {
     let failed = EnclaveError::make::<rcgen::Error>;
     let validity = |params: &mut CertificateParams| {

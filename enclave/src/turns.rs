@@ -1,4 +1,4 @@
-//! Turns at work that runs a few at a time: the parties that wait take turns, round robin.
+//! Turns at work that runs a few at a time. Waiting parties take turns, round robin.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -11,13 +11,13 @@ use crate::shares::Party;
 pub struct Turns(Mutex<State>);
 
 struct State {
-    /// Turns that no one has.
+    /// Free turns.
     free: usize,
     /// Parties that wait, the next one first; each with its requests, oldest first.
     waiting: VecDeque<(Party, VecDeque<oneshot::Sender<Turn>>)>,
 }
 
-/// Stands for work under way. Dropping it gives the turn to the next party.
+/// A turn in use. Dropping it gives the turn to the next party.
 pub struct Turn(Option<Arc<Turns>>);
 
 impl Turns {
@@ -58,7 +58,7 @@ impl State {
         receiver
     }
 
-    /// The next request; its party goes to the end of the line.
+    /// Removes the next request; its party goes to the end of the line.
     fn next(&mut self) -> Option<oneshot::Sender<Turn>> {
         let (party, mut requests) = self.waiting.pop_front()?;
         let next = requests.pop_front();
@@ -81,7 +81,7 @@ impl Drop for Turn {
             drop(state);
             match next.send(Self(Some(Arc::clone(&turns)))) {
                 Ok(()) => return,
-                // That request waits no more: the turn goes on to the next.
+                // That request no longer waits, so the turn goes to the next.
                 Err(mut unused) => unused.0 = None,
             }
         }
@@ -128,7 +128,7 @@ mod tests {
             let mut wait = Box::pin(turns.take(Party::Connection(party)));
             assert!((&mut wait).now_or_never().is_none());
         }
-        // One that leaves after it was given the turn, and before it took it.
+        // A request may leave after it was given the turn and before it took it.
         let mut late = Box::pin(turns.take(Party::Connection(4)));
         assert!((&mut late).now_or_never().is_none());
         drop(first);

@@ -37,7 +37,7 @@ pub(super) enum Answer<P> {
         pieces: P,
         /// Its media type and what else is said of it.
         headers: HeaderMap,
-        /// Bytes that may come from elsewhere while the client takes none.
+        /// How many bytes a provider may send while the client reads none.
         window: usize,
     },
 }
@@ -55,7 +55,7 @@ impl<P> Answer<P> {
         Self::Stream { pieces, headers, window: 0 }
     }
 
-    /// The same answer, with something around what makes its stream.
+    /// Wraps what makes the stream; the rest stays the same.
     pub(super) fn map<Q>(self, wrap: impl FnOnce(P) -> Q) -> Answer<Q> {
         match self {
             Self::Whole { status, headers, body, outcome } => Answer::Whole { status, headers, body, outcome },
@@ -65,7 +65,7 @@ impl<P> Answer<P> {
 }
 
 impl<P: Pieces + 'static> Answer<P> {
-    /// The response, its proofs in place.
+    /// Makes the response, with its proofs.
     pub(super) fn response(self, exchange: Exchange, api: Api) -> Response<Body> {
         match self {
             Self::Whole { status, mut headers, body, outcome } => {
@@ -106,10 +106,11 @@ fn streamed(
     response
 }
 
-/// Bytes of a stream, and the memory that they take.
+/// Bytes of a stream, and the memory share that pays for them.
 type Paid = (Bytes, Share);
 
-/// A piece and those that are there already, once every task that can go on has gone on: what came together leaves together.
+/// Joins a piece with those that already wait. It yields first, so that other tasks can add theirs: what comes together
+/// leaves together.
 async fn gathered((first, mut memory): Paid, pieces: &mut mpsc::Receiver<Paid>) -> Bytes {
     yield_now().await;
     let mut all = BytesMut::from(first);
@@ -122,7 +123,7 @@ async fn gathered((first, mut memory): Paid, pieces: &mut mpsc::Receiver<Paid>) 
 
 /// Makes a stream's pieces until it ends or the client is gone.
 ///
-/// `window`: bytes that may come from elsewhere while the client takes none.
+/// `window`: how many bytes a provider may send while the client reads none.
 async fn produce(mut stream: Streamed<impl Pieces>, account: Account, window: usize, pieces: mpsc::Sender<Paid>) {
     loop {
         let piece = tokio::select! {
@@ -130,14 +131,15 @@ async fn produce(mut stream: Streamed<impl Pieces>, account: Account, window: us
             piece = stream.next() => piece,
         };
         let Some(piece) = piece else { return };
-        // A stream that finds no memory waits for some, and leaves what it would read where it is.
+        // If there is no memory, the stream waits and reads nothing meanwhile.
         let share = tokio::select! {
             () = pieces.closed() => return,
             share = account.take_within(piece.len(), limits::STALL) => share,
         };
         let Some(share) = share else { return };
         let Some(piece) = send_now(&pieces, (piece, share)) else { continue };
-        // The client is slow. Meanwhile the provider may fill the window of its stream, which is paid for where that can be.
+        // The client is slow. Meanwhile the provider may fill the window of its stream. The account pays for that window if
+        // it can.
         let _window = account.take(window);
         if pieces.send(piece).await.is_err() {
             return;
@@ -145,7 +147,7 @@ async fn produce(mut stream: Streamed<impl Pieces>, account: Account, window: us
     }
 }
 
-/// Hands on a piece if there is room for it, and returns it otherwise.
+/// Sends a piece if there is room for it; otherwise returns it.
 fn send_now(pieces: &mpsc::Sender<Paid>, piece: Paid) -> Option<Paid> {
     match pieces.try_send(piece) {
         Ok(()) => None,

@@ -53,7 +53,7 @@ struct Message<'a> {
     content: Option<&'a str>,
 }
 
-/// What an event of a stream calls itself.
+/// The object type of a stream's events.
 const EVENT: &str = "chat.completion.chunk";
 
 fn delta<'a>(delta: Message<'a>, logprobs: Option<ChatLogprobs>, reason: Option<&'static str>) -> Vec<Choice<'a>> {
@@ -67,7 +67,7 @@ impl Shape for ChatShape {
     }
 
     fn delta(&mut self, head: &Head, text: &str, tokens: &[TokenInfo], out: &mut Sse<'_>) {
-        // Text may be held back for a moment; without log-probabilities there is then nothing to say.
+        // Text may be held back for a moment. Without log-probabilities the event would be empty.
         if text.is_empty() && !self.logprobs {
             return;
         }

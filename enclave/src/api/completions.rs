@@ -45,7 +45,7 @@ struct Choice<'a> {
     finish_reason: Option<&'static str>,
 }
 
-/// What events and answers call themselves.
+/// The object type of events and answers.
 const OBJECT: &str = "text_completion";
 
 impl TextShape {

@@ -1,4 +1,4 @@
-//! What a request brings to be let in: an access token, a key for a provider.
+//! The credentials in a request's headers: an access token, a key for a provider.
 
 use http::HeaderMap;
 use quoth_attestation::{fields, token};
@@ -6,7 +6,7 @@ use zeroize::Zeroizing;
 
 use crate::upstream::{self, Key};
 
-/// What a request brings to be let in here, and at a provider.
+/// The credentials of a request.
 pub(super) struct Credentials {
     /// An access token of this node.
     pub(super) token: Option<Zeroizing<String>>,
@@ -15,7 +15,8 @@ pub(super) struct Credentials {
 }
 
 impl Credentials {
-    /// Reads them where SDKs put them. What looks like a token is never taken for a key, since keys leave the node.
+    /// Reads them where SDKs put them. Text that looks like a token is never used as a key, because keys leave the
+    /// node.
     pub(super) fn read(headers: &HeaderMap) -> Self {
         let mut token = headers.get(fields::TOKEN).and_then(|value| value.to_str().ok());
         let mut key = None;

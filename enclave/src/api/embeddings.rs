@@ -26,7 +26,7 @@ pub(super) async fn answer(
     let (info, encoding, model) = (engine.info().clone(), embedding.encoding, embedding.model.clone());
     let prompt = json!(embedding.inputs).to_string().into_bytes();
     let embeddings = engine.embed(embedding).await?;
-    // No token is drawn: there are no output tokens and no sampling parameters to commit to.
+    // Embeddings have no output tokens and no sampling parameters.
     let tokens = embeddings.tokens.concat();
     let count = tokens.len();
     let record = LocalRecord::new(&info, prompt, tokens, Vec::new()).map_err(|_| ApiError::internal())?;

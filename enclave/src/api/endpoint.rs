@@ -11,9 +11,9 @@ pub(super) enum Endpoint {
     Completions,
     /// OpenAI's embeddings.
     Embeddings,
-    /// OpenAI's responses; of providers only.
+    /// OpenAI's responses; only providers answer them.
     Responses,
-    /// Anthropic's messages; of providers only.
+    /// Anthropic's messages; only providers answer them.
     Messages,
 }
 
@@ -29,7 +29,7 @@ impl Endpoint {
         })
     }
 
-    /// Whose API it is part of: errors come in its shape.
+    /// The API that it belongs to. Errors have that API's shape.
     pub(super) fn api(self) -> Api {
         match self {
             Self::Messages => Api::Anthropic,

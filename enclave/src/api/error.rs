@@ -14,7 +14,7 @@ use crate::callers::NotAdmitted;
 use crate::config::Api;
 use crate::upstream::UpstreamError;
 
-/// An error in the shape that the clients of the API turn into exceptions. Messages name fields and limits, never content.
+/// An error in the shape that the API's clients turn into exceptions. Messages name fields and limits, never content.
 #[derive(Debug)]
 pub struct ApiError {
     status: StatusCode,
@@ -50,13 +50,13 @@ impl ApiError {
         Self::wrong(StatusCode::NOT_FOUND, "not_found", message)
     }
 
-    /// 404: no model of that name.
+    /// 404: no model has that name.
     pub fn no_model() -> Self {
         let error = Self::wrong(StatusCode::NOT_FOUND, "model_not_found", "this node has no model of that name");
         Self { param: Some("model".into()), ..error }
     }
 
-    /// 400: a model's name that neither a receipt nor a configuration can hold.
+    /// 400: the model's name is too long or empty for a receipt.
     pub fn model_name() -> Self {
         let error = Self::bad("invalid_value", format!("'model' must have 1 to {MAX_TEXT} bytes"));
         Self { param: Some("model".into()), ..error }
@@ -84,7 +84,7 @@ impl ApiError {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "server_error", "statement_expired", message)
     }
 
-    /// 503: the memory budget is used up, by all or by this caller.
+    /// 503: the memory budget, or this caller's share of it, is used up.
     pub fn no_memory() -> Self {
         Self::unavailable("memory_full", "the node's memory for requests and answers is used up")
     }
@@ -99,12 +99,12 @@ impl ApiError {
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "server_error", "internal", "the node failed")
     }
 
-    /// 500: the engine could not finish.
+    /// 500: the engine failed.
     pub fn engine() -> Self {
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "server_error", "engine_failed", "the engine failed")
     }
 
-    /// 502: the provider gave no answer that may be passed on; 503 where the node has no memory for it.
+    /// 502: the provider gave no answer that may pass; 503 if the node has no memory for it.
     pub fn upstream(error: UpstreamError) -> Self {
         if error == UpstreamError::NoMemory {
             return Self { outcome: Outcome::UpstreamFailed, ..Self::no_memory() };
@@ -113,32 +113,33 @@ impl ApiError {
         Self { outcome: Outcome::UpstreamFailed, ..new }
     }
 
-    /// The provider refused the operator's key, by this status. Its own words may hold parts of the key.
+    /// The provider refused the operator's key with this status. The provider's own message may contain parts of the
+    /// key, so it does not pass.
     pub fn operator_key(status: StatusCode) -> Self {
         let message = "the provider refused the key that this node's operator gave it";
         Self { outcome: Outcome::UpstreamFailed, ..Self::wrong(status, "operator_key_refused", message) }
     }
 
-    /// 400: a header that is not passed on, and may choose who pays or who answers.
+    /// 400: an unknown header that may choose who pays or who answers.
     pub fn scope(name: &str) -> Self {
         let message =
             format!("this node does not know the header {name}, so it can neither pass it on nor leave it out");
         Self { param: Some(name.into()), ..Self::bad("unknown_scope", message) }
     }
 
-    /// 401: nobody's key for the provider is here.
+    /// 401: the request has no key for the provider, and the node holds none.
     pub fn no_key() -> Self {
         let message = "this node holds no key for the provider: send your own in the provider's usual header";
         Self::wrong(StatusCode::UNAUTHORIZED, "no_provider_key", message)
     }
 
-    /// 401: nobody that this node knows.
+    /// 401: the token is missing, or no caller of this node has it.
     fn no_token(message: &str) -> Self {
         let error = Self::wrong(StatusCode::UNAUTHORIZED, "invalid_api_key", message);
         Self { headers: vec![("www-authenticate", "Bearer".into())], ..error }
     }
 
-    /// 400: not the JSON that is accepted.
+    /// 400: the body is not JSON that the node accepts.
     pub fn json(error: &JsonError) -> Self {
         Self::bad("invalid_json", format!("the body is not acceptable JSON: {error}"))
     }
@@ -163,7 +164,7 @@ impl ApiError {
         body.to_string().into()
     }
 
-    /// What Anthropic calls it.
+    /// Anthropic's name for this kind of error.
     fn anthropic(&self) -> &'static str {
         match self.status.as_u16() {
             400 | 405 | 408 | 414 | 415 => "invalid_request_error",
@@ -177,7 +178,7 @@ impl ApiError {
         }
     }
 
-    /// The response; a receipt, if there is one, is the caller's to add.
+    /// The response, without a receipt.
     pub fn response(&self, api: Api) -> Response<Body> {
         let mut response = Response::new(Full::new(self.body(api)).boxed_unsync());
         *response.status_mut() = self.status;

@@ -14,7 +14,7 @@ use crate::clock;
 use crate::config::Api;
 use crate::exchange::{End, Exchange, LocalRecord, Noted, Piece, Pieces};
 
-/// Engine events that one piece of the stream takes together, at most.
+/// Most engine events in one piece of a stream.
 const TOGETHER: usize = 32;
 
 /// How an API writes what a generation produces.
@@ -90,7 +90,7 @@ struct PromptDetails {
 }
 
 impl Counts {
-    /// Of the prompt's tokens, `cached_tokens` had been computed before.
+    /// `cached_tokens`: how many tokens of the prompt had been computed before.
     fn new(prompt: usize, completion: usize, cached_tokens: usize) -> Self {
         let (prompt_tokens, completion_tokens) = (prompt as u64, completion as u64);
         let total_tokens = prompt_tokens + completion_tokens;
@@ -153,7 +153,7 @@ async fn whole(
                 answer.push_str(&text);
                 exchange.note(Noted::Tokens(ids(&tokens).collect()));
                 let alternatives: usize = tokens.iter().map(|token| token.top.len()).sum();
-                // As the answer, and as its parts.
+                // The text is held twice: as the answer and in its parts.
                 let room = 2 * text.len() + (tokens.len() + alternatives) * size_of::<TokenInfo>();
                 if !exchange.hold().grow(room) {
                     return Err(ApiError::no_memory());
@@ -167,7 +167,7 @@ async fn whole(
                 let body = shape.whole(head, &answer, &infos, reason, counts);
                 return Ok(Answer::json(body, outcome));
             }
-            // A channel that closes without a last event belongs to an engine that stopped.
+            // If the channel closes without a last event, the engine has stopped.
             _ => return Err(ApiError::engine()),
         }
     }
@@ -177,7 +177,8 @@ fn ids(tokens: &[TokenInfo]) -> impl Iterator<Item = u32> {
     tokens.iter().map(|token| token.id)
 }
 
-/// Tokens of an output beyond the first `noted`: the one that ended it, if no event had it before.
+/// Tokens of an output after the first `noted`. Only the token that ended the output can be left, because no text event
+/// has it.
 fn beyond(noted: usize, output: &[u32]) -> &[u32] {
     output.get(noted..).unwrap_or_default()
 }
@@ -211,7 +212,7 @@ impl Pieces for LocalStream {
                 return piece.finish(None);
             }
         }
-        // The only wait, and one that loses nothing when it is given up.
+        // The only wait. It loses nothing if it is cancelled.
         let mut event = self.events.recv().await;
         for _ in 1..TOGETHER {
             if let Some(end) = self.write(event, &mut piece) {
@@ -241,7 +242,7 @@ impl Draft {
 }
 
 impl LocalStream {
-    /// Writes what an event says into a piece; none is an engine that stopped. Returns how the stream ended, if it did.
+    /// Writes an event into a piece. `None` means that the engine stopped. Returns how the stream ended, if it did.
     fn write(&mut self, event: Option<Event>, piece: &mut Draft) -> Option<End> {
         match event {
             Some(Event::Text { text, tokens }) => {

@@ -22,7 +22,7 @@ use crate::upstream::Key;
 
 pub(super) async fn answer(node: &Arc<Node>, hold: &Hold, request: &Parts) -> Response<Body> {
     let path = request.uri.path();
-    // The one header that clients of Anthropic's API cannot do without.
+    // Clients of Anthropic's API always send this header.
     let api = match request.headers.contains_key("anthropic-version") {
         true => Api::Anthropic,
         false => Api::Openai,
@@ -81,7 +81,7 @@ async fn models(node: &Node, hold: &Hold, api: Api, headers: &HeaderMap) -> Resu
     paid(hold, list.to_string().into(), "application/json")
 }
 
-/// A body that its request pays for.
+/// A body that the request's memory pays for.
 fn paid(hold: &Hold, body: Bytes, media_type: &'static str) -> Result<Response<Body>, ApiError> {
     if hold.grow(body.len()) { Ok(whole(body, media_type)) } else { Err(ApiError::no_memory()) }
 }
@@ -93,13 +93,13 @@ async fn model(node: &Node, api: Api, headers: &HeaderMap, name: &str) -> Result
     Ok(whole(found.to_string().into(), "application/json"))
 }
 
-/// The models that can be asked for, as the API has them: by name and, for those who are let in, by the lists of providers
-/// for which the node holds a key.
+/// The models that can be asked for, in the API's shape. Callers who are admitted also see what providers list, where
+/// the node holds a key.
 async fn described(node: &Node, api: Api, headers: &HeaderMap) -> Vec<Value> {
     let created = node.identity.statement().issued();
     let describe = |(name, owner): (&str, &str)| match api {
         Api::Openai => json!({ "id": name, "object": "model", "created": created, "owned_by": owner }),
-        // A release whose date is not known has this one.
+        // Anthropic's value for an unknown release date.
         Api::Anthropic => {
             json!({ "type": "model", "id": name, "display_name": name, "created_at": "1970-01-01T00:00:00Z" })
         }
@@ -115,7 +115,7 @@ async fn described(node: &Node, api: Api, headers: &HeaderMap) -> Vec<Value> {
     local.chain(node.upstreams.models()).chain(listed).map(describe).collect()
 }
 
-/// A name as it stands in a path (RFC 3986 §2.1); slashes may stand as they are.
+/// Decodes a name in a path (RFC 3986 §2.1). Slashes need no encoding.
 fn decoded(name: &str) -> Option<String> {
     let (first, rest) = name.split_once('%').unwrap_or((name, ""));
     let mut bytes = first.as_bytes().to_vec();
@@ -138,7 +138,7 @@ fn details(node: &Node, cti: &str, headers: &HeaderMap) -> Result<Response<Body>
         .get(AUTHORIZATION)
         .and_then(|value| value.to_str().ok()?.strip_prefix("Quoth "))
         .and_then(|hex| hex::decode(hex).ok());
-    // Whoever lacks the credential does not even learn whether there is something to read.
+    // Without the credential, a caller does not even learn whether details exist.
     credential
         .and_then(|credential| node.notary.details.take(&cti, &credential))
         .map(|details| whole(details, "application/json"))

@@ -51,7 +51,7 @@ use crate::server::Connection;
 use crate::shares::Account;
 use crate::upstream::Key;
 
-/// Answers one request that came over `connection`, whose client takes the answer as `taking` says.
+/// Answers one request that came over `connection`. `taking` measures how fast the client reads the answer.
 ///
 /// # Errors
 /// [`Overloaded`].
@@ -79,12 +79,12 @@ pub async fn handle(
 #[error("no memory for another request")]
 pub struct Overloaded;
 
-/// Whether a status turns a request away that should not come again, or not at once.
+/// Whether a status tells the client not to repeat the request, or not at once.
 fn is_refusal(status: StatusCode) -> bool {
     status.is_client_error() || status == StatusCode::SERVICE_UNAVAILABLE
 }
 
-/// The answer, and what is held until the client has taken it.
+/// Returns the answer, and the hold that lasts until the client has read it.
 async fn respond(
     node: &Arc<Node>,
     connection: &Arc<Connection>,
@@ -92,7 +92,7 @@ async fn respond(
     upload: &mut Upload,
 ) -> Result<(Response<Body>, Arc<Hold>), Overloaded> {
     let cost = read::head_cost(&head);
-    // Until it is admitted, a request is paid for from a part of the budget that admitted ones do without.
+    // Requests that are not admitted yet use a separate part of the memory budget.
     let waiting = Account { memory: Arc::clone(&node.budgets.unadmitted), party: connection.party() };
     let waiting = Hold::new(waiting, Admitted::default(), cost).ok_or(Overloaded)?;
     if let Err(error) = strict::check(&head) {
@@ -127,7 +127,7 @@ fn shed(node: &Node, endpoint: Endpoint, error: &ApiError) -> Response<Body> {
     error.response(endpoint.api())
 }
 
-/// Whether the caller may ask now, by what the head says.
+/// Decides by the head whether the caller may ask now.
 fn admit(node: &Node, connection: &Connection, credentials: &Credentials) -> Result<Admitted, ApiError> {
     if clock::seconds() >= node.identity.statement().not_after() {
         return Err(ApiError::expired());
@@ -156,7 +156,7 @@ async fn exchange(
         Ok(request) => request,
         Err(error) => return shed(node, endpoint, &error),
     };
-    // Only now: a body that is still on its way takes no slot from anyone.
+    // The slot is taken only now, so that slow bodies take no slots.
     let Some(slot) = node.budgets.slots.take(hold.account().party, 1) else {
         return shed(node, endpoint, &ApiError::too_many("too many requests at once"));
     };
@@ -174,20 +174,20 @@ async fn exchange(
     }
 }
 
-/// By the model's name: a provider that has it, or a model of this node's own.
+/// Chooses by the model's name: a provider, or a local model.
 async fn answer(
     node: &Arc<Node>,
     endpoint: Endpoint,
     request: &IncomingRequest,
     exchange: &mut Exchange,
 ) -> Result<Answer<Source>, ApiError> {
-    // What is read is what was hashed.
+    // The bytes that are read here are the bytes that were hashed.
     let wrong = |error| ApiError::json(&error);
     let body = json::check(&request.body).map_err(wrong)?;
     names::check(body)?;
     if let Some(model) = body.member("model")
         && let Some(name) = model.text()
-        // The receipt names it in any case.
+        // The receipt will name the model, so the name must fit.
         && let name = ShortText::new(name).map_err(|_| ApiError::model_name())?
         && node.engine(&name).is_none()
         && let Some(route) = node.upstreams.route(&name)
@@ -199,7 +199,7 @@ async fn answer(
         let answer = upstream::answer(node, &route, endpoint, place, streams, request, exchange).await?;
         return Ok(answer.map(|pieces| Source::Upstream(Box::new(pieces))));
     }
-    // The tree is many times larger than its text, and gone when the request has been read.
+    // The tree is many times larger than its text. It is dropped once the request has been read.
     let tree = exchange.hold().account().take(read::tree_cost(&request.body)).ok_or_else(ApiError::no_memory)?;
     let body = json::parse(&request.body).map_err(wrong)?;
     let answer = match endpoint {

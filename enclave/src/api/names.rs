@@ -1,6 +1,6 @@
-//! Refuses requests with a member that a reader who ignores case takes for one that this node reads.
+//! Refuses members whose names differ only by case from those that this node reads.
 //!
-//! Go's `encoding/json` is such a reader: to it `"MODEL"` is a second `"model"`, and the last one counts.
+//! Some readers ignore case. To Go's `encoding/json`, `"MODEL"` is a second `"model"`, and the last one counts.
 
 use quoth_engine::json::Raw;
 
@@ -9,7 +9,7 @@ use super::ApiError;
 /// The members that decide where a request goes and how its answer comes.
 const READ: [&str; 2] = ["model", "stream"];
 
-/// Passes a request whose members mean the same to every reader.
+/// Accepts a request whose members mean the same to every reader.
 pub(super) fn check(request: Raw<'_>) -> Result<(), ApiError> {
     match request.members().find_map(|(name, _)| imitated(&name)) {
         None => Ok(()),
@@ -17,12 +17,12 @@ pub(super) fn check(request: Raw<'_>) -> Result<(), ApiError> {
     }
 }
 
-/// The member that `name` is another spelling of.
+/// Returns the member that `name` spells differently, if any.
 fn imitated(name: &str) -> Option<&'static str> {
     READ.into_iter().find(|read| *read != name && folded(name).eq(read.chars()))
 }
 
-/// Letters without their case: of simple Unicode foldings too, such as U+017F for s.
+/// Folds case, including simple Unicode foldings such as U+017F to s.
 fn folded(name: &str) -> impl Iterator<Item = char> {
     name.chars().flat_map(char::to_uppercase).flat_map(char::to_lowercase)
 }

@@ -17,11 +17,11 @@ use crate::shares::guarded;
 
 /// A body in pieces of at most [`limits::ANSWER_PIECE`].
 ///
-/// Each piece keeps what is held for the request until the connection has dropped it, wherever it was buffered, and the
+/// Each piece keeps the request's hold until the connection has dropped the piece, wherever it was buffered. The
 /// client's pace is measured from piece to piece.
 pub struct Outgoing {
     body: body::Body,
-    /// What the body gave, and was not handed on yet.
+    /// Bytes that the body gave and the connection has not taken yet.
     rest: Bytes,
     taking: Arc<Taking>,
     hold: Arc<Hold>,
@@ -71,7 +71,7 @@ impl Body for Outgoing {
     }
 }
 
-/// Tells, when a piece is dropped, that the client has taken it.
+/// On drop, records that the client has taken the piece.
 struct Taken {
     number: u64,
     taking: Arc<Taking>,

@@ -9,8 +9,8 @@ use quoth_attestation::receipt::MAX_RETRIES;
 use super::ApiError;
 use crate::exchange::ProofOptions;
 
-/// Reads the `quoth-` headers. One that this node does not know cannot be honoured, so it is refused; so is one that may mean
-/// something to a provider, and is not passed on.
+/// Reads the `quoth-` headers. Unknown ones are refused, because they cannot be honoured. So are other unknown headers
+/// that may mean something to a provider.
 pub(super) fn read(headers: &HeaderMap) -> Result<ProofOptions, ApiError> {
     if let Some(name) = headers.keys().find(|name| fields::is_unknown_scope(name.as_str())) {
         return Err(ApiError::scope(name.as_str()));
@@ -33,7 +33,7 @@ pub(super) fn read(headers: &HeaderMap) -> Result<ProofOptions, ApiError> {
                 let retries = value.parse().ok().filter(|retries| (1..=MAX_RETRIES).contains(retries));
                 retries.map(|retries| proof.retries = retries)
             }
-            // Read with the other credentials.
+            // `Credentials` reads it.
             (fields::TOKEN, Some(_)) => Some(()),
             _ => None,
         };

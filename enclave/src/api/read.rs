@@ -1,4 +1,4 @@
-//! A request as it is read: its head is checked, its body collected.
+//! Reads a request: checks its head and collects its body.
 
 use bytes::Bytes;
 use http::StatusCode;
@@ -17,14 +17,14 @@ use crate::server::Connection;
 use crate::upstream::Key;
 use crate::{clock, limits};
 
-/// What a request counts for before its body, bytes.
+/// Memory that a request costs before its body, bytes.
 pub(super) fn head_cost(head: &Parts) -> usize {
     let target = head.uri.path_and_query().map_or(0, |target| target.as_str().len());
     let fields = head.headers.iter().map(|(name, value)| name.as_str().len() + value.len() + limits::FIELD_BYTES);
     limits::REQUEST_BYTES + target + limits::HEAD_COPIES * fields.sum::<usize>()
 }
 
-/// What the tree of a JSON text counts for, bytes: each node follows one of these characters.
+/// Memory that the tree of a JSON text costs, bytes. Each node follows one of these characters.
 pub(super) fn tree_cost(body: &[u8]) -> usize {
     let nodes = body.iter().filter(|byte| matches!(byte, b',' | b'[' | b'{' | b':')).count();
     body.len() + (1 + nodes) * limits::JSON_NODE_BYTES

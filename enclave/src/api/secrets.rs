@@ -1,4 +1,4 @@
-//! Where the operator's orders come in. They need no further protection: each is sealed and signed by itself.
+//! The path for the operator's orders. Each order is sealed and signed, so the path needs no other protection.
 
 use http::request::Parts;
 use http::{Method, Response, StatusCode};
@@ -24,8 +24,8 @@ pub(super) async fn answer(node: &Node, head: &Parts, upload: &mut Upload) -> Re
     answer.unwrap_or_else(|error| error.response(Api::Openai))
 }
 
-/// What is held: names and fingerprints, and nothing more. Only an order that was taken is answered so, since its sender is
-/// the operator.
+/// Lists the secrets by name and fingerprint, nothing more. Only an accepted order gets this answer, because its sender
+/// is the operator.
 fn list(node: &Node) -> Response<Body> {
     let described = |secret: Described| {
         let Described { name, fingerprint, counter } = secret;

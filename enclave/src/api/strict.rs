@@ -8,8 +8,8 @@ use http::{StatusCode, Version};
 use super::ApiError;
 use crate::limits;
 
-/// Checks what hyper leaves to its user: `chunked` is the only transfer-coding, written so and once, and the request names one
-/// host (RFC 9112 §3.2, §6.1; RFC 9113 §8.3.1).
+/// Checks what hyper does not: the only transfer-coding is `chunked`, written exactly so and once, and the request
+/// names one host (RFC 9112 §3.2, §6.1; RFC 9113 §8.3.1).
 pub(super) fn check(request: &Parts) -> Result<(), ApiError> {
     // Over HTTP/1.1 hyper has counted them already.
     if request.headers.len() > limits::HEADERS {
@@ -46,7 +46,7 @@ fn names_one_host(request: &Parts) -> bool {
     }
 }
 
-/// Requests have no user information before the host (RFC 9110 §4.2.4, RFC 9113 §8.3.1).
+/// Whether there is user information before the host, which requests must not have (RFC 9110 §4.2.4, RFC 9113 §8.3.1).
 fn names_a_user(authority: &Authority) -> bool {
     authority.as_str().contains('@')
 }

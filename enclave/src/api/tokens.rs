@@ -55,7 +55,7 @@ pub(super) struct TextLogprobs {
 }
 
 impl TextLogprobs {
-    /// `offset`: characters of output before these tokens; moved past them.
+    /// `offset`: characters of output before these tokens. It is moved past them.
     pub(super) fn new(tokens: &[TokenInfo], offset: &mut usize) -> Self {
         let mut logprobs = Self { tokens: vec![], token_logprobs: vec![], top_logprobs: vec![], text_offset: vec![] };
         for info in tokens {

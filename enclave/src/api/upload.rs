@@ -19,7 +19,7 @@ impl Upload {
         Self { body, ended }
     }
 
-    /// The next bytes. None at the end. Trailers mean nothing here and are dropped unread.
+    /// Returns the next bytes; none at the end. Trailers are dropped.
     pub(super) async fn piece(&mut self) -> Option<Result<Bytes, hyper::Error>> {
         while !self.ended {
             match self.body.frame().await {
@@ -38,8 +38,8 @@ impl Upload {
         None
     }
 
-    /// Reads and forgets a bounded rest beside the answer. A connection that closes on unread bytes, or an HTTP/2 stream that
-    /// is reset because of them, loses the answer for many clients.
+    /// Reads and drops a bounded rest while the answer is sent. Many clients lose the answer if the connection closes,
+    /// or the HTTP/2 stream is reset, with bytes unread.
     pub(super) fn discard(mut self) {
         if self.ended {
             return;

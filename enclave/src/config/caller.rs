@@ -11,13 +11,13 @@ const MAX_CALLERS: usize = 256;
 /// Requests a minute that a caller may be allowed, at most.
 const MAX_RATE: u32 = 1_000_000;
 
-/// Somebody who may ask.
+/// A caller.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Caller {
-    /// Part of the token, and the name under which the operator sets its hash.
+    /// The name: part of the token, and the name of the secret that sets its hash.
     pub name: String,
-    /// What the token hashes to; without it, the operator sets it like a secret.
+    /// The token's hash. If absent, the operator sets it as a secret.
     #[serde(default, deserialize_with = "hash")]
     pub token: Option<TokenHash>,
     /// Requests a minute.
@@ -32,7 +32,8 @@ fn hash<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<TokenHash>,
     String::deserialize(deserializer)?.parse().map(Some).map_err(de::Error::custom)
 }
 
-/// Says what is wrong with the callers, beside upstreams of these names. `has_operator`: somebody can set tokens.
+/// Says what is wrong with the callers, given the names of upstreams. `has_operator`: whether an operator can set
+/// hashes.
 pub(super) fn check<'a>(
     callers: &[Caller],
     upstreams: impl Iterator<Item = &'a str> + Clone,
@@ -47,7 +48,7 @@ pub(super) fn check<'a>(
         }
         let of_upstream = upstreams.clone().any(|upstream| upstream == caller.name);
         if of_upstream || callers[..at].iter().any(|other| other.name == caller.name) {
-            return Err("a caller has the name of another, or of an upstream");
+            return Err("a caller has the name of another caller or of an upstream");
         }
         if caller.token.is_none() && !has_operator {
             return Err("a caller without a token needs an operator, who sets it");

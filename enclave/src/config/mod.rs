@@ -1,4 +1,5 @@
-//! The measured configuration: TOML, unknown keys refused, no environment variables, nothing that could log content.
+//! The measured configuration, in TOML. Unknown keys are refused; there are no environment variables and no switches
+//! that log content.
 
 use std::fs::File;
 use std::io::Read;
@@ -38,14 +39,14 @@ pub struct Config {
 pub struct Settings {
     /// [`VERSION`].
     pub version: u32,
-    /// What vouches for the node.
+    /// The platform that vouches for the node.
     pub platform: PlatformName,
     /// DNS names and addresses of the TLS certificate.
     pub tls_names: Vec<String>,
-    /// The Ed25519 key, raw, of whoever may give the node secrets; absent: nobody may.
+    /// The operator's raw Ed25519 key. Only the operator can give the node secrets; if absent, the node takes none.
     #[serde(default)]
     pub operator: Option<Hash>,
-    /// In an image: the host's context id among virtual sockets (vsock(7)), if it is another than the platform's
+    /// In an image: the host's context id for virtual sockets (vsock(7)), if it differs from the platform's usual one
     /// ([`Settings::host`]).
     #[serde(default)]
     pub host_cid: Option<u32>,
@@ -58,7 +59,7 @@ pub struct Settings {
     /// Closed providers.
     #[serde(default, rename = "upstream")]
     pub upstreams: Vec<Upstream>,
-    /// Who may ask; everyone when nobody is named.
+    /// Who may ask; if absent, anyone.
     #[serde(default, rename = "caller")]
     pub callers: Vec<Caller>,
 }
@@ -87,7 +88,7 @@ pub struct Limits {
     pub connections: usize,
     /// Exchanges in progress.
     pub exchanges: usize,
-    /// Memory held on behalf of others, bytes.
+    /// Memory that clients can use, bytes.
     pub memory_bytes: usize,
 }
 
@@ -124,15 +125,15 @@ pub struct Model {
     /// Most tokens that one request may produce; the context bounds them, too.
     #[serde(default)]
     pub max_tokens: Option<u32>,
-    /// What is promised of its logits.
+    /// What its logits depend on.
     #[serde(default)]
     pub arithmetic: ArithmeticName,
 }
 
-/// Arithmetic profiles that a configuration can name; the instruction set follows from the build.
+/// Arithmetic profiles that a configuration can name. The build determines the instruction set.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 pub enum ArithmeticName {
-    /// Outputs can be run again; checked at start.
+    /// Outputs can be replayed. Checked at start.
     #[default]
     #[serde(rename = "exact-1")]
     Exact,

@@ -18,45 +18,46 @@ const MAX_NAMES: usize = 256;
 const MAX_PINS: usize = 16;
 /// A base path, characters, at most.
 const MAX_PATH: usize = 256;
-/// A silence that a provider may be allowed, seconds, at most.
+/// The longest silence that can be allowed to a provider, seconds.
 const MAX_TIMEOUT: u64 = 3600;
-/// The silence that it is allowed otherwise, seconds: models may think for minutes before they answer.
+/// The default silence, seconds: models may think for minutes before they answer.
 const TIMEOUT: u64 = 600;
 
 /// A closed provider.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Upstream {
-    /// What receipts and secrets call it.
+    /// Its name in receipts and secrets.
     pub name: String,
     /// The DNS name that it must authenticate as.
     pub host: String,
     /// TCP port.
     #[serde(default = "https")]
     pub port: u16,
-    /// What stands in place of the caller's `/v1`.
+    /// Replaces the caller's `/v1`.
     #[serde(default = "v1")]
     pub base_path: String,
     /// Which API it speaks.
     pub api: Api,
-    /// Model names that go there, exact or a prefix and `*`.
+    /// Names of models that it has: exact names, or prefixes followed by `*`.
     pub models: Vec<String>,
-    /// Model names that go there under another name.
+    /// Aliases: the names that callers use, and the provider's own names.
     #[serde(default)]
     pub aliases: BTreeMap<String, String>,
     /// The header that carries the key.
     #[serde(default)]
     pub key_header: Option<KeyHeader>,
-    /// HTTP/2, where the provider speaks it: fewer connections. HTTP/1.1 takes less processor time a request.
+    /// Whether to use HTTP/2 if the provider speaks it. It needs fewer connections; HTTP/1.1 takes less processor time
+    /// for each request.
     #[serde(default = "yes")]
     pub http2: bool,
-    /// TLS 1.2 will do.
+    /// Whether TLS 1.2 is accepted.
     #[serde(default)]
     pub tls12: bool,
     /// Certificates, PEM, that are trusted instead of the web's authorities.
     #[serde(default)]
     pub ca: Option<String>,
-    /// SHA-256 digests of SubjectPublicKeyInfo; its certificate's must be one of them.
+    /// Accepted SHA-256 digests of its certificate's SubjectPublicKeyInfo; none accepts any.
     #[serde(default)]
     pub pins: Vec<Hash>,
     /// Whether callers with the operator's key see its counts of cached tokens.
@@ -98,7 +99,7 @@ pub enum CachedTokens {
     /// They pass.
     #[default]
     Pass,
-    /// They leave as 0: callers who share the key do not learn from them which prompts others sent.
+    /// They are replaced by 0, so callers who share the key do not learn which prompts others sent.
     Hide,
 }
 
@@ -134,7 +135,7 @@ impl Upstream {
 
     /// Says what is wrong with it.
     pub(super) fn check(&self) -> Result<(), &'static str> {
-        // Its key comes under that name.
+        // Secrets use this name for its key.
         if !secret::is_name(&self.name) {
             return Err("an upstream's name has between 1 and 64 of a-z, 0-9 and -");
         }

@@ -11,7 +11,7 @@ use zeroize::Zeroizing;
 use crate::limits;
 use crate::shares::{Party, Share, Shares};
 
-/// The details that are kept. Each party has its share of places and bytes, and makes room at its own expense.
+/// Keeps details. Each party has its share of places and bytes, and its own oldest details make room for new ones.
 pub struct DetailsStore {
     places: Arc<Shares>,
     bytes: Arc<Shares>,
@@ -27,13 +27,13 @@ struct Kept {
 }
 
 impl DetailsStore {
-    /// An empty one for `bytes` of details.
+    /// An empty store for `bytes` of details.
     pub fn new(bytes: usize) -> Self {
         Self { places: Shares::new(limits::DETAILS), bytes: Shares::new(bytes as u64), kept: Mutex::default() }
     }
 
-    /// Keeps `details` for `party`, whose oldest make room. Where all places are taken and it has none of them, the oldest of the
-    /// party that has most makes room. What finds no room even so is not kept.
+    /// Keeps `details` for `party`, whose oldest details make room. If all places are taken and the party has none, the
+    /// largest party's oldest details make room. Details that still find no room are not kept.
     pub fn put(&self, party: Party, cti: [u8; 16], credential: [u8; 32], details: String) {
         let mut kept = self.lock();
         kept.retain(|_, kept| kept.since.elapsed() < limits::DETAILS_LIFE);
@@ -46,13 +46,13 @@ impl DetailsStore {
             let Some((cti, _)) = goes else { return };
             kept.remove(&cti);
         };
-        // Compared by digest, so that time tells nothing of the credential.
+        // Compared by digest, so that timing tells nothing about the credential.
         let credential = Digest::of(&credential);
         let entry = Kept { party, credential, details: details.into(), since: Instant::now(), _shares: shares };
         kept.insert(cti, entry);
     }
 
-    /// Takes the details away, if the credential opens them. They keep their shares until the last byte is dropped.
+    /// Takes the details out if the credential is right. They keep their shares until the last byte is dropped.
     pub fn take(&self, cti: &[u8; 16], credential: &[u8]) -> Option<Bytes> {
         let mut kept = self.lock();
         let found = kept.get(cti)?;
@@ -77,13 +77,13 @@ impl AsRef<[u8]> for Kept {
     }
 }
 
-/// The oldest of a party's, and since when it is kept.
+/// A party's oldest details, and since when they are kept.
 fn oldest(kept: &HashMap<[u8; 16], Kept>, party: Party) -> Option<([u8; 16], Instant)> {
     let own = kept.iter().filter(|(_, kept)| kept.party == party);
     own.map(|(cti, kept)| (*cti, kept.since)).min_by_key(|(_, since)| *since)
 }
 
-/// The oldest of the party that has most; of several such parties, the oldest of all.
+/// The largest party's oldest details; if several parties are largest, the oldest of all of theirs.
 fn oldest_of_largest(kept: &HashMap<[u8; 16], Kept>) -> Option<([u8; 16], Instant)> {
     let mut counts = HashMap::<_, usize>::new();
     kept.values().for_each(|kept| *counts.entry(kept.party).or_default() += 1);

@@ -13,7 +13,7 @@ use crate::journal::{Journal, Reservation};
 use crate::keys::ReceiptKey;
 use crate::limits;
 
-/// The receipt chain of this boot: positions without gaps, each receipt pointing to the one before.
+/// The receipt chain of this boot: positions have no gaps, and each receipt points to the one before.
 pub struct Ledger {
     key: Arc<ReceiptKey>,
     journal: Arc<Journal>,
@@ -39,7 +39,7 @@ impl Ledger {
         self.key.public()
     }
 
-    /// Signs a checkpoint; checkpoints are no links of the chain.
+    /// Signs a checkpoint. Checkpoints are not part of the chain.
     ///
     /// # Errors
     /// As [`Signed::sign`].
@@ -50,9 +50,8 @@ impl Ledger {
     /// Signs the next receipt and hands it to the journal. Position, signature and hand-over are one step, so that
     /// the journal sees the chain in order.
     ///
-    /// # Errors
-    /// Why there can be no such receipt. The chain stays as it was then: a position is taken only once its receipt is
-    /// signed.
+    /// # Errors Why this receipt cannot exist. The chain is then unchanged: a position is taken only once its receipt
+    /// is signed.
     pub fn issue(
         &self,
         place: Reservation,

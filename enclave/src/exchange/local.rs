@@ -1,4 +1,4 @@
-//! What a receipt says of an answer that a model inside the enclave gave.
+//! What a receipt says about an answer of a local model.
 
 use quoth_attestation::commit::{Label, Opening, token_bytes};
 use quoth_attestation::receipt::{Local, Usage};
@@ -7,7 +7,7 @@ use quoth_attestation::transcript::LocalDetails;
 use quoth_attestation::{Digest, FormatError};
 use quoth_engine::{Generation, ModelInfo};
 
-/// What receipts call a model of this node's own, and what runs it.
+/// How receipts name a local model and what runs it.
 #[derive(Clone)]
 pub struct Named {
     model: ShortText,
@@ -33,7 +33,7 @@ impl Named {
     }
 }
 
-/// A local execution as it goes.
+/// A local execution in progress.
 pub struct LocalRecord {
     model: Named,
     prompt: Vec<u8>,

@@ -39,7 +39,7 @@ use crate::hold::Hold;
 use crate::journal::Reservation;
 use crate::upstream::{Peer, Route, UpstreamRequest};
 
-/// Header fields that answers carry for them.
+/// Header fields with proofs, at most.
 const PROOFS: usize = 4;
 
 /// The status in a receipt when the client left before a status was sent.
@@ -104,15 +104,15 @@ impl Exchange {
         }
     }
 
-    /// The same is about to be sent again.
+    /// Counts another attempt to send the request.
     pub fn retries(&mut self) {
         if let Some(upstream) = self.upstream() {
             upstream.retries();
         }
     }
 
-    /// An answer has begun that will be passed on as it comes. `request_id`: what the provider calls it. `hides`: counts in
-    /// it are hidden, and [`note`](Self::note) gets what came back.
+    /// Notes that the provider's answer has begun. `request_id`: the provider's id for it. `hides`: counts in it are
+    /// hidden, and [`note`](Self::note) gets the original bytes.
     pub fn answers(&mut self, request_id: Option<&str>, hides: bool) {
         if let Some(upstream) = self.upstream() {
             upstream.answers(request_id, hides);
@@ -126,21 +126,22 @@ impl Exchange {
         }
     }
 
-    /// Whatever leaves from now on is the node's own, not the provider's.
+    /// The node breaks off: bytes from now on are its own, not the provider's.
     pub fn breaks_off(&mut self) {
         if let Some(open) = &mut self.open {
             open.breaks_off();
         }
     }
 
-    /// Bytes of the response body are about to leave.
+    /// Hashes bytes of the response body that are about to leave.
     pub fn wrote(&mut self, bytes: &[u8]) {
         if let Some(open) = self.open.as_mut().filter(|_| RECEIPTS) {
             open.wrote(bytes, &self.hold);
         }
     }
 
-    /// The answer will perhaps be an event stream, and now is time to sign checkpoint 0, which says nothing of it.
+    /// Signs checkpoint 0 ahead of time, in case the answer is an event stream. That checkpoint says nothing about the
+    /// answer.
     pub fn may_stream(&mut self) {
         if let Some(open) = &mut self.open {
             open.sign_first(&self.notary);
@@ -213,7 +214,7 @@ impl Drop for Exchange {
             true => Outcome::EngineFailed,
             false => Outcome::ClientClosed,
         };
-        // A failure is in the log, and no client is left to be told.
+        // The log has a failure, and no client is left to hear of it.
         let _ = self.finish(outcome, None);
     }
 }

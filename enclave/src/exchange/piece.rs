@@ -7,7 +7,8 @@ use crate::upstream::{Received, Seen};
 
 /// An answer as it is made.
 pub trait Pieces: Send {
-    /// Waits for the next piece; not called again after one that has an end. Must be safe to cancel while it waits.
+    /// Waits for the next piece. It is not called again after a piece with an end. Must be safe to cancel while it
+    /// waits.
     fn next(&mut self) -> impl Future<Output = Piece> + Send;
 }
 
@@ -27,7 +28,7 @@ pub enum Noted {
     Tokens(Vec<u32>),
     /// What a provider sent.
     Upstream {
-        /// Bytes as they came, where counts in them are hidden.
+        /// The original bytes, if counts in them are hidden.
         received: Vec<Received>,
         /// What the provider says of its answer, once it has ended.
         seen: Option<Seen>,
@@ -38,9 +39,9 @@ pub enum Noted {
 pub struct End {
     /// The receipt's outcome.
     pub outcome: Outcome,
-    /// The event that ends the stream, an error's too; held back until the receipt, which covers it, has gone before. Empty
-    /// when there is none.
+    /// The event that ends the stream, or reports an error; empty if there is none. It leaves after the receipt, which
+    /// covers it.
     pub terminal: Bytes,
-    /// The node broke off: that event is its own, not the provider's.
+    /// Whether the node broke off, so that this event is its own and not the provider's.
     pub broke_off: bool,
 }

@@ -36,7 +36,7 @@ pub struct IncomingRequest {
     pub passed: HeaderMap,
     /// The caller's own key for a provider.
     pub key: Option<Key>,
-    /// Which requests may share computed beginnings of prompts: those of its connection.
+    /// Requests with this scope, those of one connection, share computed beginnings of prompts.
     pub cache: CacheScope,
     /// When the body was read whole, milliseconds.
     pub received: u64,

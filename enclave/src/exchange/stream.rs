@@ -1,4 +1,4 @@
-//! An event stream as it leaves, with its checkpoints and its receipt.
+//! Sends an event stream with its checkpoints and its receipt.
 
 use bytes::{Bytes, BytesMut};
 use quoth_attestation::receipt::Ending;
@@ -8,10 +8,10 @@ use super::Exchange;
 use super::piece::{End, Piece, Pieces};
 use crate::limits;
 
-/// An event stream with its proofs: checkpoint 0 at once, another within a second of any byte, the receipt before the
-/// event that ends it.
+/// An event stream with its proofs: checkpoint 0 at once, another within a second of any byte, and the receipt before
+/// the event that ends the stream.
 pub struct Streamed<P> {
-    /// Gone when the receipt is out.
+    /// None once the receipt is signed.
     exchange: Option<Exchange>,
     pieces: P,
     checkpoint_at: Instant,
@@ -27,7 +27,8 @@ impl<P: Pieces> Streamed<P> {
         (Self { exchange: Some(exchange), pieces, checkpoint_at, unproven: false }, first)
     }
 
-    /// The next bytes of the body, or the end. Safe to cancel: a piece that has come is noted without a wait.
+    /// Returns the next bytes of the body, or `None` at the end. Safe to cancel: between a piece's arrival and its note
+    /// there is no wait.
     pub async fn next(&mut self) -> Option<Bytes> {
         let exchange = self.exchange.as_mut()?;
         let Piece { bytes, noted, end } = tokio::select! {
@@ -45,7 +46,7 @@ impl<P: Pieces> Streamed<P> {
             None => {
                 let now = Instant::now();
                 if !self.unproven && self.checkpoint_at < now {
-                    // After a pause the second counts from its first byte.
+                    // After a pause, the second begins with the first new byte.
                     self.checkpoint_at = now + limits::CHECKPOINT;
                 }
                 self.unproven = true;
@@ -55,7 +56,7 @@ impl<P: Pieces> Streamed<P> {
         }
     }
 
-    /// The last bytes: the receipt stands before the event that ends the stream.
+    /// Returns the last bytes: the receipt, then the event that ends the stream.
     fn end(&mut self, bytes: Bytes, end: End) -> Option<Bytes> {
         let mut exchange = self.exchange.take()?;
         let End { outcome, terminal, broke_off } = end;
@@ -65,7 +66,7 @@ impl<P: Pieces> Streamed<P> {
         exchange.wrote(&terminal);
         let ending = if terminal.is_empty() { Ending::FinishReason } else { Ending::Terminal };
         let mut out = BytesMut::from(bytes);
-        // Without a receipt the stream breaks off: nothing may say that it is whole.
+        // Without a receipt the stream breaks off, so that it does not look whole.
         if let Ok(receipt) = exchange.end_stream(outcome, ending) {
             out.extend_from_slice(receipt.as_bytes());
             out.extend_from_slice(&terminal);

@@ -1,4 +1,4 @@
-//! What a receipt says of an answer that a closed provider gave: which bytes went to whom, and which came back.
+//! What a receipt says about a closed provider's answer: which bytes left for which host, and which came back.
 
 use std::sync::Arc;
 
@@ -13,12 +13,12 @@ use sha2::{Digest as _, Sha256};
 use crate::hold::Hold;
 use crate::upstream::{Peer, Received, Route, Seen, UpstreamRequest};
 
-/// An upstream execution as it goes.
+/// An upstream execution in progress.
 pub(super) struct UpstreamRecord {
     provider: statement::Upstream,
     peer: Option<Arc<Peer>>,
     head: Vec<u8>,
-    /// The body as sent, when it is not the caller's.
+    /// The body as sent, if it differs from the caller's.
     altered: Option<Bytes>,
     model_asked: ShortText,
     model_answered: Option<ShortText>,
@@ -27,7 +27,7 @@ pub(super) struct UpstreamRecord {
     retries: Retries,
     pub(super) usage: Option<Usage>,
     received: Committed,
-    /// What came back, for the details; none when there was no memory for it.
+    /// What came back, for the details; none if there was no memory for it.
     kept: Option<Vec<u8>>,
 }
 
@@ -76,8 +76,7 @@ impl UpstreamRecord {
         self.received = if hides { Committed::Hidden(Sha256::new()) } else { Committed::Answered };
     }
 
-    /// Takes bytes that came back, as the receipt commits to them. Nothing happens unless counts are hidden. `details`: what
-    /// pays for a copy, if one is wanted.
+    /// Hashes bytes that came back, if counts in them are hidden. `details`: pays for a copy, if one is wanted.
     pub(super) fn received(&mut self, received: &Received, details: Option<&Hold>) {
         for bytes in received.committed() {
             if let Committed::Hidden(digest) = &mut self.received {
@@ -102,14 +101,14 @@ impl UpstreamRecord {
         }
     }
 
-    /// Keeps bytes of the answer that are about to leave, unless what came back is kept.
+    /// Keeps bytes of the answer that are about to leave, unless the original bytes are kept.
     pub(super) fn answered(&mut self, bytes: &[u8], hold: &Hold) {
         if !matches!(self.received, Committed::Hidden(_)) {
             self.keep(bytes, hold);
         }
     }
 
-    /// Remembers what came back, while there is memory for it.
+    /// Keeps bytes while there is memory for them.
     fn keep(&mut self, bytes: &[u8], hold: &Hold) {
         match &mut self.kept {
             Some(kept) if hold.grow(bytes.len()) => kept.extend_from_slice(bytes),
@@ -144,7 +143,7 @@ impl UpstreamRecord {
             credential: self.credential,
             retries: self.retries,
         };
-        // What is the same as the answer needs no second copy.
+        // Bytes that equal the answer need no second copy.
         let received = match self.kept {
             _ if received == *response => Some(None),
             Some(mut kept) => {

@@ -1,4 +1,4 @@
-//! What produces an answer, and what the receipt says of it.
+//! What produces an answer, and what the receipt says about it.
 
 use quoth_attestation::Digest;
 use quoth_attestation::commit::Opening;

@@ -1,4 +1,4 @@
-//! Receipts on their way to the host's disk: in order, each kept until it is acknowledged, never lost for want of room.
+//! Sends receipts to the host's disk, in order. Each is kept until it is acknowledged; none is lost for lack of room.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -16,7 +16,7 @@ use tokio::time::{Instant, sleep, sleep_until, timeout};
 use crate::limits;
 use crate::log::log;
 
-/// One frame holds the longest statement, and the longest receipt in its envelope.
+/// Checks that one frame holds the longest statement, and the longest receipt in its envelope.
 const _: () = assert!(statement::MAX_BYTES <= MAX_STATEMENT && Receipt::MAX_BYTES + OVERHEAD <= MAX_RECEIPT);
 
 /// The buffer between the receipt chain and the host.
@@ -34,17 +34,17 @@ pub struct Journal {
 
 #[derive(Default)]
 struct State {
-    /// The host stores what it is sent.
+    /// Whether the host stores receipts.
     attached: bool,
     /// Places kept for running exchanges.
     reserved: usize,
     /// Receipts that are not acknowledged.
     held: VecDeque<Bytes>,
-    /// Sequence number of the first one held; of the next one issued when none is.
+    /// Sequence number of the first receipt held; if none is held, of the next one.
     first: u64,
 }
 
-/// The place of one receipt to come.
+/// A place for a future receipt.
 pub struct Reservation {
     journal: Arc<Journal>,
 }
@@ -54,15 +54,15 @@ pub struct Reservation {
 pub struct Unavailable;
 
 impl Journal {
-    /// A journal of this instance, for at most `exchanges` that run; not attached.
+    /// A journal of this instance for at most `exchanges` at a time, not attached yet.
     pub fn new(instance: [u8; 16], statement: Vec<u8>, exchanges: usize) -> Self {
         let (added, empty) = (Notify::new(), Notify::new());
-        // When all places for exchanges are taken, as many receipts may still be on their way.
+        // While all exchange slots are taken, as many receipts may still be unacknowledged.
         let places = limits::UNACKNOWLEDGED.max(2 * exchanges);
         Self { instance, statement: statement.into(), state: Mutex::default(), places, added, empty }
     }
 
-    /// Keeps a place for one receipt, which may then be issued whatever the host does meanwhile.
+    /// Keeps a place for one receipt, which can then be issued even if the host detaches.
     pub fn reserve(self: &Arc<Self>) -> Result<Reservation, Unavailable> {
         let mut state = self.lock();
         if !state.attached || state.held.len() + state.reserved >= self.places {
@@ -79,7 +79,7 @@ impl Journal {
         self.added.notify_one();
     }
 
-    /// Whether the host stores what it is sent.
+    /// Whether the host stores receipts now.
     pub fn is_attached(&self) -> bool {
         self.lock().attached
     }
@@ -123,16 +123,16 @@ impl Journal {
         let first = self.lock().first;
         let hello = ToHost::Hello { instance: self.instance, first, statement: self.statement.clone() };
         write(&mut writer, &hello.to_bytes()).await?;
-        // The next one to send, once the host has said where to begin.
+        // The next receipt to send, once the host has said where to begin.
         let mut next: Option<u64> = None;
-        // When receipts that were added meanwhile are sent, together.
+        // When receipts that were added meanwhile are sent together.
         let mut due: Option<Instant> = None;
-        // The host has said that its storage fails.
+        // Whether the host has said that its storage fails.
         let mut failed = false;
-        // A connection that has ended may look as if nothing were said: not every device passes the end on.
+        // A connection that has ended may look silent, because not every device reports the end.
         let mut heard = Instant::now();
         loop {
-            // Acknowledgements are read while receipts wait, and nothing is sent before the host's welcome.
+            // Acknowledgements are read while receipts wait. Nothing is sent before the host's welcome.
             let frame = tokio::select! {
                 frame = frames.next() => frame?,
                 () = self.added.notified(), if next.is_some() && due.is_none() => {
@@ -155,7 +155,7 @@ impl Journal {
             heard = Instant::now();
             match frame {
                 None => return Ok(()),
-                // Each of them says something new, or a host could keep a thread busy with what costs it nothing.
+                // Each message must say something new. Otherwise a host could keep a thread busy at no cost.
                 Some(ToEnclave::Welcome { .. }) if next.is_some() => {
                     return Err(LinkError::Malformed { what: "welcome" });
                 }
@@ -174,7 +174,7 @@ impl Journal {
         }
     }
 
-    /// Sends what is held from `next` on; nothing without one.
+    /// Sends receipts from `next` on; without it, nothing.
     async fn send(&self, next: &mut Option<u64>, writer: &mut WriteHalf<Stream>) -> Result<(), LinkError> {
         let Some(next) = next else { return Ok(()) };
         let mut batch = Vec::new();
@@ -188,7 +188,7 @@ impl Journal {
         }
     }
 
-    /// The host has everything below `wanted`; returns where to send from.
+    /// Drops everything below `wanted`, which the host has. Returns where to send from.
     fn welcome(&self, wanted: u64) -> Result<u64, LinkError> {
         let mut state = self.lock();
         if wanted > state.first + state.held.len() as u64 {
@@ -200,7 +200,7 @@ impl Journal {
         Ok(state.first.max(wanted))
     }
 
-    /// Everything up to `seq`, which must have been sent, is on the host's disk.
+    /// Drops everything up to `seq`, which is on the host's disk and must have been sent.
     fn acknowledge(&self, seq: u64, next: Option<u64>) -> Result<(), LinkError> {
         let mut state = self.lock();
         if next.is_none_or(|next| seq >= next) || seq < state.first {
@@ -243,7 +243,7 @@ impl Drop for Reservation {
     }
 }
 
-/// At that time; without one, never.
+/// Waits until that time; without one, for ever.
 async fn at(time: Option<Instant>) {
     match time {
         Some(time) => sleep_until(time).await,
@@ -259,7 +259,7 @@ async fn write<W: tokio::io::AsyncWrite + Unpin>(writer: &mut W, bytes: &[u8]) -
 
 #[cfg(test)]
 impl Journal {
-    /// As if a host had welcomed it.
+    /// Attaches the journal as a host's welcome does.
     pub(crate) fn attach(&self) {
         self.lock().attached = true;
     }

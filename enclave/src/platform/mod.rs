@@ -1,4 +1,4 @@
-//! What vouches for the node.
+//! Opens the platform that vouches for the node.
 
 #[cfg(feature = "nitro")]
 mod nitro;
@@ -25,7 +25,7 @@ pub fn open(config: &Config, instance: [u8; 16], key: &Arc<ReceiptKey>) -> Resul
         PlatformName::Nitro => Ok(Arc::new(nitro::Nitro::start(nitro::Module::open()?, key.public())?)),
         #[cfg(not(feature = "nitro"))]
         PlatformName::Nitro => Err(EnclaveError::Platform("nitro")),
-        // Its host sets the clock. A time that cannot be is refused at once; later ones are held to the release.
+        // The host sets the clock. A time before this version's release is refused.
         #[cfg(feature = "sev-snp")]
         PlatformName::SevSnp if crate::clock::is_behind_release() => Err(EnclaveError::Make { what: "clock" }),
         #[cfg(feature = "sev-snp")]

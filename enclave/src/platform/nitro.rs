@@ -1,4 +1,5 @@
-//! AWS Nitro: documents of the Nitro Security Module (Nitro Enclaves User Guide, "Cryptographic attestation"), and its clock.
+//! AWS Nitro: attestation documents and clock of the Nitro Security Module (Nitro Enclaves User Guide, "Cryptographic
+//! attestation").
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -16,12 +17,12 @@ use crate::EnclaveError;
 /// The system's clock is set when it differs by more than this from the module's.
 const DRIFT: Duration = Duration::from_millis(500);
 
-/// What answers requests: the module, or a script of a test's.
+/// Answers requests: the module, or a test's script.
 pub(super) trait Device: Send + Sync {
     fn process(&self, request: Request) -> Response;
 }
 
-/// `/dev/nsm`. The kernel lets in one request at a time.
+/// `/dev/nsm`. The kernel serialises requests.
 pub(super) struct Module(i32);
 
 impl Module {
@@ -46,7 +47,7 @@ pub(super) struct Nitro<D> {
 }
 
 impl<D: Device> Nitro<D> {
-    /// Sets the clock at once: the statement says when it was made.
+    /// Sets the clock at once, because the statement has the time at which it was made.
     pub(super) fn start(device: D, receipt_key: [u8; 32]) -> Result<Self, EnclaveError> {
         let this = Self { device, receipt_key };
         this.quote(&[0; 64], None).map(|_| this)
@@ -78,7 +79,7 @@ impl<D: Device> Platform for Nitro<D> {
         Level::Tee
     }
 
-    /// Sets the system's clock by the module's on the way: the hypervisor vouches for no other.
+    /// Also sets the system's clock by the module's, the only one that the hypervisor vouches for.
     fn quote(&self, binding: &[u8; 64], nonce: Option<&Nonce>) -> Result<Quote, EnclaveError> {
         let document = self.document(binding, nonce)?;
         let now = timestamp(&document).ok_or(EnclaveError::Make { what: "attestation document" })?;
@@ -87,7 +88,7 @@ impl<D: Device> Platform for Nitro<D> {
     }
 }
 
-/// When the module made a document, since the Unix epoch.
+/// When the module made a document, as time since the Unix epoch.
 fn timestamp(document: &[u8]) -> Option<Duration> {
     let mut value: Value = ciborium::from_reader(document).ok()?;
     // Tagged and untagged forms both occur.

@@ -1,4 +1,4 @@
-//! No hardware: the receipt key vouches for itself.
+//! The platform without hardware: the receipt key vouches for itself.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use super::quote::{Platform, Quote};
 use crate::EnclaveError;
 use crate::keys::ReceiptKey;
 
-/// No hardware: the receipt key, which verifiers must know, signs the binding itself.
+/// Signs the binding with the receipt key, which verifiers must know.
 pub(super) struct Vanilla {
     key: Arc<ReceiptKey>,
 }

@@ -1,4 +1,4 @@
-//! What a platform does for the node: it signs quotes.
+//! The trait of platforms: they sign quotes.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use crate::limits;
 pub struct Quote {
     /// The quote.
     pub bytes: Vec<u8>,
-    /// What endorses it and is not part of it, DER; from the host, as far as it has that.
+    /// Certificates that endorse the quote and are not part of it, DER. They come from the host, if it has any.
     pub certificates: Vec<Vec<u8>>,
 }
 
@@ -34,15 +34,15 @@ pub trait Platform: Send + Sync {
     fn level(&self) -> Level;
     /// Signs `binding`, asked for with `nonce`. Takes up to seconds on some hardware: call it where blocking is allowed.
     fn quote(&self, binding: &[u8; 64], nonce: Option<&Nonce>) -> Result<Quote, EnclaveError>;
-    /// How old a quote may become before another one is asked for.
+    /// How old a quote may become before it is renewed.
     fn renewal(&self) -> Duration {
         limits::EVIDENCE_LIFE
     }
-    /// Whether the host has to find out what endorses its quotes.
+    /// Whether the host has to get the endorsements of its quotes.
     fn is_endorsed_by_others(&self) -> bool {
         false
     }
-    /// SHA-256 of the root certificate, when the root was made for this run.
+    /// SHA-256 of the root certificate, if the root was made for this run.
     fn simulated_root(&self) -> Option<Digest> {
         None
     }

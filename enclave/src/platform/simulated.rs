@@ -1,4 +1,4 @@
-//! Documents of Nitro's layout under a root made for the run: the same machinery, no hardware, no proof.
+//! Simulated platform: documents of Nitro's layout, signed under a root made for the run. They prove nothing.
 
 use std::fs;
 use std::sync::{Mutex, PoisonError};
@@ -114,7 +114,7 @@ impl Platform for Simulated {
 
 fn make_leaf(issuer: &Issuer<'_, KeyPair>, module_id: &str) -> Result<Leaf, EnclaveError> {
     let key = loop {
-        // A scalar out of range is as good as never drawn.
+        // A scalar out of range is drawn again.
         if let Ok(key) = SigningKey::from_slice(&random::<48>()?) {
             break key;
         }

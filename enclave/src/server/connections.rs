@@ -1,4 +1,4 @@
-//! The client connections that are open: how many there may be, and which one makes room for a new one.
+//! Open client connections: how many there may be, and which one makes room for a new one.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -13,7 +13,7 @@ use crate::limits;
 use crate::pace::Taking;
 use crate::shares::Party;
 
-/// All of them.
+/// All open connections.
 pub(super) struct Connections {
     most: usize,
     most_unproven: usize,
@@ -42,15 +42,15 @@ struct State {
     running: usize,
     /// When it was opened, the last bytes of a body came over it, or its last request ended.
     seen: Instant,
-    /// Requests that were turned away; each one that is not halves their number.
+    /// Requests that were refused. Each accepted one halves this number.
     refusals: u32,
-    /// Requests whose answers the client may be taking.
+    /// Requests whose answers the client may still be reading.
     watched: Vec<Watched>,
-    /// So many may be watched before those that have ended are looked for.
+    /// How many may be watched before ended ones are removed.
     room: usize,
 }
 
-/// A request and its answer. `task` is what resets its stream over HTTP/2; over HTTP/1.1 there is the connection alone.
+/// A request and its answer. Aborting `task` resets its HTTP/2 stream; over HTTP/1.1 only the connection can end.
 struct Watched {
     taking: Arc<Taking>,
     task: Option<AbortHandle>,
@@ -62,10 +62,10 @@ impl Watched {
     }
 }
 
-/// What becomes of a connection that was looked after.
+/// How a connection should end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum End {
-    /// It takes no new request, and ends with the last one that runs.
+    /// It takes no new request and ends after its last running one.
     Graceful,
     /// It ends now.
     Now,
@@ -75,14 +75,14 @@ pub(super) enum End {
 pub(super) struct Entry(pub(super) Arc<Connection>);
 
 impl Connections {
-    /// At most `most`, of which one part in [`limits::UNPROVEN_PART`] may be unproven.
+    /// At most `most` connections; one part in [`limits::UNPROVEN_PART`] of them may be unproven.
     pub(super) fn new(most: usize) -> Arc<Self> {
         let most_unproven = (most / limits::UNPROVEN_PART).max(1);
         Arc::new(Self { most, most_unproven, open: Mutex::default() })
     }
 
-    /// A new connection. Where there are too many, the unproven one that was seen last the longest ago makes room, or else the
-    /// proven one that is idle for longest. One that has just come, or is busy, does not.
+    /// Enters a new connection. If there are too many, the stalest unproven one makes room, otherwise the proven one
+    /// that has been idle longest. A connection that has just come, or is busy, makes no room.
     ///
     /// # Errors
     /// How long to wait before one may make room.
@@ -110,8 +110,8 @@ impl Connections {
 }
 
 impl Open {
-    /// An unproven connection that makes room. Idle ones go first, but half of the places are theirs: a client that has only
-    /// just connected is idle, too.
+    /// The unproven connection that makes room. Idle ones go first while they are at least half of the unproven ones: a
+    /// client that has only just connected is idle, too.
     fn stalest_unproven(&self) -> Option<(Instant, u64)> {
         let unproven = self.unproven.iter().filter_map(|number| self.all.get(number));
         let (mut idle, mut busy) = ((0, None), (0, None));
@@ -150,7 +150,7 @@ impl Connection {
         Self { number, cache: CacheScope::new(), connections, state: Mutex::new(state), evicted: Notify::new() }
     }
 
-    /// One that stands among no others.
+    /// A connection without others.
     #[cfg(test)]
     pub(crate) fn alone() -> Arc<Self> {
         Arc::new(Self::new(0, Connections::new(1)))
@@ -161,25 +161,25 @@ impl Connection {
         self.number
     }
 
-    /// Whose shares its requests use where everyone may ask.
+    /// The party whose shares its requests use if anyone may ask.
     pub fn party(&self) -> Party {
         Party::Connection(self.number)
     }
 
-    /// The scope of computed beginnings of prompts: requests over this connection share them, and no others.
+    /// The scope in which computed beginnings of prompts are shared: this connection's requests.
     pub fn cache(&self) -> &CacheScope {
         &self.cache
     }
 
-    /// It has shown a valid token, or brought a whole request.
+    /// Notes that it has shown a valid token or brought a whole request.
     pub fn prove(&self) {
         if !std::mem::replace(&mut self.lock().proven, true) {
             self.connections.lock().unproven.remove(&self.number);
         }
     }
 
-    /// A request is answered. Returns how long its answer waits. Refusals wait longer and longer while they are more than
-    /// half of the answers, so that a client that ignores them costs little.
+    /// Notes an answer. Returns how long it should wait: refusals wait longer and longer while they are more than half of
+    /// the answers, so that a client that ignores them costs little.
     pub fn answers(&self, refused: bool) -> Duration {
         let mut state = self.lock();
         if !refused {
@@ -191,14 +191,15 @@ impl Connection {
         limits::REFUSAL_PAUSE.saturating_mul(beyond).min(limits::REFUSAL_PAUSE_MOST)
     }
 
-    /// A request on it finds no memory at all. An unproven connection ends, since its next request would cost as much.
+    /// Notes that there was no memory for a request. An unproven connection ends, because its next request would cost
+    /// as much.
     pub fn overloads(&self) {
         if !self.lock().proven {
             self.evicted.notify_one();
         }
     }
 
-    /// Bytes of a body have come over it.
+    /// Notes that bytes of a body have come.
     pub fn moved(&self) {
         self.lock().seen = Instant::now();
     }
@@ -208,13 +209,13 @@ impl Connection {
         let mut state = self.lock();
         if state.watched.len() >= state.room {
             state.watched.retain(|watched| !watched.is_over());
-            // Twice as many as are left, so that looking costs each request a constant.
+            // Twice as many as are left, so that the cost for each request stays constant.
             state.room = ROOM + 2 * state.watched.len();
         }
         state.watched.push(Watched { taking, task });
     }
 
-    /// A request runs on it until the guard is dropped.
+    /// Notes that a request runs until the guard is dropped.
     pub fn runs(self: &Arc<Self>) -> Running {
         self.lock().running += 1;
         Running(Arc::clone(self))
@@ -225,7 +226,7 @@ impl Connection {
         self.evicted.notified().await;
     }
 
-    /// Looks after it until it should end.
+    /// Checks it regularly until it should end.
     pub(super) async fn upkeep(&self, born: Instant) -> End {
         loop {
             sleep(limits::UPKEEP).await;
@@ -240,7 +241,7 @@ impl Connection {
         }
     }
 
-    /// Looks after one that takes no new request, until there is no reason to wait for it.
+    /// Checks it regularly after it takes no new request, until there is no reason to wait for it.
     pub(super) async fn last_upkeep(&self) {
         loop {
             sleep(limits::UPKEEP).await;
@@ -250,7 +251,7 @@ impl Connection {
         }
     }
 
-    /// Resets requests whose clients take nothing. True when only the end of the connection helps.
+    /// Resets requests whose clients take nothing. Returns true if only the end of the connection helps.
     fn has_stalled(&self) -> bool {
         let mut state = self.lock();
         state.watched.retain(|watched| !watched.is_over());
@@ -258,7 +259,7 @@ impl Connection {
         for watched in state.watched.iter().filter(|watched| watched.taking.has_stalled()) {
             match watched.task.as_ref().filter(|task| !task.is_finished()) {
                 Some(task) => task.abort(),
-                // What is left of the answer is in the connection's own buffers.
+                // The rest of the answer is in the connection's own buffers.
                 None => stalled = true,
             }
         }
@@ -271,13 +272,13 @@ impl Connection {
 }
 
 impl State {
-    /// For how long no request has run; none while one does.
+    /// How long no request has run; none while one runs.
     fn idle(&self) -> Option<Duration> {
         (self.running == 0).then(|| self.seen.elapsed())
     }
 }
 
-/// Stands for a request that runs on a connection, until its answer has been handed on.
+/// A guard for a running request, until its answer has been handed on.
 pub struct Running(Arc<Connection>);
 
 impl Drop for Running {
@@ -288,7 +289,7 @@ impl Drop for Running {
     }
 }
 
-/// Requests that are watched before those that have ended are looked for.
+/// Requests that are watched before ended ones are removed.
 const ROOM: usize = 16;
 
 #[cfg(test)]

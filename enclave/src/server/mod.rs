@@ -27,7 +27,7 @@ use crate::node::Node;
 use crate::pace::Taking;
 use crate::{api, limits, tls};
 
-/// How long to wait when the system has no more descriptors.
+/// How long to wait if the system has no more descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
 /// Serves clients until `drain` becomes true; then lets running requests end and returns.
@@ -42,7 +42,7 @@ pub async fn serve(node: Arc<Node>, listener: Listener, tls: Arc<ServerConfig>, 
             sleep(ACCEPT_PAUSE).await;
             continue;
         };
-        // While there is no room for it, it waits, and so do those behind it.
+        // While there is no room, this connection waits, and so do those behind it.
         let entry = loop {
             match connections.enter() {
                 Ok(entry) => break Some(entry),
@@ -65,7 +65,7 @@ pub async fn serve(node: Arc<Node>, listener: Listener, tls: Arc<ServerConfig>, 
     while node.journal.running() > 0 {
         sleep(ACCEPT_PAUSE).await;
     }
-    // The last bytes are still on their way.
+    // The last bytes may still be on their way.
     let closed = async {
         while node.metrics.connections.value() > 0 {
             sleep(ACCEPT_PAUSE).await;
@@ -99,7 +99,7 @@ async fn connection(
     until(drain, &connection, http1().serve_connection(stream, service)).await;
 }
 
-/// Answers requests. `taking` gives the pace of the client that takes an answer.
+/// Answers requests. `taking` gives the pace of the client that reads an answer.
 fn service(
     node: Arc<Node>,
     connection: Arc<Connection>,
@@ -112,7 +112,7 @@ fn service(
 }
 
 tokio::task_local! {
-    /// Of the stream that a task serves.
+    /// The pace of the stream that a task serves.
     static TAKING: Arc<Taking>;
 }
 
@@ -151,7 +151,7 @@ fn http2(streams: Streams) -> http2::Builder<Streams> {
     builder
 }
 
-/// Serves a connection to its end, which comes soon once the node drains.
+/// Serves a connection to its end. It ends soon once the node drains.
 async fn until(mut drain: watch::Receiver<bool>, connection: &Connection, serving: impl GracefulConnection) {
     let (mut serving, born) = (pin!(serving), Instant::now());
     let end = tokio::select! {
@@ -163,7 +163,7 @@ async fn until(mut drain: watch::Receiver<bool>, connection: &Connection, servin
         return;
     }
     serving.as_mut().graceful_shutdown();
-    // However it ends, its exchanges end in receipts.
+    // However the connection ends, its exchanges end in receipts.
     tokio::select! {
         _ = serving => {}
         () = connection.last_upkeep() => {}

@@ -7,7 +7,7 @@ use hyper::body::Incoming;
 
 use super::UpstreamError;
 
-/// What comes of it, piece by piece. Trailers mean nothing here and are dropped unread.
+/// A body that comes piece by piece. Trailers are dropped.
 pub enum Body {
     /// Over HTTP/1.1.
     Http1(Incoming),
@@ -16,7 +16,7 @@ pub enum Body {
 }
 
 impl Body {
-    /// The next piece; none at the end. Nothing is lost when its wait is given up.
+    /// Returns the next piece; none at the end. Safe to cancel.
     pub async fn piece(&mut self) -> Option<Result<Bytes, UpstreamError>> {
         match self {
             Self::Http1(body) => loop {
@@ -28,7 +28,7 @@ impl Body {
             },
             Self::Http2(body) => {
                 let data = body.data().await?;
-                // It was not held back, so there is room for as much.
+                // The piece is not kept here, so its room is free again.
                 let taken = data.and_then(|data| body.flow_control().release_capacity(data.len()).map(|()| data));
                 Some(taken.map_err(|_| UpstreamError::Cut))
             }

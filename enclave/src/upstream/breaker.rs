@@ -1,5 +1,5 @@
-//! A circuit breaker: requests to a provider that cannot be reached fail at once for a while, instead of each after its
-//! own deadline.
+//! A circuit breaker: requests to an unreachable provider fail at once for a while, instead of each at its own
+//! deadline.
 
 use std::sync::{Mutex, PoisonError};
 
@@ -8,7 +8,7 @@ use tokio::time::Instant;
 use super::UpstreamError;
 use crate::limits;
 
-/// Whether a provider may be connected to.
+/// Decides whether the node may connect to a provider.
 #[derive(Default)]
 pub(super) struct Breaker(Mutex<State>);
 
@@ -21,11 +21,10 @@ struct State {
 }
 
 impl Breaker {
-    /// Lets a connection be tried; the attempt's end is noted with [`Attempt::note`].
+    /// Allows an attempt to connect. Note its end with [`Attempt::note`].
     ///
-    /// # Errors
-    /// That of the last attempt, while the breaker is open. When the pause has passed, one attempt is let through to find out
-    /// whether the provider is back; others are refused until it has ended.
+    /// # Errors The last attempt's error, while the breaker is open. After the pause, one attempt tests whether the
+    /// provider is back; others are refused until it has ended.
     pub(super) fn admit(&self) -> Result<Attempt<'_>, UpstreamError> {
         let mut state = self.state();
         let (Some((until, error)), now) = (state.open, Instant::now()) else {
@@ -38,8 +37,8 @@ impl Breaker {
         Ok(Attempt { breaker: self, probes: Some(error) })
     }
 
-    /// Notes how an attempt ended. Only being unreachable or silent counts as a failure: who fails otherwise is there, and
-    /// fails quickly.
+    /// Notes how an attempt ended. Only unreachable or silent providers count as failures. Others are there, and fail
+    /// quickly.
     fn note<T>(&self, attempt: &Result<T, UpstreamError>) {
         let mut state = self.state();
         match attempt {
@@ -58,10 +57,10 @@ impl Breaker {
     }
 }
 
-/// An attempt to connect. Dropped without a note, it lets the next one find out instead.
+/// An attempt to connect. If it is dropped without a note, the next attempt becomes the test.
 pub(super) struct Attempt<'a> {
     breaker: &'a Breaker,
-    /// It alone was let through an open breaker, which refuses others with this.
+    /// For the one attempt through an open breaker: the error that others get.
     probes: Option<UpstreamError>,
 }
 
@@ -97,7 +96,7 @@ mod tests {
         breaker
     }
 
-    /// Whether an attempt would be let through, which is not made.
+    /// Whether an attempt would be admitted. It is not made.
     fn admits(breaker: &Breaker) -> Result<(), UpstreamError> {
         breaker.admit().map(drop)
     }

@@ -1,4 +1,4 @@
-//! One connection to a provider: a way through the host, then TLS, which the host can only break.
+//! Connects to a provider: a way through the host, then TLS, which the host can only break.
 
 use std::sync::Arc;
 
@@ -48,7 +48,7 @@ impl Connector {
         })
     }
 
-    /// Connects, for as long as it is waited for; nothing but TLS's own messages has left when it returns.
+    /// Connects; the caller bounds the time. Only TLS's own messages have left when it returns.
     pub(super) async fn connect(&self) -> Result<Connection<TlsStream<Stream>>, UpstreamError> {
         let stream = self.way().await.ok_or(UpstreamError::Unreachable)?;
         let stream = self.tls.connect(self.name.clone(), stream).await.map_err(|_| UpstreamError::Tls)?;

@@ -2,14 +2,14 @@
 
 use crate::EnclaveError;
 
-/// Why a provider gave no answer that may be passed on. Texts say nothing of what was asked or answered.
+/// Why a provider gave no answer that may pass. Texts say nothing about request or answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum UpstreamError {
-    /// The host does not let the enclave reach it, does not find its name, or gets no connection.
+    /// The host refuses the destination, cannot resolve its name, or gets no connection.
     #[error("the provider cannot be reached")]
     Unreachable,
-    /// It did not authenticate as the configured host, or not by an accepted version of TLS.
+    /// It did not authenticate as the configured host with an accepted version of TLS.
     #[error("the provider did not authenticate as the host that it is configured to be")]
     Tls,
     /// The connection ended before there was an answer.
@@ -18,16 +18,16 @@ pub enum UpstreamError {
     /// It was silent for too long.
     #[error("the provider was silent for too long")]
     Silent,
-    /// The head of the answer is too long, or no HTTP.
+    /// The head of the answer is too long or not HTTP.
     #[error("the provider's answer is not HTTP, or its head is too long")]
     Head,
-    /// The body is encoded, although that was not asked for.
+    /// The body has a content encoding that the node did not ask for.
     #[error("the provider's answer is encoded")]
     Encoded,
-    /// It sends requests elsewhere.
+    /// It redirects the request.
     #[error("the provider redirects")]
     Redirect,
-    /// The body is longer than what is held.
+    /// The body is longer than the limit.
     #[error("the provider's answer is too long")]
     TooLong,
     /// An error that may show parts of the operator's key.
@@ -39,19 +39,19 @@ pub enum UpstreamError {
     /// The body ended before the answer did.
     #[error("the provider's answer was cut")]
     Cut,
-    /// An event stream that is none.
+    /// Not a valid event stream.
     #[error("the provider's event stream is malformed")]
     Malformed,
     /// A comment that looks like a record of this node's.
     #[error("the provider's event stream imitates a record of this node")]
     Imitation,
-    /// An event that clients could take for different things.
+    /// An event that clients could read in different ways.
     #[error("the provider's event stream has an event that clients could take for different things")]
     Ambiguous,
     /// More than one media type.
     #[error("the provider's answer has more than one media type")]
     MediaType,
-    /// The operator hides counts of cached tokens, and they cannot be found.
+    /// The operator hides counts of cached tokens, but the answer cannot be read.
     #[error("the provider's answer cannot be read, so that counts in it cannot be hidden")]
     Unreadable,
 }
@@ -80,7 +80,7 @@ impl UpstreamError {
     }
 }
 
-/// A host in the configuration that is no name.
+/// The error for a host in the configuration that is not a DNS name.
 pub(super) fn no_name() -> EnclaveError {
     EnclaveError::Config("an upstream's host is no DNS name of at most 253 bytes".into())
 }

@@ -1,5 +1,5 @@
-//! A provider's event stream (WHATWG HTML §9.2) as it passes: whole events only, byte for byte, so that a record of this
-//! node's can stand between any two of them, and nothing that imitates one.
+//! Cuts a provider's event stream (WHATWG HTML §9.2) into whole events, byte for byte, so that this node's records can
+//! stand between any two. Refuses events that imitate a record.
 
 use bytes::{Buf, Bytes, BytesMut};
 use quoth_attestation::events::{Ambiguous, End, Event, MARK, Scanner};
@@ -12,9 +12,9 @@ use crate::limits;
 pub struct EventReader {
     scanner: Scanner,
     buffer: BytesMut,
-    /// Bytes of the buffer that the scanner has had.
+    /// Bytes of the buffer that have been scanned.
     scanned: usize,
-    /// An event that ended with a CR: an LF that belongs to it may be under way.
+    /// An event that ended with a CR. An LF that belongs to it may follow.
     whole: Option<Event>,
     /// The body has ended.
     closed: bool,
@@ -25,12 +25,12 @@ pub struct EventReader {
 pub struct Framed {
     /// As received, without a byte order mark.
     pub bytes: Bytes,
-    /// How it ends the stream, if it does.
+    /// How the event ends the stream, if it does.
     pub end: Option<End>,
 }
 
 impl EventReader {
-    /// Takes bytes from the provider. What comes after the end is dropped.
+    /// Takes bytes from the provider. Bytes after the end are dropped.
     pub fn push(&mut self, bytes: &[u8]) -> Result<(), UpstreamError> {
         if self.end.is_some() {
             return Ok(());
@@ -42,7 +42,7 @@ impl EventReader {
         Ok(())
     }
 
-    /// The body has come to a proper end. Events that were only waiting for that are there now.
+    /// Notes that the body has ended properly. An event that waited for this is now complete.
     pub fn close(&mut self) {
         self.closed = true;
     }
@@ -50,7 +50,7 @@ impl EventReader {
     /// The next whole event, if there is one.
     pub fn event(&mut self) -> Result<Option<Framed>, UpstreamError> {
         let Some(event) = self.scan()? else { return Ok(None) };
-        let mut bytes = self.buffer.split_to(std::mem::take(&mut self.scanned)).freeze();
+        let mut bytes = self.split().freeze();
         if bytes.starts_with(MARK) {
             bytes.advance(MARK.len());
         }
@@ -72,12 +72,19 @@ impl EventReader {
         self.whole.is_some_and(|event| event.end.is_some())
     }
 
-    /// Bytes of an event that is not whole yet.
+    /// Takes what was scanned out of the buffer. An empty buffer starts anew: cut into events, one allocation would stay for
+    /// as long as its last event, in thousands of streams.
+    fn split(&mut self) -> BytesMut {
+        let scanned = std::mem::take(&mut self.scanned);
+        if scanned == self.buffer.len() { std::mem::take(&mut self.buffer) } else { self.buffer.split_to(scanned) }
+    }
+
+    /// Buffered bytes of an event that is not whole yet.
     pub fn buffered(&self) -> usize {
         self.buffer.len()
     }
 
-    /// How some event has ended the stream.
+    /// How an event has ended the stream.
     pub fn end(&self) -> Option<End> {
         self.end
     }
@@ -130,7 +137,7 @@ pub(super) fn data(event: &[u8]) -> impl Iterator<Item = (usize, &[u8])> {
     })
 }
 
-/// A comment that a careless reader could take for a record.
+/// Whether a line is a comment that a careless reader could take for a record.
 fn imitates(line: &[u8]) -> bool {
     line.strip_prefix(b":").is_some_and(|comment| comment.trim_ascii_start().starts_with(b"quoth"))
 }

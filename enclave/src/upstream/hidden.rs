@@ -9,8 +9,8 @@ use super::UpstreamError;
 use super::events::data;
 use crate::limits;
 
-/// Objects and arrays inside each other that are looked into, `usage` included. Anthropic's
-/// `usage.iterations[0].cache_creation` has four.
+/// Depth to which objects and arrays are searched, `usage` included. Anthropic's `usage.iterations[0].cache_creation`
+/// has four levels.
 const DEPTH: usize = 4;
 
 /// Where counts of cached tokens stand in a body or an event, in order.
@@ -20,9 +20,8 @@ pub struct CachedCounts(Vec<Range<usize>>);
 impl CachedCounts {
     /// Finds them in a whole body.
     ///
-    /// # Errors
-    /// [`UpstreamError::Unreadable`] when the body has too many of them, or is no JSON that this node accepts and mentions
-    /// `"usage"`. Any other body without JSON has no counts.
+    /// # Errors [`UpstreamError::Unreadable`] if the body has too many counts, or mentions `"usage"` and is not JSON
+    /// that this node accepts. Any other body that is not JSON has no counts.
     pub fn of(body: &[u8]) -> Result<Self, UpstreamError> {
         let mut counts = Self::default();
         match json::check(body) {
@@ -38,7 +37,7 @@ impl CachedCounts {
     /// # Errors
     /// As [`of`](Self::of).
     pub fn of_event(event: &[u8]) -> Result<Self, UpstreamError> {
-        // Line feeds in place of everything else, so that numbers keep their places.
+        // Replaces everything else by line feeds, so that numbers keep their places.
         let mut text = vec![b'\n'; event.len()];
         for (start, value) in data(event) {
             text[start..start + value.len()].copy_from_slice(value);
@@ -51,14 +50,15 @@ impl CachedCounts {
         self.0.is_empty()
     }
 
-    /// The pieces of `bytes`, in which they were found, with `by` in place of each count.
+    /// Returns the pieces of `bytes` with `by` in place of each count. `bytes` must be those in which the counts were
+    /// found.
     pub fn replaced<'a>(&'a self, bytes: &'a [u8], by: &'a [u8]) -> impl Iterator<Item = &'a [u8]> {
         let starts = [0].into_iter().chain(self.0.iter().map(|place| place.end));
         let ends = self.0.iter().map(move |place| (place.start, by)).chain([(bytes.len(), &b""[..])]);
         starts.zip(ends).flat_map(move |(start, (end, by))| [bytes.get(start..end).unwrap_or_default(), by])
     }
 
-    /// Looks where the APIs have a `usage`, and never into what a model wrote.
+    /// Looks only where the APIs have a `usage`, never into a model's text.
     fn answer(&mut self, object: Raw<'_>) -> Result<(), UpstreamError> {
         for (name, value) in object.members() {
             match &*name {
@@ -81,7 +81,7 @@ impl CachedCounts {
         self.part(usage, false, DEPTH)
     }
 
-    /// `cached`: the part, or one around it, has a name that speaks of a cache.
+    /// `cached`: whether the part, or one around it, has "cache" in its name.
     fn part(&mut self, part: Raw<'_>, cached: bool, depth: usize) -> Result<(), UpstreamError> {
         match part.source().as_bytes() {
             [b'-' | b'0'..=b'9', ..] if cached => {
@@ -131,7 +131,7 @@ impl Received {
     }
 }
 
-/// What a body with counts has.
+/// Every body with counts contains this.
 const USAGE: &[u8] = b"\"usage\"";
 
 #[cfg(test)]

@@ -1,5 +1,5 @@
-//! HTTP/2 to a provider, by h2 itself: a request's head and body leave in one write, where hyper makes two of them and
-//! hands each from task to task.
+//! Speaks HTTP/2 to a provider with h2 itself. A request's head and body leave in one write; hyper would make two, and
+//! hand each from task to task.
 
 use std::task::{Context, Poll, Waker};
 
@@ -21,18 +21,18 @@ impl<T: AsyncRead + AsyncWrite + Send + Unpin + 'static> Io for T {}
 /// A connection that carries many requests.
 pub(super) struct Shared {
     requests: SendRequest<Bytes>,
-    /// How many it carries now.
+    /// How many requests it carries now.
     carries: Gauge,
 }
 
-/// A place on one, for one request and its answer.
+/// A place on a connection for one request and its answer.
 pub(super) struct Place {
     requests: SendRequest<Bytes>,
     _counted: Counted,
 }
 
 impl Shared {
-    /// Begins to speak HTTP/2 over `stream`, until it ends or is given up.
+    /// Begins HTTP/2 over `stream`. A task serves it until it ends.
     pub(super) async fn new(stream: impl Io) -> Result<Self, UpstreamError> {
         let mut builder = Builder::new();
         builder
@@ -48,11 +48,11 @@ impl Shared {
 
     /// Whether it takes further requests.
     pub(super) fn is_open(&mut self) -> bool {
-        // Its own handle has no request that it would have to wait for.
+        // This handle has no request of its own to wait for.
         !matches!(self.requests.poll_ready(&mut Context::from_waker(Waker::noop())), Poll::Ready(Err(_)))
     }
 
-    /// A place on it, if there is one.
+    /// Takes a place, if there is one.
     pub(super) fn place(&self) -> Option<Place> {
         let counted = self.carries.enter_below(limits::UPSTREAM_STREAMS)?;
         Some(Place { requests: self.requests.clone(), _counted: counted })
@@ -60,25 +60,25 @@ impl Shared {
 }
 
 impl Place {
-    /// Sends a request; none when the connection takes none any more, and nothing of it has left. Dropping the answer, or what
-    /// waits for it, resets the stream.
+    /// Sends a request. None if the connection takes no more requests; then nothing has left. Dropping the answer, or
+    /// the wait for it, resets the stream.
     pub(super) fn send(&mut self, head: Request<()>, body: Bytes) -> Option<ResponseFuture> {
         let (answer, mut rest) = self.requests.send_request(head, false).ok()?;
-        // It fails only when the stream has ended already, and then the answer says so.
+        // This fails only if the stream has already ended. Then the answer says so.
         let _ = rest.send_data(body, true);
         Some(answer)
     }
 }
 
-/// Whether the provider says that it did nothing with a request (RFC 9113 §8.7): it was refused, or the connection ends with an
-/// earlier one.
+/// Whether the provider says that it did nothing with a request (RFC 9113 §8.7): the stream was refused, or GOAWAY
+/// names an earlier stream as the last.
 pub(super) fn is_unprocessed(error: &h2::Error) -> bool {
-    // h2 gives a GOAWAY to those requests alone whose stream is beyond the last that it names; others end as the
+    // h2 reports a GOAWAY only to requests whose stream is beyond the last one that it names. Others end as the
     // connection does.
     error.is_remote() && (error.is_go_away() || error.is_reset() && error.reason() == Some(Reason::REFUSED_STREAM))
 }
 
-/// Moves what is sent and received, until the connection ends or what it carries gets no sign of life.
+/// Drives the connection until it ends, or until a ping stays without an answer.
 async fn drive(mut connection: Connection<impl Io, Bytes>, carries: Gauge) {
     let Some(pings) = connection.ping_pong() else { return };
     tokio::select! {
@@ -88,7 +88,7 @@ async fn drive(mut connection: Connection<impl Io, Bytes>, carries: Gauge) {
     }
 }
 
-/// Ends when a question stays without an answer. It is asked while somebody waits for something.
+/// Returns when a ping stays without an answer. Pings are sent only while a request waits.
 async fn silence(mut pings: PingPong, carries: Gauge) {
     loop {
         sleep(limits::UPSTREAM_PING).await;
@@ -137,7 +137,7 @@ mod tests {
         tokio::spawn(async move {
             let (request, mut respond) = server.accept().await.unwrap().unwrap();
             assert_eq!(request.into_body().data().await.unwrap().unwrap(), "{}");
-            // Its own side answers what keeps a connection alive.
+            // This side answers pings.
             let _ = timeout(LONG, server.accept()).await;
             respond.send_response(http::Response::new(()), true).unwrap();
             while server.accept().await.is_some() {}

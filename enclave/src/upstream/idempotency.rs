@@ -1,4 +1,5 @@
-//! Makes a caller's idempotency keys its own: callers who share a provider's account cannot name each other's requests.
+//! Separates callers' idempotency keys, so that callers who share a provider's account cannot name each other's
+//! requests.
 
 use aws_lc_rs::hmac;
 use http::{HeaderMap, HeaderValue};
@@ -8,7 +9,7 @@ use super::request::keys;
 use crate::EnclaveError;
 use crate::keys::random_of_many;
 
-/// Maps idempotency keys, in another way at every boot.
+/// Maps idempotency keys. The mapping changes with each boot.
 pub(super) struct Idempotency(hmac::Key);
 
 impl Idempotency {
@@ -16,8 +17,8 @@ impl Idempotency {
         Ok(Self(hmac::Key::new(hmac::HMAC_SHA256, &*random_of_many::<32>()?)))
     }
 
-    /// Replaces the idempotency keys of `passed`, which the request with the header fields `headers` brought. The same key of
-    /// the same caller stays the same: of the holder of one credential, or, without any, of one connection.
+    /// Replaces the idempotency keys in `passed`. `headers`: the request's header fields. The same key of the same
+    /// caller is always replaced by the same value. A caller is a credential or, without one, a connection.
     pub(super) fn map(&self, headers: &HeaderMap, connection: u64, passed: &mut HeaderMap) {
         let values: Vec<_> =
             headers.get_all(IDEMPOTENCY_KEY).iter().map(|value| self.mapped(headers, connection, value)).collect();
@@ -85,7 +86,7 @@ mod tests {
             assert!(callers[..at].iter().all(|other| one != other));
         }
         assert_eq!(callers[0], of(1, &[]));
-        // A caller may show its credential over another connection, and in another header.
+        // A caller may show its credential over another connection and in another header.
         assert_eq!(callers[2], of(7, &[("x-api-key", "quoth_a_x")]));
     }
 

@@ -1,4 +1,4 @@
-//! Which models a provider says it has: asked with the operator's key, at most once in some minutes.
+//! Keeps a provider's own list of models, so that it is asked at most once in some minutes.
 
 use std::sync::Arc;
 
@@ -35,12 +35,13 @@ struct Model {
 }
 
 impl Listing {
-    /// Names that `ask` gives, or gave not long ago. When it fails, the last ones stay. Concurrent callers wait for one question.
+    /// Returns the names that `ask` gives, or gave not long ago. If `ask` fails, the last names stay. Concurrent
+    /// callers wait for one question.
     pub(super) async fn names(&self, ask: impl Future<Output = Option<Vec<String>>>) -> Arc<[String]> {
         let mut kept = self.0.lock().await;
         let now = Instant::now();
         if kept.until.is_none_or(|until| until <= now) {
-            // Before the question: if this caller leaves, the next one does not ask again.
+            // This is set before the question, so that the next caller does not ask again if this one leaves.
             kept.until = Some(now + limits::MODELS_RETRY);
             if let Ok(Some(names)) = timeout(limits::MODELS_WAIT, ask).await {
                 *kept = Kept { names: names.into(), until: Some(now + limits::MODELS_LIFE) };
@@ -50,7 +51,7 @@ impl Listing {
     }
 }
 
-/// The models that an answer lists. None when it is not the list, or is too long.
+/// Reads the models that an answer lists. None if it is not a list or is too long.
 pub(super) async fn read(answered: Answered) -> Option<Vec<String>> {
     let (head, mut body) = answered.response.into_parts();
     if head.status != StatusCode::OK || head.headers.contains_key(CONTENT_ENCODING) {

@@ -1,4 +1,4 @@
-//! Closed providers: which request goes where, over which connection, and what may be said of the answer.
+//! Closed providers: where requests go, over which connection, and what passes of the answer.
 //!
 //! ```text
 //! model name ─▶ routes ─▶ request: head and body ─▶ pool ─▶ connect: egress by the host, TLS ends here ─▶ provider
@@ -71,27 +71,28 @@ impl Upstreams {
         Ok(Self { all: all.collect::<Result<_, _>>()?, routes, idempotency: Idempotency::new()? })
     }
 
-    /// Those of a caller's headers that a provider gets, and as it gets them. `connection`: the number of the caller's.
+    /// Returns the caller's headers that a provider gets, as it gets them. `connection`: the number of the caller's
+    /// connection.
     pub fn passes(&self, headers: &HeaderMap, connection: u64) -> HeaderMap {
         let mut passed = passes(headers);
         self.idempotency.map(headers, connection, &mut passed);
         passed
     }
 
-    /// Where requests for `model` go; none when no provider has it.
+    /// Returns where requests for `model` go; none if no provider has it.
     pub fn route(&self, model: &ShortText) -> Option<Route> {
         let (index, model) = self.routes.find(model)?;
         let upstream = Arc::clone(self.all.get(index)?);
         Some(Route { upstream, place: index, model: model.clone() })
     }
 
-    /// Names that can be asked for, patterns left out; each with its provider's.
+    /// Names of models without patterns, each with its provider's name.
     pub fn models(&self) -> impl Iterator<Item = (&str, &str)> {
         self.routes.names().map(|(name, index)| (name, self.all[index].name()))
     }
 
-    /// Models that providers list for the keys that `key` has, each by the provider's name, of those that patterns lead to;
-    /// each with its provider's.
+    /// Models that providers list themselves and patterns lead to, each with its provider's name. `key`: the key for a
+    /// provider, by its name.
     pub async fn listed(&self, key: impl Fn(&str) -> Option<Key>) -> Vec<(String, &str)> {
         let of_patterns = self.all.iter().enumerate().filter(|(index, _)| self.routes.has_patterns(*index));
         let listed = join_all(of_patterns.map(|(index, upstream)| {
@@ -112,7 +113,7 @@ impl Upstreams {
         models
     }
 
-    /// What the statement says of them.
+    /// What the statement says about them.
     pub fn described(&self) -> Vec<statement::Upstream> {
         self.all.iter().map(|upstream| upstream.described().clone()).collect()
     }

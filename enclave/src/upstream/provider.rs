@@ -1,4 +1,4 @@
-//! One closed provider: what it is called, how it is reached, which models it lists.
+//! One closed provider: its names, its connections, its list of models.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -34,12 +34,12 @@ impl Upstream {
         Ok(Self { settings: settings.clone(), described, named, pool, listing: Listing::default() })
     }
 
-    /// What statement and receipts say of it.
+    /// What statement and receipts say about it.
     pub fn described(&self) -> &statement::Upstream {
         &self.described
     }
 
-    /// What secrets call it.
+    /// Its name in secrets.
     pub fn name(&self) -> &str {
         &self.settings.name
     }
@@ -49,7 +49,7 @@ impl Upstream {
         self.settings.api
     }
 
-    /// Whether callers with the operator's key are not told how many tokens were cached.
+    /// Whether counts of cached tokens are hidden from callers who use the operator's key.
     pub fn hides_cached_tokens(&self) -> bool {
         self.settings.cached_tokens == CachedTokens::Hide
     }
@@ -59,7 +59,7 @@ impl Upstream {
         self.settings.timeout()
     }
 
-    /// The caller's request to `target` as this provider gets it; none when it cannot be one.
+    /// Makes the request to `target` as this provider gets it; none if a value cannot stand in a request.
     pub fn request(&self, target: &str, passed: &HeaderMap, key: &Key, body: Bytes) -> Option<UpstreamRequest> {
         UpstreamRequest::new(&self.settings, &self.named, target, passed, key, body)
     }

@@ -1,4 +1,4 @@
-//! A request as a provider gets it: headers of an allow-list, the caller's key, the body byte for byte.
+//! A request as a provider gets it: headers by an allow-list, the key, the body byte for byte.
 
 use bytes::Bytes;
 use http::header::{ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, HOST};
@@ -18,12 +18,12 @@ const KEYS: [HeaderName; 4] = [
     HeaderName::from_static("x-goog-api-key"),
 ];
 const BEARER: &str = "Bearer";
-/// Providers show so many characters of a key at most in their errors, its last ones.
+/// Most characters of a key that providers show in their errors: its last ones.
 const KEY_END: usize = 4;
 /// Room for the fields of most heads.
 const FIELDS: usize = 24;
 
-/// A key for a provider. A caller's own is passed on and never kept.
+/// A key for a provider. A caller's own key is passed on and never kept.
 #[derive(Clone)]
 pub struct Key(Zeroizing<String>);
 
@@ -38,7 +38,7 @@ impl Key {
         Self(key)
     }
 
-    /// Whether `text` may show a part of the key: it ends as the key does, or speaks of an API key.
+    /// Whether `text` may show a part of the key: it contains the key's last characters or mentions an API key.
     pub fn may_show_in(&self, text: &[u8]) -> bool {
         let text = text.to_ascii_lowercase();
         let end = self.0.to_ascii_lowercase().into_bytes();
@@ -65,14 +65,14 @@ impl Key {
     }
 }
 
-/// What stands in the headers that keys come in. Clients without a key send the scheme alone, or `none` where their library
-/// insists on one.
+/// Values of the headers that keys come in. Clients without a key send the scheme alone, or `none` if their library
+/// insists on a key.
 pub fn keys(headers: &HeaderMap) -> impl Iterator<Item = &str> {
     let values = KEYS.into_iter().flat_map(|name| headers.get_all(name)).filter_map(|value| value.to_str().ok());
     values.map(|value| bare(value).trim()).filter(|key| !matches!(*key, "" | "none"))
 }
 
-/// Without the scheme, whose letters may be of any case (RFC 9110 §11.1).
+/// Removes the scheme, whose letters may have any case (RFC 9110 §11.1).
 fn bare(value: &str) -> &str {
     match value.split_at_checked(BEARER.len()) {
         Some((scheme, key)) if scheme.eq_ignore_ascii_case(BEARER) && (key.is_empty() || key.starts_with(' ')) => key,
@@ -80,7 +80,7 @@ fn bare(value: &str) -> &str {
     }
 }
 
-/// Those of a caller's headers that may be passed on.
+/// Returns the caller's headers that may pass.
 pub(super) fn passes(headers: &HeaderMap) -> HeaderMap {
     let mut passed = HeaderMap::with_capacity(FIELDS);
     let place = |name: &&HeaderName| fields::PASSED.iter().position(|known| *known == name.as_str());
@@ -92,7 +92,7 @@ pub(super) fn passes(headers: &HeaderMap) -> HeaderMap {
     passed
 }
 
-/// Those of a provider's headers that its answer keeps.
+/// Returns the provider's headers that its answer keeps.
 pub fn returns(headers: &HeaderMap) -> HeaderMap {
     let returned = |name: &HeaderName| fields::RETURNED.iter().any(|known| name.as_str().starts_with(known));
     let mut kept = HeaderMap::with_capacity(FIELDS);
@@ -102,7 +102,7 @@ pub fn returns(headers: &HeaderMap) -> HeaderMap {
     kept
 }
 
-/// What a provider is called in requests.
+/// A provider's name in requests.
 #[derive(Clone)]
 pub struct Named {
     authority: Authority,
@@ -110,7 +110,7 @@ pub struct Named {
 }
 
 impl Named {
-    /// Host and port, the usual one left out; none when the host is no name.
+    /// Host and port, without the usual port; none if the host is not a name.
     pub fn new(upstream: &Upstream) -> Option<Self> {
         let authority = match upstream.port {
             443 => upstream.host.clone(),
@@ -128,14 +128,14 @@ pub struct UpstreamRequest {
     authority: Authority,
     target: PathAndQuery,
     host: HeaderValue,
-    /// In the order that they are sent, the host apart.
+    /// In the order in which they are sent, without the host.
     fields: HeaderMap,
     body: Bytes,
 }
 
 impl UpstreamRequest {
-    /// The caller's request to `target`, which begins with `/v1`, for the provider of that name. None when a value is no
-    /// header's.
+    /// The caller's request to `target`, which begins with `/v1`, for the provider of that name. None if a value cannot
+    /// stand in a header.
     pub fn new(
         upstream: &Upstream,
         name: &Named,
@@ -170,7 +170,7 @@ impl UpstreamRequest {
         Some(Self { method: Method::GET, ..question })
     }
 
-    /// Request line and fields as receipts commit to them, the key left out.
+    /// Request line and fields as receipts commit to them, without the key.
     pub fn head(&self) -> Vec<u8> {
         let fields = [(&HOST, &self.host)].into_iter().chain(&self.fields);
         let fields = fields.map(|(name, value)| (name.as_str(), shown(value)));
@@ -190,13 +190,13 @@ impl UpstreamRequest {
         head.map(|()| Full::new(self.body.clone()))
     }
 
-    /// The head; the body stands apart.
+    /// The head, without the body.
     pub(super) fn http2(&self) -> Request<()> {
         let mut parts = uri::Parts::default();
         parts.scheme = Some(Scheme::HTTPS);
         parts.authority = Some(self.authority.clone());
         parts.path_and_query = Some(self.target.clone());
-        // A URI with all of its parts is one.
+        // A URI with all of its parts is valid.
         self.request(Uri::from_parts(parts).unwrap_or_default(), Version::HTTP_2, self.fields.clone())
     }
 
@@ -210,7 +210,7 @@ impl UpstreamRequest {
     }
 }
 
-/// A key is not.
+/// Returns a field's value, or a mark in place of a key.
 fn shown(value: &HeaderValue) -> &[u8] {
     if value.is_sensitive() { transcript::REDACTED } else { value.as_bytes() }
 }

@@ -6,7 +6,7 @@ use quoth_attestation::statement::ShortText;
 
 use crate::config::Settings;
 
-/// Which provider has a model, and what it calls it.
+/// Which provider has a model, and the provider's name for it.
 pub struct Routes {
     /// By name: the provider, and its own name for the model.
     exact: BTreeMap<String, (usize, ShortText)>,
@@ -15,7 +15,7 @@ pub struct Routes {
 }
 
 impl Routes {
-    /// Every name leads to one place; says so when one does not.
+    /// Reads the routes. Refuses names that lead to two places.
     pub fn new(settings: &Settings) -> Result<Self, &'static str> {
         let (mut exact, mut prefixes) = (BTreeMap::new(), Vec::<(String, usize)>::new());
         for (index, upstream) in settings.upstreams.iter().enumerate() {
@@ -55,7 +55,7 @@ impl Routes {
         self.by_pattern(model).map(|index| (index, model))
     }
 
-    /// The provider that a pattern leads to, when no exact name does.
+    /// The provider that a pattern leads to, if no exact name does.
     pub fn by_pattern(&self, model: &str) -> Option<usize> {
         if self.exact.contains_key(model) {
             return None;
@@ -68,7 +68,7 @@ impl Routes {
         self.prefixes.iter().any(|(_, other)| *other == index)
     }
 
-    /// Names that can be asked for, without those of patterns.
+    /// Exact names, without those of patterns.
     pub fn names(&self) -> impl Iterator<Item = (&str, usize)> {
         self.exact.iter().map(|(name, (index, _))| (name.as_str(), *index))
     }

@@ -1,6 +1,6 @@
-//! What a provider says of its answer: model, token counts, why it ended. Its word, not the node's.
+//! What a provider says about its answer: model, token counts, why it ended. The node does not vouch for this.
 //!
-//! An answer is read once to check it and a bounded number of times to look into it, however it is nested.
+//! An answer is read once to check it, and a bounded number of times to search it, however deeply it is nested.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -13,7 +13,7 @@ use quoth_engine::json::{self, Raw};
 use super::events;
 use crate::limits;
 
-/// What was seen of an answer so far.
+/// What an answer has said so far.
 #[derive(Default)]
 pub struct Seen {
     /// The model that it names.
@@ -24,18 +24,18 @@ pub struct Seen {
     pub limited: bool,
     /// The choices of a chat or completion, and whether each has said why it ended.
     choices: BTreeMap<u64, bool>,
-    /// There are more choices than are kept.
+    /// Whether there are more choices than are kept.
     too_many: bool,
-    /// Bytes of the values that were looked into.
+    /// Bytes of the values that were searched.
     #[cfg(test)]
     looked_into: usize,
 }
 
-/// What the APIs call it when a token limit ended an answer.
+/// The APIs' words for an answer that a token limit ended.
 const LIMITS: [&str; 3] = ["length", "max_tokens", "max_output_tokens"];
 
 impl Seen {
-    /// Takes note of an object, a whole answer or an event's; what is none says nothing.
+    /// Notes an object: a whole answer, or an event's. Anything else is ignored.
     pub fn note(&mut self, body: &[u8]) {
         let Ok(object) = json::check(body) else { return };
         for (name, value) in self.members(object) {
@@ -49,7 +49,7 @@ impl Seen {
         }
     }
 
-    /// Takes note of the data of an event.
+    /// Notes the data of an event.
     pub fn note_event(&mut self, event: &[u8]) {
         let mut data = None::<Cow<'_, [u8]>>;
         for (_, line) in events::data(event) {
@@ -64,7 +64,7 @@ impl Seen {
         self.note(&data.unwrap_or_default());
     }
 
-    /// Whether every choice has said why it ended, and there is one.
+    /// Whether there are choices, and each has said why it ended.
     pub fn all_finished(&self) -> bool {
         !self.choices.is_empty() && !self.too_many && self.choices.values().all(|finished| *finished)
     }
@@ -78,7 +78,7 @@ impl Seen {
         }
     }
 
-    /// A part of any of the APIs' objects, if it matters here.
+    /// Notes a member of any API's objects, if it matters here.
     fn member(&mut self, name: &str, value: Raw<'_>) {
         match name {
             "model" => self.named(value),

@@ -1,4 +1,4 @@
-//! Who a provider must prove to be: the web's authorities or the configuration's own, the host's name, pins.
+//! Checks whom TLS connects to: the web's authorities or the configuration's own, the host's name, pins.
 
 use std::sync::Arc;
 
@@ -54,7 +54,7 @@ pub(super) fn spki(certificate: &CertificateDer<'_>) -> Option<Digest> {
     Some(Digest::of(&parsed.subject_public_key_info()))
 }
 
-/// All that an authority demands, and then one of the pinned keys, if there are any.
+/// Checks everything that an authority requires, and then that the key is pinned, if there are pins.
 #[derive(Debug)]
 struct Pinned {
     authority: Arc<WebPkiServerVerifier>,
@@ -106,7 +106,7 @@ mod tests {
 
     use super::*;
 
-    /// The host may set the system's clock back to when a stolen certificate was valid.
+    /// The host may set the system's clock back to a time when a stolen certificate was valid.
     #[test]
     fn providers_are_judged_by_the_clock_that_never_steps_back() {
         let upstream = "name = \"p\"\nhost = \"api.example.org\"\napi = \"openai\"\nmodels = [\"*\"]\n";

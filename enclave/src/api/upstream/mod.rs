@@ -26,8 +26,8 @@ use crate::limits;
 use crate::node::Node;
 use crate::upstream::{self, Answered, Body, CachedCounts, Failed, Key, Received, Route, Seen, UpstreamError};
 
-/// Sends the request to a provider, and passes its answer on. `renamed`: where the model's name stands in the body, when the
-/// provider calls it something else. `streams`: whether events are asked for.
+/// Sends the request to a provider, and passes its answer on. `renamed`: where the model's name stands in the body, if
+/// the provider has another name for it. `streams`: whether the request asks for events.
 pub(super) async fn answer(
     node: &Node,
     route: &Route,
@@ -56,7 +56,7 @@ pub(super) async fn answer(
     exchange.forwards(route, &outgoing, altered, credential);
     let mut retries = request.proof.retries;
     let answered = loop {
-        // While the request is on its way there is time to sign.
+        // Signs while the request is on its way.
         let signing = async {
             if streams {
                 yield_now().await;
@@ -88,7 +88,7 @@ pub(super) async fn answer(
     pass_on(answered, route.upstream.silence(), endpoint, hides, secret, exchange).await.map_err(ApiError::upstream)
 }
 
-/// How long to wait before a provider that is too busy is asked again; none when that makes no sense.
+/// How long to wait before asking a busy provider again; none if it should not be asked again.
 fn again<T>(response: &Response<T>) -> Option<Duration> {
     if !matches!(response.status(), StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE) {
         return None;
@@ -98,7 +98,7 @@ fn again<T>(response: &Response<T>) -> Option<Duration> {
     (wait <= limits::RETRY_MOST).then_some(wait)
 }
 
-/// Takes back the connection of an answer that is not passed on, if it comes to its end soon.
+/// Drops an answer. Its connection is kept for reuse if the answer ends soon.
 async fn discard(mut answered: Answered) {
     let rest = async {
         while let Some(piece) = answered.response.body_mut().piece().await {
@@ -111,7 +111,7 @@ async fn discard(mut answered: Answered) {
     }
 }
 
-/// The body with the provider's own name for the model.
+/// Puts the provider's own name for the model into the body.
 fn spliced(body: &Bytes, place: Range<usize>, model: &str) -> Bytes {
     let name = Value::from(model).to_string();
     [&body[..place.start], name.as_bytes(), &body[place.end..]].concat().into()
@@ -136,7 +136,7 @@ async fn pass_on(
     }
     let headers = upstream::returns(&head.headers);
     let request_id = ["x-request-id", "request-id"].iter().find_map(|name| headers.get(*name)?.to_str().ok());
-    // In the provider's own head: a second one would not be among those that pass.
+    // Looks in the provider's own head, because a second field would not pass.
     let mut media_types = head.headers.get_all(CONTENT_TYPE).iter();
     let media_type = media_types.next().and_then(|value| value.to_str().ok()).unwrap_or_default();
     if media_types.next().is_some() {
@@ -167,7 +167,7 @@ async fn pass_on(
         false => spawn_blocking(read).await.map_err(|_| UpstreamError::Unreadable)?,
     };
     let counts = counts?;
-    // For the copy without them.
+    // Pays for the copy without the counts.
     if !counts.is_empty() && !exchange.hold().grow(body.len()) {
         return Err(UpstreamError::NoMemory);
     }

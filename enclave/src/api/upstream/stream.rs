@@ -1,4 +1,4 @@
-//! A provider's event stream as it passes: whole events, and the last one apart.
+//! Passes on a provider's event stream: whole events, the last one held back.
 
 use std::mem;
 use std::time::Duration;
@@ -20,7 +20,7 @@ use crate::upstream::{Body, CachedCounts, EventReader, Framed, Lease, Received, 
 /// An event, once it was read.
 struct Read {
     event: Framed,
-    /// What was seen of the answer with it.
+    /// What the answer has said so far, this event included.
     seen: Seen,
     /// What is hidden in it.
     counts: Result<CachedCounts, UpstreamError>,
@@ -28,32 +28,32 @@ struct Read {
 
 /// A provider's event stream. Dropping it closes the provider's connection, or resets its stream.
 ///
-/// Everything that was read is kept in here, so nothing is lost when a wait is given up.
+/// It keeps everything that was read, so a cancelled wait loses nothing.
 pub(in crate::api) struct UpstreamStream {
     body: Body,
     lease: Option<Lease>,
     events: EventReader,
-    /// For what is buffered of an event.
+    /// Pays for the buffered part of an event.
     memory: Share,
-    /// What was seen of the answer.
+    /// What the answer has said so far.
     seen: Seen,
-    /// A long event is being read, on a thread that may block. It leaves afterwards.
+    /// A long event that is being read on a blocking thread. It leaves afterwards.
     reading: Option<JoinHandle<Read>>,
     /// Counts of cached tokens are hidden.
     hides: bool,
     api: Endpoint,
     silence: Duration,
-    /// When bytes of the answer came last.
+    /// When bytes of the answer arrived last.
     arrived: Instant,
     /// Events that leave with the next piece.
     passed: BytesMut,
     /// The same as they came, if counts are hidden.
     received: Vec<Received>,
-    /// Why it ends, once what came before has left.
+    /// Why the stream fails, once the events before have left.
     failed: Option<UpstreamError>,
-    /// The event that ends it, and what is hidden in it.
+    /// The event that ends the stream, and what is hidden in it.
     held: Option<(Bytes, CachedCounts)>,
-    /// Bytes that came after that one, and were dropped.
+    /// Bytes after that event, which were dropped.
     after_end: usize,
     /// The body has come to a proper end.
     closed: bool,
@@ -106,7 +106,7 @@ impl UpstreamStream {
         }
     }
 
-    /// Reads until whole events have passed; true at the end of the stream. Nothing is lost when its wait is given up.
+    /// Reads until whole events have passed; true at the end of the stream. Safe to cancel.
     async fn read(&mut self) -> Result<bool, UpstreamError> {
         loop {
             while self.reading.is_none()
@@ -116,7 +116,7 @@ impl UpstreamStream {
                     self.pass(read)?;
                 }
             }
-            // From here on it waits: what has passed leaves first.
+            // From here on it waits, so events that have passed leave first.
             if !self.passed.is_empty() {
                 return Ok(false);
             }
@@ -139,7 +139,7 @@ impl UpstreamStream {
                     self.lease.take().into_iter().for_each(Lease::finish);
                     self.closed = true;
                 }
-                // It has said all that it had to say.
+                // The answer is complete.
                 _ if self.held.is_some() => return Ok(true),
                 _ if self.events.end_waits() => {
                     self.events.close();
@@ -182,7 +182,7 @@ impl UpstreamStream {
         None
     }
 
-    /// Lets an event that was read pass, or holds the one that ends the stream.
+    /// Passes an event that was read, or holds the one that ends the stream.
     fn pass(&mut self, read: Read) -> Result<(), UpstreamError> {
         let Read { event: Framed { bytes, end }, seen, counts } = read;
         self.seen = seen;
@@ -198,7 +198,7 @@ impl UpstreamStream {
         Ok(())
     }
 
-    /// What the caller gets of `bytes`. The exchange notes what came.
+    /// Returns the caller's version of `bytes`, and keeps the original for the exchange.
     fn show(&mut self, bytes: Bytes, counts: CachedCounts) -> Bytes {
         let received = Received::new(bytes, counts);
         let shown = received.shown();
@@ -208,8 +208,8 @@ impl UpstreamStream {
         shown
     }
 
-    /// The body has come to a proper end: true if the answer has, too. Clients drop an event without its blank line, and so
-    /// does this node.
+    /// The body has ended properly: true if the answer is complete, too. Clients drop an event without its blank line,
+    /// and so does this node.
     fn is_whole(&self) -> Result<bool, UpstreamError> {
         let choices = matches!(self.api, Endpoint::Chat | Endpoint::Completions);
         match self.held.is_some() || (choices && self.seen.all_finished()) {
@@ -218,7 +218,7 @@ impl UpstreamStream {
         }
     }
 
-    /// Pays for what is buffered of an event. What every stream may need is paid for with the request.
+    /// Pays for the buffered part of an event. The request has already paid for what every stream may need.
     fn pay(&mut self) -> Result<(), UpstreamError> {
         let buffered = self.events.buffered();
         let owed = if buffered > limits::GROWTH { buffered as u64 } else { 0 };
@@ -242,7 +242,7 @@ impl UpstreamStream {
         self.piece(Some(End { outcome, terminal, broke_off: false }))
     }
 
-    /// Says so in the shape of the API, in an event that is this node's own.
+    /// Ends with this node's own error event, in the API's shape.
     fn fail(&mut self, error: UpstreamError) -> Piece {
         self.lease = None;
         let body = ApiError::upstream(error).body(self.api.api());

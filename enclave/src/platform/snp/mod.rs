@@ -1,4 +1,4 @@
-//! AMD SEV-SNP: reports of the secure processor about this machine (AMD 56860, §7.3), by the files that Linux has for them
+//! AMD SEV-SNP: the secure processor's reports about this machine (AMD 56860, §7.3), read from Linux's files for them
 //! (Linux, Documentation/ABI/testing/configfs-tsm-report).
 
 mod table;
@@ -19,19 +19,19 @@ use crate::EnclaveError;
 
 /// Where the files are.
 const ROOT: &str = "/sys/kernel/config/tsm/report";
-/// What makes them, when it is SEV-SNP.
+/// Linux's name for SEV-SNP as the maker of reports.
 const PROVIDER: &str = "sev_guest";
-/// A report, bytes, and where the bytes of who asked for it are in it (AMD 56860, table "ATTESTATION_REPORT").
+/// Length of a report, bytes, and where its `REPORT_DATA` stands (AMD 56860, table "ATTESTATION_REPORT").
 const REPORT: usize = 1184;
 const DATA: std::ops::Range<usize> = 0x50..0x90;
 /// A table of certificates, bytes, at most.
 const MAX_TABLE: u64 = 64 * 1024;
-/// Reports are the same as long as the machine runs, and the secure processor gives few.
+/// Reports stay the same as long as the machine runs, and the secure processor limits their rate.
 const RENEWAL: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// What gives reports: the secure processor, or a script of a test's.
+/// Makes reports: the secure processor, or a test's script.
 pub(super) trait Device: Send + Sync {
-    /// A report over `data`, and the table of certificates that the host has for it.
+    /// Returns a report over `data`, and the host's table of certificates for it.
     fn report(&self, data: [u8; 64]) -> io::Result<(Vec<u8>, Vec<u8>)>;
 }
 
@@ -44,14 +44,14 @@ pub(super) struct Processor {
 impl Processor {
     pub(super) fn open() -> Result<Self, EnclaveError> {
         let root = PathBuf::from(ROOT);
-        // Where nothing makes reports, no request can be made.
+        // Without a maker of reports, no folder can be made.
         let probe = root.join("quoth");
         let probed = fs::create_dir(&probe).and_then(|()| fs::remove_dir(&probe));
         probed.map_err(|_| EnclaveError::Platform("sev-snp"))?;
         Ok(Self { root, asked: AtomicU64::new(0) })
     }
 
-    /// One folder is one request; making it makes its files.
+    /// Asks for a report. One folder is one request; the kernel fills it when it is made.
     fn ask(&self, folder: &str, data: [u8; 64]) -> io::Result<(Vec<u8>, Vec<u8>)> {
         let place = |name: &str| self.root.join(folder).join(name);
         if fs::read_to_string(place("provider"))?.trim() != PROVIDER {
@@ -66,7 +66,7 @@ impl Processor {
             File::open(place(name))?.take(most).read_to_end(&mut bytes)?;
             Ok::<_, io::Error>(bytes)
         };
-        // A host need not have any certificates.
+        // The host may have no certificates.
         Ok((read("outblob", REPORT as u64 + 1)?, read("auxblob", MAX_TABLE).unwrap_or_default()))
     }
 }
@@ -117,7 +117,7 @@ impl<D: Device> Platform for Snp<D> {
         if bytes.len() != REPORT || bytes[DATA] != binding[..] {
             return Err(EnclaveError::Make { what: "attestation report" });
         }
-        // They come from the host: whoever verifies the report finds out what they are worth.
+        // They come from the host. Verifiers check them.
         let fits = |der: &&[u8]| (1..=MAX_CERTIFICATE).contains(&der.len());
         let certificates = table::chain(&table).into_iter().filter(fits).take(MAX_CERTIFICATES);
         Ok(Quote { bytes, certificates: certificates.map(<[u8]>::to_vec).collect() })
@@ -181,7 +181,7 @@ mod tests {
         assert!(quote.certificates.is_empty(), "a report is worth something without them");
     }
 
-    /// A folder that is filled as soon as it is made, as the kernel does it.
+    /// A folder that is filled as soon as it is made, as by the kernel.
     #[test]
     fn the_kernels_files_are_asked() {
         let root = tempfile::tempdir().unwrap();

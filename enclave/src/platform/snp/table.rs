@@ -1,6 +1,6 @@
-//! The table in which a host hands its guest certificates (AMD 56421, GHCB, "SNP Extended Guest Request").
+//! Reads the table of certificates that a host gives its guest (AMD 56421, GHCB, "SNP Extended Guest Request").
 
-/// An identifier, where, how long.
+/// Length of an entry, bytes: an identifier, an offset, a length.
 const ENTRY: usize = 24;
 const GUID: usize = 16;
 /// Entries, at most.
@@ -13,7 +13,7 @@ pub(super) const ARK: u128 = 0xc0b406a4_a803_4952_9743_3fb6014cd0ae;
 /// From the report's key up to the root.
 const CHAIN: [u128; 4] = [VCEK, VLEK, ASK, ARK];
 
-/// The certificates of a chain, in its order; of a table that is none, nothing.
+/// Returns the certificates of the chain, in its order; of a malformed table, none.
 pub(super) fn chain(table: &[u8]) -> Vec<&[u8]> {
     let mut found: Vec<(usize, &[u8])> =
         table.chunks_exact(ENTRY).take(MAX_ENTRIES).map_while(|entry| read(table, entry)).collect();
@@ -22,7 +22,8 @@ pub(super) fn chain(table: &[u8]) -> Vec<&[u8]> {
     found.into_iter().map(|(_, der)| der).collect()
 }
 
-/// Its place in the chain, beyond its end when it has none, and its bytes; none at the table's end.
+/// Returns an entry's place in the chain and its bytes. Unknown entries get a place beyond the chain. None at the
+/// table's end.
 fn read<'a>(table: &'a [u8], entry: &[u8]) -> Option<(usize, &'a [u8])> {
     let (guid, range) = entry.split_first_chunk::<GUID>()?;
     let (offset, range) = range.split_first_chunk()?;

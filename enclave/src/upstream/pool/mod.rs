@@ -25,9 +25,9 @@ pub(super) struct Pool {
     connector: Connector,
     idle: Arc<Mutex<Vec<Idle>>>,
     shared: Mutex<Vec<(Shared, Arc<Peer>)>>,
-    /// Connections are made a few at a time, so that a burst finds those that the first ones made.
+    /// Connections are made a few at a time, so that a burst shares the first ones.
     turns: Semaphore,
-    /// More of them, over HTTP/1.1.
+    /// Adds turns once the provider is known to speak HTTP/1.1.
     http1: Once,
     breaker: Breaker,
 }
@@ -44,7 +44,7 @@ pub struct Answered {
     pub response: Response<Body>,
     /// Who gave it.
     pub peer: Arc<Peer>,
-    /// Keeps the connection busy; give it back with [`Lease::finish`] once the body was read whole.
+    /// Keeps the connection busy. Give it back with [`Lease::finish`] once the body was read whole.
     pub lease: Lease,
 }
 
@@ -56,7 +56,8 @@ pub struct Failed {
     pub peer: Option<Arc<Peer>>,
 }
 
-/// A connection in use. Dropped unfinished, one of HTTP/1.1 is closed, for its answer is still on the way.
+/// A connection in use. If it is dropped unfinished, an HTTP/1.1 connection is closed, because the rest of its answer
+/// is on the way.
 pub struct Lease(Held);
 
 enum Held {
@@ -76,8 +77,8 @@ impl Pool {
         })
     }
 
-    /// Sends a request and waits for the head of its answer: [`limits::UPSTREAM_CONNECT`] for a connection, then `silence`. It
-    /// is sent again only when nothing of it had left, or the provider says that it did nothing with it.
+    /// Sends a request and waits for the head of its answer: [`limits::UPSTREAM_CONNECT`] for a connection, then
+    /// `silence`. It is sent again only if nothing of it had left, or if the provider says that it did nothing.
     pub(super) async fn send(&self, request: &UpstreamRequest, silence: Duration) -> Result<Answered, Failed> {
         self.send_over(request, silence, || self.connector.connect()).await
     }
@@ -121,7 +122,7 @@ impl Pool {
         if let Some(lease) = self.waiting() {
             return Ok(lease);
         }
-        // A semaphore that is never closed.
+        // The semaphore is never closed.
         let _turn = timeout_at(until, self.turns.acquire()).await.map_err(|_| UpstreamError::Silent)?;
         if let Some(lease) = self.waiting() {
             return Ok(lease);
@@ -129,7 +130,7 @@ impl Pool {
         let attempt = self.breaker.admit()?;
         let begun = Instant::now();
         let opened = timeout_at(until, self.open(connect())).await;
-        // An attempt that began late says nothing of the provider.
+        // An attempt that began late says nothing about the provider.
         if opened.is_ok() || begun.elapsed() >= limits::UPSTREAM_CONNECT / 2 {
             attempt.note(opened.as_ref().unwrap_or(&Err(UpstreamError::Silent)));
         }
@@ -156,7 +157,7 @@ impl Pool {
         Ok(self.alone(Idle { sender, peer, since: Instant::now() }))
     }
 
-    /// One of the connections that are open: the one that was used last, or one with room.
+    /// Returns an open connection: the one that was used last, or one with room.
     fn waiting(&self) -> Option<Lease> {
         let mut shared = lock(&self.shared);
         shared.retain_mut(|(shared, _)| shared.is_open());
@@ -178,7 +179,7 @@ impl Pool {
 
 /// Why a request got no answer.
 enum Unanswered {
-    /// Nothing of it has left, or the provider says that it did nothing with it.
+    /// Nothing of it has left, or the provider says that it did nothing.
     Unprocessed,
     /// It may have been processed.
     Perhaps(UpstreamError),
@@ -213,8 +214,8 @@ impl Held {
     }
 }
 
-/// Whether an answer over HTTP/1.1 says in one way, and one that is asked for, where its body ends: `chunked` is the only
-/// transfer-coding, and has no length beside it (RFC 9112 §6.3).
+/// Whether an answer over HTTP/1.1 says in exactly one way where its body ends: by a length, by `chunked` as the only
+/// transfer-coding, or by neither (RFC 9112 §6.3).
 fn is_framed_plainly(headers: &HeaderMap) -> bool {
     let mut codings = headers.get_all(TRANSFER_ENCODING).iter();
     match (codings.next(), codings.next()) {
@@ -225,7 +226,7 @@ fn is_framed_plainly(headers: &HeaderMap) -> bool {
 }
 
 impl Lease {
-    /// The body was read whole: whoever comes next may have the connection.
+    /// Gives the connection back: the body was read whole.
     pub fn finish(self) {
         if let Held::Alone { mut idle, pool } = self.0 {
             idle.since = Instant::now();
