@@ -7,6 +7,7 @@ use alloc::vec::Vec;
 use core::cell::{Cell, OnceCell};
 
 use super::scan::Scanner;
+use super::value::{Value, checked, place};
 use crate::{FormatError, base64url};
 
 /// Members of one object, at most: no format has more.
@@ -18,26 +19,15 @@ pub(crate) fn read<'a, T>(
     limit: usize,
     take: impl FnOnce(Field<'a, '_>) -> T,
 ) -> Result<T, FormatError> {
-    if text.len() > limit {
-        return Err(FormatError::TooLong { limit, actual: text.len() });
-    }
-    let whole = core::str::from_utf8(text).map_err(|error| place(text, error.valid_up_to()))?;
-    let canonical = Scanner::new(whole, 0).whole().map_err(|at| place(text, at))?;
+    let (whole, canonical) = checked(text, limit)?;
     let errors = Errors::default();
-    let taken = take(Field { at: 0, text: Some(whole), errors: &errors });
+    let taken = take(Field { at: 0, value: Some(whole), errors: &errors });
     match (errors.shape.get(), errors.wrong.into_inner()) {
         (Some(at), _) => Err(place(text, at)),
         (None, _) if !canonical => Err(FormatError::NotCanonical),
         (None, Some(error)) => Err(error),
         (None, None) => Ok(taken),
     }
-}
-
-fn place(text: &[u8], at: usize) -> FormatError {
-    let before = &text[..at.min(text.len())];
-    let line_start = before.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
-    let line = 1 + before.iter().filter(|byte| **byte == b'\n').count();
-    FormatError::Json { line, column: 1 + before.len() - line_start }
 }
 
 /// The first things that are wrong: where the text is not of its format's shape, and what is wrong with what is.
@@ -51,16 +41,15 @@ struct Errors {
 pub(crate) struct Field<'a, 'e> {
     /// Where it stands.
     at: usize,
-    /// The whole text; none where that is wrong already.
-    text: Option<&'a str>,
+    /// None where that is wrong already.
+    value: Option<Value<'a>>,
     errors: &'e Errors,
 }
 
 /// The members of an object: names, and where their values stand.
 pub(crate) struct Members<'a, 'e> {
     at: usize,
-    text: Option<&'a str>,
-    members: Vec<(Cow<'a, str>, usize)>,
+    members: Vec<(Cow<'a, str>, Value<'a>)>,
     errors: &'e Errors,
 }
 
@@ -85,16 +74,15 @@ impl Errors {
 
 impl<'a, 'e> Field<'a, 'e> {
     /// Reads the value; without one of that kind the text is misshapen.
-    fn value<T: Default>(&self, read: impl FnOnce(&mut Scanner<'a>) -> Option<T>) -> T {
-        let found = self.text.and_then(|text| read(&mut Scanner::new(text, self.at)));
-        found.unwrap_or_else(|| {
+    fn value<T: Default>(&self, read: impl FnOnce(Value<'a>) -> Option<T>) -> T {
+        self.value.and_then(read).unwrap_or_else(|| {
             self.errors.misshapen(self.at);
             T::default()
         })
     }
 
     fn lent(&self) -> Cow<'a, str> {
-        self.value(Scanner::text)
+        self.value(Value::text)
     }
 
     /// A text.
@@ -112,23 +100,22 @@ impl<'a, 'e> Field<'a, 'e> {
 
     /// An integer.
     pub(crate) fn number(self, greatest: u64) -> u64 {
-        self.value(|scanner| scanner.number().ok().filter(|number| *number <= greatest))
+        self.value(|value| value.number().filter(|number| *number <= greatest))
     }
 
     /// The elements of an array of at most `most`.
     pub(crate) fn array(self, most: usize) -> Elements<'a, 'e> {
-        let (left, scanner) = self.value(|scanner| {
-            let before = scanner.inside(b'[')?;
-            let left = scanner.count().filter(|count| *count <= most)?;
-            Some((left, Some(before)))
+        let (left, scanner) = self.value(|value| {
+            let (count, before) = value.elements()?;
+            (count <= most).then_some((count, Some(before)))
         });
         Elements { scanner, left, errors: self.errors }
     }
 
     /// An object, of which nothing may be left.
     pub(crate) fn object<T>(self, take: impl FnOnce(&mut Members<'a, 'e>) -> T) -> T {
-        let members = self.value(|scanner| scanner.members(MAX_MEMBERS));
-        let mut members = Members { at: self.at, text: self.text, members, errors: self.errors };
+        let members = self.value(|value| value.object(MAX_MEMBERS));
+        let mut members = Members { at: self.at, members, errors: self.errors };
         let taken = take(&mut members);
         members.finish();
         taken
@@ -139,8 +126,8 @@ impl<'a, 'e> Members<'a, 'e> {
     /// Takes a member, if there is one.
     pub(crate) fn optional(&mut self, name: &str) -> Option<Field<'a, 'e>> {
         let at = self.members.iter().position(|(found, _)| found == name)?;
-        let (_, at) = self.members.remove(at);
-        Some(Field { at, text: self.text, errors: self.errors })
+        let (_, value) = self.members.remove(at);
+        Some(Field { at: value.at(), value: Some(value), errors: self.errors })
     }
 
     /// Takes a member.
@@ -148,7 +135,7 @@ impl<'a, 'e> Members<'a, 'e> {
         let (at, errors) = (self.at, self.errors);
         self.optional(name).unwrap_or_else(|| {
             errors.misshapen(at);
-            Field { at, text: None, errors }
+            Field { at, value: None, errors }
         })
     }
 
@@ -163,8 +150,8 @@ impl<'a, 'e> Members<'a, 'e> {
     }
 
     fn finish(&self) {
-        if let Some((_, at)) = self.members.first() {
-            self.errors.misshapen(*at);
+        if let Some((_, value)) = self.members.first() {
+            self.errors.misshapen(value.at());
         }
     }
 }
@@ -175,8 +162,8 @@ impl<'a, 'e> Iterator for Elements<'a, 'e> {
     fn next(&mut self) -> Option<Field<'a, 'e>> {
         self.left = self.left.checked_sub(1)?;
         let scanner = self.scanner.as_mut()?;
-        let (text, at) = scanner.element()?;
-        Some(Field { at, text: Some(text), errors: self.errors })
+        let value = Value::next(scanner)?;
+        Some(Field { at: value.at(), value: Some(value), errors: self.errors })
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {

@@ -94,6 +94,16 @@ impl<'a> Scanner<'a> {
         }
     }
 
+    /// The boolean that begins here.
+    pub(super) fn boolean(&mut self) -> Result<bool, Wrong> {
+        self.peek();
+        let rest = &self.text.as_bytes()[self.at..];
+        let found = [("true", true), ("false", false)].into_iter().find(|(word, _)| rest.starts_with(word.as_bytes()));
+        let (word, truth) = found.ok_or(self.at)?;
+        self.at += word.len();
+        Ok(truth)
+    }
+
     /// The next byte that is no white space.
     fn peek(&mut self) -> Option<u8> {
         let rest = &self.text.as_bytes()[self.at..];
@@ -122,6 +132,7 @@ impl<'a> Scanner<'a> {
         match self.peek() {
             Some(b'"') => self.string().map(drop),
             Some(b'0'..=b'9') => self.number().map(drop),
+            Some(b't' | b'f') => self.boolean().map(drop),
             Some(b'[' | b'{') if depth == MAX_DEPTH => Err(self.at),
             Some(b'[') => self.items(b']', |scanner| scanner.value(depth + 1)),
             Some(b'{') => {

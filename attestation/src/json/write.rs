@@ -1,3 +1,5 @@
+//! Writes JSON.
+
 use alloc::format;
 use alloc::string::{String, ToString};
 
@@ -10,6 +12,11 @@ impl Writer {
     /// Nothing written yet.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// Bytes written so far.
+    pub fn written(&self) -> usize {
+        self.0.len()
     }
 
     /// What was written.
