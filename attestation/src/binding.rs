@@ -1,6 +1,7 @@
 //! The 64 bytes that hardware signs: they bind a statement, and the asker's nonce, to a quote (`SPEC.md` §3).
 
 use alloc::vec::Vec;
+use core::fmt;
 
 use sha2::{Digest as _, Sha512};
 
@@ -40,6 +41,13 @@ impl Nonce {
     /// The bytes.
     pub fn as_bytes(&self) -> &[u8] {
         &self.0
+    }
+}
+
+/// Lower-case hex, as it stands in `?nonce=` and `quoth-nonce`.
+impl fmt::Display for Nonce {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.as_bytes().iter().try_for_each(|byte| write!(f, "{byte:02x}"))
     }
 }
 

@@ -7,7 +7,7 @@ use crate::binding::Nonce;
 use crate::cbor::{self, Field, Map};
 use crate::commit::{Commitment, Label};
 use crate::cose::Payload;
-use crate::{Digest, FormatError};
+use crate::{Digest, ExchangeId, FormatError};
 
 /// Which rules a stream follows: its checkpoints say so.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -42,8 +42,8 @@ impl Version {
 pub struct Checkpoint {
     /// Digest of the node statement.
     pub node: Digest,
-    /// The request's id, as in its receipt.
-    pub cti: [u8; 16],
+    /// The exchange's id, as in its receipt.
+    pub cti: ExchangeId,
     /// The caller's nonce, when it sent one.
     pub nonce: Option<Nonce>,
     /// Commitment to the request body, as in the receipt.
@@ -116,7 +116,7 @@ impl Payload for Checkpoint {
     fn encode(&self) -> Vec<u8> {
         let map = Map::new()
             .with(1, &self.node)
-            .with(2, &self.cti)
+            .with(2, &self.cti.0)
             .with_some(3, self.nonce.as_ref().map(|nonce| nonce.as_bytes()))
             .with(4, &self.request)
             .with(5, self.status)
@@ -131,7 +131,7 @@ impl Payload for Checkpoint {
     fn decode(bytes: &[u8]) -> Result<Self, FormatError> {
         cbor::read(bytes, Self::MAX_BYTES, "checkpoint", |fields| Self {
             node: fields.required(1, "node").digest(),
-            cti: fields.required(2, "cti").array(),
+            cti: ExchangeId(fields.required(2, "cti").array()),
             nonce: fields.optional(3, "nonce").map(Nonce::of),
             request: Commitment(fields.required(4, "request commitment").digest()),
             status: fields.required(5, "status").short(),

@@ -3,13 +3,14 @@
 use alloc::borrow::Cow;
 use alloc::format;
 use core::fmt;
+use core::str::FromStr;
 
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::{Digest as _, Sha256};
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
-use crate::Digest;
 use crate::cbor::Value;
+use crate::{Digest, FormatError, base64url};
 
 const SALT: &[u8] = b"quoth/salt/1\0";
 const COMMIT: &[u8] = b"quoth/commit/1\0";
@@ -144,6 +145,16 @@ pub fn token_bytes(tokens: &[u32]) -> alloc::vec::Vec<u8> {
     tokens.iter().flat_map(|token| token.to_be_bytes()).collect()
 }
 
+/// Reads base64url without padding, as it stands in the header `quoth-opening`.
+impl FromStr for Opening {
+    type Err = FormatError;
+
+    fn from_str(text: &str) -> Result<Self, FormatError> {
+        let bytes = base64url::decode(text).and_then(|bytes| bytes.try_into().ok());
+        bytes.map(Self).ok_or(FormatError::WrongType { field: "opening", expected: "32 bytes in base64url" })
+    }
+}
+
 impl fmt::Debug for Opening {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Opening(..)")
@@ -153,5 +164,19 @@ impl fmt::Debug for Opening {
 impl fmt::Debug for Salt {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Salt(..)")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn openings_are_read_as_headers_carry_them() {
+        let opening = Opening([0xfb; 32]);
+        assert_eq!(base64url::encode(&opening.0).parse(), Ok(opening));
+        for wrong in ["", &"A".repeat(42), &"A".repeat(44), &"A".repeat(86)] {
+            assert!(wrong.parse::<Opening>().is_err(), "{wrong}");
+        }
     }
 }

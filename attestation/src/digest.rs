@@ -1,3 +1,5 @@
+//! SHA-256 digests.
+
 use core::fmt;
 
 use sha2::{Digest as _, Sha256};

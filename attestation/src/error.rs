@@ -1,3 +1,5 @@
+//! Why bytes are not of a format.
+
 use alloc::boxed::Box;
 use alloc::string::String;
 

@@ -1,5 +1,16 @@
 //! The language of Quoth: every format that leaves a node and is checked somewhere else.
 //!
+//! ```no_run
+//! use quoth_attestation::cose::Signed;
+//! use quoth_attestation::receipt::Receipt;
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let receipt = Signed::<Receipt>::decode(&std::fs::read("receipt.cose")?)?; // well formed; quoth-verifier verifies it
+//! println!("receipt {} of node {}", receipt.claims().seq, receipt.claims().node);
+//! # Ok(())
+//! # }
+//! ```
+//!
 //! `no_std`, no input or output, no clock, no randomness and no private keys: callers bring time, random bytes
 //! and signatures. `SPEC.md` beside this crate is the byte-exact description, with test vectors
 //! that this crate's tests read out of the page.
@@ -15,10 +26,9 @@
 //! | [`events`] | where the events of a stream end, and which one ends it |
 //! | [`record`] | how checkpoints and receipts travel inside an event stream |
 //! | [`bounded`] | texts, byte strings, lists and integers that carry their format's bounds |
-//! | [`fields`] | header fields that pass to providers and back |
+//! | [`headers`] | header fields that pass to providers and back |
 //! | [`guest_policy`] | what a guest of SEV-SNP asks of its platform |
-//! | [`json`] | the JSON of transcripts |
-//! | [`sorted`] | ordered collections that the others are made of |
+//! | [`json`] | the JSON of transcripts and policies |
 //! | [`secret`] | provider keys on their way into a node |
 //! | [`token`] | access tokens of callers, and what nodes keep of them |
 //! | [`transcript`] | one exchange in one file, for an auditor |
@@ -41,17 +51,18 @@ mod digest;
 mod error;
 pub mod events;
 pub mod evidence;
-pub mod fields;
+mod exchange_id;
 pub mod guest_policy;
+pub mod headers;
 pub mod json;
 pub mod measurement;
 pub mod receipt;
 pub mod record;
 pub mod secret;
-pub mod sorted;
 pub mod statement;
 pub mod token;
 pub mod transcript;
 
 pub use digest::Digest;
 pub use error::FormatError;
+pub use exchange_id::ExchangeId;

@@ -13,7 +13,7 @@ use crate::binding::Nonce;
 use crate::cbor::{self, Field, Map, Value};
 use crate::cose::Payload;
 use crate::statement::name_of;
-use crate::{Digest, FormatError};
+use crate::{Digest, ExchangeId, FormatError};
 
 /// The profile that a receipt carries.
 pub const PROFILE: &str = "tag:quoth.dev,2026:receipt:1";
@@ -37,8 +37,8 @@ const PARENT: i64 = -70_008;
 pub struct Receipt {
     /// When it was issued, Unix seconds, by the clock that the statement names.
     pub iat: u64,
-    /// The request's id, random.
-    pub cti: [u8; 16],
+    /// The exchange's id, random.
+    pub cti: ExchangeId,
     /// The caller's nonce, when it sent one.
     pub nonce: Option<Nonce>,
     /// Digest of the node statement.
@@ -130,7 +130,7 @@ impl Payload for Receipt {
     fn encode(&self) -> Vec<u8> {
         let map = Map::new()
             .with(IAT, self.iat)
-            .with(CTI, &self.cti)
+            .with(CTI, &self.cti.0)
             .with_some(EAT_NONCE, self.nonce.as_ref().map(|nonce| nonce.as_bytes()))
             .with(EAT_PROFILE, PROFILE)
             .with(NODE, &self.node)
@@ -153,7 +153,7 @@ impl Payload for Receipt {
             fields.required(EAT_PROFILE, "eat_profile").profile(PROFILE);
             Self {
                 iat: fields.required(IAT, "iat").uint(),
-                cti: fields.required(CTI, "cti").array(),
+                cti: ExchangeId(fields.required(CTI, "cti").array()),
                 nonce: fields.optional(EAT_NONCE, "eat_nonce").map(Nonce::of),
                 node: fields.required(NODE, "node").digest(),
                 seq: fields.required(SEQ, "seq").uint(),

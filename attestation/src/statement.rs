@@ -4,7 +4,6 @@ use alloc::vec::Vec;
 
 use crate::bounded::{Blob, List, Text};
 use crate::cbor::{self, Field, Map, Value};
-use crate::sorted::SortedMap;
 use crate::{Digest, FormatError};
 
 /// The profile that a statement carries.
@@ -137,16 +136,20 @@ pub struct Keys {
 
 /// Keys of at most [`MAX_OTHER_KEYS`] roles for which [`Keys`] has no field.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct OtherKeys(SortedMap<ShortText, OtherKey>);
+pub struct OtherKeys(Vec<(ShortText, OtherKey)>);
 
 impl OtherKeys {
     /// Refuses a role that [`Keys`] has a field for, a role named twice, and more than [`MAX_OTHER_KEYS`].
     pub fn new(keys: impl IntoIterator<Item = (ShortText, OtherKey)>) -> Result<Self, FormatError> {
-        let mut all = SortedMap::new();
+        let mut all = Vec::new();
         for (role, key) in keys {
             let known = KNOWN_KEYS.contains(&role.as_str());
-            if known || all.len() == MAX_OTHER_KEYS || all.insert(role, key).is_some() {
-                return Err(FormatError::OutOfRange { field: "keys", expected: "at most 16 other roles, each once" });
+            match all.binary_search_by(|(other, _): &(ShortText, _)| other.cmp(&role)) {
+                Err(at) if !known && all.len() < MAX_OTHER_KEYS => all.insert(at, (role, key)),
+                _ => {
+                    let expected = "at most 16 other roles, each once";
+                    return Err(FormatError::OutOfRange { field: "keys", expected });
+                }
             }
         }
         Ok(Self(all))
@@ -154,7 +157,7 @@ impl OtherKeys {
 
     /// Roles and keys, sorted by role.
     pub fn iter(&self) -> impl Iterator<Item = (&ShortText, &OtherKey)> {
-        self.0.iter()
+        self.0.iter().map(|(role, key)| (role, key))
     }
 }
 

@@ -12,7 +12,7 @@ use quoth_attestation::commit::{Commitment, Label, Opening, token_bytes};
 use quoth_attestation::cose::{KeyId, Payload, Possession, Signed};
 use quoth_attestation::events::{End, Scanner};
 use quoth_attestation::evidence::Evidence;
-use quoth_attestation::fields::is_event_stream;
+use quoth_attestation::headers::is_event_stream;
 use quoth_attestation::receipt::{Credential, Ending, Execution, Level, Outcome, Receipt};
 use quoth_attestation::record::{Kind, Piece, Splitter};
 use quoth_attestation::statement::{Platform, Statement};

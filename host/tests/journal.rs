@@ -6,6 +6,7 @@ mod support;
 use std::path::PathBuf;
 
 use bytes::Bytes;
+use quoth_attestation::ExchangeId;
 use quoth_host::journal::{self, Attachment, Break, JournalError, Notice};
 use quoth_link::journal::{MAX_RECEIPT, ToEnclave, ToHost};
 use quoth_link::{Address, Frame as _, Port};
@@ -71,7 +72,7 @@ async fn receipts_are_on_disk_once_acknowledged_and_the_chain_goes_on() {
     let read = journal::read(&served.path(), None).unwrap();
     assert!(read[0].chain.whole);
     assert_eq!(read[0].receipts.iter().map(|receipt| receipt.seq).collect::<Vec<_>>(), [0, 1, 2, 3]);
-    assert_eq!(journal::read(&served.path(), Some([0xee; 16])).unwrap()[0].receipts.len(), 0);
+    assert_eq!(journal::read(&served.path(), Some(ExchangeId([0xee; 16]))).unwrap()[0].receipts.len(), 0);
 }
 
 #[tokio::test]

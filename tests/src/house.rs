@@ -3,6 +3,7 @@
 use http::HeaderMap;
 use quoth_client::{Client, ClientError, OperatorKey, Options as Ask, Proven};
 use quoth_fake_provider::{Options as Fake, Provider};
+use quoth_verifier::VerifiedExchange;
 
 use crate::{Node, Options};
 
@@ -57,4 +58,9 @@ impl House {
 /// Returns the header field `authorization: Bearer KEY`.
 pub fn bearer(key: &str) -> HeaderMap {
     [(http::header::AUTHORIZATION, format!("Bearer {key}").parse().unwrap())].into_iter().collect()
+}
+
+/// Whether request and response passed through the node byte for byte; `None` unless a provider gave the answer.
+pub fn passed_through(exchange: &VerifiedExchange) -> Option<(bool, bool)> {
+    exchange.pass_through().map(|passed| (passed.request(), passed.response()))
 }

@@ -24,7 +24,7 @@ mod wire;
 
 pub use chat::{ask, chat_body, long_chat_body, proven_chat};
 pub use false_host::{FalseHost, Manner, noise};
-pub use house::{House, bearer};
+pub use house::{House, bearer, passed_through};
 pub use http2::Http2;
 pub use image::{Image, Machine};
 pub use journal::{Journal, journal, verify_journal};

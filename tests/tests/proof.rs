@@ -48,7 +48,7 @@ async fn a_transcript_is_proven_offline_and_no_part_of_it_can_be_changed() {
 }
 
 fn judge(verifier: &Verifier, text: &[u8]) -> Result<(), String> {
-    verifier.transcript(text, TimeChoice::Archived).map(drop).map_err(|refusal| refusal.code().to_owned())
+    verifier.verify_transcript(text, TimeChoice::Archived).map(drop).map_err(|refusal| refusal.code().to_owned())
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -143,7 +143,7 @@ async fn the_program_for_people_says_proven_or_refused_by_its_exit_code() {
 async fn details_are_read_once_and_with_the_opening_alone() {
     let node = Node::start().await;
     let proven = proven_chat(&node, "hello", 4, false).await;
-    let cti = hex::encode(proven.exchange.receipt().claims().cti);
+    let cti = proven.exchange.receipt().claims().cti;
     let credential = hex::encode(proven.transcript.opening.details_credential());
     let mut wire = node.wire().await;
     let mut get = async |authorization: &str| {
@@ -170,12 +170,12 @@ async fn evidence_is_quoted_over_the_nonce_that_was_asked_for() {
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
     let fresh = wire.get(&format!("/.well-known/quoth/node?nonce={}", hex::encode([7; 32]))).await.unwrap();
     assert_eq!(fresh.header("content-type"), Some(quoth_attestation::evidence::MEDIA_TYPE));
-    verifier.node(&fresh.body, Some(&nonce), Time::Live { now }).unwrap();
+    verifier.verify_node(&fresh.body, Some(&nonce), Time::Live { now }).unwrap();
     let stored = wire.get("/.well-known/quoth/node").await.unwrap();
-    verifier.node(&stored.body, None, Time::Live { now }).unwrap();
-    assert!(verifier.node(&stored.body, Some(&nonce), Time::Live { now }).is_err());
+    verifier.verify_node(&stored.body, None, Time::Live { now }).unwrap();
+    assert!(verifier.verify_node(&stored.body, Some(&nonce), Time::Live { now }).is_err());
     let other = quoth_attestation::binding::Nonce::new([8; 32]).unwrap();
-    assert!(verifier.node(&fresh.body, Some(&other), Time::Live { now }).is_err());
+    assert!(verifier.verify_node(&fresh.body, Some(&other), Time::Live { now }).is_err());
     for wrong in ["", "00", "zz", &"0".repeat(14), &"0".repeat(130), &"0".repeat(15)] {
         let status = wire.get(&format!("/.well-known/quoth/node?nonce={wrong}")).await.unwrap().status;
         assert_eq!(status, 400, "nonce {wrong:?}");

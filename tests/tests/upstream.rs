@@ -9,8 +9,8 @@ use quoth_attestation::secret::fingerprint;
 use quoth_attestation::transcript::{Details, UpstreamDetails};
 use quoth_client::{Client, ClientError, OperatorKey, Options as Ask, Proven};
 use quoth_fake_provider::{Behaviour, LineEnd, Options as Fake, Provider};
-use quoth_tests::{House, bearer, command};
-use quoth_verifier::{Passed, TimeChoice, Verifier};
+use quoth_tests::{House, bearer, command, passed_through};
+use quoth_verifier::{TimeChoice, Verifier};
 use serde_json::{Value, json};
 use tokio::io::copy_bidirectional;
 use tokio::net::{TcpListener, TcpStream};
@@ -102,7 +102,7 @@ async fn bytes_pass_as_they_are_and_the_receipt_says_to_whom() {
             let body = chat("m-large", stream);
             let proven = ask(&house, CHAT, &body).await.unwrap();
             assert_eq!((proven.transcript.response.status, outcome(&proven)), (200, Outcome::Complete));
-            assert_eq!(proven.exchange.passed(), Some(Passed { request: true, response: true }));
+            assert_eq!(passed_through(&proven.exchange), Some((true, true)));
             let asked = house.provider.requests().pop().unwrap();
             assert_eq!((&asked.body[..], asked.target.as_str()), (body.to_string().as_bytes(), CHAT));
             assert_eq!(asked.version == hyper::Version::HTTP_11, http1_only);
@@ -126,11 +126,11 @@ async fn bytes_pass_as_they_are_and_the_receipt_says_to_whom() {
             // An auditor needs only the transcript, and no part of it can be changed.
             let text = proven.transcript.encode().into_bytes();
             let verifier = Verifier::new(house.node.policy());
-            verifier.transcript(&text, TimeChoice::Archived).unwrap();
+            verifier.verify_transcript(&text, TimeChoice::Archived).unwrap();
             for at in (0..text.len()).step_by(11) {
                 let mut changed = text.clone();
                 changed[at] ^= 1;
-                assert!(verifier.transcript(&changed, TimeChoice::Archived).is_err(), "byte {at}");
+                assert!(verifier.verify_transcript(&changed, TimeChoice::Archived).is_err(), "byte {at}");
             }
         }
     }
@@ -155,7 +155,7 @@ async fn an_alias_is_the_only_thing_that_changes() {
     let proven = send(&house, CHAT, body.into(), Some(house.provider.key())).await.unwrap();
     let sent = body.replace(r#""model" : "fast""#, r#""model" : "m-small""#);
     assert_eq!(house.provider.requests()[0].body, sent);
-    assert_eq!(proven.exchange.passed(), Some(Passed { request: false, response: true }));
+    assert_eq!(passed_through(&proven.exchange), Some((false, true)));
     assert_eq!(details(&proven).sent.as_deref(), Some(sent.as_bytes()));
     assert_eq!(upstream(&proven).model_asked, "m-small");
 }
@@ -277,7 +277,7 @@ async fn whatever_a_provider_does_the_receipt_tells_it() {
                         let code = if http1_only { code.to_string() } else { code.replace("_head", "_closed") };
                         assert_eq!(outcome(&proven), Outcome::UpstreamFailed, "{case}");
                         assert!(body.contains(&format!("\"{code}\"")), "{case}: {body}");
-                        assert!(!proven.exchange.passed().unwrap().response, "{case}");
+                        assert!(!passed_through(&proven.exchange).unwrap().1, "{case}");
                     }
                     None => assert_eq!(outcome(&proven), Outcome::Complete, "{case}: {body}"),
                 }
@@ -300,7 +300,7 @@ async fn a_providers_own_errors_pass_as_they_are() {
         house.provider.behave(behaviour);
         let proven = ask(&house, CHAT, &chat("m-1", true)).await.unwrap();
         assert_eq!((proven.transcript.response.status, outcome(&proven)), (status, expected));
-        assert_eq!(proven.exchange.passed(), Some(Passed { request: true, response: true }));
+        assert_eq!(passed_through(&proven.exchange), Some((true, true)));
     }
     house.provider.behave(Behaviour::Good);
     let proven = send(&house, CHAT, chat("m-1", false).to_string(), Some("sk-wrong")).await.unwrap();

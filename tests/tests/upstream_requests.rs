@@ -6,8 +6,7 @@ use quoth_attestation::receipt::{Execution, Outcome};
 use quoth_attestation::transcript::Details;
 use quoth_client::{Client, Options as Ask, Proven, access_token, token_hash};
 use quoth_fake_provider::{Behaviour, Notice, Options as Fake, Provider};
-use quoth_tests::{House, bearer};
-use quoth_verifier::Passed;
+use quoth_tests::{House, bearer, passed_through};
 use serde_json::{Value, json};
 
 fn chat() -> String {
@@ -91,7 +90,7 @@ async fn idempotency_keys_are_a_callers_own() {
         let proven = ask(&house, with(headers, &[("idempotency-key", "retry-1")])).await;
         assert_eq!(outcome(&proven), (200, Outcome::Complete));
         // The receipt commits to the sent request.
-        assert_eq!(proven.exchange.passed(), Some(Passed { request: true, response: true }));
+        assert_eq!(passed_through(&proven.exchange), Some((true, true)));
         house.provider.requests().pop().unwrap().header("idempotency-key").unwrap().to_owned()
     };
     let own = bearer(house.provider.key());
@@ -114,13 +113,13 @@ async fn no_part_of_the_operators_key_is_shown() {
     let told = [&proven.transcript.response.body[..], &details.head].concat();
     let told = String::from_utf8(told).unwrap();
     assert!(!told.contains("sk-opera") && !told.contains("tail"), "{told}");
-    assert_eq!(proven.exchange.passed(), Some(Passed { request: true, response: false }));
+    assert_eq!(passed_through(&proven.exchange), Some((true, false)));
 
     // A caller may see its own key.
     let proven = ask(&house, bearer("sk-callers-0123456789-tail")).await;
     assert_eq!(outcome(&proven), (401, Outcome::Complete));
     assert!(error(&proven)["message"].as_str().unwrap().contains("sk-calle"));
-    assert_eq!(proven.exchange.passed(), Some(Passed { request: true, response: true }));
+    assert_eq!(passed_through(&proven.exchange), Some((true, true)));
 }
 
 #[tokio::test(flavor = "multi_thread")]

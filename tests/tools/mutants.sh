@@ -59,7 +59,7 @@ again() {
 }
 
 if ((${#verifier[@]})); then
-  try verifier --package quoth-verifier --features fast "${shard[@]}" "${verifier[@]}" -- --tests
+  try verifier --package quoth-verifier --features aws-lc-rs "${shard[@]}" "${verifier[@]}" -- --tests
 fi
 missed=$worst
 if ((${#enclave[@]})); then

@@ -1,4 +1,4 @@
-//! Do these receipts follow each other, and which are missing?
+//! Verifies chains of receipts: that they follow each other, and which are missing.
 
 use alloc::vec::Vec;
 
@@ -9,16 +9,11 @@ use crate::{Refusal, VerifiedNode, VerifiedReceipt};
 /// What a chain of receipts shows. It cannot show what came after its last one, nor other instances of the same image.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ChainReport {
-    /// Receipts verified.
-    pub receipts: u64,
-    /// Position of the first one; `None` when there is none.
-    pub first: Option<u64>,
-    /// Position of the last one.
-    pub last: Option<u64>,
-    /// Digest of the last one's payload; of the statement when there is none.
-    pub head: Digest,
-    /// What is missing before the last one, in order.
-    pub gaps: Vec<Gap>,
+    receipts: u64,
+    first: Option<u64>,
+    last: Option<u64>,
+    head: Digest,
+    gaps: Vec<Gap>,
 }
 
 /// Receipts that were issued and are not here.
@@ -31,6 +26,31 @@ pub struct Gap {
 }
 
 impl ChainReport {
+    /// How many receipts were verified.
+    pub fn receipts(&self) -> u64 {
+        self.receipts
+    }
+
+    /// Position of the first receipt; `None` when there is none.
+    pub fn first(&self) -> Option<u64> {
+        self.first
+    }
+
+    /// Position of the last receipt; `None` when there is none.
+    pub fn last(&self) -> Option<u64> {
+        self.last
+    }
+
+    /// Digest of the last receipt's payload; of the statement when there is none.
+    pub fn head(&self) -> Digest {
+        self.head
+    }
+
+    /// What is missing before the last receipt, in order.
+    pub fn gaps(&self) -> &[Gap] {
+        &self.gaps
+    }
+
     /// Whether every receipt from the instance's start to the last one is here.
     pub fn is_whole(&self) -> bool {
         self.gaps.is_empty()
@@ -45,7 +65,7 @@ impl ChainReport {
 pub fn verify_chain<'a>(node: &VerifiedNode, receipts: impl Iterator<Item = &'a [u8]>) -> Result<ChainReport, Refusal> {
     let mut report = ChainReport { receipts: 0, first: None, last: None, head: node.digest(), gaps: Vec::new() };
     for cose in receipts {
-        report.take(&node.receipt(cose)?)?;
+        report.take(&node.verify_receipt(cose)?)?;
     }
     Ok(report)
 }

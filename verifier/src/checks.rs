@@ -1,8 +1,11 @@
+//! The list of what was checked and held.
+
 use alloc::string::String;
 use alloc::vec::Vec;
 
 /// One thing that was checked and held.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Check {
     /// The code that its refusal would have had.
     pub code: &'static str,
@@ -14,16 +17,6 @@ pub struct Check {
     pub expected: String,
     /// What was found.
     pub found: String,
-}
-
-/// Texts with `between` between them.
-pub(crate) fn joined(texts: &mut dyn Iterator<Item = String>, between: &str) -> String {
-    let mut all = texts.next().unwrap_or_default();
-    for text in texts {
-        all += between;
-        all += &text;
-    }
-    all
 }
 
 /// What has held so far, in order.

@@ -1,30 +1,30 @@
-//! The signatures that hardware verdicts rest on: by aws-lc with the feature `fast`, else by RustCrypto (P-384) and by what is
+//! The signatures that hardware verdicts rest on: by aws-lc with the feature `aws-lc-rs`, else by RustCrypto (P-384) and by what is
 //! here (RSA). Keys and signatures are read in one way, so that both judge the same things.
 
-#[cfg(feature = "fast")]
+#[cfg(feature = "aws-lc-rs")]
 mod aws_lc;
-#[cfg(any(test, not(feature = "fast")))]
+#[cfg(any(test, not(feature = "aws-lc-rs")))]
 mod montgomery;
-#[cfg(feature = "fast")]
+#[cfg(feature = "aws-lc-rs")]
 mod owned;
-#[cfg(any(test, not(feature = "fast")))]
+#[cfg(any(test, not(feature = "aws-lc-rs")))]
 mod portable;
-#[cfg(any(test, not(feature = "fast")))]
+#[cfg(any(test, not(feature = "aws-lc-rs")))]
 mod pss;
-#[cfg(all(test, feature = "fast"))]
+#[cfg(all(test, feature = "aws-lc-rs"))]
 mod tests;
 
-#[cfg(feature = "fast")]
+#[cfg(feature = "aws-lc-rs")]
 use aws_lc as library;
-#[cfg(feature = "fast")]
+#[cfg(feature = "aws-lc-rs")]
 pub(crate) use owned::OwnedCheck;
 use p384::ecdsa::{Signature, VerifyingKey};
 use p384::elliptic_curve::point::AffineCoordinates as _;
 use p384::{AffinePoint, FieldBytes};
-#[cfg(not(feature = "fast"))]
+#[cfg(not(feature = "aws-lc-rs"))]
 use portable as library;
 
-use crate::x509::Item;
+use crate::der::Item;
 
 /// An uncompressed point of P-384 (SEC 1 §2.3.3), bytes.
 const POINT: usize = 97;
@@ -33,7 +33,7 @@ const UNCOMPRESSED: u8 = 4;
 /// A coordinate, and one half of a signature, bytes.
 const SCALAR: usize = 48;
 /// r and s, bytes.
-#[cfg(feature = "fast")]
+#[cfg(feature = "aws-lc-rs")]
 const P384_SIGNATURE: usize = 96;
 /// A modulus, and a signature under it, bytes: AMD's keys have 4096 bits, and nobody else's are RSA here.
 const RSA_BYTES: usize = 512;
@@ -43,7 +43,7 @@ const EXPONENT: &[u8] = &[1, 0, 1];
 /// A public key for ECDSA over P-384 with SHA-384 (FIPS 186-5).
 #[derive(Clone, PartialEq)]
 pub(crate) struct P384Key {
-    #[cfg(feature = "fast")]
+    #[cfg(feature = "aws-lc-rs")]
     point: [u8; POINT],
     key: VerifyingKey,
 }
@@ -59,7 +59,7 @@ pub(crate) struct RsaKey<'a> {
     modulus: &'a [u8; RSA_BYTES],
 }
 
-/// That a key has signed a message, as somebody says. Two of them are equal when all that the answer depends on is.
+/// A claim that `key` signed `message`. Equal values always verify alike.
 #[derive(PartialEq)]
 pub(crate) enum SignatureCheck<'a> {
     P384 { signature: P384Signature, key: &'a P384Key, message: &'a [u8] },
@@ -84,7 +84,7 @@ impl P384Key {
         let (x, y) = (FieldBytes::from(*x), FieldBytes::try_from(y).ok()?);
         let key = VerifyingKey::from_affine(AffinePoint::from_coordinates(&x, &y).into_option()?).ok()?;
         Some(Self {
-            #[cfg(feature = "fast")]
+            #[cfg(feature = "aws-lc-rs")]
             point,
             key,
         })
@@ -108,7 +108,7 @@ impl P384Signature {
         Self::of_scalars(scalar(r)?, scalar(s)?)
     }
 
-    #[cfg(feature = "fast")]
+    #[cfg(feature = "aws-lc-rs")]
     fn bytes(&self) -> [u8; P384_SIGNATURE] {
         let mut bytes = [0; P384_SIGNATURE];
         bytes.copy_from_slice(&self.0.to_bytes());

@@ -1,23 +1,25 @@
 //! Items of DER (X.690), read in place: tag, length, content, and the few types that certificates and revocation lists have.
 
-use super::Problem;
-use super::time;
+mod time;
+
+/// Why something cannot be read, in words.
+pub(crate) struct Problem(pub(crate) &'static str);
 
 /// Tags.
-pub(super) const BOOLEAN: u8 = 0x01;
+pub(crate) const BOOLEAN: u8 = 0x01;
 const INTEGER: u8 = 0x02;
 const BIT_STRING: u8 = 0x03;
-pub(super) const OCTET_STRING: u8 = 0x04;
+pub(crate) const OCTET_STRING: u8 = 0x04;
 const OBJECT_IDENTIFIER: u8 = 0x06;
-pub(super) const UTF8_STRING: u8 = 0x0c;
-pub(super) const PRINTABLE_STRING: u8 = 0x13;
+pub(crate) const UTF8_STRING: u8 = 0x0c;
+pub(crate) const PRINTABLE_STRING: u8 = 0x13;
 const IA5_STRING: u8 = 0x16;
-pub(super) const UTC_TIME: u8 = 0x17;
-pub(super) const GENERALIZED_TIME: u8 = 0x18;
-pub(super) const SEQUENCE: u8 = 0x30;
-pub(super) const SET: u8 = 0x31;
+pub(crate) const UTC_TIME: u8 = 0x17;
+pub(crate) const GENERALIZED_TIME: u8 = 0x18;
+pub(crate) const SEQUENCE: u8 = 0x30;
+pub(crate) const SET: u8 = 0x31;
 /// What begins tags that depend on their context, constructed ones.
-pub(super) const CONTEXT: u8 = 0xa0;
+pub(crate) const CONTEXT: u8 = 0xa0;
 
 /// An OBJECT IDENTIFIER, octets, at most.
 const LONGEST_IDENTIFIER: usize = 39;
@@ -32,22 +34,22 @@ pub(crate) struct Items<'a>(&'a [u8]);
 pub(crate) struct Item<'a> {
     /// All of it.
     pub(crate) der: &'a [u8],
-    pub(super) tag: u8,
-    pub(super) content: &'a [u8],
+    pub(crate) tag: u8,
+    pub(crate) content: &'a [u8],
 }
 
 impl<'a> Items<'a> {
     /// The items of the one SEQUENCE that `bytes` are.
-    pub(super) fn of(bytes: &'a [u8]) -> Result<Self, Problem> {
+    pub(crate) fn of(bytes: &'a [u8]) -> Result<Self, Problem> {
         Item::of(bytes)?.sequence()
     }
 
     /// The items that make up `content`.
-    pub(super) fn within(content: &'a [u8]) -> Self {
+    pub(crate) fn within(content: &'a [u8]) -> Self {
         Self(content)
     }
 
-    pub(super) fn next(&mut self) -> Result<Item<'a>, Problem> {
+    pub(crate) fn next(&mut self) -> Result<Item<'a>, Problem> {
         let (tag, start, length) = head(self.0).ok_or(NOT_DER)?;
         let end = start.checked_add(length).ok_or(NOT_DER)?;
         let (der, rest) = self.0.split_at_checked(end).ok_or(NOT_DER)?;
@@ -55,12 +57,12 @@ impl<'a> Items<'a> {
         Ok(Item { der, tag, content: &der[start..] })
     }
 
-    pub(super) fn is_finished(&self) -> bool {
+    pub(crate) fn is_finished(&self) -> bool {
         self.0.is_empty()
     }
 
     /// Nothing may follow.
-    pub(super) fn finish(self) -> Result<(), Problem> {
+    pub(crate) fn finish(self) -> Result<(), Problem> {
         match self.is_finished() {
             true => Ok(()),
             false => Err(NOT_DER),
@@ -68,7 +70,7 @@ impl<'a> Items<'a> {
     }
 
     /// Whether the next item's tag is this octet.
-    pub(super) fn begins_with(&self, tag: u8) -> bool {
+    pub(crate) fn begins_with(&self, tag: u8) -> bool {
         self.0.first() == Some(&tag)
     }
 }
@@ -104,18 +106,18 @@ impl<'a> Item<'a> {
         items.finish().map(|()| item)
     }
 
-    pub(super) fn tagged(&self, tag: u8) -> Result<&'a [u8], Problem> {
+    pub(crate) fn tagged(&self, tag: u8) -> Result<&'a [u8], Problem> {
         match self.tag == tag {
             true => Ok(self.content),
             false => Err(NOT_DER),
         }
     }
 
-    pub(super) fn sequence(&self) -> Result<Items<'a>, Problem> {
+    pub(crate) fn sequence(&self) -> Result<Items<'a>, Problem> {
         self.tagged(SEQUENCE).map(Items)
     }
 
-    pub(super) fn boolean(&self) -> Result<bool, Problem> {
+    pub(crate) fn boolean(&self) -> Result<bool, Problem> {
         match self.tagged(BOOLEAN)? {
             [0] => Ok(false),
             [0xff] => Ok(true),
@@ -140,7 +142,7 @@ impl<'a> Item<'a> {
     }
 
     /// An OBJECT IDENTIFIER, encoded.
-    pub(super) fn identifier(&self) -> Result<&'a [u8], Problem> {
+    pub(crate) fn identifier(&self) -> Result<&'a [u8], Problem> {
         let id = self.tagged(OBJECT_IDENTIFIER)?;
         // Whether an arc may end here, and none begins with a zero digit.
         let (mut is_whole, mut is_least) = (true, true);
@@ -156,7 +158,7 @@ impl<'a> Item<'a> {
     }
 
     /// How many bits of the last octet are not used, and the octets. What is not used is zero (X.690 §11.2.1).
-    pub(super) fn bits(&self) -> Result<(u8, &'a [u8]), Problem> {
+    pub(crate) fn bits(&self) -> Result<(u8, &'a [u8]), Problem> {
         let [unused @ 0..8, octets @ ..] = self.tagged(BIT_STRING)? else { return Err(NOT_DER) };
         match octets.last().map_or(*unused, |last| last & ((1 << unused) - 1)) {
             0 => Ok((*unused, octets)),
@@ -165,7 +167,7 @@ impl<'a> Item<'a> {
     }
 
     /// A bit string of whole octets.
-    pub(super) fn octets(&self) -> Result<&'a [u8], Problem> {
+    pub(crate) fn octets(&self) -> Result<&'a [u8], Problem> {
         match self.bits()? {
             (0, octets) => Ok(octets),
             _ => Err(Problem("a bit string that ends within an octet")),
@@ -179,7 +181,7 @@ impl<'a> Item<'a> {
     }
 
     /// Time (RFC 5280 §4.1.2.5), Unix seconds.
-    pub(super) fn time(&self) -> Result<u64, Problem> {
+    pub(crate) fn time(&self) -> Result<u64, Problem> {
         match self.tag {
             UTC_TIME => time::utc(self.content),
             GENERALIZED_TIME => time::generalized(self.content),

@@ -1,20 +1,20 @@
-//! Is this receipt about this request and this response?
+//! Verifies exchanges: that a receipt is about this request and this response.
 
 mod upstream;
 
 use alloc::string::{String, ToString};
 use core::fmt;
 
-use quoth_attestation::Digest;
 use quoth_attestation::binding::Nonce;
 use quoth_attestation::commit::{Label, Opening, token_bytes};
 use quoth_attestation::receipt::{Execution, Local};
-use quoth_attestation::transcript::{Details, LocalDetails, Request, Response};
+use quoth_attestation::transcript::{Details, LocalDetails, Request};
+use quoth_attestation::{Digest, ExchangeId};
 
-use crate::receipt::nonce_text;
-use crate::{Refusal, VerifiedReceipt};
+use crate::text::nonce_text;
+use crate::{Refusal, ResponseHead, VerifiedReceipt};
 
-pub use upstream::Passed;
+pub use upstream::PassThrough;
 
 /// A request and a response that a verified receipt is about.
 #[derive(Clone, Debug)]
@@ -44,7 +44,7 @@ impl VerifiedExchange {
     ///
     /// # Errors
     /// A [`Refusal`] that says which part the receipt does not commit to.
-    pub fn details(&self, details: &Details) -> Result<VerifiedDetails, Refusal> {
+    pub fn verify_details(&self, details: &Details) -> Result<VerifiedDetails, Refusal> {
         match (&self.receipt.claims().execution, details) {
             (Some(Execution::Local(execution)), Details::Local(details)) => self.local(execution, details)?,
             (Some(Execution::Upstream(execution)), Details::Upstream(details)) => self.upstream(execution, details)?,
@@ -100,18 +100,26 @@ pub(crate) struct Received {
     pub(crate) digest: Digest,
 }
 
-pub(crate) fn verify(
-    receipt: VerifiedReceipt,
-    request: &Request,
-    response: &Response,
-    opening: &Opening,
-    nonce: Option<&Nonce>,
-) -> Result<VerifiedExchange, Refusal> {
-    check_request(&receipt, &request.method, &request.target, &Digest::of(&request.body), opening)?;
-    check_nonce(&receipt, nonce)?;
-    let received =
-        Received { status: response.status, length: response.body.len() as u64, digest: Digest::of(&response.body) };
-    finish(receipt, Digest::of(&request.body), &received, opening.clone())
+impl VerifiedReceipt {
+    /// Verifies that the receipt is for this request, and for a response with this head and body.
+    ///
+    /// # Errors
+    /// A [`Refusal`] that says which part differs.
+    pub fn verify_exchange(
+        &self,
+        request: &Request,
+        head: &ResponseHead,
+        body: &[u8],
+    ) -> Result<VerifiedExchange, Refusal> {
+        let asked = Digest::of(&request.body);
+        check_request(self, &request.method, &request.target, &asked, &head.opening)?;
+        check_nonce(self, head.nonce.as_ref())?;
+        if let Some(cti) = head.cti {
+            check_cti(self, cti)?;
+        }
+        let received = Received { status: head.status, length: body.len() as u64, digest: Digest::of(body) };
+        finish(self.clone(), asked, &received, head.opening.clone())
+    }
 }
 
 pub(crate) fn check_request(
@@ -132,6 +140,14 @@ pub(crate) fn check_nonce(receipt: &VerifiedReceipt, expected: Option<&Nonce>) -
     match actual == expected {
         true => Ok(()),
         false => Err(Refusal::ReceiptNonce { expected: nonce_text(expected), actual: nonce_text(actual) }),
+    }
+}
+
+/// The receipt is of the exchange with this id.
+pub(crate) fn check_cti(receipt: &VerifiedReceipt, expected: ExchangeId) -> Result<(), Refusal> {
+    match receipt.claims().cti {
+        actual if actual == expected => Ok(()),
+        actual => Err(Refusal::ReceiptCti { expected: expected.to_string(), actual: actual.to_string() }),
     }
 }
 

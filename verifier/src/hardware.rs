@@ -1,4 +1,4 @@
-//! What hardware says, whoever's enclave it says it about: genuine first, then accepted.
+//! Verdicts about hardware evidence of any enclave: whether it is genuine, then whether the policy accepts it.
 
 use alloc::format;
 use alloc::string::{String, ToString};
@@ -7,12 +7,13 @@ use alloc::vec::Vec;
 use quoth_attestation::measurement::Pcr;
 use quoth_attestation::statement::Platform;
 
+use crate::checks::Checks;
 use crate::nitro::{self, Anchor, Document, Naming};
-use crate::node::{Checks, joined};
 use crate::policy::Acpi;
 use crate::snp;
+use crate::text::joined;
+use crate::time::CLOCK_SKEW;
 use crate::trust::Trust;
-use crate::verifier::CLOCK_SKEW;
 use crate::x509::Validity;
 use crate::{Check, Policy, Refusal};
 
@@ -43,26 +44,43 @@ pub enum HardwareEvidence {
     },
 }
 
-/// What is to be thought of hardware evidence.
+/// The verdict about hardware evidence. Only [`Verifier::verify_hardware`](crate::Verifier::verify_hardware) makes one.
 #[derive(Clone, Debug)]
 pub struct HardwareVerdict {
-    /// What it is evidence of.
-    pub platform: Platform,
-    /// Whether chain and signatures hold at that time: [`genuine`](Self::genuine) says what does not.
-    pub is_genuine: bool,
-    /// Whether they do and the policy accepts what is said; the name of the policy's image.
-    pub accepted: Result<String, Refusal>,
-    /// Everything that held, in order.
-    pub checks: Vec<Check>,
-    /// Whose time the verdict rests on.
-    pub time_basis: &'static str,
+    platform: Platform,
+    is_genuine: bool,
+    accepted: Result<String, Refusal>,
+    checks: Vec<Check>,
 }
 
 impl HardwareVerdict {
-    /// Whether chain and signatures hold at that time.
+    /// The platform that the evidence is of.
+    pub fn platform(&self) -> Platform {
+        self.platform
+    }
+
+    /// Whether the evidence is genuine and the policy accepts it. Returns the name of the policy's image.
     ///
     /// # Errors
-    /// What does not: then [`accepted`](Self::accepted) is refused for the same.
+    /// The first [`Refusal`].
+    pub fn accepted(&self) -> Result<&str, &Refusal> {
+        self.accepted.as_deref()
+    }
+
+    /// Every check that held, in order.
+    pub fn checks(&self) -> &[Check] {
+        &self.checks
+    }
+
+    /// Whose time the verdict rests on, in words.
+    pub fn time_basis(&self) -> &'static str {
+        "the time that was given"
+    }
+
+    /// Whether the evidence is genuine: chain and signatures hold at that time.
+    ///
+    /// # Errors
+    /// The first [`Refusal`]; [`accepted`](Self::accepted) is refused for the same.
     pub fn genuine(&self) -> Result<(), &Refusal> {
         match &self.accepted {
             Err(refusal) if !self.is_genuine => Err(refusal),
@@ -99,13 +117,7 @@ pub(crate) fn appraise(policy: &Policy, trust: &Trust, evidence: &HardwareEviden
             (Platform::SevSnp, is_genuine, accepted)
         }
     };
-    HardwareVerdict {
-        platform,
-        is_genuine,
-        accepted,
-        checks: checks.into_list(),
-        time_basis: "the time that was given",
-    }
+    HardwareVerdict { platform, is_genuine, accepted, checks: checks.into_list() }
 }
 
 /// Chain and signature of a document under AWS's root; `validity` is told when the document says it was signed.
@@ -137,7 +149,7 @@ pub(crate) fn nitro_accepted(
 ) -> Result<String, Refusal> {
     let name = registers(policy, &found.registers, checks)?;
     for (index, accepted) in policy.nitro().pinned() {
-        let actual = found.pcrs.get(&index).copied().unwrap_or([0; 48]);
+        let actual = found.pcrs.get(index).copied().unwrap_or([0; 48]);
         if !accepted.contains(&actual) {
             return Err(Refusal::MeasurementPin { register: index, actual: hex::encode(actual) });
         }

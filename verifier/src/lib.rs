@@ -1,29 +1,70 @@
-#![doc = include_str!("../README.md")]
+//! Verifies what Quoth nodes say. Bytes, a policy and a time go in; a verdict comes out, as a type that only this crate can
+//! make.
+//!
+//! ```no_run
+//! use quoth_verifier::{Policy, TimeChoice, Verifier};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let policy = Policy::from_toml(&std::fs::read_to_string("policy.toml")?)?;
+//! let file = std::fs::read("answer.transcript.json")?;
+//! let transcript = Verifier::new(policy).verify_transcript(&file, TimeChoice::Archived)?;
+//! println!("answered by {}, by {}", transcript.node().digest(), transcript.node().time_basis());
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! | you have | you call | you get |
+//! |---|---|---|
+//! | a saved transcript | [`Verifier::verify_transcript`] | [`VerifiedTranscript`]: everything below, offline |
+//! | evidence of a node | [`Verifier::verify_node`] | [`VerifiedNode`]: platform, image, keys, models |
+//! | a receipt | [`VerifiedNode::verify_receipt`] | [`VerifiedReceipt`]: signed by that node |
+//! | request and response | [`VerifiedReceipt::verify_exchange`] | [`VerifiedExchange`]: the receipt is about these bytes |
+//! | an event stream | [`VerifiedNode::verify_stream`] | [`StreamVerifier`]: the body as it passes, then a verdict |
+//! | many receipts | [`verify_chain`] | [`ChainReport`]: what is missing |
+//! | hardware evidence of any enclave | [`Verifier::verify_hardware`] | [`HardwareVerdict`]: genuine, and accepted |
+//!
+//! Everything else is a [`Refusal`] with a stable [`code`](Refusal::code), what was expected and what was found. The README
+//! says what a policy holds, what a verdict does not say, and which attacks the tests try.
+//!
+//! `no_std` with `alloc`: no input or output, no clock, no `unsafe`. Features:
+//!
+//! - `toml` (default): policies in TOML, as people write them. Without it they are read as canonical JSON.
+//! - `aws-lc-rs`: signatures of hardware evidence by aws-lc, four times faster. Needs std.
 #![no_std]
 #![forbid(unsafe_code)]
 
 extern crate alloc;
-#[cfg(feature = "fast")]
+#[cfg(feature = "aws-lc-rs")]
 extern crate std;
 
 mod chain;
+mod checks;
 mod crypto;
+mod der;
 mod ed25519;
 mod exchange;
 mod hardware;
-mod memory;
+mod head;
 mod nitro;
 mod node;
 pub mod policy;
 mod receipt;
 mod refusal;
+mod signature_cache;
 mod signatures;
 mod snp;
 mod stream;
+mod text;
+mod time;
 mod transcript;
 mod trust;
 mod verifier;
 mod x509;
+
+/// The README's examples, compiled.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
 
 /// Readers that are no part of the API, for fuzzers alone.
 #[cfg(fuzzing)]
@@ -42,11 +83,14 @@ pub mod fuzzing {
 }
 
 pub use chain::{ChainReport, Gap, verify_chain};
-pub use exchange::{Passed, VerifiedDetails, VerifiedExchange};
+pub use checks::Check;
+pub use exchange::{PassThrough, VerifiedDetails, VerifiedExchange};
 pub use hardware::{HardwareEvidence, HardwareVerdict};
-pub use node::{Check, VerifiedNode};
+pub use head::ResponseHead;
+pub use node::VerifiedNode;
 pub use policy::{Accept, AcceptUpstreams, Acpi, Image, NitroPins, Policy, PolicyBuilder, PolicyError, SnpImage};
-pub use quoth_attestation::sorted::{SortedMap, SortedSet};
+pub use quoth_attestation::ExchangeId;
+pub use quoth_attestation::record::Kind;
 pub use quoth_attestation::transcript::{Details, LocalDetails, Request, Response, UpstreamDetails};
 pub use receipt::VerifiedReceipt;
 pub use refusal::Refusal;
@@ -54,6 +98,7 @@ pub use snp::{
     Abi, Family, GuestRules, Protection, ReportSigner, SigningKey, SnpRefusal, SnpRules, Tcb, certificate_table,
     revocation_list_window,
 };
-pub use stream::StreamVerifier;
+pub use stream::{Pushed, Record, StreamVerifier};
+pub use time::{CLOCK_SKEW, Time, TimeChoice};
 pub use transcript::VerifiedTranscript;
-pub use verifier::{CLOCK_SKEW, Time, TimeChoice, Verifier};
+pub use verifier::Verifier;

@@ -1,7 +1,6 @@
-//! Is this a node that the policy accepts?
+//! Nodes whose evidence satisfied the policy.
 
 mod appraise;
-mod checks;
 
 use alloc::string::{String, ToString};
 use alloc::sync::Arc;
@@ -9,18 +8,13 @@ use alloc::vec::Vec;
 use core::fmt;
 
 pub(crate) use appraise::appraise;
-pub use checks::Check;
-pub(crate) use checks::{Checks, joined};
 use quoth_attestation::Digest;
-use quoth_attestation::binding::Nonce;
-use quoth_attestation::commit::Opening;
 use quoth_attestation::statement::{Platform, Statement};
-use quoth_attestation::transcript::Request;
 
 use crate::ed25519::ReceiptKey;
 use crate::hardware::ACPI_STATIC;
 use crate::policy::{Accept, AcceptUpstreams};
-use crate::{Refusal, StreamVerifier, VerifiedReceipt, receipt};
+use crate::{Check, Refusal};
 
 /// A node whose evidence satisfied the policy. Only a [`Verifier`](crate::Verifier) makes one; cloning is cheap.
 #[derive(Clone)]
@@ -104,28 +98,6 @@ impl VerifiedNode {
             None => Ok(()),
             Some(actual) => Err(Refusal::ModelNotAccepted { name: name.into(), actual: actual.into() }),
         }
-    }
-
-    /// Verifies a receipt of this node.
-    ///
-    /// # Errors
-    /// A [`Refusal`]: among others when another key signed it, or a model answered that the policy does not accept.
-    pub fn receipt(&self, cose: &[u8]) -> Result<VerifiedReceipt, Refusal> {
-        receipt::verify(self, cose)
-    }
-
-    /// Begins to check an event stream as it passes.
-    ///
-    /// `nonce` is the one sent with the request; `opening`, `cti` and `status` come from the response's head.
-    pub fn stream(
-        &self,
-        request: &Request,
-        nonce: Option<&Nonce>,
-        opening: Opening,
-        cti: Option<[u8; 16]>,
-        status: u16,
-    ) -> StreamVerifier {
-        StreamVerifier::new(self.clone(), request, nonce, opening, cti, status)
     }
 
     pub(crate) fn receipt_key(&self) -> &ReceiptKey {

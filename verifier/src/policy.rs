@@ -2,15 +2,15 @@
 
 mod build;
 mod file;
+mod reader;
 mod snp;
-mod table;
-#[cfg(test)]
+#[cfg(all(test, feature = "toml"))]
 mod tests;
+#[cfg(feature = "toml")]
 mod toml;
-mod tree;
 
 use alloc::string::String;
-use quoth_attestation::sorted::{SortedMap, SortedSet};
+use alloc::vec::Vec;
 
 pub use build::{PolicyBuilder, PolicyError};
 use quoth_attestation::Digest;
@@ -30,18 +30,18 @@ pub const DEFAULT_MAX_EVIDENCE_AGE: u64 = 2 * 60 * 60;
 /// The greatest age that a policy may allow, seconds (a statement's longest life).
 pub const GREATEST_EVIDENCE_AGE: u64 = 30 * 24 * 60 * 60;
 
-/// What is accepted; made by [`Policy::from_toml`] or a [`PolicyBuilder`], never incomplete.
+/// What is accepted; made by [`Policy::from_json`] or a [`PolicyBuilder`], never incomplete.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Policy {
-    platforms: SortedSet<Platform>,
-    roots: SortedSet<Digest>,
-    receipt_keys: SortedSet<[u8; 32]>,
-    images: SortedMap<String, Registers>,
+    platforms: Vec<Platform>,
+    roots: Vec<Digest>,
+    receipt_keys: Vec<[u8; 32]>,
+    images: Vec<Image>,
     models: Accept,
     upstreams: AcceptUpstreams,
     config: Option<Accept>,
     max_evidence_age: u64,
-    launches: SortedMap<String, Launches>,
+    launches: Vec<SnpImage>,
     nitro: NitroPins,
     snp: SnpRules,
 }
@@ -55,7 +55,7 @@ pub struct SnpImage {
     /// What to call it.
     pub name: String,
     /// Its launch digests: one for each number and type of virtual processors.
-    pub launch: SortedSet<LaunchDigest>,
+    pub launch: Vec<LaunchDigest>,
     /// What its kernel does with the ACPI tables that the host writes.
     pub acpi: Acpi,
 }
@@ -71,27 +71,20 @@ pub enum Acpi {
     Static,
 }
 
-/// What is known of an image on SEV-SNP.
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Launches {
-    digests: SortedSet<LaunchDigest>,
-    acpi: Acpi,
-}
-
 /// Accepted values of registers that say who runs an image and where (Nitro Enclaves User Guide, PCRs); none for any.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct NitroPins {
     /// The IAM role of the parent instance.
-    pub pcr3: Option<SortedSet<Pcr>>,
+    pub pcr3: Option<Vec<Pcr>>,
     /// The parent instance.
-    pub pcr4: Option<SortedSet<Pcr>>,
+    pub pcr4: Option<Vec<Pcr>>,
     /// The certificate that signed the image.
-    pub pcr8: Option<SortedSet<Pcr>>,
+    pub pcr8: Option<Vec<Pcr>>,
 }
 
 impl NitroPins {
     /// Registers that are pinned, and what they may be.
-    pub(crate) fn pinned(&self) -> impl Iterator<Item = (u64, &SortedSet<Pcr>)> {
+    pub(crate) fn pinned(&self) -> impl Iterator<Item = (u64, &Vec<Pcr>)> {
         let pins = [(3, &self.pcr3), (4, &self.pcr4), (8, &self.pcr8)];
         pins.into_iter().filter_map(|(index, pin)| Some((index, pin.as_ref()?)))
     }
@@ -116,7 +109,7 @@ pub enum Accept {
     /// Every one; said explicitly, since silence is an error.
     Any,
     /// These and no other.
-    Only(SortedSet<Digest>),
+    Only(Vec<Digest>),
 }
 
 /// Which closed providers may answer, by the DNS name that they authenticate as and the port.
@@ -125,12 +118,12 @@ pub enum AcceptUpstreams {
     /// Every one; said explicitly, since silence accepts none.
     Any,
     /// These and no other.
-    Only(SortedSet<(String, u16)>),
+    Only(Vec<(String, u16)>),
 }
 
 impl Default for AcceptUpstreams {
     fn default() -> Self {
-        Self::Only(SortedSet::new())
+        Self::Only(Vec::new())
     }
 }
 
@@ -147,12 +140,30 @@ impl AcceptUpstreams {
 pub(crate) type Registers = [Pcr; 3];
 
 impl Policy {
-    /// Reads a policy file.
+    /// Reads a compiled policy: canonical JSON (RFC 8785) with the keys and values of the TOML file.
     ///
     /// # Errors
     /// [`PolicyError`] for text that is no policy, for unknown keys, for a missing reference value, for contradictions.
+    pub fn from_json(text: &[u8]) -> Result<Self, PolicyError> {
+        file::parse(text).map_err(|wrong| wrong.error)
+    }
+
+    /// Reads a policy file, TOML.
+    ///
+    /// # Errors
+    /// As [`from_json`](Self::from_json); [`PolicyError::Malformed`] names the line.
+    #[cfg(feature = "toml")]
     pub fn from_toml(text: &str) -> Result<Self, PolicyError> {
-        file::parse(text)
+        toml::parse(text)
+    }
+
+    /// Compiles a policy file, TOML, to what [`from_json`](Self::from_json) reads.
+    ///
+    /// # Errors
+    /// As [`from_toml`](Self::from_toml): only a policy is compiled.
+    #[cfg(feature = "toml")]
+    pub fn compile(text: &str) -> Result<String, PolicyError> {
+        toml::compile(text)
     }
 
     /// Begins a policy that accepts nothing yet.
@@ -165,14 +176,14 @@ impl Policy {
     pub fn hardware_only() -> Self {
         Self {
             platforms: [Platform::Nitro, Platform::SevSnp].into(),
-            roots: SortedSet::new(),
-            receipt_keys: SortedSet::new(),
-            images: SortedMap::new(),
-            models: Accept::Only(SortedSet::new()),
+            roots: Vec::new(),
+            receipt_keys: Vec::new(),
+            images: Vec::new(),
+            models: Accept::Only(Vec::new()),
             upstreams: AcceptUpstreams::default(),
             config: None,
             max_evidence_age: DEFAULT_MAX_EVIDENCE_AGE,
-            launches: SortedMap::new(),
+            launches: Vec::new(),
             nitro: NitroPins::default(),
             snp: SnpRules::default(),
         }
@@ -180,8 +191,8 @@ impl Policy {
 
     /// The image with this launch digest: its name, and what its kernel does with the host's ACPI tables.
     pub(crate) fn launch_image(&self, found: &LaunchDigest) -> Option<(&str, Acpi)> {
-        let (name, known) = self.launches.iter().find(|(_, known)| known.digests.contains(found))?;
-        Some((name, known.acpi))
+        let known = self.launches.iter().find(|known| known.launch.contains(found))?;
+        Some((&known.name, known.acpi))
     }
 
     /// How many images have launch digests.
@@ -205,12 +216,12 @@ impl Policy {
     }
 
     /// SHA-256 digests of the roots that simulated nodes may have.
-    pub(crate) fn roots(&self) -> &SortedSet<Digest> {
+    pub(crate) fn roots(&self) -> &[Digest] {
         &self.roots
     }
 
     /// Receipt keys that nodes on platform `none` may have.
-    pub(crate) fn receipt_keys(&self) -> &SortedSet<[u8; 32]> {
+    pub(crate) fn receipt_keys(&self) -> &[[u8; 32]] {
         &self.receipt_keys
     }
 
@@ -221,7 +232,8 @@ impl Policy {
 
     /// The name of the image with these registers, all three of them.
     pub(crate) fn image(&self, found: &Registers) -> Option<&str> {
-        self.images.iter().find(|(_, registers)| *registers == found).map(|(name, _)| name.as_str())
+        let measured = |image: &&Image| [image.pcr0, image.pcr1, image.pcr2] == *found;
+        self.images.iter().find(measured).map(|image| image.name.as_str())
     }
 
     /// Which models may answer.

@@ -1,17 +1,15 @@
-//! Did this node sign this receipt, and may it say what it says?
+//! Verifies receipts: that the node signed them, and that they say what it may say.
 
-use alloc::string::{String, ToString};
+use alloc::string::ToString;
 use alloc::sync::Arc;
 
 use quoth_attestation::Digest;
-use quoth_attestation::binding::Nonce;
-use quoth_attestation::commit::Opening;
 use quoth_attestation::cose::Signed;
 use quoth_attestation::receipt::{Execution, Level, Outcome, Receipt, Upstream};
 use quoth_attestation::statement::{self, Platform, Statement};
-use quoth_attestation::transcript::{Request, Response};
 
-use crate::{CLOCK_SKEW, Refusal, VerifiedExchange, VerifiedNode, exchange};
+use crate::time::CLOCK_SKEW;
+use crate::{Refusal, VerifiedNode};
 
 /// A receipt that a verified node signed, for a model that the policy accepts; cloning is cheap.
 #[derive(Clone, Debug)]
@@ -40,24 +38,19 @@ impl VerifiedReceipt {
     pub fn node(&self) -> &VerifiedNode {
         &self.node
     }
+}
 
-    /// Verifies that the receipt is for this request, this response and this nonce; none must be given if and only if
-    /// none was sent.
+impl VerifiedNode {
+    /// Verifies a receipt of this node.
     ///
     /// # Errors
-    /// A [`Refusal`] that says which part differs.
-    pub fn exchange(
-        &self,
-        request: &Request,
-        response: &Response,
-        opening: &Opening,
-        nonce: Option<&Nonce>,
-    ) -> Result<VerifiedExchange, Refusal> {
-        exchange::verify(self.clone(), request, response, opening, nonce)
+    /// A [`Refusal`]: among others when another key signed it, or when the policy does not accept the model that answered.
+    pub fn verify_receipt(&self, cose: &[u8]) -> Result<VerifiedReceipt, Refusal> {
+        verify(self, cose)
     }
 }
 
-pub(crate) fn verify(node: &VerifiedNode, cose: &[u8]) -> Result<VerifiedReceipt, Refusal> {
+fn verify(node: &VerifiedNode, cose: &[u8]) -> Result<VerifiedReceipt, Refusal> {
     let signed = Signed::<Receipt>::decode(cose)?;
     if !node.receipt_key().signed(&signed) {
         return Err(Refusal::ReceiptSignature);
@@ -73,11 +66,6 @@ pub(crate) fn verify(node: &VerifiedNode, cose: &[u8]) -> Result<VerifiedReceipt
     }
     check_execution(node, claims)?;
     Ok(VerifiedReceipt { signed: Arc::new(signed), node: node.clone() })
-}
-
-/// A nonce, or the word for none.
-pub(crate) fn nonce_text(nonce: Option<&Nonce>) -> String {
-    nonce.map_or_else(|| "none".to_string(), |nonce| hex::encode(nonce.as_bytes()))
 }
 
 fn check_times(statement: &Statement, claims: &Receipt) -> Result<(), Refusal> {

@@ -1,3 +1,5 @@
+//! Why something is not proven.
+
 use alloc::boxed::Box;
 use alloc::string::String;
 

@@ -1,7 +1,7 @@
-//! What a verifier remembers from one piece of evidence to the next: which signatures on certificates held, by the digests of
-//! both certificates. Everything but the signature is checked anew each time.
+//! A bounded cache of signatures on certificates that held, by the digests of both certificates. Verdicts are never cached:
+//! everything but the signature is checked each time.
 
-use quoth_attestation::sorted::SortedMap;
+use alloc::vec::Vec;
 
 use quoth_attestation::Digest;
 use spin::mutex::SpinMutex;
@@ -11,20 +11,20 @@ use crate::x509::{Certificate, Signed};
 /// Signatures kept, at most: those of some fifty enclaves.
 const ROOM: usize = 256;
 
-/// The memory of one verifier.
+/// The cache of one verifier.
 #[derive(Default)]
-pub(crate) struct Memory {
+pub(crate) struct SignatureCache {
     /// By issuer and issued.
     signatures: Lru<[Digest; 2]>,
 }
 
-impl Memory {
-    /// Whether `issuer` was met before as the one who has signed `issued`.
+impl SignatureCache {
+    /// Whether the cache has that `issuer` signed `issued`.
     pub(crate) fn knows(&self, issuer: &Certificate<'_>, issued: &Signed<'_>) -> bool {
         self.signatures.has(&pair(issuer, issued))
     }
 
-    /// Whether `issuer` has signed `issued`: `verify` says so, now or when the same two were met before.
+    /// Whether `issuer` signed `issued`: the cache has it, or `verify` says so.
     pub(crate) fn signed(&self, issuer: &Certificate<'_>, issued: &Signed<'_>, verify: impl FnOnce() -> bool) -> bool {
         let pair = pair(issuer, issued);
         if self.signatures.has(&pair) {
@@ -42,39 +42,48 @@ fn pair(issuer: &Certificate<'_>, issued: &Signed<'_>) -> [Digest; 2] {
     [issuer.signed.digest, issued.digest]
 }
 
-/// A bounded set that forgets what was used least recently. Whoever finds it in use goes on without it: nobody waits.
+/// A bounded set that forgets what was used least recently. If its lock is contended, callers skip it and never wait.
 struct Lru<K>(SpinMutex<Entries<K>>);
 
 struct Entries<K> {
     /// Counts uses.
     clock: u64,
     /// The last use of each.
-    used: SortedMap<K, u64>,
+    used: Vec<(K, u64)>,
 }
 
 impl<K> Default for Lru<K> {
     fn default() -> Self {
-        Self(SpinMutex::new(Entries { clock: 0, used: SortedMap::new() }))
+        Self(SpinMutex::new(Entries { clock: 0, used: Vec::new() }))
     }
 }
 
-impl<K: Ord + Copy> Lru<K> {
+impl<K: PartialEq + Copy> Lru<K> {
     fn has(&self, key: &K) -> bool {
         let Some(mut entries) = self.0.try_lock() else { return false };
-        entries.clock += 1;
-        let now = entries.clock;
-        entries.used.get_mut(key).map(|used| *used = now).is_some()
+        entries.meet(key)
     }
 
     fn put(&self, key: K) {
         let Some(mut entries) = self.0.try_lock() else { return };
-        entries.clock += 1;
-        let now = entries.clock;
-        if entries.used.len() == ROOM && !entries.used.contains_key(&key) {
-            let oldest = entries.used.iter().min_by_key(|(_, used)| **used).map(|(key, _)| *key);
-            oldest.and_then(|oldest| entries.used.remove(&oldest));
+        if entries.meet(&key) {
+            return;
         }
-        entries.used.insert(key, now);
+        if entries.used.len() == ROOM {
+            let oldest = entries.used.iter().enumerate().min_by_key(|(_, (_, used))| *used).map(|(at, _)| at);
+            oldest.map(|at| entries.used.swap_remove(at));
+        }
+        let now = entries.clock;
+        entries.used.push((key, now));
+    }
+}
+
+impl<K: PartialEq> Entries<K> {
+    /// Whether the key is there; if so, it was used now.
+    fn meet(&mut self, key: &K) -> bool {
+        self.clock += 1;
+        let found = self.used.iter_mut().find(|(known, _)| known == key);
+        found.map(|(_, used)| *used = self.clock).is_some()
     }
 }
 
@@ -96,7 +105,8 @@ mod tests {
         assert!(lru.has(&3), "one that is there needs no room");
         assert_eq!(lru.0.lock().used.len(), ROOM);
         // What is met again counts as used, in the order of the meetings.
-        let present = (0..=ROOM).filter(|key| lru.0.lock().used.contains_key(key)).collect::<Vec<_>>();
+        let present =
+            (0..=ROOM).filter(|key| lru.0.lock().used.iter().any(|(known, _)| known == key)).collect::<Vec<_>>();
         present.iter().rev().for_each(|key| assert!(lru.has(key)));
         lru.put(ROOM + 1);
         assert!(!lru.has(&ROOM) && lru.has(&0));
@@ -110,7 +120,7 @@ mod tests {
     fn only_signatures_that_held_are_remembered() {
         let ders = [(); 2].map(|()| rcgen::generate_simple_self_signed(["a".into()]).unwrap().cert);
         let [issuer, other] = [&ders[0], &ders[1]].map(|der| Certificate::parse(der.der()).unwrap());
-        let memory = Memory::default();
+        let memory = SignatureCache::default();
         assert!(!memory.signed(&issuer, &other.signed, || false));
         assert!(!memory.knows(&issuer, &other.signed));
         assert!(memory.signed(&issuer, &other.signed, || true), "asked again after a refusal");

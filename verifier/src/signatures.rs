@@ -1,25 +1,25 @@
-//! How signatures come to be believed: those on certificates that were met before are remembered, the others are checked when
-//! they are asked for, or ahead of that.
+//! Signature checks of one verifier: certificate signatures that held are cached; the others are checked when they are asked
+//! for, or ahead of that.
 
 #[cfg(test)]
 pub(crate) mod tests;
-#[cfg(feature = "fast")]
+#[cfg(feature = "aws-lc-rs")]
 mod two_threads;
 
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use crate::crypto::SignatureCheck;
-use crate::memory::Memory;
+use crate::signature_cache::SignatureCache;
 use crate::x509::{Certificate, Signed};
 
 /// Whether signatures are ever checked ahead: browsers need no code for it.
-const AHEAD: bool = cfg!(any(test, feature = "fast"));
+const AHEAD: bool = cfg!(any(test, feature = "aws-lc-rs"));
 
-/// How one verifier does it. Clones share the memory.
+/// How one verifier does it. Clones share the cache.
 #[derive(Clone, Default)]
 pub(crate) struct Signatures {
-    memory: Arc<Memory>,
+    cache: Arc<SignatureCache>,
     ahead: Option<CheckAll>,
 }
 
@@ -27,32 +27,35 @@ pub(crate) struct Signatures {
 type CheckAll = for<'a> fn(Vec<SignatureCheck<'a>>) -> Vec<(SignatureCheck<'a>, bool)>;
 
 /// The signatures of one piece of evidence.
-pub(crate) struct Foreseen<'a> {
-    memory: &'a Memory,
+pub(crate) struct Prechecked<'a> {
+    cache: &'a SignatureCache,
     /// Those that were checked ahead, and whether they hold.
     checked: Vec<(SignatureCheck<'a>, bool)>,
 }
 
 impl Signatures {
-    #[cfg(feature = "fast")]
+    #[cfg(feature = "aws-lc-rs")]
     pub(crate) fn check_on_two_threads(&mut self) {
         self.ahead = Some(two_threads::check);
     }
 
     /// Checks ahead what `coming` says will be asked for, the costliest first, if that is more than one signature.
-    pub(crate) fn foresee<'a>(&'a self, coming: impl FnOnce(&Memory) -> Vec<SignatureCheck<'a>>) -> Foreseen<'a> {
+    pub(crate) fn precheck<'a>(
+        &'a self,
+        coming: impl FnOnce(&SignatureCache) -> Vec<SignatureCheck<'a>>,
+    ) -> Prechecked<'a> {
         if !AHEAD {
-            return Foreseen { memory: &self.memory, checked: Vec::new() };
+            return Prechecked { cache: &self.cache, checked: Vec::new() };
         }
-        let checked = self.ahead.map_or_else(Vec::new, |check_all| match coming(&self.memory) {
+        let checked = self.ahead.map_or_else(Vec::new, |check_all| match coming(&self.cache) {
             several if several.len() > 1 => check_all(several),
             _ => Vec::new(),
         });
-        Foreseen { memory: &self.memory, checked }
+        Prechecked { cache: &self.cache, checked }
     }
 }
 
-impl Foreseen<'_> {
+impl Prechecked<'_> {
     pub(crate) fn holds(&self, check: &SignatureCheck<'_>) -> bool {
         if !AHEAD {
             return check.holds();
@@ -68,6 +71,6 @@ impl Foreseen<'_> {
         issued: &Signed<'_>,
         check: impl FnOnce() -> Option<SignatureCheck<'b>>,
     ) -> bool {
-        self.memory.signed(issuer, issued, || check().is_some_and(|check| self.holds(&check)))
+        self.cache.signed(issuer, issued, || check().is_some_and(|check| self.holds(&check)))
     }
 }

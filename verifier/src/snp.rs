@@ -115,8 +115,9 @@ fn judge(
     let family = chain::family(links, report.signing_key, roots)?;
     let [vek, ..] = links;
     let own = vek.p384_key().map(|key| report.signature_check(key));
-    let foreseen = signatures.foresee(|memory| own.into_iter().chain(chain::signature_checks(links, memory)).collect());
-    let chain = chain::verify(links, family, crls, report.signing_key, validity, &foreseen)?;
+    let prechecked =
+        signatures.precheck(|cache| own.into_iter().chain(chain::signature_checks(links, cache)).collect());
+    let chain = chain::verify(links, family, crls, report.signing_key, validity, &prechecked)?;
     match report.family {
         Some(reported) if reported != family => {
             return Err(SnpRefusal::FamilyMismatch { certificates: family, report: reported });
@@ -125,7 +126,7 @@ fn judge(
         None if family == Family::Turin => return Err(SnpRefusal::Version { actual: report.version }),
         _ => {}
     }
-    let tcb = chain.vek.check(report, family, &foreseen)?;
+    let tcb = chain.vek.check(report, family, &prechecked)?;
     let crls = chain.crls.iter().map(|crl| (crl.this_update, crl.next_update)).collect();
     Ok(Judged { family, tcb, crls })
 }

@@ -1,4 +1,4 @@
-//! Checks an event stream as it passes (`attestation/SPEC.md` §8 and §9).
+//! Verifies event streams as they pass (`attestation/SPEC.md` §8 and §9).
 
 mod checkpoints;
 
@@ -7,18 +7,17 @@ use alloc::vec::Vec;
 use core::fmt;
 
 pub(crate) use checkpoints::Checkpoints;
-use quoth_attestation::Digest;
-use quoth_attestation::binding::Nonce;
 use quoth_attestation::checkpoint::Version;
-use quoth_attestation::commit::{Label, Opening};
+use quoth_attestation::commit::Label;
 use quoth_attestation::events::{End, Event, Scanner};
 use quoth_attestation::receipt::Ending;
 use quoth_attestation::record::{Kind, Piece, Splitter};
 use quoth_attestation::transcript::Request;
+use quoth_attestation::{Digest, ExchangeId};
 use sha2::{Digest as _, Sha256};
 
 use crate::exchange::{self, Received};
-use crate::{Refusal, VerifiedExchange, VerifiedNode, VerifiedReceipt};
+use crate::{Refusal, ResponseHead, VerifiedExchange, VerifiedNode, VerifiedReceipt};
 
 /// Takes a stream as it arrives, hands on its body, and says at the end whether all of it is proven.
 ///
@@ -29,9 +28,7 @@ pub struct StreamVerifier {
     method: String,
     target: String,
     request: Digest,
-    nonce: Option<Nonce>,
-    opening: Opening,
-    status: u16,
+    head: ResponseHead,
     splitter: Splitter,
     length: u64,
     hasher: Sha256,
@@ -45,26 +42,44 @@ pub struct StreamVerifier {
     refused: Option<Refusal>,
 }
 
+/// What [`StreamVerifier::push`] found in the bytes it was given.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Pushed {
+    /// Bytes of the body, provisional.
+    pub body: Vec<u8>,
+    /// Records that ended in these bytes, verified, in order: what a transcript keeps.
+    pub records: Vec<Record>,
+}
+
+/// A checkpoint or a receipt, as it stood in a stream.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Record {
+    /// What it is.
+    pub kind: Kind,
+    /// The signed bytes.
+    pub bytes: Vec<u8>,
+}
+
+impl VerifiedNode {
+    /// Begins to verify an event stream as it passes: the answer to `request`, with this head.
+    pub fn verify_stream(&self, request: &Request, head: ResponseHead) -> StreamVerifier {
+        StreamVerifier::new(self.clone(), request, head)
+    }
+}
+
 impl StreamVerifier {
-    pub(crate) fn new(
-        node: VerifiedNode,
-        request: &Request,
-        nonce: Option<&Nonce>,
-        opening: Opening,
-        cti: Option<[u8; 16]>,
-        status: u16,
-    ) -> Self {
+    fn new(node: VerifiedNode, request: &Request, head: ResponseHead) -> Self {
         let body = Digest::of(&request.body);
-        let commitment = opening.commit_digest(Label::Request, &body);
+        let commitment = head.opening.commit_digest(Label::Request, &body);
         Self {
-            checkpoints: Checkpoints::new(node.clone(), cti, nonce.cloned(), commitment, status),
+            checkpoints: Checkpoints::new(node.clone(), &head, commitment),
             node,
             method: request.method.clone(),
             target: request.target.clone(),
             request: body,
-            nonce: nonce.cloned(),
-            opening,
-            status,
+            head,
             splitter: Splitter::new(),
             length: 0,
             hasher: Sha256::new(),
@@ -76,15 +91,15 @@ impl StreamVerifier {
         }
     }
 
-    /// Takes the next bytes as they came from the network, cut anywhere, and returns the body bytes among them.
+    /// Takes the next bytes as they came from the network, cut anywhere. Returns the body bytes and the records among them.
     ///
     /// # Errors
     /// The first [`Refusal`]; every later call repeats it.
-    pub fn push(&mut self, bytes: &[u8]) -> Result<Vec<u8>, &Refusal> {
+    pub fn push(&mut self, bytes: &[u8]) -> Result<Pushed, &Refusal> {
         let refusal = match self.refused.take() {
             Some(refusal) => refusal,
             None => match self.take(bytes) {
-                Ok(body) => return Ok(body),
+                Ok(pushed) => return Ok(pushed),
                 Err(refusal) => refusal,
             },
         };
@@ -117,43 +132,49 @@ impl StreamVerifier {
         match self.receipt {
             Some(receipt) if held.is_empty() && self.length >= receipt.claims().exchange.response_length => {
                 let digest = Digest(self.hasher.finalize().into());
-                let received = Received { status: self.status, length: self.length, digest };
+                let received = Received { status: self.head.status, length: self.length, digest };
                 check_ending(self.checkpoints.version(), self.ended, &receipt)?;
-                exchange::finish(receipt, self.request, &received, self.opening)
+                exchange::finish(receipt, self.request, &received, self.head.opening)
             }
             _ => Err(cut()),
         }
     }
 
-    fn take(&mut self, bytes: &[u8]) -> Result<Vec<u8>, Refusal> {
+    fn take(&mut self, bytes: &[u8]) -> Result<Pushed, Refusal> {
         let mut pieces = Vec::new();
         // What stands before a malformed record is judged first, so that the verdict does not depend on where the
         // network cut the stream.
         let split = self.splitter.push(bytes, &mut pieces);
-        let mut body = Vec::new();
+        let mut pushed = Pushed::default();
         for piece in pieces {
             match piece {
                 Piece::Body(bytes) => {
                     self.body(&bytes)?;
-                    match body.is_empty() {
-                        true => body = bytes,
-                        false => body.extend(bytes),
+                    match pushed.body.is_empty() {
+                        true => pushed.body = bytes,
+                        false => pushed.body.extend(bytes),
                     }
                 }
-                Piece::Record { offset, .. } if self.receipt.is_some() => {
-                    return Err(Refusal::StreamAfterEnd { offset });
+                Piece::Record { kind, bytes, offset } => {
+                    self.record(kind, &bytes, offset)?;
+                    pushed.records.push(Record { kind, bytes });
                 }
-                Piece::Record { kind: Kind::Checkpoint, bytes, offset } => {
-                    let digest = Digest(self.hasher.clone().finalize().into());
-                    let opening = &self.opening;
-                    let prefix = |label, _| Some(opening.commit_digest(label, &digest));
-                    self.checkpoints.next(&bytes, Some(offset), prefix)?;
-                }
-                Piece::Record { kind: Kind::Receipt, bytes, .. } => self.receipt(&bytes)?,
             }
         }
         split?;
-        Ok(body)
+        Ok(pushed)
+    }
+
+    fn record(&mut self, kind: Kind, bytes: &[u8], offset: u64) -> Result<(), Refusal> {
+        match kind {
+            _ if self.receipt.is_some() => Err(Refusal::StreamAfterEnd { offset }),
+            Kind::Checkpoint => {
+                let digest = Digest(self.hasher.clone().finalize().into());
+                let opening = &self.head.opening;
+                self.checkpoints.next(bytes, Some(offset), |label, _| Some(opening.commit_digest(label, &digest)))
+            }
+            Kind::Receipt => self.receipt(bytes),
+        }
     }
 
     fn body(&mut self, bytes: &[u8]) -> Result<(), Refusal> {
@@ -194,28 +215,24 @@ impl StreamVerifier {
     }
 
     fn receipt(&mut self, bytes: &[u8]) -> Result<(), Refusal> {
-        let Some(cti) = self.checkpoints.cti().filter(|_| !self.checkpoints.is_empty()) else {
+        if self.checkpoints.is_empty() {
             return Err(Refusal::StreamCheckpointMissing);
-        };
-        let receipt = self.node.receipt(bytes)?;
-        check_streamed(&receipt, cti)?;
-        exchange::check_request(&receipt, &self.method, &self.target, &self.request, &self.opening)?;
-        exchange::check_nonce(&receipt, self.nonce.as_ref())?;
+        }
+        let receipt = self.node.verify_receipt(bytes)?;
+        check_streamed(&receipt, self.checkpoints.cti())?;
+        exchange::check_request(&receipt, &self.method, &self.target, &self.request, &self.head.opening)?;
+        exchange::check_nonce(&receipt, self.head.nonce.as_ref())?;
         self.receipt = Some(receipt);
         Ok(())
     }
 }
 
-/// A receipt that ends a stream says so, and is of the same request as its checkpoints.
-pub(crate) fn check_streamed(receipt: &VerifiedReceipt, cti: [u8; 16]) -> Result<(), Refusal> {
-    let claims = receipt.claims();
-    if !claims.exchange.streamed {
+/// A receipt that ends a stream says so, and is of the same exchange as its checkpoints.
+pub(crate) fn check_streamed(receipt: &VerifiedReceipt, cti: Option<ExchangeId>) -> Result<(), Refusal> {
+    if !receipt.claims().exchange.streamed {
         return Err(Refusal::ReceiptStreamed { expected: true, actual: false });
     }
-    match claims.cti == cti {
-        true => Ok(()),
-        false => Err(Refusal::ReceiptCti { expected: hex::encode(cti), actual: hex::encode(claims.cti) }),
-    }
+    cti.map_or(Ok(()), |cti| exchange::check_cti(receipt, cti))
 }
 
 /// A saved stream ends as its receipt says.

@@ -1,4 +1,4 @@
-//! Is this saved exchange what a node signed?
+//! Verifies saved exchanges offline.
 
 use core::fmt;
 
@@ -12,7 +12,9 @@ use quoth_attestation::transcript::Transcript;
 use sha2::{Digest as _, Sha256};
 
 use crate::stream::{Checkpoints, check_streamed, check_whole_stream};
-use crate::{Refusal, Time, TimeChoice, VerifiedDetails, VerifiedExchange, VerifiedNode, VerifiedReceipt, Verifier};
+use crate::{
+    Refusal, ResponseHead, Time, TimeChoice, VerifiedDetails, VerifiedExchange, VerifiedNode, VerifiedReceipt, Verifier,
+};
 
 /// A saved exchange of which every byte is proven.
 #[derive(Clone)]
@@ -52,18 +54,34 @@ impl fmt::Debug for VerifiedTranscript {
     }
 }
 
-pub(crate) fn verify(verifier: &Verifier, text: &[u8], time: TimeChoice) -> Result<VerifiedTranscript, Refusal> {
+impl Verifier {
+    /// Judges an encoded [`Transcript`] with nothing else at hand.
+    ///
+    /// # Errors
+    /// A [`Refusal`]; for a stream without a receipt `stream.cut`, with the number of bytes that its checkpoints prove.
+    pub fn verify_transcript(&self, text: &[u8], time: TimeChoice) -> Result<VerifiedTranscript, Refusal> {
+        verify(self, text, time)
+    }
+}
+
+fn verify(verifier: &Verifier, text: &[u8], time: TimeChoice) -> Result<VerifiedTranscript, Refusal> {
     let transcript = Transcript::decode(text)?;
-    let node = verifier.node(&transcript.evidence, None, moment(&transcript, time)?)?;
+    let node = verifier.verify_node(&transcript.evidence, None, moment(&transcript, time)?)?;
     let Some(receipt) = &transcript.receipt else {
         return Err(cut(&node, &transcript));
     };
-    let receipt = node.receipt(receipt)?;
-    let exchange =
-        receipt.exchange(&transcript.request, &transcript.response, &transcript.opening, transcript.nonce.as_ref())?;
+    let receipt = node.verify_receipt(receipt)?;
+    let head = head(&transcript);
+    let exchange = receipt.verify_exchange(&transcript.request, &head, &transcript.response.body)?;
     check_checkpoints(&node, &transcript, &receipt)?;
-    let details = transcript.details.as_ref().map(|details| exchange.details(details)).transpose()?;
+    let details = transcript.details.as_ref().map(|details| exchange.verify_details(details)).transpose()?;
     Ok(VerifiedTranscript { transcript, node, exchange, details })
+}
+
+/// What the transcript keeps of the response's head: not the id, which its receipt and checkpoints say.
+fn head(transcript: &Transcript) -> ResponseHead {
+    let Transcript { response, opening, nonce, .. } = transcript;
+    ResponseHead { status: response.status, cti: None, opening: opening.clone(), nonce: nonce.clone() }
 }
 
 /// When the node is judged. The receipt's `iat` is read before its signature is verified, which is harmless: the statement
@@ -100,7 +118,7 @@ fn check_checkpoints(node: &VerifiedNode, transcript: &Transcript, receipt: &Ver
         (true, true) => Err(Refusal::StreamCheckpointMissing),
         (true, false) => {
             let checkpoints = verify_checkpoints(node, transcript)?;
-            check_streamed(receipt, checkpoints.cti().unwrap_or_default())?;
+            check_streamed(receipt, checkpoints.cti())?;
             check_whole_stream(checkpoints.version(), &transcript.response.body, receipt)
         }
     }
@@ -109,8 +127,7 @@ fn check_checkpoints(node: &VerifiedNode, transcript: &Transcript, receipt: &Ver
 fn verify_checkpoints(node: &VerifiedNode, transcript: &Transcript) -> Result<Checkpoints, Refusal> {
     let (opening, body) = (&transcript.opening, &transcript.response.body[..]);
     let request = opening.commit(Label::Request, &transcript.request.body);
-    let (nonce, status) = (transcript.nonce.clone(), transcript.response.status);
-    let mut checkpoints = Checkpoints::new(node.clone(), None, nonce, request, status);
+    let mut checkpoints = Checkpoints::new(node.clone(), &head(transcript), request);
     // Offsets never go back, so the body is hashed once, however many checkpoints there are.
     let (mut hasher, mut hashed) = (Sha256::new(), 0);
     for cose in &transcript.checkpoints {

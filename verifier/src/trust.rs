@@ -1,4 +1,6 @@
-use quoth_attestation::sorted::SortedSet;
+//! What a verifier trusts from the start.
+
+use alloc::vec::Vec;
 
 use quoth_attestation::Digest;
 
@@ -10,7 +12,7 @@ use crate::snp;
 #[derive(Clone)]
 pub(crate) struct Trust {
     /// Digests of AWS's root certificates.
-    pub(crate) aws: SortedSet<Digest>,
+    pub(crate) aws: Vec<Digest>,
     /// AMD's.
     pub(crate) amd: snp::Roots,
     pub(crate) signatures: Signatures,

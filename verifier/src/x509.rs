@@ -3,21 +3,15 @@
 
 mod certificate;
 mod crl;
-mod der;
 #[cfg(test)]
 pub(crate) mod forge;
 mod parts;
 mod spki;
-mod time;
 
 pub(crate) use certificate::{BasicConstraints, Certificate, KeyUsage};
 pub(crate) use crl::RevocationList;
-pub(crate) use der::Item;
 pub(crate) use parts::{Extension, Signed};
 pub(crate) use spki::{is_one_item, public_key_info};
-
-/// Why something cannot be read, in words.
-pub(crate) struct Problem(pub(crate) &'static str);
 
 /// When certificates must be valid.
 #[derive(Clone, Copy, Debug)]

@@ -9,7 +9,7 @@ use serde_json::Value;
 fn allocations(evidence: &HardwareEvidence, at: u64) -> [u64; 2] {
     let verifier = Verifier::new(Policy::hardware_only());
     [(); 2].map(|()| {
-        let info = allocation_counter::measure(|| assert_eq!(verifier.hardware(evidence, at).genuine(), Ok(())));
+        let info = allocation_counter::measure(|| assert_eq!(verifier.verify_hardware(evidence, at).genuine(), Ok(())));
         info.count_total
     })
 }

@@ -15,7 +15,7 @@ use support::{NOW, Node, code};
 const LIVE: Time = Time::Live { now: NOW };
 
 fn judge(node: &Node, quote: Vec<u8>) -> &'static str {
-    code(node.verifier().node(&node.bundle(quote, None), None, LIVE))
+    code(node.verifier().verify_node(&node.bundle(quote, None), None, LIVE))
 }
 
 /// What becomes of a document that `bend` has changed before it was signed.
@@ -220,7 +220,7 @@ fn live_validity_has_the_named_grace_and_archived_none() {
     document.leaf = Some(node.authority.issue(&params, &node.authority.leaf_key).der().to_vec());
     *document.field("timestamp") = Value::from(end * 1000);
     let evidence = node.bundle(node.authority.sign(document.clone()), None);
-    let judge = |evidence: &[u8], time| code(node.verifier().node(evidence, None, time));
+    let judge = |evidence: &[u8], time| code(node.verifier().verify_node(evidence, None, time));
     assert_eq!(judge(&evidence, Time::Live { now: end + CLOCK_SKEW }), "proven");
     assert_eq!(judge(&evidence, Time::Live { now: end + CLOCK_SKEW + 1 }), "nitro.chain.validity");
     // Archived: the document's own time, whenever the receipt was issued.

@@ -4,30 +4,26 @@
 mod support;
 
 use ed25519_dalek::{Signer, SigningKey};
-use quoth_attestation::Digest;
 use quoth_attestation::binding::Nonce;
 use quoth_attestation::checkpoint::Place;
 use quoth_attestation::commit::{Commitment, Opening};
 use quoth_attestation::cose::{KeyId, Payload, Signed};
 use quoth_attestation::receipt::{Credential, Execution, Level, Outcome, Receipt, Retries, Times, TlsPeer, Upstream};
 use quoth_attestation::statement::Platform;
+use quoth_attestation::{Digest, ExchangeId};
 use quoth_verifier::{
-    CLOCK_SKEW, Details, Gap, LocalDetails, Policy, Refusal, Request, Response, Time, VerifiedNode, Verifier,
+    CLOCK_SKEW, Details, Gap, LocalDetails, Policy, Refusal, Request, ResponseHead, Time, VerifiedNode, Verifier,
     verify_chain,
 };
-use support::{NOW, Node, code, details, nonce, opening, request};
+use support::{NOW, Node, code, details, nonce, opening, request, response_head};
 
 const BODY: &[u8] = br#"{"choices":[{"message":{"content":"Ada."}}]}"#;
-
-fn response() -> Response {
-    Response { status: 200, body: BODY.to_vec() }
-}
 
 /// What becomes of a receipt that `bend` has changed before it was signed.
 fn bent(node: &Node, bend: impl FnOnce(&mut Receipt)) -> &'static str {
     let mut claims = node.claims(BODY, false);
     bend(&mut claims);
-    code(node.verified().receipt(&node.sign(claims)))
+    code(node.verified().verify_receipt(&node.sign(claims)))
 }
 
 fn local(claims: &mut Receipt) -> &mut quoth_attestation::receipt::Local {
@@ -42,12 +38,12 @@ fn an_honest_exchange_is_proven() {
     for platform in [Platform::Simulated, Platform::None] {
         let node = Node::new(platform);
         let cose = node.sign(node.claims(BODY, false));
-        let receipt = node.verified().receipt(&cose).unwrap();
+        let receipt = node.verified().verify_receipt(&cose).unwrap();
         assert_eq!((receipt.claims(), receipt.bytes()), (&node.claims(BODY, false), &cose[..]));
         assert_eq!(receipt.digest(), Digest::of(&node.claims(BODY, false).encode()));
-        let exchange = receipt.exchange(&request(), &response(), &opening(), Some(&nonce())).unwrap();
+        let exchange = receipt.verify_exchange(&request(), &response_head(), BODY).unwrap();
         let told = Details::Local(details());
-        assert_eq!(exchange.details(&told).unwrap().details(), &told);
+        assert_eq!(exchange.verify_details(&told).unwrap().details(), &told);
     }
 }
 
@@ -59,19 +55,19 @@ fn a_receipt_is_signed_by_the_attested_key() {
     for index in 0..honest.len() {
         let mut changed = honest.clone();
         changed[index] ^= 1 << (index % 8);
-        assert!(verified.receipt(&changed).is_err(), "byte {index}");
+        assert!(verified.verify_receipt(&changed).is_err(), "byte {index}");
     }
     let other = SigningKey::from_bytes(&[8; 32]);
     let sign = |id: KeyId, key: &SigningKey| {
         Signed::sign(node.claims(BODY, false), id, |bytes| key.sign(bytes).to_bytes()).unwrap().bytes().to_vec()
     };
     let id = KeyId::of(&node.key.verifying_key().to_bytes());
-    assert_eq!(code(verified.receipt(&sign(id, &other))), "receipt.signature");
+    assert_eq!(code(verified.verify_receipt(&sign(id, &other))), "receipt.signature");
     let other_id = KeyId::of(&other.verifying_key().to_bytes());
-    assert_eq!(code(verified.receipt(&sign(other_id, &other))), "receipt.signature");
-    assert_eq!(code(verified.receipt(&sign(other_id, &node.key))), "receipt.signature");
+    assert_eq!(code(verified.verify_receipt(&sign(other_id, &other))), "receipt.signature");
+    assert_eq!(code(verified.verify_receipt(&sign(other_id, &node.key))), "receipt.signature");
     // A checkpoint is no receipt, though the same key signs it.
-    assert_eq!(code(verified.receipt(&node.sign(node.checkpoint(Place::First, b"")))), "format.missing");
+    assert_eq!(code(verified.verify_receipt(&node.sign(node.checkpoint(Place::First, b"")))), "format.missing");
 }
 
 #[test]
@@ -136,7 +132,7 @@ fn models_are_in_the_statement_and_in_the_policy() {
     let under = |models: &str| {
         let policy = node.policy_text().replace(&format!("[\"{}\"]", Digest::of(b"tiny")), models);
         let verifier = Verifier::new(Policy::from_toml(&policy).unwrap());
-        verifier.node(&node.evidence(None), None, Time::Live { now: NOW }).unwrap().receipt(&cose)
+        verifier.verify_node(&node.evidence(None), None, Time::Live { now: NOW }).unwrap().verify_receipt(&cose)
     };
     assert_eq!(code(under("\"any\"")), "proven");
     let refusal = under(&format!("[\"{other}\"]")).unwrap_err();
@@ -171,7 +167,7 @@ fn providers_are_in_the_statement_and_in_the_policy() {
     let under = |rule: &str, cose: &[u8]| {
         let policy = format!("{}{rule}", node.policy_text());
         let verifier = Verifier::new(Policy::from_toml(&policy).unwrap());
-        code(verifier.node(&node.evidence(None), None, Time::Live { now: NOW }).unwrap().receipt(cose))
+        code(verifier.verify_node(&node.evidence(None), None, Time::Live { now: NOW }).unwrap().verify_receipt(cose))
     };
     let known = "[upstreams]\naccept = [\"api.openai.com:443\"]\n";
     let honest = signed(&|_| ());
@@ -195,17 +191,17 @@ fn providers_are_in_the_statement_and_in_the_policy() {
 #[test]
 fn an_exchange_is_this_request_and_this_response() {
     let node = Node::new(Platform::Simulated);
-    let receipt = node.verified().receipt(&node.sign(node.claims(BODY, false))).unwrap();
+    let receipt = node.verified().verify_receipt(&node.sign(node.claims(BODY, false))).unwrap();
     let request_is = |bend: &dyn Fn(&mut Request)| {
         let mut request = request();
         bend(&mut request);
-        code(receipt.exchange(&request, &response(), &opening(), Some(&nonce())))
+        code(receipt.verify_exchange(&request, &response_head(), BODY))
     };
     assert_eq!(request_is(&|request| request.method = "GET".into()), "receipt.request_mismatch");
     assert_eq!(request_is(&|request| request.target += "?a"), "receipt.request_mismatch");
     assert_eq!(request_is(&|request| request.body.push(b' ')), "receipt.request_mismatch");
     let response_is = |status: u16, body: &[u8]| {
-        code(receipt.exchange(&request(), &Response { status, body: body.into() }, &opening(), Some(&nonce())))
+        code(receipt.verify_exchange(&request(), &ResponseHead { status, ..response_head() }, body))
     };
     assert_eq!(response_is(200, BODY), "proven");
     assert_eq!(response_is(201, BODY), "receipt.response_mismatch");
@@ -213,8 +209,12 @@ fn an_exchange_is_this_request_and_this_response() {
     let mut edited = BODY.to_vec();
     edited[5] ^= 1;
     assert_eq!(response_is(200, &edited), "receipt.response_mismatch");
-    let opened = |opening: Opening| code(receipt.exchange(&request(), &response(), &opening, Some(&nonce())));
+    let opened = |opening: Opening| {
+        code(receipt.verify_exchange(&request(), &ResponseHead { opening, ..response_head() }, BODY))
+    };
     assert_eq!(opened(Opening::new([8; 32])), "receipt.request_mismatch");
+    let named = |cti| code(receipt.verify_exchange(&request(), &ResponseHead { cti, ..response_head() }, BODY));
+    assert_eq!([None, Some(ExchangeId([6; 16]))].map(named), ["proven", "receipt.cti"]);
 }
 
 #[test]
@@ -223,8 +223,8 @@ fn nonces_are_the_ones_that_were_sent() {
     let judge = |carried: Option<Nonce>, sent: Option<Nonce>| {
         let mut claims = node.claims(BODY, false);
         claims.nonce = carried;
-        let receipt = node.verified().receipt(&node.sign(claims)).unwrap();
-        code(receipt.exchange(&request(), &response(), &opening(), sent.as_ref()))
+        let receipt = node.verified().verify_receipt(&node.sign(claims)).unwrap();
+        code(receipt.verify_exchange(&request(), &ResponseHead { nonce: sent, ..response_head() }, BODY))
     };
     let other = Nonce::new([0xef; 16]).unwrap();
     assert_eq!(judge(None, None), "proven");
@@ -236,16 +236,15 @@ fn nonces_are_the_ones_that_were_sent() {
 #[test]
 fn refusals_never_repeat_what_was_said() {
     let node = Node::new(Platform::Simulated);
-    let receipt = node.verified().receipt(&node.sign(node.claims(BODY, false))).unwrap();
+    let receipt = node.verified().verify_receipt(&node.sign(node.claims(BODY, false))).unwrap();
     let secret = b"canary-7f3a";
     let asked = Request { body: secret.to_vec(), ..request() };
-    let answered = Response { status: 200, body: secret.to_vec() };
-    let exchange = receipt.exchange(&request(), &response(), &opening(), Some(&nonce())).unwrap();
+    let exchange = receipt.verify_exchange(&request(), &response_head(), BODY).unwrap();
     let told = Details::Local(LocalDetails { prompt: secret.to_vec(), ..details() });
     let refusals = [
-        receipt.exchange(&asked, &response(), &opening(), Some(&nonce())).unwrap_err(),
-        receipt.exchange(&request(), &answered, &opening(), Some(&nonce())).unwrap_err(),
-        exchange.details(&told).unwrap_err(),
+        receipt.verify_exchange(&asked, &response_head(), BODY).unwrap_err(),
+        receipt.verify_exchange(&request(), &response_head(), secret).unwrap_err(),
+        exchange.verify_details(&told).unwrap_err(),
     ];
     for refusal in refusals {
         let text = format!("{refusal} {refusal:?}");
@@ -258,14 +257,14 @@ fn refusals_never_repeat_what_was_said() {
 fn details_are_what_the_receipt_commits_to() {
     let node = Node::new(Platform::Simulated);
     let exchange = |claims: Receipt| {
-        let receipt = node.verified().receipt(&node.sign(claims)).unwrap();
-        receipt.exchange(&request(), &response(), &opening(), Some(&nonce())).unwrap()
+        let receipt = node.verified().verify_receipt(&node.sign(claims)).unwrap();
+        receipt.verify_exchange(&request(), &response_head(), BODY).unwrap()
     };
     let honest = exchange(node.claims(BODY, false));
     let judge = |bend: &dyn Fn(&mut LocalDetails)| {
         let mut details = details();
         bend(&mut details);
-        code(honest.details(&Details::Local(details)))
+        code(honest.verify_details(&Details::Local(details)))
     };
     assert_eq!(judge(&|_| {}), "proven");
     assert_eq!(judge(&|details| details.prompt.push(0)), "receipt.details_mismatch");
@@ -274,10 +273,10 @@ fn details_are_what_the_receipt_commits_to() {
     assert_eq!(judge(&|details| details.sampling = vec![0xa1, 1, 0]), "receipt.details_mismatch");
     let mut claims = node.claims(BODY, false);
     claims.usage.as_mut().unwrap().completion = 9;
-    assert_eq!(code(exchange(claims).details(&Details::Local(details()))), "receipt.details_mismatch");
+    assert_eq!(code(exchange(claims).verify_details(&Details::Local(details()))), "receipt.details_mismatch");
     let mut claims = node.claims(BODY, false);
     (claims.execution, claims.exchange.outcome) = (None, Outcome::Refused);
-    assert_eq!(code(exchange(claims).details(&Details::Local(details()))), "receipt.details_unexpected");
+    assert_eq!(code(exchange(claims).verify_details(&Details::Local(details()))), "receipt.details_unexpected");
 }
 
 /// Receipts at positions 0 to `count`, each pointing to the one before.
@@ -301,14 +300,14 @@ fn chains_show_what_is_missing_and_refuse_what_is_moved() {
     let (verified, receipts) = (node.verified(), chain(&node, 6));
     let whole = follow(&verified, &receipts).unwrap();
     assert!(whole.is_whole());
-    assert_eq!((whole.receipts, whole.first, whole.last), (6, Some(0), Some(5)));
-    assert_eq!(whole.head, verified.receipt(&receipts[5]).unwrap().digest());
+    assert_eq!((whole.receipts(), whole.first(), whole.last()), (6, Some(0), Some(5)));
+    assert_eq!(whole.head(), verified.verify_receipt(&receipts[5]).unwrap().digest());
     let none = follow(&verified, &[]).unwrap();
-    assert_eq!((none.receipts, none.last, none.head), (0, None, node.digest()));
+    assert_eq!((none.receipts(), none.last(), none.head()), (0, None, node.digest()));
 
     let some = [receipts[1].clone(), receipts[2].clone(), receipts[5].clone()];
     let gaps = follow(&verified, &some).unwrap();
-    assert_eq!(gaps.gaps, [Gap { first: 0, count: 1 }, Gap { first: 3, count: 2 }]);
+    assert_eq!(gaps.gaps(), [Gap { first: 0, count: 1 }, Gap { first: 3, count: 2 }]);
     assert!(!gaps.is_whole());
 
     let swapped = [receipts[0].clone(), receipts[2].clone(), receipts[1].clone()];

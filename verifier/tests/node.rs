@@ -17,7 +17,7 @@ const LIVE: Time = Time::Live { now: NOW };
 #[test]
 fn honest_nodes_are_accepted() {
     let node = Node::new(Platform::Simulated);
-    let verified = node.verifier().node(&node.evidence(Some(&nonce())), Some(&nonce()), LIVE).unwrap();
+    let verified = node.verifier().verify_node(&node.evidence(Some(&nonce())), Some(&nonce()), LIVE).unwrap();
     assert_eq!((verified.digest(), verified.image()), (node.digest(), Some("test")));
     assert_eq!((verified.statement(), verified.tls_key()), (&node.statement, node.statement.keys.tls));
     let codes: Vec<_> = verified.checks().iter().map(|check| check.code).collect();
@@ -25,11 +25,11 @@ fn honest_nodes_are_accepted() {
         assert!(codes.contains(&code), "{code}");
     }
     let node = Node::new(Platform::None);
-    let verified = node.verifier().node(&node.evidence(None), None, LIVE).unwrap();
+    let verified = node.verifier().verify_node(&node.evidence(None), None, LIVE).unwrap();
     assert_eq!((verified.platform(), verified.image()), (Platform::None, None));
     assert_eq!(verified.time_basis(), "the verifying machine's clock");
     let node = Node::new(Platform::Simulated);
-    let archived = node.verifier().node(&node.evidence(None), None, Time::Archived { at: NOW }).unwrap();
+    let archived = node.verifier().verify_node(&node.evidence(None), None, Time::Archived { at: NOW }).unwrap();
     assert!(archived.time_basis().starts_with("the time in the simulated platform's document"));
 }
 
@@ -39,7 +39,7 @@ fn a_name_may_be_asked_when_whatever_could_answer_by_it_is_accepted() {
     let asked = |node: &Node, models: &str, rest: &str, name: &str| {
         let policy = node.policy_text().replace(&format!("[\"{}\"]", Digest::of(b"tiny")), models) + rest;
         let verifier = Verifier::new(Policy::from_toml(&policy).unwrap());
-        code(verifier.node(&node.evidence(None), None, LIVE).unwrap().accepts_model(name))
+        code(verifier.verify_node(&node.evidence(None), None, LIVE).unwrap().accepts_model(name))
     };
     let (other, any) = (format!("[\"{}\"]", "00".repeat(32)), "\"any\"");
     let providers = |rule: &str| format!("[upstreams]\naccept = {rule}\n");
@@ -59,11 +59,11 @@ fn a_name_may_be_asked_when_whatever_could_answer_by_it_is_accepted() {
 #[test]
 fn platforms_are_accepted_by_name_only() {
     let (simulated, none) = (Node::new(Platform::Simulated), Node::new(Platform::None));
-    let judge = |policy: Policy, node: &Node| code(Verifier::new(policy).node(&node.evidence(None), None, LIVE));
+    let judge = |policy: Policy, node: &Node| code(Verifier::new(policy).verify_node(&node.evidence(None), None, LIVE));
     for node in [&simulated, &none] {
         assert_eq!(judge(Policy::hardware_only(), node), "platform.not_allowed");
     }
-    assert_eq!(code(none.verifier().node(&simulated.evidence(None), None, LIVE)), "platform.not_allowed");
+    assert_eq!(code(none.verifier().verify_node(&simulated.evidence(None), None, LIVE)), "platform.not_allowed");
     // Evidence of one platform is none of another.
     for (platform, refusal) in [(Platform::Nitro, "nitro.chain.root"), (Platform::SevSnp, "snp.report.length")] {
         let node = Node::new(platform);
@@ -76,7 +76,7 @@ fn platforms_are_accepted_by_name_only() {
 fn a_quote_answers_the_nonce_that_was_asked() {
     for platform in [Platform::Simulated, Platform::None] {
         let node = Node::new(platform);
-        let judge = |evidence: &[u8], nonce: Option<&Nonce>| code(node.verifier().node(evidence, nonce, LIVE));
+        let judge = |evidence: &[u8], nonce: Option<&Nonce>| code(node.verifier().verify_node(evidence, nonce, LIVE));
         let other = Nonce::new([0xef; 16]).unwrap();
         let prefix = Nonce::new([0xee; 8]).unwrap();
         assert_eq!(judge(&node.evidence(Some(&nonce())), Some(&nonce())), "proven");
@@ -99,18 +99,21 @@ fn a_quote_answers_the_nonce_that_was_asked() {
         let mut document = node.document(Some(&nonce()));
         *document.field("nonce") = wrong;
         let evidence = node.bundle(node.authority.sign(document), Some(&nonce()));
-        assert_eq!(code(node.verifier().node(&evidence, Some(&nonce()), LIVE)), "evidence.nonce");
+        assert_eq!(code(node.verifier().verify_node(&evidence, Some(&nonce()), LIVE)), "evidence.nonce");
     }
     // Not asked for means absent or null, never an empty string.
     let mut document = node.document(None);
     document.set("nonce", &[]);
     assert_eq!(
-        code(node.verifier().node(&node.bundle(node.authority.sign(document), None), None, LIVE)),
+        code(node.verifier().verify_node(&node.bundle(node.authority.sign(document), None), None, LIVE)),
         "evidence.nonce"
     );
     let mut document = node.document(None);
     document.remove("nonce");
-    assert_eq!(code(node.verifier().node(&node.bundle(node.authority.sign(document), None), None, LIVE)), "proven");
+    assert_eq!(
+        code(node.verifier().verify_node(&node.bundle(node.authority.sign(document), None), None, LIVE)),
+        "proven"
+    );
 }
 
 #[test]
@@ -119,7 +122,7 @@ fn a_quote_binds_statement_and_key() {
     let judge = |bend: &dyn Fn(&mut support::document::Document)| {
         let mut document = node.document(None);
         bend(&mut document);
-        code(node.verifier().node(&node.bundle(node.authority.sign(document), None), None, LIVE))
+        code(node.verifier().verify_node(&node.bundle(node.authority.sign(document), None), None, LIVE))
     };
     let binding = quoth_attestation::binding::node_binding(&node.digest(), None);
     assert_eq!(judge(&|_| {}), "proven");
@@ -135,14 +138,14 @@ fn a_quote_binds_statement_and_key() {
     let mut other = Node::new(Platform::Simulated);
     other.statement.keys.tls = quoth_attestation::Digest::of(b"another key");
     let stolen = node.bundle(node.authority.sign(other.document(None)), None);
-    assert_eq!(code(node.verifier().node(&stolen, None, LIVE)), "evidence.binding");
+    assert_eq!(code(node.verifier().verify_node(&stolen, None, LIVE)), "evidence.binding");
 }
 
 #[test]
 fn evidence_is_neither_old_nor_early() {
     let node = Node::new(Platform::Simulated);
     let limit = quoth_verifier::policy::DEFAULT_MAX_EVIDENCE_AGE;
-    let judge = |now: u64| code(node.verifier().node(&node.evidence(None), None, Time::Live { now }));
+    let judge = |now: u64| code(node.verifier().verify_node(&node.evidence(None), None, Time::Live { now }));
     assert_eq!(judge(NOW + limit + CLOCK_SKEW), "proven");
     assert_eq!(judge(NOW + limit + CLOCK_SKEW + 1), "evidence.age");
     assert_eq!(judge(NOW - CLOCK_SKEW), "proven");
@@ -150,7 +153,7 @@ fn evidence_is_neither_old_nor_early() {
     let at = |timestamp: u64| {
         let mut document = node.document(None);
         *document.field("timestamp") = Value::from(timestamp);
-        code(node.verifier().node(&node.bundle(node.authority.sign(document), None), None, LIVE))
+        code(node.verifier().verify_node(&node.bundle(node.authority.sign(document), None), None, LIVE))
     };
     assert_eq!(at(0), "nitro.field.value");
     assert_eq!(at(NOW), "evidence.age", "seconds for milliseconds");
@@ -169,7 +172,7 @@ fn nobody_quotes_a_statement_that_has_ended() {
         let mut document = node.document(None);
         *document.field("timestamp") = Value::from(at * 1000);
         let evidence = node.bundle(node.authority.sign(document), None);
-        code(node.verifier().node(&evidence, None, Time::Archived { at: NOW }))
+        code(node.verifier().verify_node(&evidence, None, Time::Archived { at: NOW }))
     };
     let last = node.statement.not_after() + CLOCK_SKEW;
     let verdicts = [last - 1, last, last + 1, last + 2].map(quoted);
@@ -180,7 +183,7 @@ fn nobody_quotes_a_statement_that_has_ended() {
 fn a_statement_has_a_beginning_and_an_end() {
     let mut node = Node::new(Platform::None);
     node.statement.validity = Validity::new(node.statement.issued(), NOW + 100).unwrap();
-    let judge = |time: Time| code(node.verifier().node(&node.evidence(None), None, time));
+    let judge = |time: Time| code(node.verifier().verify_node(&node.evidence(None), None, time));
     let (issued, not_after) = (node.statement.issued(), node.statement.not_after());
     assert_eq!(judge(Time::Live { now: issued - CLOCK_SKEW }), "proven");
     assert_eq!(judge(Time::Live { now: issued - CLOCK_SKEW - 1 }), "statement.time_window");
@@ -203,7 +206,7 @@ fn measurements_match_wholly() {
         let registers =
             registers.into_iter().map(|(index, pcr)| (Value::from(index), Value::Bytes(pcr.into()))).collect();
         *document.field("pcrs") = Value::Map(registers);
-        code(node.verifier().node(&node.bundle(node.authority.sign(document), None), None, LIVE))
+        code(node.verifier().verify_node(&node.bundle(node.authority.sign(document), None), None, LIVE))
     };
     let [pcr0, pcr1, pcr2] = support::document::pcrs().map(|pcr| pcr.to_vec());
     let zero = vec![0; 48];
@@ -229,7 +232,7 @@ fn configurations_can_be_pinned_too() {
     let node = Node::new(Platform::Simulated);
     let judge = |accept: &str| {
         let policy = node.policy_text() + &format!("[config]\naccept = {accept}\n");
-        code(Verifier::new(Policy::from_toml(&policy).unwrap()).node(&node.evidence(None), None, LIVE))
+        code(Verifier::new(Policy::from_toml(&policy).unwrap()).verify_node(&node.evidence(None), None, LIVE))
     };
     assert_eq!(judge(&format!("[\"{}\"]", node.statement.config)), "proven");
     assert_eq!(judge("\"any\""), "proven");
@@ -239,7 +242,7 @@ fn configurations_can_be_pinned_too() {
 #[test]
 fn a_pinned_key_signs_for_itself() {
     let mut node = Node::new(Platform::None);
-    let judge = |node: &Node, quote: Vec<u8>| code(node.verifier().node(&node.bundle(quote, None), None, LIVE));
+    let judge = |node: &Node, quote: Vec<u8>| code(node.verifier().verify_node(&node.bundle(quote, None), None, LIVE));
     let mut binding = quoth_attestation::binding::node_binding(&node.digest(), None);
     let honest = node.sign(Possession { binding });
     assert_eq!(judge(&node, honest.clone()), "proven");
@@ -252,9 +255,9 @@ fn a_pinned_key_signs_for_itself() {
     let policy = node.verifier();
     node.statement.keys.receipt = [0; 32];
     node.statement.keys.receipt[0] = 1;
-    assert_eq!(code(policy.node(&node.evidence(None), None, LIVE)), "statement.receipt_key");
+    assert_eq!(code(policy.verify_node(&node.evidence(None), None, LIVE)), "statement.receipt_key");
     node.statement.keys.receipt = ed25519_dalek::SigningKey::from_bytes(&[4; 32]).verifying_key().to_bytes();
-    assert_eq!(code(policy.node(&node.evidence(None), None, LIVE)), "evidence.receipt_key");
+    assert_eq!(code(policy.verify_node(&node.evidence(None), None, LIVE)), "evidence.receipt_key");
 }
 
 #[test]
@@ -263,7 +266,7 @@ fn nothing_stands_beside_a_quote_that_needs_nothing() {
         let node = Node::new(platform);
         let mut evidence = Evidence::decode(&node.evidence(None)).unwrap();
         evidence.crls = vec![vec![1].try_into().unwrap()].try_into().unwrap();
-        assert_eq!(code(node.verifier().node(&evidence.encode(), None, LIVE)), "evidence.endorsements");
+        assert_eq!(code(node.verifier().verify_node(&evidence.encode(), None, LIVE)), "evidence.endorsements");
     }
 }
 
@@ -275,8 +278,8 @@ fn any_changed_byte_of_evidence_is_refused() {
         for index in 0..evidence.len() {
             let mut changed = evidence.clone();
             changed[index] ^= 1 << (index % 8);
-            assert!(verifier.node(&changed, Some(&nonce()), LIVE).is_err(), "byte {index}");
-            assert!(verifier.node(&evidence[..index], Some(&nonce()), LIVE).is_err(), "cut at {index}");
+            assert!(verifier.verify_node(&changed, Some(&nonce()), LIVE).is_err(), "byte {index}");
+            assert!(verifier.verify_node(&evidence[..index], Some(&nonce()), LIVE).is_err(), "cut at {index}");
         }
     }
 }
@@ -284,7 +287,7 @@ fn any_changed_byte_of_evidence_is_refused() {
 #[test]
 fn refusals_carry_what_was_expected_and_found() {
     let node = Node::new(Platform::Simulated);
-    let refusal = node.verifier().node(&node.evidence(None), Some(&nonce()), LIVE).unwrap_err();
+    let refusal = node.verifier().verify_node(&node.evidence(None), Some(&nonce()), LIVE).unwrap_err();
     let expected = hex::encode(nonce().as_bytes());
     assert_eq!(refusal, Refusal::EvidenceNonce { expected: expected.clone(), actual: "none".into() });
     assert!(refusal.to_string().contains(&expected));
@@ -294,7 +297,7 @@ fn refusals_carry_what_was_expected_and_found() {
             Some(key) => document.set("public_key", key),
             None => document.remove("public_key"),
         }
-        node.verifier().node(&node.bundle(node.authority.sign(document), None), None, LIVE).unwrap_err()
+        node.verifier().verify_node(&node.bundle(node.authority.sign(document), None), None, LIVE).unwrap_err()
     };
     let expected = hex::encode(node.statement.keys.receipt);
     let refusal = |actual: &str| Refusal::EvidencePublicKey { expected: expected.clone(), actual: actual.into() };

@@ -6,7 +6,6 @@ mod support;
 use std::sync::LazyLock;
 
 use proptest::prelude::*;
-use quoth_attestation::Digest;
 use quoth_attestation::binding::Nonce;
 use quoth_attestation::checkpoint::{Checkpoint, Place, Version};
 use quoth_attestation::commit::{Label, Opening};
@@ -14,8 +13,9 @@ use quoth_attestation::cose::Payload;
 use quoth_attestation::receipt::{Ending, Outcome, Receipt, Status};
 use quoth_attestation::record::{self, Kind};
 use quoth_attestation::statement::Platform;
-use quoth_verifier::{Refusal, StreamVerifier, VerifiedExchange, VerifiedNode};
-use support::{CTI, DONE, Node, Stream, code, event, nonce, opening, request};
+use quoth_attestation::{Digest, ExchangeId};
+use quoth_verifier::{Refusal, ResponseHead, StreamVerifier, VerifiedExchange, VerifiedNode};
+use support::{DONE, Node, Stream, code, event, opening, request, response_head};
 
 fn node() -> &'static (Node, VerifiedNode) {
     static NODE: LazyLock<(Node, VerifiedNode)> = LazyLock::new(|| {
@@ -27,7 +27,7 @@ fn node() -> &'static (Node, VerifiedNode) {
 }
 
 fn verifier() -> StreamVerifier {
-    node().1.stream(&request(), Some(&nonce()), opening(), Some(CTI), 200)
+    node().1.verify_stream(&request(), response_head())
 }
 
 fn honest() -> Stream {
@@ -39,7 +39,7 @@ fn judge<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> (Vec<u8>, Result<Ver
     let (mut verifier, mut body) = (verifier(), Vec::new());
     for piece in pieces {
         match verifier.push(piece) {
-            Ok(bytes) => body.extend(bytes),
+            Ok(pushed) => body.extend(pushed.body),
             Err(refusal) => return (body, Err(refusal.into())),
         }
     }
@@ -80,7 +80,7 @@ fn an_honest_stream_is_proven() {
     assert_eq!(String::from_utf8(body).unwrap(), stream.body);
     assert_eq!(exchange.unwrap().receipt().bytes(), stream.receipt);
     // The id may come from the first checkpoint alone.
-    let mut verifier = node().1.stream(&request(), Some(&nonce()), opening(), None, 200);
+    let mut verifier = node().1.verify_stream(&request(), ResponseHead { cti: None, ..response_head() });
     verifier.push(stream.wire.as_bytes()).unwrap();
     assert_eq!(verifier.proven(), (stream.body.len() - DONE.len() - event("!").len()) as u64);
     assert_eq!(code(verifier.finish()), "proven");
@@ -196,7 +196,7 @@ fn only_whole_events_may_pass() {
     let ends: Vec<_> = stream.body.match_indices("\n\n").map(|(at, _)| at as u64 + 2).collect();
     for at in 0..stream.wire.len() {
         let mut verifier = verifier();
-        let handed = verifier.push(&stream.wire.as_bytes()[..at]).unwrap().len() as u64;
+        let handed = verifier.push(&stream.wire.as_bytes()[..at]).unwrap().body.len() as u64;
         let whole = ends[..ends.len() - 1].iter().rev().find(|end| **end <= handed);
         assert_eq!(verifier.passable(), whole.copied().unwrap_or(0), "cut at {at}");
     }
@@ -257,7 +257,7 @@ fn checkpoints_stand_where_they_were_signed_for() {
     };
     assert_eq!(second(&|_| {}), "proven");
     assert_eq!(second(&|checkpoint| checkpoint.node = Digest([0; 32])), "stream.checkpoint");
-    assert_eq!(second(&|checkpoint| checkpoint.cti = [6; 16]), "stream.checkpoint");
+    assert_eq!(second(&|checkpoint| checkpoint.cti = ExchangeId([6; 16])), "stream.checkpoint");
     assert_eq!(second(&|checkpoint| checkpoint.nonce = None), "stream.checkpoint");
     assert_eq!(second(&|checkpoint| checkpoint.nonce = Some(Nonce::new([1; 16]).unwrap())), "stream.checkpoint");
     assert_eq!(second(&|checkpoint| checkpoint.request.0.0[0] ^= 1), "stream.checkpoint");
@@ -292,7 +292,7 @@ fn the_receipt_is_of_this_stream() {
     };
     assert_eq!(receipt(&whole), "receipt.streamed");
     assert_eq!(receipt(&|claims| claims.exchange.streamed = false), "receipt.streamed", "its ending is not written");
-    assert_eq!(receipt(&|claims| claims.cti = [6; 16]), "receipt.cti");
+    assert_eq!(receipt(&|claims| claims.cti = ExchangeId([6; 16])), "receipt.cti");
     assert_eq!(receipt(&|claims| claims.nonce = None), "receipt.nonce");
     assert_eq!(receipt(&|claims| claims.exchange.status = Status::new(500).unwrap()), "receipt.response_mismatch");
     assert_eq!(

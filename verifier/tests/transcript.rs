@@ -3,6 +3,7 @@
 
 mod support;
 
+use quoth_attestation::ExchangeId;
 use quoth_attestation::checkpoint::Place;
 use quoth_attestation::receipt::{Ending, Outcome};
 use quoth_attestation::statement::Platform;
@@ -14,7 +15,7 @@ use support::{DONE, NOW, Node, code, event};
 fn bent(node: &Node, bend: impl FnOnce(&mut Transcript)) -> &'static str {
     let mut transcript = node.transcript();
     bend(&mut transcript);
-    code(node.verifier().transcript(transcript.encode().as_bytes(), TimeChoice::Archived))
+    code(node.verifier().verify_transcript(transcript.encode().as_bytes(), TimeChoice::Archived))
 }
 
 #[test]
@@ -22,7 +23,7 @@ fn a_transcript_needs_nothing_else() {
     for platform in [Platform::Simulated, Platform::None] {
         let node = Node::new(platform);
         let text = node.transcript().encode();
-        let verified = node.verifier().transcript(text.as_bytes(), TimeChoice::Archived).unwrap();
+        let verified = node.verifier().verify_transcript(text.as_bytes(), TimeChoice::Archived).unwrap();
         assert_eq!(verified.transcript(), &node.transcript_with(verified.transcript()));
         assert_eq!(verified.node().digest(), node.digest());
         assert_eq!(verified.exchange().receipt().claims().iat, NOW);
@@ -31,7 +32,7 @@ fn a_transcript_needs_nothing_else() {
         let shown = format!("{verified:?} {:?}", verified.details());
         assert!(!shown.contains("Who?") && !shown.contains("hel"), "{shown}");
         // Live, the evidence must be fresh, too; years later only the archived verdict holds.
-        let live = |now: u64| code(node.verifier().transcript(text.as_bytes(), TimeChoice::Live { now }));
+        let live = |now: u64| code(node.verifier().verify_transcript(text.as_bytes(), TimeChoice::Live { now }));
         assert_eq!(live(NOW + 60), "proven");
         assert_ne!(live(NOW + 10 * 365 * 24 * 3600), "proven");
     }
@@ -69,7 +70,7 @@ fn each_part_belongs_to_the_others() {
     assert_eq!(
         bent(&node, |transcript| {
             let mut checkpoint = node.checkpoint(Place::First, b"");
-            checkpoint.cti = [6; 16];
+            checkpoint.cti = ExchangeId([6; 16]);
             transcript.checkpoints = vec![node.sign(checkpoint)];
         }),
         "receipt.cti"
@@ -94,7 +95,7 @@ fn each_part_belongs_to_the_others() {
 fn transcripts_from_before_versions_were_written_hold() {
     let saved = include_str!("transcript-version-1.json").trim_end();
     let node = Node::new(Platform::None);
-    let judged = |text: &str| node.verifier().transcript(text.as_bytes(), TimeChoice::Archived);
+    let judged = |text: &str| node.verifier().verify_transcript(text.as_bytes(), TimeChoice::Archived);
     let verified = judged(saved).unwrap();
     assert_eq!(verified.exchange().receipt().claims().exchange.ending, None);
     assert_eq!(verified.transcript().checkpoints.len(), 2);
@@ -152,7 +153,7 @@ fn a_cut_stream_is_proven_up_to_its_last_checkpoint() {
         (transcript.receipt, transcript.details) = (None, None);
         transcript.response.body.truncate(transcript.response.body.len() - DONE.len());
         bend(&mut transcript);
-        node.verifier().transcript(transcript.encode().as_bytes(), TimeChoice::Archived).unwrap_err()
+        node.verifier().verify_transcript(transcript.encode().as_bytes(), TimeChoice::Archived).unwrap_err()
     };
     let proven = event("hel").len() as u64;
     assert_eq!(cut(&|_| {}), Refusal::StreamCut { proven });
@@ -177,7 +178,10 @@ fn any_changed_byte_of_a_transcript_is_refused() {
             for bit in [1, 2, 0x20] {
                 let mut changed = text.clone();
                 changed[index] ^= bit;
-                assert!(verifier.transcript(&changed, TimeChoice::Archived).is_err(), "byte {index} bit {bit:#x}");
+                assert!(
+                    verifier.verify_transcript(&changed, TimeChoice::Archived).is_err(),
+                    "byte {index} bit {bit:#x}"
+                );
             }
         }
     }
@@ -188,7 +192,10 @@ fn a_transcript_without_its_end_is_refused() {
     let node = Node::new(Platform::None);
     let (verifier, text) = (node.verifier(), node.transcript().encode().into_bytes());
     for end in (0..text.len()).step_by(7) {
-        assert!(verifier.transcript(&text[..end], TimeChoice::Archived).is_err(), "cut at {end}");
+        assert!(verifier.verify_transcript(&text[..end], TimeChoice::Archived).is_err(), "cut at {end}");
     }
-    assert_eq!(code(verifier.transcript(&[&text[..], b"\n"].concat(), TimeChoice::Archived)), "format.not_canonical");
+    assert_eq!(
+        code(verifier.verify_transcript(&[&text[..], b"\n"].concat(), TimeChoice::Archived)),
+        "format.not_canonical"
+    );
 }

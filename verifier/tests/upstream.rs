@@ -11,11 +11,10 @@ use quoth_attestation::record::Kind;
 use quoth_attestation::statement::Platform;
 use quoth_attestation::transcript::{REDACTED, Transcript, head};
 use quoth_verifier::{
-    Details, Passed, Policy, Refusal, Response, Time, TimeChoice, UpstreamDetails, VerifiedExchange, VerifiedNode,
-    Verifier,
+    Details, Policy, Refusal, Response, Time, TimeChoice, UpstreamDetails, VerifiedExchange, VerifiedNode, Verifier,
 };
 use rcgen::{CertificateParams, KeyPair, PublicKeyData as _};
-use support::{CTI, DONE, NOW, Node, Stream, code, details, event, nonce, opening, request};
+use support::{DONE, NOW, Node, Stream, code, details, event, opening, request, response_head};
 
 const BODY: &[u8] = br#"{"model":"gpt-2026","choices":[]}"#;
 const SENT: &[u8] = br#"{"model":"gpt"}"#;
@@ -47,7 +46,7 @@ impl Bench {
     }
 
     fn verified(&self) -> VerifiedNode {
-        self.verifier.node(&self.node.evidence(None), None, Time::Live { now: NOW }).unwrap()
+        self.verifier.verify_node(&self.node.evidence(None), None, Time::Live { now: NOW }).unwrap()
     }
 
     /// Of a request that was altered, and an answer that was not.
@@ -93,9 +92,8 @@ impl Bench {
     }
 
     fn exchange(&self, upstream: Upstream) -> VerifiedExchange {
-        let receipt = self.verified().receipt(&self.node.sign(self.claims(upstream, BODY, false))).unwrap();
-        let response = Response { status: 200, body: BODY.to_vec() };
-        receipt.exchange(&request(), &response, &opening(), Some(&nonce())).unwrap()
+        let receipt = self.verified().verify_receipt(&self.node.sign(self.claims(upstream, BODY, false))).unwrap();
+        receipt.verify_exchange(&request(), &response_head(), BODY).unwrap()
     }
 
     /// A stream with one event, its receipt over `upstream`.
@@ -111,9 +109,14 @@ impl Bench {
     }
 }
 
+/// Whether request and response passed through byte for byte.
+fn passed(exchange: &VerifiedExchange) -> Option<(bool, bool)> {
+    exchange.pass_through().map(|passed| (passed.request(), passed.response()))
+}
+
 /// Which part of the details an exchange does not bear out.
 fn part(exchange: &VerifiedExchange, told: UpstreamDetails) -> &'static str {
-    match exchange.details(&Details::Upstream(told)) {
+    match exchange.verify_details(&Details::Upstream(told)) {
         Ok(_) => "proven",
         Err(Refusal::ReceiptDetailsMismatch { part, .. }) => part,
         Err(other) => other.code(),
@@ -131,7 +134,7 @@ fn details_are_what_the_receipt_commits_to() {
     };
     assert_eq!(judge(&|_| {}), "proven");
     let told = Details::Upstream(bench.details());
-    assert_eq!(honest.details(&told).unwrap().details(), &told);
+    assert_eq!(honest.verify_details(&told).unwrap().details(), &told);
 
     assert_eq!(judge(&|told| told.head.push(b' ')), "head");
     assert_eq!(judge(&|told| told.sent = None), "sent");
@@ -141,7 +144,8 @@ fn details_are_what_the_receipt_commits_to() {
     assert_eq!(judge(&|told| told.certificates.swap(0, 1)), "certificates");
     assert_eq!(judge(&|told| drop(told.certificates.pop())), "certificates");
     assert_eq!(judge(&|told| told.certificates.clear()), "certificates");
-    let refusal = honest.details(&Details::Upstream(UpstreamDetails { head: vec![], ..bench.details() })).unwrap_err();
+    let refusal =
+        honest.verify_details(&Details::Upstream(UpstreamDetails { head: vec![], ..bench.details() })).unwrap_err();
     assert_eq!(refusal.code(), "receipt.details_mismatch");
 }
 
@@ -176,7 +180,7 @@ fn without_a_connection_there_are_no_certificates() {
     let told = UpstreamDetails { certificates: vec![], received: Some(vec![]), ..bench.details() };
     let upstream = Upstream { tls: None, ..bench.execution(&told, BODY) };
     let exchange = bench.exchange(upstream);
-    assert_eq!(exchange.passed(), Some(Passed { request: false, response: false }));
+    assert_eq!(passed(&exchange), Some((false, false)));
     assert_eq!(part(&exchange, told), "proven");
     assert_eq!(part(&exchange, UpstreamDetails { received: Some(vec![]), ..bench.details() }), "certificates");
 }
@@ -184,12 +188,12 @@ fn without_a_connection_there_are_no_certificates() {
 #[test]
 fn what_passed_unchanged_is_left_out() {
     let bench = Bench::new();
-    let passed = UpstreamDetails { sent: None, ..bench.details() };
-    let exchange = bench.exchange(bench.execution(&passed, BODY));
-    assert_eq!(exchange.passed(), Some(Passed { request: true, response: true }));
-    assert_eq!(part(&exchange, passed.clone()), "proven");
-    assert_eq!(part(&exchange, UpstreamDetails { sent: Some(request().body), ..passed.clone() }), "sent");
-    assert_eq!(part(&exchange, UpstreamDetails { received: Some(BODY.to_vec()), ..passed }), "received");
+    let told = UpstreamDetails { sent: None, ..bench.details() };
+    let exchange = bench.exchange(bench.execution(&told, BODY));
+    assert_eq!(passed(&exchange), Some((true, true)));
+    assert_eq!(part(&exchange, told.clone()), "proven");
+    assert_eq!(part(&exchange, UpstreamDetails { sent: Some(request().body), ..told.clone() }), "sent");
+    assert_eq!(part(&exchange, UpstreamDetails { received: Some(BODY.to_vec()), ..told }), "received");
 }
 
 #[test]
@@ -202,23 +206,21 @@ fn which_bodies_passed_is_known_without_details() {
             ..bench.details()
         };
         let exchange = bench.exchange(bench.execution(&told, BODY));
-        assert_eq!(exchange.passed(), Some(Passed { request: sent, response: received }));
+        assert_eq!(passed(&exchange), Some((sent, received)));
         assert_eq!(part(&exchange, told), "proven");
     }
-    let receipt = bench.verified().receipt(&bench.node.sign(bench.node.claims(BODY, false))).unwrap();
-    let response = Response { status: 200, body: BODY.to_vec() };
-    let local = receipt.exchange(&request(), &response, &opening(), Some(&nonce())).unwrap();
-    assert_eq!(local.passed(), None);
+    let receipt = bench.verified().verify_receipt(&bench.node.sign(bench.node.claims(BODY, false))).unwrap();
+    let local = receipt.verify_exchange(&request(), &response_head(), BODY).unwrap();
+    assert_eq!(local.pass_through(), None);
 }
 
 #[test]
 fn details_are_of_the_execution_s_kind() {
     let bench = Bench::new();
     let upstream = bench.exchange(bench.execution(&bench.details(), BODY));
-    assert_eq!(code(upstream.details(&Details::Local(details()))), "receipt.details_unexpected");
-    let receipt = bench.verified().receipt(&bench.node.sign(bench.node.claims(BODY, false))).unwrap();
-    let response = Response { status: 200, body: BODY.to_vec() };
-    let local = receipt.exchange(&request(), &response, &opening(), Some(&nonce())).unwrap();
+    assert_eq!(code(upstream.verify_details(&Details::Local(details()))), "receipt.details_unexpected");
+    let receipt = bench.verified().verify_receipt(&bench.node.sign(bench.node.claims(BODY, false))).unwrap();
+    let local = receipt.verify_exchange(&request(), &response_head(), BODY).unwrap();
     assert_eq!(part(&local, bench.details()), "receipt.details_unexpected");
 }
 
@@ -226,10 +228,10 @@ fn details_are_of_the_execution_s_kind() {
 fn streams_and_transcripts_of_a_provider_are_proven() {
     let bench = Bench::new();
     let stream = bench.stream(&|body| bench.execution(&bench.details(), body));
-    let mut passing = bench.verified().stream(&request(), Some(&nonce()), opening(), Some(CTI), 200);
+    let mut passing = bench.verified().verify_stream(&request(), response_head());
     passing.push(stream.wire.as_bytes()).unwrap();
     let exchange = passing.finish().unwrap();
-    assert_eq!(exchange.passed(), Some(Passed { request: false, response: true }));
+    assert_eq!(passed(&exchange), Some((false, true)));
     assert_eq!(part(&exchange, bench.details()), "proven");
 
     let saved = Transcript {
@@ -243,7 +245,7 @@ fn streams_and_transcripts_of_a_provider_are_proven() {
         let (mut saved, mut told) = (saved.clone(), bench.details());
         bend(&mut told);
         saved.details = Some(Details::Upstream(told));
-        code(bench.verifier.transcript(saved.encode().as_bytes(), TimeChoice::Archived))
+        code(bench.verifier.verify_transcript(saved.encode().as_bytes(), TimeChoice::Archived))
     };
     assert_eq!(judge(&|_| {}), "proven");
     assert_eq!(judge(&|told| told.head.clear()), "receipt.details_mismatch");

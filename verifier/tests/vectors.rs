@@ -32,11 +32,11 @@ fn certificates() -> Vec<Vec<u8>> {
 /// Judged by verifiers that have seen nothing, and twice by ones that remember everything that was judged before it.
 fn judge(evidence: &HardwareEvidence, at: u64) -> HardwareVerdict {
     static EXPERIENCED: LazyLock<Vec<Verifier>> = LazyLock::new(verifiers);
-    let verdict = Verifier::new(Policy::hardware_only()).hardware(evidence, at);
+    let verdict = Verifier::new(Policy::hardware_only()).verify_hardware(evidence, at);
     for other in verifiers().iter().chain(EXPERIENCED.iter()).chain(EXPERIENCED.iter()) {
-        let again = other.hardware(evidence, at);
-        assert_eq!((again.is_genuine, &again.accepted), (verdict.is_genuine, &verdict.accepted));
-        assert_eq!(again.checks, verdict.checks);
+        let again = other.verify_hardware(evidence, at);
+        assert_eq!((again.genuine(), again.accepted()), (verdict.genuine(), verdict.accepted()));
+        assert_eq!(again.checks(), verdict.checks());
     }
     verdict
 }
@@ -46,7 +46,7 @@ fn verifiers() -> Vec<Verifier> {
     let new = || Verifier::new(Policy::hardware_only());
     vec![
         new(),
-        #[cfg(feature = "fast")]
+        #[cfg(feature = "aws-lc-rs")]
         new().concurrent(),
     ]
 }
@@ -75,7 +75,7 @@ fn genuine_nitro_documents_get_their_recorded_verdicts() {
             assert_eq!(genuine(&document, at + 4 * 3600), "nitro.chain.validity", "{name}");
             assert_eq!(genuine(&document, at - 24 * 3600), "nitro.chain.validity", "{name}");
         }
-        let accepted = judge(&document, at).accepted.map_err(|refusal| refusal.code());
+        let accepted = judge(&document, at).accepted().map(String::from).map_err(Refusal::code);
         assert!(accepted.is_err(), "{name}: a policy without images accepts nothing");
         if vector["debug_mode"] == true {
             assert_eq!(accepted, Err("measurement.debug"), "{name}");
@@ -278,9 +278,9 @@ fn verdict(rules: SnpRules, measurement: [u8; 48], name: &str) -> Result<String,
         .build()
         .unwrap();
     let vector = find("snp-report", name).unwrap();
-    let verdict = Verifier::new(policy).hardware(&snp(&read(text(&vector, "name"))), at(&vector));
+    let verdict = Verifier::new(policy).verify_hardware(&snp(&read(text(&vector, "name"))), at(&vector));
     assert_eq!(verdict.genuine(), Ok(()));
-    verdict.accepted.map_err(|refusal| refusal.code())
+    verdict.accepted().map(String::from).map_err(Refusal::code)
 }
 
 #[test]
@@ -385,8 +385,8 @@ fn a_policy_accepts_a_genuine_document_by_all_three_registers() {
     let judge = |pcr2| {
         let image = Image { name: "theirs".into(), pcr0: register("pcr0"), pcr1: register("pcr1"), pcr2 };
         let policy = Policy::builder().platform(Platform::Nitro).image(image).models(Accept::Any).build().unwrap();
-        let verdict = Verifier::new(policy).hardware(&nitro(&read(text(vector, "name"))), at(vector));
-        verdict.accepted.map_err(|refusal| refusal.code())
+        let verdict = Verifier::new(policy).verify_hardware(&nitro(&read(text(vector, "name"))), at(vector));
+        verdict.accepted().map(String::from).map_err(Refusal::code)
     };
     assert_eq!(judge(register("pcr2")), Ok("theirs".into()));
     assert_eq!(judge([1; 48]), Err("measurement.unknown"));
@@ -404,9 +404,9 @@ fn genuine_is_not_accepted_by_another_platform_s_policy_nor_when_it_is_old() {
     };
     let (document, signed) = (nitro(&read(text(vector, "name"))), at(vector));
     let under = |policy: Policy, at: u64| {
-        let verdict = Verifier::new(policy).hardware(&document, at);
-        assert_eq!((verdict.platform, verdict.genuine()), (Platform::Nitro, Ok(())));
-        verdict.accepted
+        let verdict = Verifier::new(policy).verify_hardware(&document, at);
+        assert_eq!((verdict.platform(), verdict.genuine()), (Platform::Nitro, Ok(())));
+        verdict.accepted().map(String::from).map_err(Refusal::clone)
     };
     let image = |name: &str, pcr2| Image { name: name.into(), pcr0: register("pcr0"), pcr1: register("pcr1"), pcr2 };
     let nitro = Policy::builder().platform(Platform::Nitro).models(Accept::Any);
@@ -437,7 +437,8 @@ fn an_unknown_launch_digest_is_refused_with_how_many_are_known() {
         .build()
         .unwrap();
     let Some(vector) = find("snp-report", "8fd94192") else { return };
-    let refused = Verifier::new(policy).hardware(&snp(&read(text(&vector, "name"))), at(&vector)).accepted.unwrap_err();
+    let verdict = Verifier::new(policy).verify_hardware(&snp(&read(text(&vector, "name"))), at(&vector));
+    let refused = verdict.accepted().unwrap_err();
     assert!(matches!(refused, Refusal::MeasurementUnknown { expected: 2, .. }), "{refused}");
 }
 

@@ -1,7 +1,7 @@
 // The verifier for browsers and Node. Nothing here decides anything: bytes go in, verdicts come out.
 //
 //   const quoth = await load(await (await fetch("quoth-verifier.wasm")).arrayBuffer());
-//   const verifier = quoth.verifier(policyToml);
+//   const verifier = quoth.verifier(policy); // canonical JSON, from `quoth-verify policy compile`
 //   const verdict = verifier.hardware({ document }, Math.floor(Date.now() / 1000));
 //   if (!verdict.accepted) throw new Error(verdict.refusal.code);
 
@@ -44,13 +44,13 @@ export async function load(source) {
   const { exports } = await WebAssembly.instantiate(module, {});
   const call = (what, fields) => {
     const request = packed(what, fields);
-    const at = exports.quoth_take(request.length);
+    const at = exports.quoth_alloc(request.length);
     new Uint8Array(exports.memory.buffer, at, request.length).set(request);
     const answer = exports.quoth_call(at, request.length);
     const length = new DataView(exports.memory.buffer).getUint32(answer, true);
     const [kind, ...rest] = [new Uint8Array(exports.memory.buffer)[answer + 4], answer + 5, length - 1];
     const bytes = new Uint8Array(exports.memory.buffer, ...rest).slice();
-    exports.quoth_give(answer);
+    exports.quoth_free(answer);
     if (kind === 1) return bytes;
     const value = JSON.parse(new TextDecoder().decode(bytes));
     if (value.error) throw new Refusal(value.error);
@@ -98,8 +98,8 @@ class Verifier extends Held {
 /** A node that the policy accepts. */
 class Node extends Held {
   /**
-   * Begins to check an event stream. `nonce`, bytes, was sent in the header `quoth-nonce`; `opening` (32 bytes) and `cti` (16)
-   * came in `quoth-opening` (base64url) and `quoth-cti` (hex).
+   * Begins to verify an event stream. The response's head: `status`; `cti` and `opening`, as they stand in the headers
+   * `quoth-cti` and `quoth-opening`; `nonce`, the bytes that were sent in `quoth-nonce`, if any.
    */
   stream({ method = "POST", target, body }, { nonce = new Uint8Array(), opening, cti, status = 200 }) {
     const fields = [this.held, method, target, body, nonce, opening, cti, number(status)];

@@ -9,26 +9,17 @@ const [module, folder] = process.argv.slice(2);
 const read = (...path) => new Uint8Array(readFileSync(join(folder, ...path)));
 const all = (...path) => readdirSync(join(folder, ...path)).sort().map((name) => read(...path, name));
 const { vectors } = JSON.parse(new TextDecoder().decode(read("MANIFEST.json")));
-const policy = `
-version = 1
-platforms = ["nitro", "sev-snp"]
-[[image]]
-name = "nobody's"
-pcr0 = "${"11".repeat(48)}"
-pcr1 = "${"11".repeat(48)}"
-pcr2 = "${"11".repeat(48)}"
-snp_launch = ["${"11".repeat(48)}"]
-[snp.floor.genoa]
-bootloader = 1
-tee = 0
-snp = 1
-microcode = 1
-[models]
-accept = "any"
-`;
+// Canonical JSON: names in order, no space.
+const policy = JSON.stringify({
+  image: [{ name: "nobody's", pcr0: "11".repeat(48), pcr1: "11".repeat(48), pcr2: "11".repeat(48), snp_launch: ["11".repeat(48)] }],
+  models: { accept: "any" },
+  platforms: ["nitro", "sev-snp"],
+  snp: { floor: { genoa: { bootloader: 1, microcode: 1, snp: 1, tee: 0 } } },
+  version: 1,
+});
 
 const quoth = await load(readFileSync(module));
-assert.throws(() => quoth.verifier("version = 2"), (error) => error instanceof Refusal && error.code === "policy.invalid");
+assert.throws(() => quoth.verifier('{"version":2}'), (error) => error instanceof Refusal && error.code === "policy.invalid");
 const authorities = all("snp", "ca");
 const times = { nitro: [], "sev-snp": [] };
 let judged = 0;

@@ -1,12 +1,15 @@
+//! Builds maps, and takes decoded maps apart field by field.
+
 use alloc::vec::Vec;
 use core::cell::OnceCell;
 
 use super::Value;
 use super::write::order;
 use crate::bounded::{self, Blob, Bounded, List, Text};
-use crate::statement::MAX_TEXT;
 use crate::{Digest, FormatError};
 
+/// The name of a profile, bytes, at most.
+const MAX_PROFILE: usize = 256;
 /// Entries of most maps.
 const ROOM: usize = 16;
 
@@ -289,7 +292,7 @@ impl<'a> Field<'a> {
 
     /// The profile of the format.
     pub(crate) fn profile(self, expected: &'static str) {
-        let actual = self.name(MAX_TEXT);
+        let actual = self.name(MAX_PROFILE);
         if actual != expected {
             self.refuse(FormatError::Profile { expected, actual: actual.into() });
         }

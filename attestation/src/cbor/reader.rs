@@ -1,3 +1,5 @@
+//! Reads deterministic CBOR.
+
 use alloc::vec::Vec;
 use core::str;
 

@@ -1,3 +1,4 @@
+//! What is read as deterministic CBOR, and what is refused.
 #![allow(clippy::unwrap_used)]
 
 use alloc::vec;

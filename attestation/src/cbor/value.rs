@@ -1,3 +1,5 @@
+//! Values of CBOR.
+
 use alloc::borrow::Cow;
 use alloc::vec::Vec;
 

@@ -1,3 +1,5 @@
+//! Writes CBOR.
+
 use alloc::vec::Vec;
 
 use super::Value;

@@ -1,3 +1,5 @@
+//! What a receipt says of request and response.
+
 use crate::bounded::{Bounded, Text};
 use crate::cbor::{Field, Map, Value};
 use crate::commit::Commitment;

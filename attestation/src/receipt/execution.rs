@@ -1,3 +1,5 @@
+//! What a receipt says of the model or the provider that answered.
+
 use crate::Digest;
 use crate::bounded::Bounded;
 use crate::cbor::{Field, Fields, Map, Value};

@@ -1,3 +1,4 @@
+//! Records in streams, however the network cuts them.
 #![allow(clippy::unwrap_used)]
 
 use alloc::vec;

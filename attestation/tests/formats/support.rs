@@ -12,13 +12,13 @@ use quoth_attestation::secret::{Name, Sealed, SecretOrder};
 use quoth_attestation::statement::{Clock, Keys, Model, OtherKeys, Platform, Software, Statement, Upstream, Validity};
 use quoth_attestation::token::{TokenHash, token};
 use quoth_attestation::transcript::{self, Details, LocalDetails, Request, Response, Transcript, UpstreamDetails};
-use quoth_attestation::{Digest, record};
+use quoth_attestation::{Digest, ExchangeId, record};
 
 pub(crate) const REQUEST: &[u8] = br#"{"model":"tiny","messages":[{"role":"user","content":"Hi"}],"stream":true}"#;
 pub(crate) const FIRST: &[u8] = b"data: {\"choices\":[]}\n\n";
 pub(crate) const DONE: &[u8] = b"data: [DONE]\n\n";
 const ISSUED: u64 = 1_800_000_000;
-const CTI: [u8; 16] = [0xc1; 16];
+const CTI: ExchangeId = ExchangeId([0xc1; 16]);
 
 pub(crate) fn key() -> SigningKey {
     SigningKey::from_bytes(&core::array::from_fn(|i| i as u8))

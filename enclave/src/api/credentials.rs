@@ -1,7 +1,7 @@
 //! The credentials in a request's headers: an access token, a key for a provider.
 
 use http::HeaderMap;
-use quoth_attestation::{fields, token};
+use quoth_attestation::{headers, token};
 use zeroize::Zeroizing;
 
 use crate::upstream::{self, Key};
@@ -18,7 +18,7 @@ impl Credentials {
     /// Reads them where SDKs put them. Text that looks like a token is never used as a key, because keys leave the
     /// node.
     pub(super) fn read(headers: &HeaderMap) -> Self {
-        let mut token = headers.get(fields::TOKEN).and_then(|value| value.to_str().ok());
+        let mut token = headers.get(headers::TOKEN).and_then(|value| value.to_str().ok());
         let mut key = None;
         for text in upstream::keys(headers) {
             if text.starts_with(token::PREFIX) {

@@ -8,7 +8,7 @@ use http::request::Parts;
 use http::{HeaderMap, Method, Response};
 use quoth_attestation::binding::Nonce;
 use quoth_attestation::cose::Payload;
-use quoth_attestation::{evidence, receipt};
+use quoth_attestation::{ExchangeId, evidence, receipt};
 use serde_json::{Value, json};
 
 use super::body::whole;
@@ -128,7 +128,7 @@ fn decoded(name: &str) -> Option<String> {
 }
 
 fn signed(node: &Node, cti: &str) -> Result<Response<Body>, ApiError> {
-    let receipt = node.notary.ledger.recent(&id(cti)?).ok_or_else(|| ApiError::not_found("no such receipt here"))?;
+    let receipt = node.notary.ledger.recent(id(cti)?).ok_or_else(|| ApiError::not_found("no such receipt here"))?;
     Ok(whole(receipt, receipt::Receipt::TYP))
 }
 
@@ -140,15 +140,13 @@ fn details(node: &Node, cti: &str, headers: &HeaderMap) -> Result<Response<Body>
         .and_then(|hex| hex::decode(hex).ok());
     // Without the credential, a caller does not even learn whether details exist.
     credential
-        .and_then(|credential| node.notary.details.take(&cti, &credential))
+        .and_then(|credential| node.notary.details.take(cti, &credential))
         .map(|details| whole(details, "application/json"))
         .ok_or_else(|| ApiError::not_found("no such details here, or not for this credential"))
 }
 
-fn id(text: &str) -> Result<[u8; 16], ApiError> {
-    let mut cti = [0; 16];
-    hex::decode_to_slice(text, &mut cti).map_err(|_| ApiError::not_found("no such exchange here"))?;
-    Ok(cti)
+fn id(text: &str) -> Result<ExchangeId, ApiError> {
+    text.parse().map_err(|_| ApiError::not_found("no such exchange here"))
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use http::HeaderMap;
 use quoth_attestation::Digest;
 use quoth_attestation::binding::Nonce;
-use quoth_attestation::fields;
+use quoth_attestation::headers;
 use quoth_attestation::receipt::MAX_RETRIES;
 
 use super::ApiError;
@@ -12,7 +12,7 @@ use crate::exchange::ProofOptions;
 /// Reads the `quoth-` headers. Unknown ones are refused, because they cannot be honoured. So are other unknown headers
 /// that may mean something to a provider.
 pub(super) fn read(headers: &HeaderMap) -> Result<ProofOptions, ApiError> {
-    if let Some(name) = headers.keys().find(|name| fields::is_unknown_scope(name.as_str())) {
+    if let Some(name) = headers.keys().find(|name| headers::is_unknown_scope(name.as_str())) {
         return Err(ApiError::scope(name.as_str()));
     }
     let mut proof = ProofOptions::default();
@@ -34,7 +34,7 @@ pub(super) fn read(headers: &HeaderMap) -> Result<ProofOptions, ApiError> {
                 retries.map(|retries| proof.retries = retries)
             }
             // `Credentials` reads it.
-            (fields::TOKEN, Some(_)) => Some(()),
+            (headers::TOKEN, Some(_)) => Some(()),
             _ => None,
         };
         read.ok_or_else(|| ApiError::bad("invalid_header", "a quoth- header is unknown, repeated or malformed"))?;

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use bytes::Bytes;
-use quoth_attestation::Digest;
+use quoth_attestation::{Digest, ExchangeId};
 use zeroize::Zeroizing;
 
 use crate::limits;
@@ -15,7 +15,7 @@ use crate::shares::{Party, Share, Shares};
 pub struct DetailsStore {
     places: Arc<Shares>,
     bytes: Arc<Shares>,
-    kept: Mutex<HashMap<[u8; 16], Kept>>,
+    kept: Mutex<HashMap<ExchangeId, Kept>>,
 }
 
 struct Kept {
@@ -34,7 +34,7 @@ impl DetailsStore {
 
     /// Keeps `details` for `party`, whose oldest details make room. If all places are taken and the party has none, the
     /// largest party's oldest details make room. Details that still find no room are not kept.
-    pub fn put(&self, party: Party, cti: [u8; 16], credential: [u8; 32], details: String) {
+    pub fn put(&self, party: Party, cti: ExchangeId, credential: [u8; 32], details: String) {
         let mut kept = self.lock();
         kept.retain(|_, kept| kept.since.elapsed() < limits::DETAILS_LIFE);
         let shares = loop {
@@ -53,20 +53,20 @@ impl DetailsStore {
     }
 
     /// Takes the details out if the credential is right. They keep their shares until the last byte is dropped.
-    pub fn take(&self, cti: &[u8; 16], credential: &[u8]) -> Option<Bytes> {
+    pub fn take(&self, cti: ExchangeId, credential: &[u8]) -> Option<Bytes> {
         let mut kept = self.lock();
-        let found = kept.get(cti)?;
+        let found = kept.get(&cti)?;
         if found.since.elapsed() >= limits::DETAILS_LIFE {
-            kept.remove(cti);
+            kept.remove(&cti);
             return None;
         }
         if found.credential != Digest::of(credential) {
             return None;
         }
-        kept.remove(cti).map(Bytes::from_owner)
+        kept.remove(&cti).map(Bytes::from_owner)
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<[u8; 16], Kept>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<ExchangeId, Kept>> {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -78,13 +78,13 @@ impl AsRef<[u8]> for Kept {
 }
 
 /// A party's oldest details, and since when they are kept.
-fn oldest(kept: &HashMap<[u8; 16], Kept>, party: Party) -> Option<([u8; 16], Instant)> {
+fn oldest(kept: &HashMap<ExchangeId, Kept>, party: Party) -> Option<(ExchangeId, Instant)> {
     let own = kept.iter().filter(|(_, kept)| kept.party == party);
     own.map(|(cti, kept)| (*cti, kept.since)).min_by_key(|(_, since)| *since)
 }
 
 /// The largest party's oldest details; if several parties are largest, the oldest of all of theirs.
-fn oldest_of_largest(kept: &HashMap<[u8; 16], Kept>) -> Option<([u8; 16], Instant)> {
+fn oldest_of_largest(kept: &HashMap<ExchangeId, Kept>) -> Option<(ExchangeId, Instant)> {
     let mut counts = HashMap::<_, usize>::new();
     kept.values().for_each(|kept| *counts.entry(kept.party).or_default() += 1);
     let most = counts.values().copied().max()?;
@@ -101,17 +101,17 @@ mod tests {
     const A: Party = Party::Connection(1);
     const B: Party = Party::Connection(2);
 
-    fn cti(number: u64) -> [u8; 16] {
-        u128::from(number).to_be_bytes()
+    fn cti(number: u64) -> ExchangeId {
+        ExchangeId(u128::from(number).to_be_bytes())
     }
 
     #[test]
     fn one_reading_and_only_with_the_credential() {
         let store = DetailsStore::new(10);
-        store.put(A, [1; 16], [2; 32], "x".into());
-        assert_eq!(store.take(&[1; 16], &[3; 32]), None);
-        assert_eq!(store.take(&[1; 16], &[2; 32]).unwrap(), "x");
-        assert_eq!(store.take(&[1; 16], &[2; 32]), None);
+        store.put(A, ExchangeId([1; 16]), [2; 32], "x".into());
+        assert_eq!(store.take(ExchangeId([1; 16]), &[3; 32]), None);
+        assert_eq!(store.take(ExchangeId([1; 16]), &[2; 32]).unwrap(), "x");
+        assert_eq!(store.take(ExchangeId([1; 16]), &[2; 32]), None);
         assert_eq!((store.places.held(), store.bytes.held()), (0, 0));
     }
 
@@ -123,9 +123,9 @@ mod tests {
             store.put(A, cti(number), [0; 32], "x".into());
         }
         assert!(store.places.held() < limits::DETAILS, "room is left for others");
-        assert!(store.take(&cti(1), &[0; 32]).is_none(), "its own oldest are gone");
-        assert!(store.take(&cti(2 * limits::DETAILS), &[0; 32]).is_some());
-        assert_eq!(store.take(&cti(0), &[0; 32]).unwrap(), "kept");
+        assert!(store.take(cti(1), &[0; 32]).is_none(), "its own oldest are gone");
+        assert!(store.take(cti(2 * limits::DETAILS), &[0; 32]).is_some());
+        assert_eq!(store.take(cti(0), &[0; 32]).unwrap(), "kept");
     }
 
     #[test]
@@ -133,15 +133,15 @@ mod tests {
         let store = DetailsStore::new(1 << 20);
         (1..=limits::DETAILS).for_each(|number| store.put(Party::Connection(number), cti(number), [0; 32], "x".into()));
         store.put(Party::Connection(0), cti(0), [0; 32], "new".into());
-        assert_eq!(store.take(&cti(0), &[0; 32]).unwrap(), "new");
-        assert!(store.take(&cti(1), &[0; 32]).is_none() && store.take(&cti(2), &[0; 32]).is_some());
+        assert_eq!(store.take(cti(0), &[0; 32]).unwrap(), "new");
+        assert!(store.take(cti(1), &[0; 32]).is_none() && store.take(cti(2), &[0; 32]).is_some());
     }
 
     #[test]
     fn what_was_taken_counts_until_it_is_dropped() {
         let store = DetailsStore::new(100);
         store.put(A, cti(1), [0; 32], "details".into());
-        let taken = store.take(&cti(1), &[0; 32]).unwrap();
+        let taken = store.take(cti(1), &[0; 32]).unwrap();
         assert_eq!((store.places.held(), store.bytes.held()), (1, 7));
         drop(taken);
         assert_eq!((store.places.held(), store.bytes.held()), (0, 0));
@@ -152,8 +152,8 @@ mod tests {
         let store = DetailsStore::new(16);
         store.put(A, cti(1), [0; 32], "x".repeat(14));
         store.put(A, cti(2), [0; 32], "x".repeat(15));
-        assert_eq!(store.take(&cti(2), &[0; 32]), None, "more than there is beside the reserve");
+        assert_eq!(store.take(cti(2), &[0; 32]), None, "more than there is beside the reserve");
         store.put(A, cti(3), [0; 32], "x".repeat(14));
-        assert!(store.take(&cti(3), &[0; 32]).is_some());
+        assert!(store.take(cti(3), &[0; 32]).is_some());
     }
 }

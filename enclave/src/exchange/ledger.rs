@@ -7,7 +7,7 @@ use bytes::Bytes;
 use quoth_attestation::checkpoint::Checkpoint;
 use quoth_attestation::cose::Signed;
 use quoth_attestation::receipt::Receipt;
-use quoth_attestation::{Digest, FormatError};
+use quoth_attestation::{Digest, ExchangeId, FormatError};
 
 use crate::journal::{Journal, Reservation};
 use crate::keys::ReceiptKey;
@@ -23,8 +23,8 @@ pub struct Ledger {
 struct Chain {
     seq: u64,
     prev: Digest,
-    recent: HashMap<[u8; 16], Bytes>,
-    order: VecDeque<[u8; 16]>,
+    recent: HashMap<ExchangeId, Bytes>,
+    order: VecDeque<ExchangeId>,
 }
 
 impl Ledger {
@@ -55,7 +55,7 @@ impl Ledger {
     pub fn issue(
         &self,
         place: Reservation,
-        cti: [u8; 16],
+        cti: ExchangeId,
         receipt: impl FnOnce(u64, Digest) -> Result<Receipt, FormatError>,
     ) -> Result<Bytes, FormatError> {
         let mut chain = self.chain.lock().unwrap_or_else(PoisonError::into_inner);
@@ -75,7 +75,7 @@ impl Ledger {
     }
 
     /// A recent receipt.
-    pub fn recent(&self, cti: &[u8; 16]) -> Option<Bytes> {
-        self.chain.lock().unwrap_or_else(PoisonError::into_inner).recent.get(cti).cloned()
+    pub fn recent(&self, cti: ExchangeId) -> Option<Bytes> {
+        self.chain.lock().unwrap_or_else(PoisonError::into_inner).recent.get(&cti).cloned()
     }
 }

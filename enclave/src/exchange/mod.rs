@@ -67,7 +67,7 @@ impl Exchange {
     pub fn headers(&self, headers: &mut HeaderMap) {
         let Some(open) = self.open.as_ref().filter(|_| RECEIPTS) else { return };
         headers.reserve(PROOFS);
-        put(headers, "quoth-cti", hex::encode(open.cti));
+        put(headers, "quoth-cti", open.cti.to_string());
         headers.insert("quoth-node", self.notary.identity.digest_value());
         put(headers, "quoth-opening", BASE64_URL_SAFE_NO_PAD.encode(open.opening.as_bytes()));
     }
@@ -79,7 +79,7 @@ impl Exchange {
 
     /// The request's id, hex.
     pub fn id(&self) -> String {
-        self.open.as_ref().map(|open| hex::encode(open.cti)).unwrap_or_default()
+        self.open.as_ref().map(|open| open.cti.to_string()).unwrap_or_default()
     }
 
     /// Names the local execution that answers.

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use quoth_attestation::checkpoint::{Checkpoint, Place, Version};
 use quoth_attestation::commit::{Commitment, Label, Opening};
 use quoth_attestation::receipt::{self, Ending, Method, Outcome, Receipt, Status, Target, Times};
-use quoth_attestation::{Digest, FormatError, record};
+use quoth_attestation::{Digest, ExchangeId, FormatError, record};
 use sha2::{Digest as _, Sha256};
 
 use super::notary::Notary;
@@ -24,7 +24,7 @@ pub(super) const RECEIPTS: bool = !cfg!(quoth_without_receipts);
 /// What an unfinished exchange has gathered.
 pub(super) struct Open {
     place: Reservation,
-    pub(super) cti: [u8; 16],
+    pub(super) cti: ExchangeId,
     pub(super) opening: Opening,
     proof: ProofOptions,
     method: Method,
@@ -60,7 +60,7 @@ impl Open {
         };
         Ok(Self {
             place,
-            cti,
+            cti: ExchangeId(cti),
             opening,
             proof: request.proof.clone(),
             method: request.method.clone(),

@@ -16,7 +16,7 @@ use quoth_attestation::receipt::{Credential, Ending, Execution, Method, Outcome,
 use quoth_attestation::record::{Kind, Piece, Splitter};
 use quoth_attestation::statement::ShortText;
 use quoth_attestation::transcript::Details;
-use quoth_attestation::{Digest, FormatError};
+use quoth_attestation::{Digest, ExchangeId, FormatError};
 use tokio::sync::mpsc;
 
 use super::{End, Exchange, IncomingRequest, Noted, Piece as Part, Pieces, ProofOptions, Streamed};
@@ -78,9 +78,7 @@ fn proxy() -> Arc<Node> {
 }
 
 fn receipt_of(node: &Node, id: &str) -> Signed<Receipt> {
-    let mut cti = [0; 16];
-    hex::decode_to_slice(id, &mut cti).unwrap();
-    Signed::decode(&node.notary.ledger.recent(&cti).unwrap()).unwrap()
+    Signed::decode(&node.notary.ledger.recent(id.parse().unwrap()).unwrap()).unwrap()
 }
 
 #[test]
@@ -112,7 +110,7 @@ fn a_receipt_that_cannot_be_made_takes_no_place_in_the_chain() {
     let node = node();
     let place = node.journal.reserve().unwrap();
     let refused = FormatError::OutOfRange { field: "status", expected: "100 to 999" };
-    let issued = node.notary.ledger.issue(place, [7; 16], |seq, prev| {
+    let issued = node.notary.ledger.issue(place, ExchangeId([7; 16]), |seq, prev| {
         assert_eq!((seq, prev), (0, node.identity.digest()));
         Err(refused.clone())
     });
@@ -251,9 +249,7 @@ fn came_back(node: &Node, opening: &Opening, id: &str, bytes: &[u8]) -> Option<V
     let receipt = receipt_of(node, id);
     let Some(Execution::Upstream(upstream)) = &receipt.claims().execution else { panic!("no provider") };
     assert_eq!(upstream.received, opening.commit(Label::UpstreamResponse, bytes));
-    let mut cti = [0; 16];
-    hex::decode_to_slice(id, &mut cti).unwrap();
-    let details = node.notary.details.take(&cti, &opening.details_credential()).unwrap();
+    let details = node.notary.details.take(id.parse().unwrap(), &opening.details_credential()).unwrap();
     let Details::Upstream(details) = Details::decode(&details).unwrap() else { panic!("no provider") };
     details.received
 }

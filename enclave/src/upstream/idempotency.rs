@@ -3,7 +3,7 @@
 
 use aws_lc_rs::hmac;
 use http::{HeaderMap, HeaderValue};
-use quoth_attestation::fields::{IDEMPOTENCY_KEY, TOKEN};
+use quoth_attestation::headers::{IDEMPOTENCY_KEY, TOKEN};
 
 use super::request::keys;
 use crate::EnclaveError;

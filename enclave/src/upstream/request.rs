@@ -5,7 +5,7 @@ use http::header::{ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONTENT_LENGTH, CONTE
 use http::uri::{self, Authority, PathAndQuery, Scheme, Uri};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Version};
 use http_body_util::Full;
-use quoth_attestation::{fields, transcript};
+use quoth_attestation::{headers, transcript};
 use zeroize::Zeroizing;
 
 use crate::config::{Api, KeyHeader, Upstream};
@@ -83,7 +83,7 @@ fn bare(value: &str) -> &str {
 /// Returns the caller's headers that may pass.
 pub(super) fn passes(headers: &HeaderMap) -> HeaderMap {
     let mut passed = HeaderMap::with_capacity(FIELDS);
-    let place = |name: &&HeaderName| fields::PASSED.iter().position(|known| *known == name.as_str());
+    let place = |name: &&HeaderName| headers::PASSED.iter().position(|known| *known == name.as_str());
     let mut names: Vec<_> = headers.keys().filter_map(|name| Some((place(&name)?, name))).collect();
     names.sort_unstable_by_key(|(place, _)| *place);
     for (_, name) in names {
@@ -94,7 +94,7 @@ pub(super) fn passes(headers: &HeaderMap) -> HeaderMap {
 
 /// Returns the provider's headers that its answer keeps.
 pub fn returns(headers: &HeaderMap) -> HeaderMap {
-    let returned = |name: &HeaderName| fields::RETURNED.iter().any(|known| name.as_str().starts_with(known));
+    let returned = |name: &HeaderName| headers::RETURNED.iter().any(|known| name.as_str().starts_with(known));
     let mut kept = HeaderMap::with_capacity(FIELDS);
     for (name, value) in headers.iter().filter(|(name, _)| *name == CONTENT_TYPE || returned(name)) {
         kept.append(name, value.clone());

@@ -3,6 +3,7 @@
 use std::io;
 
 use comfy_table::{Cell, CellAlignment, Table, presets};
+use quoth_attestation::ExchangeId;
 use serde::Serialize;
 
 use crate::HostError;
@@ -35,14 +36,13 @@ pub fn run(options: &Receipts) -> Result<(), HostError> {
             false => super::print(&list(&instances, options.last)),
         };
     };
-    let mut id = [0; 16];
-    if hex::decode_to_slice(cti, &mut id).is_err() {
+    let Ok(id) = cti.parse::<ExchangeId>() else {
         return Err(HostError::Usage("a receipt's id is 32 hex digits".into()));
-    }
+    };
     let mut instances = journal::read(&path, Some(id))?;
     instances.retain(|instance| !instance.receipts.is_empty());
     let Some(receipt) = instances.first().and_then(|instance| instance.receipts.first()) else {
-        return Err(HostError::NoReceipt { cti: hex::encode(id) });
+        return Err(HostError::NoReceipt { cti: id.to_string() });
     };
     match &options.out {
         Some(out) => run_dir::write(out, &receipt.cose),

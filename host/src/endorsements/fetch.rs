@@ -248,10 +248,10 @@ impl Asked<'_> {
             certificates: vec![chain.vek.clone(), chain.intermediate.clone(), chain.root.clone()],
             crls: crl.iter().map(|crl| crl.to_vec()).collect(),
         };
-        let verdict = self.parent.verifier.hardware(&evidence, at);
+        let verdict = self.parent.verifier.verify_hardware(&evidence, at);
         verdict.genuine()?;
         // The verifier ignores a list of another root, because it says nothing about this chain.
-        match crl.is_some() && !verdict.checks.iter().any(|check| check.code == REVOKED) {
+        match crl.is_some() && !verdict.checks().iter().any(|check| check.code == REVOKED) {
             true => Err(SnpRefusal::Crl { problem: "of another family" }.into()),
             false => Ok(()),
         }

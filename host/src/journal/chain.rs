@@ -2,9 +2,9 @@
 
 use std::path::Path;
 
-use quoth_attestation::Digest;
 use quoth_attestation::cose::Signed;
 use quoth_attestation::receipt::{Execution, Receipt};
+use quoth_attestation::{Digest, ExchangeId};
 use quoth_link::journal::{MAX_RECEIPT, MAX_STATEMENT};
 use rusqlite::{Connection, OpenFlags, params};
 use serde::Serialize;
@@ -93,7 +93,7 @@ pub struct Entry {
 ///
 /// # Errors
 /// [`JournalError::Database`].
-pub fn read(path: &Path, cti: Option<[u8; 16]>) -> Result<Vec<Instance>, JournalError> {
+pub fn read(path: &Path, cti: Option<ExchangeId>) -> Result<Vec<Instance>, JournalError> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let mut connection = Connection::open_with_flags(path, flags)?;
     // A transaction gives one consistent snapshot while others write.
@@ -118,7 +118,7 @@ fn follow(
     snapshot: &Connection,
     id: i64,
     node: Digest,
-    cti: Option<[u8; 16]>,
+    cti: Option<ExchangeId>,
 ) -> Result<(Chain, Vec<Entry>), JournalError> {
     let mut statement = snapshot.prepare(
         "SELECT seq, CASE WHEN length(cose) <= ?2 THEN cose ELSE x'' END FROM receipts WHERE id = ?1 ORDER BY seq",
@@ -194,7 +194,7 @@ impl Entry {
         });
         Self {
             seq: claims.seq,
-            cti: hex::encode(claims.cti),
+            cti: claims.cti.to_string(),
             iat: claims.iat,
             model,
             outcome: claims.exchange.outcome.name(),

@@ -6,10 +6,10 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use bytes::Bytes;
-use quoth_attestation::Digest;
 use quoth_attestation::cose::Signed;
 use quoth_attestation::receipt::Receipt;
 use quoth_attestation::statement::Statement;
+use quoth_attestation::{Digest, ExchangeId};
 use rusqlite::{Connection, TransactionBehavior, params};
 
 /// How long a write waits while another process locks the database.
@@ -170,7 +170,7 @@ impl Store {
                     break;
                 };
                 let cti = id_of(*seq, bytes, self.node);
-                let id = cti.as_ref().map_or(UNREADABLE, |id| id);
+                let id = cti.as_ref().map_or(UNREADABLE, |id| &id.0);
                 if insert.execute(params![self.id, place, id, bytes.as_ref()])? > 0 {
                     unreadable.extend(cti.is_none().then_some(*seq));
                     continue;
@@ -188,7 +188,7 @@ impl Store {
 }
 
 /// Returns the request's id if the bytes are a receipt of the instance with this sequence number.
-fn id_of(seq: u64, bytes: &[u8], node: Digest) -> Option<[u8; 16]> {
+fn id_of(seq: u64, bytes: &[u8], node: Digest) -> Option<ExchangeId> {
     let receipt = Signed::<Receipt>::decode(bytes).ok()?;
     let claims = receipt.claims();
     (claims.seq == seq && claims.node == node).then_some(claims.cti)

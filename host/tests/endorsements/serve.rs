@@ -55,7 +55,7 @@ async fn an_enclave_gets_what_makes_its_report_worth_something() {
         assert!(found.source.family() == machine.family && found.crl_not_renewed.is_none());
 
         let evidence = HardwareEvidence::SevSnp { report: machine.report.clone(), certificates, crls };
-        Verifier::new(Policy::hardware_only()).hardware(&evidence, NOW).genuine().unwrap();
+        Verifier::new(Policy::hardware_only()).verify_hardware(&evidence, NOW).genuine().unwrap();
 
         // The second answer comes from the cache.
         assert_eq!(link.ask(&machine).await.certificates.len(), 3);

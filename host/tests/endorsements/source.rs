@@ -38,7 +38,7 @@ async fn every_genuine_report_gets_its_own_endorsements() {
             certificates: vec![found.vek, found.intermediate, found.root],
             crls: found.crl.into_iter().collect(),
         };
-        assert_eq!(Verifier::new(Policy::hardware_only()).hardware(&evidence, NOW).genuine(), Ok(()));
+        assert_eq!(Verifier::new(Policy::hardware_only()).verify_hardware(&evidence, NOW).genuine(), Ok(()));
 
         // Again, and as another process: no request is sent.
         for endorsements in [&cache.endorsements, &open(cache.folder.path(), &kds, &machine)] {

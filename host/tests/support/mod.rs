@@ -12,12 +12,12 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use ed25519_dalek::{Signer, SigningKey};
-use quoth_attestation::Digest;
 use quoth_attestation::bounded::List;
 use quoth_attestation::commit::Commitment;
 use quoth_attestation::cose::{KeyId, Signed};
 use quoth_attestation::receipt::{Exchange, Level, Outcome, Receipt, Status, Times, Usage};
 use quoth_attestation::statement::{Clock, Keys, Platform, Software, Statement, Validity};
+use quoth_attestation::{Digest, ExchangeId};
 use quoth_link::event::{Event, Pem, Ready};
 use quoth_link::journal::{ToEnclave, ToHost};
 use quoth_link::{Address, Frame, Frames, LinkError, Port, Stream};
@@ -75,7 +75,7 @@ impl Instance {
         cti[15] = self.id[0];
         let claims = Receipt {
             iat: 1_800_000_001,
-            cti,
+            cti: ExchangeId(cti),
             nonce: None,
             node: self.node(),
             seq: self.seq,

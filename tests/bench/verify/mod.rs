@@ -46,7 +46,7 @@ pub(crate) fn measure(plan: &Plan) -> Vec<Row> {
     let new = || Verifier::new(policy.clone());
     let verifier = new();
     let appraise = |verifier: &Verifier, (evidence, at): &(HardwareEvidence, u64)| {
-        assert_eq!(verifier.hardware(evidence, *at).genuine(), Ok(()));
+        assert_eq!(verifier.verify_hardware(evidence, *at).genuine(), Ok(()));
     };
     let cold = |evidence: &_| appraise(&new(), evidence);
     let cold_on_two = |evidence: &_| appraise(&new().concurrent(), evidence);

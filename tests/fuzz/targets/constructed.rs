@@ -2,7 +2,7 @@
 #![no_main]
 
 use libfuzzer_sys::arbitrary::{Result, Unstructured};
-use quoth_attestation::Digest;
+use quoth_attestation::{Digest, ExchangeId};
 use quoth_attestation::bounded::{Blob, List, Text};
 use quoth_attestation::checkpoint::{Checkpoint, Place, Version};
 use quoth_attestation::commit::Commitment;
@@ -76,7 +76,7 @@ fn receipt(input: &mut Unstructured<'_>) -> Result<Option<Receipt>> {
     };
     Ok(Some(Receipt {
         iat: input.arbitrary()?,
-        cti: input.arbitrary()?,
+        cti: ExchangeId(input.arbitrary()?),
         nonce: None,
         node: nothing.0,
         seq: input.arbitrary()?,
@@ -98,7 +98,7 @@ fn checkpoint(input: &mut Unstructured<'_>) -> Result<Checkpoint> {
     };
     Ok(Checkpoint {
         node: nothing,
-        cti: input.arbitrary()?,
+        cti: ExchangeId(input.arbitrary()?),
         nonce: None,
         request: Commitment(nothing),
         status: input.arbitrary()?,

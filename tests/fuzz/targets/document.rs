@@ -35,12 +35,12 @@ static VERIFIER: LazyLock<Verifier> = LazyLock::new(|| {
 });
 
 libfuzzer_sys::fuzz_target!(|quote: &[u8]| {
-    assert!(VERIFIER.hardware(&HardwareEvidence::Nitro { document: quote.to_vec() }, AT).accepted.is_err());
+    assert!(VERIFIER.verify_hardware(&HardwareEvidence::Nitro { document: quote.to_vec() }, AT).accepted().is_err());
     let (statement, issued) = STATEMENT_BYTES.clone();
     // Evidence cannot hold a quote of another length.
     let Ok(quote) = Quote::new(quote) else { return };
     let evidence = Evidence { statement, quote, nonce: None, certificates: List::default(), crls: List::default() };
     let evidence = evidence.encode();
-    assert!(VERIFIER.node(&evidence, None, Time::Live { now: issued + 1 }).is_err());
-    assert!(VERIFIER.node(&evidence, None, Time::Archived { at: issued + 1 }).is_err());
+    assert!(VERIFIER.verify_node(&evidence, None, Time::Live { now: issued + 1 }).is_err());
+    assert!(VERIFIER.verify_node(&evidence, None, Time::Archived { at: issued + 1 }).is_err());
 });

@@ -12,5 +12,5 @@ libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
     if let Ok(evidence) = Evidence::decode(bytes) {
         assert_eq!(evidence.encode(), bytes);
     }
-    assert!(VERIFIER.node(bytes, None, Time::Live { now: 1_755_000_000 }).is_err());
+    assert!(VERIFIER.verify_node(bytes, None, Time::Live { now: 1_755_000_000 }).is_err());
 });

@@ -20,6 +20,6 @@ libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
         certificate_table(table).unwrap_or_default().into_iter().map(<[u8]>::to_vec).collect();
     let crls = if certificates.len() > 3 { certificates.split_off(3) } else { Vec::new() };
     let evidence = HardwareEvidence::SevSnp { report: report.to_vec(), certificates, crls };
-    let verdict = VERIFIER.hardware(&evidence, AT);
-    assert!(verdict.accepted.is_err());
+    let verdict = VERIFIER.verify_hardware(&evidence, AT);
+    assert!(verdict.accepted().is_err());
 });

@@ -1,3 +1,5 @@
+//! The command line.
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
@@ -55,7 +57,7 @@ pub(crate) enum Command {
     OperatorKey(OperatorKey),
     /// Make an access token for somebody who may ask a node, whose salted hash stands in the node's configuration
     AccessToken(AccessToken),
-    /// Make a policy
+    /// Make or compile a policy
     #[command(subcommand)]
     Policy(PolicyCommand),
 }
@@ -64,12 +66,14 @@ pub(crate) enum Command {
 pub(crate) enum PolicyCommand {
     /// Write the safe policy for images whose measurements are known
     Init(PolicyInit),
+    /// Write a policy file as the canonical JSON that browsers load
+    Compile(PolicyCompile),
 }
 
 /// Options of every command.
 #[derive(Args, Debug)]
 pub(crate) struct Common {
-    /// What to accept: platforms, images, models (TOML). Without it only hardware platforms could pass
+    /// What to accept: platforms, images, models (TOML, or compiled). Without it only hardware platforms could pass
     #[arg(long, value_name = "FILE")]
     pub(crate) policy: Option<PathBuf>,
     /// Print one JSON object for programs
@@ -142,7 +146,7 @@ pub(crate) struct Proxy {
     /// Hand on to the SDK what opens the receipts' commitments, as the header quoth-opening
     #[arg(long)]
     pub(crate) opening: bool,
-    /// What to accept: platforms, images, models (TOML). Without it only hardware platforms could pass
+    /// What to accept: platforms, images, models (TOML, or compiled). Without it only hardware platforms could pass
     #[arg(long, value_name = "FILE")]
     pub(crate) policy: Option<PathBuf>,
     /// Print a JSON object a line for programs: event is listening, warning, refused, failed or stopping
@@ -198,7 +202,7 @@ pub(crate) struct Replay {
     /// The GGUF file that answered; receipts name its SHA-256
     #[arg(long, value_name = "FILE")]
     pub(crate) model: PathBuf,
-    /// What to accept: platforms, images, models (TOML). Without it only hardware platforms could pass
+    /// What to accept: platforms, images, models (TOML, or compiled). Without it only hardware platforms could pass
     #[arg(long, value_name = "FILE")]
     pub(crate) policy: Option<PathBuf>,
     /// Threads that compute; without it, one for each processor. No result depends on it
@@ -262,6 +266,16 @@ pub(crate) struct AccessToken {
     /// Print one JSON object for programs
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct PolicyCompile {
+    /// The policy file, TOML
+    #[arg(value_name = "POLICY.TOML")]
+    pub(crate) file: PathBuf,
+    /// Write it to FILE, which must not exist yet; without it, to standard output
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: Option<PathBuf>,
 }
 
 #[derive(Args, Debug)]

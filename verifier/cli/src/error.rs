@@ -1,3 +1,5 @@
+//! Why a command did not end in `proven`.
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 

@@ -1,7 +1,7 @@
 //! One sentence for each kind of refusal: what it means for the person who asked.
 
 /// What a refusal with this code means.
-pub(crate) fn meaning(code: &str) -> &'static str {
+pub(crate) fn explain(code: &str) -> &'static str {
     EXACT
         .iter()
         .chain(FAMILIES)
@@ -86,9 +86,9 @@ mod tests {
 
     #[test]
     fn exact_codes_come_before_their_family() {
-        assert!(meaning("receipt.request_mismatch").contains("another question"));
-        assert!(meaning("receipt.something_new").contains("does not prove this exchange"));
-        assert!(meaning("unheard.of").contains("policy"));
+        assert!(explain("receipt.request_mismatch").contains("another question"));
+        assert!(explain("receipt.something_new").contains("does not prove this exchange"));
+        assert!(explain("unheard.of").contains("policy"));
         for (code, _) in EXACT {
             assert!(!code.ends_with('*'));
         }

@@ -1,3 +1,5 @@
+//! Reads and writes files, within limits.
+
 use std::fs::File;
 use std::io::{IsTerminal, Read, Write, stdin};
 use std::path::{Path, PathBuf};
@@ -57,16 +59,25 @@ pub(crate) fn write_private(file: &Path, bytes: &[u8]) -> Result<(), CliError> {
     write().map_err(|source| CliError::File { file: file.into(), source })
 }
 
-/// The policy in `file`; without one, the policy that accepts no development platform.
+/// The policy in `file`, TOML or compiled; without one, the policy that accepts no development platform.
 pub(crate) fn policy(file: Option<&PathBuf>) -> Result<Policy, CliError> {
     let Some(file) = file else {
         return Ok(Policy::hardware_only());
     };
-    let bytes = read(file, MAX_POLICY)?;
+    let text = policy_text(file)?;
+    // No TOML begins so, and every compiled policy does.
+    let policy = match text.starts_with('{') {
+        true => Policy::from_json(text.as_bytes()),
+        false => Policy::from_toml(&text),
+    };
+    policy.map_err(|source| CliError::Policy { file: file.clone(), source })
+}
+
+/// The text of a policy file.
+pub(crate) fn policy_text(file: &Path) -> Result<String, CliError> {
     let invalid = |_| std::io::Error::from(std::io::ErrorKind::InvalidData);
-    let text =
-        String::from_utf8(bytes).map_err(|error| CliError::File { file: file.clone(), source: invalid(error) })?;
-    Policy::from_toml(&text).map_err(|source| CliError::Policy { file: file.clone(), source })
+    String::from_utf8(read(file, MAX_POLICY)?)
+        .map_err(|error| CliError::File { file: file.into(), source: invalid(error) })
 }
 
 /// A verifier under [`policy`].

@@ -5,12 +5,12 @@ mod answer;
 mod args;
 mod commands;
 mod error;
-mod facts;
+mod explain;
 mod files;
-mod meaning;
 mod measurements;
 mod report;
-mod screen;
+mod summary;
+mod terminal;
 mod verdict;
 
 use std::process::ExitCode;
@@ -108,6 +108,9 @@ async fn run(command: Command) -> Result<Outcome, CliError> {
         Command::OperatorKey(args) => commands::provision::new_key(&args),
         Command::AccessToken(args) => commands::access_token::new(&args),
         Command::Policy(PolicyCommand::Init(args)) => return commands::policy::init(&args).map(|()| Outcome::Done),
+        Command::Policy(PolicyCommand::Compile(args)) => {
+            return commands::policy::compile(&args).map(|()| Outcome::Done);
+        }
     };
     report.map(Outcome::Proven)
 }

@@ -6,8 +6,8 @@ use anstyle::{AnsiColor, Style};
 use serde_json::{Map, Value, json};
 
 use crate::error::CliError;
-use crate::meaning::meaning;
-use crate::screen::{safe_line, width, wrap};
+use crate::explain::explain;
+use crate::terminal::{safe_line, width, wrap};
 
 const GOOD: Style = AnsiColor::Green.on_default().bold();
 const BAD: Style = AnsiColor::Red.on_default().bold();
@@ -86,7 +86,7 @@ pub(crate) fn print_error(error: &CliError, as_json: bool) -> io::Result<()> {
     if as_json {
         let mut object = json!({ "verdict": verdict, "code": error.code(), "message": error.to_string() });
         if refused {
-            object["meaning"] = meaning(error.code()).into();
+            object["meaning"] = explain(error.code()).into();
         }
         return print_json(&object);
     }
@@ -104,7 +104,7 @@ fn write_error(out: &mut impl Write, error: &CliError, width: usize) -> io::Resu
         writeln!(out, "{DIM}│{DIM:#} {line}")?;
     }
     writeln!(out, "{DIM}├─{DIM:#} {WARN}what it means{WARN:#}")?;
-    for line in wrap(meaning(error.code()), width.saturating_sub(2)) {
+    for line in wrap(explain(error.code()), width.saturating_sub(2)) {
         writeln!(out, "{DIM}│{DIM:#} {line}")?;
     }
     writeln!(out, "{DIM}╰─{DIM:#}")

@@ -4,7 +4,7 @@ use quoth_attestation::Digest;
 use quoth_attestation::receipt::{Ending, Execution, Receipt, Upstream};
 use quoth_attestation::statement::{Clock, Platform};
 use quoth_attestation::transcript::{Details, LocalDetails, Transcript, UpstreamDetails};
-use quoth_verifier::{Passed, VerifiedExchange, VerifiedNode};
+use quoth_verifier::{VerifiedExchange, VerifiedNode};
 use serde_json::json;
 
 use crate::report::Report;
@@ -86,7 +86,8 @@ pub(crate) fn exchange(report: &mut Report, transcript: &Transcript, exchange: &
         report.row("stream", format!("{} signed checkpoints, none missing or moved", transcript.checkpoints.len()));
     }
     receipt(report, exchange.receipt().claims());
-    if let Some(Passed { request, response }) = exchange.passed() {
+    if let Some(bodies) = exchange.pass_through() {
+        let (request, response) = (bodies.request(), bodies.response());
         let passed = |same| if same { "byte for byte" } else { "not byte for byte" };
         report.row("passed on", format!("question {}, answer {}", passed(request), passed(response)));
         report.member("passed", json!({ "request": request, "response": response }));
@@ -136,7 +137,7 @@ pub(crate) fn receipt(report: &mut Report, claims: &Receipt) {
         "receipt",
         json!({
             "seq": claims.seq,
-            "cti": hex::encode(claims.cti),
+            "cti": claims.cti.to_string(),
             "iat": claims.iat,
             "prev": claims.prev.to_string(),
             "level": claims.level.name(),

@@ -7,9 +7,9 @@ use quoth_attestation::statement::Platform;
 use quoth_verifier::{Check, HardwareVerdict, Refusal, VerifiedNode};
 use serde_json::{Value, json};
 
-use crate::meaning::meaning;
+use crate::explain::explain;
 use crate::report::print_json;
-use crate::screen::{safe_line, width, wrap};
+use crate::terminal::{safe_line, width, wrap};
 
 const GOOD: Style = AnsiColor::Green.on_default().bold();
 const BAD: Style = AnsiColor::Red.on_default().bold();
@@ -17,7 +17,7 @@ const DIM: Style = Style::new().dimmed();
 /// The column in which texts begin.
 const INDENT: usize = 6;
 
-/// What is to be thought of saved evidence.
+/// The verdict about saved evidence.
 pub(crate) struct Verdict {
     platform: Platform,
     genuine: Result<(), Refusal>,
@@ -32,8 +32,9 @@ impl Verdict {
     /// Of hardware alone.
     pub(crate) fn of_hardware(verdict: HardwareVerdict) -> Self {
         let genuine = verdict.genuine().map_err(Refusal::clone);
-        let HardwareVerdict { platform, accepted, checks, time_basis, .. } = verdict;
-        let (accepted, time_basis) = (accepted.map(Some), time_basis.into());
+        let accepted = verdict.accepted().map(|image| Some(image.to_owned())).map_err(Refusal::clone);
+        let (platform, checks) = (verdict.platform(), verdict.checks().to_vec());
+        let time_basis = verdict.time_basis().into();
         Self { platform, genuine, accepted, checks, time_basis, explain: false, has_policy: false }
     }
 
@@ -46,7 +47,7 @@ impl Verdict {
         let (held, genuine) = match hardware {
             Some(verdict) => {
                 let genuine = verdict.genuine().map_err(Refusal::clone);
-                (verdict.checks, genuine)
+                (verdict.checks().to_vec(), genuine)
             }
             None => (Vec::new(), node.as_ref().map(|_| ()).map_err(Refusal::clone)),
         };
@@ -83,14 +84,14 @@ impl Verdict {
             .checks
             .iter()
             .map(|check| {
-                let Check { code, what, source, expected, found } = check;
+                let Check { code, what, source, expected, found, .. } = check;
                 json!({ "code": code, "held": true, "what": what, "source": source, "expected": expected, "found": found })
             })
             .collect();
         let refusal = self.refusal();
         if let Some(refusal) = refusal {
             let code = refusal.code();
-            checks.push(json!({ "code": code, "held": false, "what": refusal.to_string(), "meaning": meaning(code) }));
+            checks.push(json!({ "code": code, "held": false, "what": refusal.to_string(), "meaning": explain(code) }));
         }
         json!({
             "verdict": if self.holds() { "proven" } else { "refused" },
@@ -121,7 +122,7 @@ impl Verdict {
         writeln!(out, "{DIM}│ platform{DIM:#}  {}", self.platform.name())?;
         writeln!(out, "{DIM}│ time{DIM:#}      {}", self.time_basis)?;
         if self.explain {
-            for Check { code, what, source, expected, found } in &self.checks {
+            for Check { code, what, source, expected, found, .. } in &self.checks {
                 writeln!(out, "{DIM}│{DIM:#} {GOOD}✓{GOOD:#} {what} {DIM}({code}){DIM:#}")?;
                 for (label, text) in [("want", expected), ("have", found)] {
                     let room = width.saturating_sub(INDENT + 5);
@@ -138,7 +139,7 @@ impl Verdict {
                 writeln!(out, "{DIM}├─ a policy that accepts it would have to answer this{DIM:#}")?;
             }
             writeln!(out, "{DIM}│{DIM:#} {BAD}✗{BAD:#} {}", refusal.code())?;
-            for text in [&*refusal.to_string(), meaning(refusal.code())] {
+            for text in [&*refusal.to_string(), explain(refusal.code())] {
                 for line in wrap(&safe_line(text), width.saturating_sub(INDENT)) {
                     writeln!(out, "{DIM}│    {DIM:#} {line}")?;
                 }

@@ -9,13 +9,14 @@ use std::process::{Command, Output};
 use std::sync::Arc;
 
 use base64::prelude::{BASE64_URL_SAFE_NO_PAD, Engine as _};
+use quoth_attestation::ExchangeId;
 use quoth_attestation::statement::Platform;
 use quoth_attestation::transcript::Transcript;
 use serde_json::Value;
 use support::node::{Asked, Node, OPENING, details, event};
 use support::server::{Received, Server, answer, chunked};
 
-const CTI: [u8; 16] = [5; 16];
+const CTI: ExchangeId = ExchangeId([5; 16]);
 /// What a hostile model says.
 const WORDS: &str = "hello \\u001b[31mworld";
 
@@ -60,7 +61,7 @@ impl Bench {
 fn respond(node: &Node, request: &Received, attack: fn(Vec<u8>) -> Vec<u8>) -> Vec<u8> {
     let asked = Asked { target: request.target(), body: &request.body, nonce: request.nonce(), cti: CTI };
     let mut headers = vec![
-        ("quoth-cti", hex::encode(CTI)),
+        ("quoth-cti", CTI.to_string()),
         ("quoth-node", node.digest().to_string()),
         ("quoth-opening", BASE64_URL_SAFE_NO_PAD.encode(OPENING)),
     ];

@@ -1,4 +1,4 @@
-//! `quoth-verify policy init`, as a person calls it.
+//! `quoth-verify policy`, as a person calls it.
 #![allow(clippy::unwrap_used)]
 
 use std::path::Path;
@@ -56,7 +56,7 @@ fn the_policy_accepts_the_measured_images_and_is_strict_about_the_rest() {
     assert_eq!(policy.platforms().collect::<Vec<_>>(), [Platform::Nitro, Platform::SevSnp]);
     assert_eq!(policy.nitro().pcr8.as_ref().unwrap().len(), 1);
     let rules = policy.snp();
-    assert_eq!(rules.floors.keys().copied().collect::<Vec<_>>(), [Family::Genoa, Family::Turin]);
+    assert_eq!(rules.floors.iter().map(|(family, _)| *family).collect::<Vec<_>>(), [Family::Genoa, Family::Turin]);
     let guest = &rules.guest;
     assert_eq!((rules.max_vmpl, guest.debug, guest.migration, guest.smt, guest.cxl), (0, false, false, false, false));
     assert_eq!((guest.abi, guest.required.len()), (Abi::default(), 0), "older measurements do not say");
@@ -77,7 +77,7 @@ fn a_policy_demands_what_launches_ask_for() {
     let policy = made(std::slice::from_ref(&new), &FLOOR);
     let guest = &policy.snp().guest;
     assert_eq!(guest.abi, Abi { major: 1, minor: 58 });
-    assert_eq!(guest.required, [Protection::RaplDisabled, Protection::PageSwapDisabled].into());
+    assert_eq!(guest.required, [Protection::RaplDisabled, Protection::PageSwapDisabled]);
     let text = String::from_utf8(init(tempfile::tempdir().unwrap().path(), std::slice::from_ref(&new), &FLOOR).stdout);
     assert!(text.unwrap().contains("acpi = \"static\""));
 
@@ -142,4 +142,28 @@ fn a_policy_that_is_there_is_kept() {
     assert!(init(folder.path(), &[measurements(REGISTERS, false)], &options).status.success());
     assert!(!init(folder.path(), &[measurements(REGISTERS, false)], &options).status.success());
     assert!(Policy::from_toml(&fs::read_to_string(out).unwrap()).is_ok());
+}
+
+#[test]
+fn a_compiled_policy_is_what_browsers_load() {
+    let folder = tempfile::tempdir().unwrap();
+    let made = init(folder.path(), &[measurements("", true)], &["--floor", "genoa=10,0,23,84"]);
+    let (toml, json) = (folder.path().join("policy.toml"), folder.path().join("policy.json"));
+    fs::write(&toml, &made.stdout).unwrap();
+    let compile = |file: &Path, more: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_quoth-verify"));
+        command.args(["policy", "compile"]).arg(file).args(more).output().unwrap()
+    };
+    let compiled = compile(&toml, &[]);
+    assert!(compiled.status.success());
+    let expected = Policy::from_toml(&String::from_utf8(made.stdout).unwrap());
+    assert_eq!(Policy::from_json(&compiled.stdout), expected);
+    assert!(compile(&toml, &["--out", json.to_str().unwrap()]).status.success());
+    assert_eq!(fs::read(&json).unwrap(), compiled.stdout);
+    assert!(!compile(&toml, &["--out", json.to_str().unwrap()]).status.success(), "a file is never overwritten");
+    // What is no policy is not compiled.
+    fs::write(&toml, "version = 1\nextra = 1\n").unwrap();
+    let refused = compile(&toml, &[]);
+    assert!(!refused.status.success() && refused.stdout.is_empty());
+    assert!(String::from_utf8(refused.stderr).unwrap().contains("policy.invalid"));
 }

@@ -14,6 +14,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use base64::prelude::{BASE64_URL_SAFE_NO_PAD, Engine as _};
+use quoth_attestation::ExchangeId;
 use quoth_attestation::statement::Platform;
 use quoth_attestation::transcript::Transcript;
 use sdk::{End, get, post};
@@ -56,7 +57,7 @@ impl Rig {
         let (answering, opened, old, count) =
             (Arc::clone(&node), Arc::clone(&gate), Arc::clone(&stale), AtomicU8::new(0));
         let script = move |request: &Received| {
-            let cti = [count.fetch_add(1, Ordering::SeqCst); 16];
+            let cti = ExchangeId([count.fetch_add(1, Ordering::SeqCst); 16]);
             let age = if old.load(Ordering::SeqCst) { 2 * 3600 + 301 } else { 0 };
             let pieces = respond(&answering, request, cti, age, attack);
             Paced { pieces, gate: Arc::clone(&opened) }
@@ -135,12 +136,12 @@ impl Proxy {
     }
 }
 
-fn respond(node: &Node, request: &Received, cti: [u8; 16], age: u64, attack: Attack) -> Vec<Vec<u8>> {
+fn respond(node: &Node, request: &Received, cti: ExchangeId, age: u64, attack: Attack) -> Vec<Vec<u8>> {
     let asked = Asked { target: request.target(), body: &request.body, nonce: request.nonce(), cti };
     let body: Value = serde_json::from_slice(&request.body).unwrap_or_default();
     let mut headers = vec![
         ("content-type", "application/json".into()),
-        ("quoth-cti", hex::encode(cti)),
+        ("quoth-cti", cti.to_string()),
         ("quoth-node", node.digest().to_string()),
         ("quoth-opening", BASE64_URL_SAFE_NO_PAD.encode(OPENING)),
         ("x-request-id", "req_1".into()),

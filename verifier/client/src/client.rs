@@ -1,3 +1,5 @@
+//! The client: connects, asks, proves.
+
 use quoth_verifier::Policy;
 
 use crate::exchange::{Exchange, Options};

@@ -1,3 +1,5 @@
+//! A connection to a node that was appraised.
+
 use std::sync::Arc;
 
 use bytes::Bytes;

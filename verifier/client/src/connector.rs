@@ -1,3 +1,5 @@
+//! Opens connections, and appraises the node on each before anything is asked.
+
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -56,7 +58,7 @@ impl Connector {
         let nonce = fresh_nonce()?;
         let fetch = fetch_evidence(TokioIo::new(stream), endpoint, &nonce);
         let (evidence, stream) = within(limits::FETCH, Step::Evidence, fetch).await?;
-        let node = self.verifier.node(&evidence, Some(&nonce), Time::Live { now: now() })?;
+        let node = self.verifier.verify_node(&evidence, Some(&nonce), Time::Live { now: now() })?;
         if node.tls_key() != presented {
             return Err(Refusal::TlsKeyMismatch { expected: node.tls_key().into(), actual: presented.into() }.into());
         }
@@ -147,7 +149,7 @@ where
     let step = Step::Evidence;
     let failed = |source| ClientError::Http { step, source };
     let (mut sender, connection) = http1_builder().handshake::<_, Empty<Bytes>>(io).await.map_err(failed)?;
-    let request = get(endpoint, &format!("{NODE_PATH}?nonce={}", hex::encode(nonce.as_bytes())), step)?;
+    let request = get(endpoint, &format!("{NODE_PATH}?nonce={}", nonce), step)?;
     let exchange = async move {
         let response = sender.send_request(request).await.map_err(failed)?;
         refuse_status(&response, 200)?;
@@ -205,7 +207,11 @@ pub(crate) async fn within<T>(
     tokio::time::timeout(limit, work).await.unwrap_or(Err(ClientError::Timeout { step, limit }))
 }
 
-pub(crate) fn fresh_nonce() -> Result<Nonce, ClientError> {
+/// A nonce of [`NONCE_BYTES`](limits::NONCE_BYTES) random bytes.
+///
+/// # Errors
+/// [`ClientError::Random`] when the system gives no random bytes.
+pub fn fresh_nonce() -> Result<Nonce, ClientError> {
     let mut bytes = [0; limits::NONCE_BYTES];
     getrandom::fill(&mut bytes).map_err(ClientError::Random)?;
     // safe: NONCE_BYTES lies within the lengths that a nonce may have

@@ -1,3 +1,5 @@
+//! URLs of nodes.
+
 use http::Uri;
 use rustls::pki_types::ServerName;
 

@@ -1,3 +1,5 @@
+//! Why an exchange did not come to a proven end.
+
 use std::time::Duration;
 
 use quoth_verifier::Refusal;

@@ -1,15 +1,17 @@
+//! One request, and its answer as it is verified.
+
 use base64::prelude::{BASE64_URL_SAFE_NO_PAD, Engine as _};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Request as HttpRequest, header};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
-use quoth_attestation::Digest;
 use quoth_attestation::binding::Nonce;
 use quoth_attestation::commit::Opening;
-use quoth_attestation::fields::{self, is_event_stream};
-use quoth_attestation::record::{Kind, Piece, Splitter};
+use quoth_attestation::headers::{self, is_event_stream};
+use quoth_attestation::record::Kind;
 use quoth_attestation::transcript::{Details, Request, Response, Transcript};
-use quoth_verifier::{Refusal, StreamVerifier, VerifiedDetails, VerifiedExchange, VerifiedNode};
+use quoth_attestation::{Digest, ExchangeId};
+use quoth_verifier::{Pushed, Refusal, ResponseHead, StreamVerifier, VerifiedDetails, VerifiedExchange, VerifiedNode};
 
 use crate::connector::{fresh_nonce, read_body, refuse_status, retry_after, within};
 use crate::{ClientError, Connection, Step, limits};
@@ -41,14 +43,16 @@ pub struct Exchange {
     connection: Connection,
     incoming: Incoming,
     request: Request,
-    nonce: Nonce,
-    head: Head,
+    cti: ExchangeId,
+    head: ResponseHead,
+    headers: HeaderMap,
     details: bool,
     state: State,
     record: Record,
 }
 
 /// An exchange whose every byte is accounted for.
+#[non_exhaustive]
 pub struct Proven {
     /// The verdict.
     pub exchange: VerifiedExchange,
@@ -71,18 +75,9 @@ enum State {
     Failed,
 }
 
-/// The parts of a response head that a proof needs.
-struct Head {
-    status: u16,
-    cti: [u8; 16],
-    opening: Opening,
-    headers: HeaderMap,
-}
-
 /// What a transcript will need.
 #[derive(Default)]
 struct Record {
-    splitter: Splitter,
     received: usize,
     body: Vec<u8>,
     /// Bytes of the body that were handed over.
@@ -110,17 +105,19 @@ impl Connection {
         if status >= 400 && !parts.headers.contains_key(OPENING) {
             return Err(unproven_error(status, &parts.headers, incoming).await);
         }
-        let head = Head::read(status, parts.headers, self.node())?;
-        let state = match optional(&head.headers, RECEIPT)? {
+        let headers = parts.headers;
+        let cti = read_cti(&headers)?;
+        check_node(&headers, self.node())?;
+        let head = ResponseHead { status, cti: Some(cti), opening: read_opening(&headers)?, nonce: Some(nonce) };
+        let state = match optional(&headers, RECEIPT)? {
             Some(receipt) => State::Whole { receipt: base64(receipt, RECEIPT)? },
-            None if optional(&head.headers, CONTENT_TYPE)?.is_some_and(is_event_stream) => {
-                let opening = head.opening.clone();
-                State::Stream(Box::new(self.node().stream(&request, Some(&nonce), opening, Some(head.cti), status)))
+            None if optional(&headers, CONTENT_TYPE)?.is_some_and(is_event_stream) => {
+                State::Stream(Box::new(self.node().verify_stream(&request, head.clone())))
             }
             None => return Err(ClientError::HeaderMissing { name: RECEIPT }),
         };
         let (details, record) = (options.details, Record::default());
-        Ok(Exchange { connection: self, incoming, request, nonce, head, details, state, record })
+        Ok(Exchange { connection: self, incoming, request, cti, head, headers, details, state, record })
     }
 
     fn http_request(
@@ -131,7 +128,7 @@ impl Connection {
     ) -> Result<HttpRequest<crate::connection::RequestBody>, ClientError> {
         let mut builder = HttpRequest::post(&request.target)
             .header(header::HOST, self.endpoint().authority())
-            .header("quoth-nonce", hex::encode(nonce.as_bytes()));
+            .header("quoth-nonce", nonce.to_string());
         if !options.headers.contains_key(header::CONTENT_TYPE) {
             builder = builder.header(header::CONTENT_TYPE, "application/json");
         }
@@ -144,7 +141,7 @@ impl Connection {
         if let Some(parent) = options.parent {
             builder = builder.header("quoth-parent", parent.to_string());
         }
-        let passes = |name: &HeaderName| name == fields::TOKEN || !name.as_str().starts_with("quoth-");
+        let passes = |name: &HeaderName| name == headers::TOKEN || !name.as_str().starts_with("quoth-");
         for (name, value) in options.headers.iter().filter(|(name, _)| passes(name)) {
             builder = builder.header(name, value);
         }
@@ -160,24 +157,20 @@ impl Exchange {
         self.connection.node()
     }
 
-    /// HTTP status of the answer.
-    pub fn status(&self) -> u16 {
-        self.head.status
-    }
-
     /// Id of the exchange, by which the node knows its receipt.
-    pub fn cti(&self) -> [u8; 16] {
-        self.head.cti
+    pub fn cti(&self) -> ExchangeId {
+        self.cti
     }
 
-    /// What opens the receipt's commitments: whoever has it can learn what was said.
-    pub fn opening(&self) -> &Opening {
-        &self.head.opening
+    /// The parts of the answer's head that the proof needs. Its opening reveals what the receipt commits to: keep it as
+    /// secret as the exchange itself.
+    pub fn head(&self) -> &ResponseHead {
+        &self.head
     }
 
     /// The answer's header fields, from inside the node; the receipt does not cover them.
     pub fn headers(&self) -> &HeaderMap {
-        &self.head.headers
+        &self.headers
     }
 
     /// Whether the answer is an event stream that has not come to its end.
@@ -222,7 +215,7 @@ impl Exchange {
             true => Some(self.fetch_details().await?),
             false => None,
         };
-        let verified = details.as_ref().map(|details| exchange.details(details)).transpose()?;
+        let verified = details.as_ref().map(|details| exchange.verify_details(details)).transpose()?;
         let transcript = Transcript { details, ..self.transcript() };
         Ok(Proven { exchange: *exchange, details: verified, transcript, connection: self.connection })
     }
@@ -235,7 +228,7 @@ impl Exchange {
             receipt: self.record.receipt.clone(),
             checkpoints: self.record.checkpoints.clone(),
             opening: self.head.opening.clone(),
-            nonce: Some(self.nonce.clone()),
+            nonce: self.head.nonce.clone(),
             evidence: self.connection.evidence().to_vec(),
             details: None,
         }
@@ -251,8 +244,8 @@ impl Exchange {
             let Ok(data) = frame.into_data() else {
                 continue;
             };
-            verifier.push(&data).map_err(Refusal::from)?;
-            self.record.push(&data)?;
+            let pushed = verifier.push(&data).map_err(Refusal::from)?;
+            self.record.keep(data.len(), pushed)?;
             if let Some(bytes) = self.record.hand_over(usize::try_from(verifier.passable()).unwrap_or_default()) {
                 self.state = State::Stream(verifier);
                 return Ok(Some(bytes));
@@ -264,21 +257,16 @@ impl Exchange {
         let step = Step::Response;
         let work = read_body(&mut self.incoming, limits::RESPONSE_BYTES, step);
         let body = within(limits::HEAD, step, work).await?;
-        let verified = self.connection.node().receipt(&receipt)?;
-        let response = Response { status: self.head.status, body };
-        let exchange = verified.exchange(&self.request, &response, &self.head.opening, Some(&self.nonce))?;
-        let claims = exchange.receipt().claims();
-        if claims.cti != self.head.cti {
-            return Err(ClientError::HeaderInvalid { name: CTI, expected: "the id in the receipt" });
-        }
+        let verified = self.connection.node().verify_receipt(&receipt)?;
+        let exchange = verified.verify_exchange(&self.request, &self.head, &body)?;
         self.state = State::Proven(Box::new(exchange));
         self.record.receipt = Some(receipt);
-        self.record.body = response.body;
+        self.record.body = body;
         Ok(Bytes::copy_from_slice(&self.record.body))
     }
 
     async fn fetch_details(&mut self) -> Result<Details, ClientError> {
-        let target = format!("/v1/exchanges/{}", hex::encode(self.head.cti));
+        let target = format!("/v1/exchanges/{}", self.cti);
         let credential = format!("Quoth {}", hex::encode(self.head.opening.details_credential()));
         let step = Step::Details;
         let mut value = HeaderValue::from_str(&credential).map_err(|_| ClientError::Protocol { step })?;
@@ -290,35 +278,39 @@ impl Exchange {
     }
 }
 
-impl Head {
-    fn read(status: u16, headers: HeaderMap, node: &VerifiedNode) -> Result<Self, ClientError> {
-        let cti = hex_field(required(&headers, CTI)?, CTI, "16 bytes in hex")?;
-        let actual = Digest(hex_field(required(&headers, NODE)?, NODE, "32 bytes in hex")?);
-        let expected = node.digest();
-        if actual != expected {
-            return Err(ClientError::NodeChanged { expected, actual });
-        }
-        let opening = base64(required(&headers, OPENING)?, OPENING)?;
-        let opening = <[u8; 32]>::try_from(opening)
-            .map_err(|_| ClientError::HeaderInvalid { name: OPENING, expected: "32 bytes in base64url" })?;
-        Ok(Self { status, cti, opening: Opening::new(opening), headers })
+fn read_cti(headers: &HeaderMap) -> Result<ExchangeId, ClientError> {
+    let invalid = |_| ClientError::HeaderInvalid { name: CTI, expected: "16 bytes in hex" };
+    required(headers, CTI)?.parse().map_err(invalid)
+}
+
+/// The node that answers is the one that was appraised.
+fn check_node(headers: &HeaderMap, node: &VerifiedNode) -> Result<(), ClientError> {
+    let mut actual = Digest([0; 32]);
+    hex::decode_to_slice(required(headers, NODE)?, &mut actual.0)
+        .map_err(|_| ClientError::HeaderInvalid { name: NODE, expected: "32 bytes in hex" })?;
+    match node.digest() {
+        expected if expected == actual => Ok(()),
+        expected => Err(ClientError::NodeChanged { expected, actual }),
     }
 }
 
+fn read_opening(headers: &HeaderMap) -> Result<Opening, ClientError> {
+    let invalid = |_| ClientError::HeaderInvalid { name: OPENING, expected: "32 bytes in base64url" };
+    required(headers, OPENING)?.parse().map_err(invalid)
+}
+
 impl Record {
-    /// Keeps what passed; the verifier has already accepted it.
-    fn push(&mut self, data: &[u8]) -> Result<(), ClientError> {
-        self.received = self.received.saturating_add(data.len());
+    /// Keeps what the verifier found in `received` bytes.
+    fn keep(&mut self, received: usize, pushed: Pushed) -> Result<(), ClientError> {
+        self.received = self.received.saturating_add(received);
         if self.received > limits::RESPONSE_BYTES {
             return Err(ClientError::TooLong { step: Step::Response, limit: limits::RESPONSE_BYTES });
         }
-        let mut pieces = Vec::new();
-        self.splitter.push(data, &mut pieces).map_err(Refusal::from)?;
-        for piece in pieces {
-            match piece {
-                Piece::Body(bytes) => self.body.extend(bytes),
-                Piece::Record { kind: Kind::Checkpoint, bytes, .. } => self.checkpoints.push(bytes),
-                Piece::Record { kind: Kind::Receipt, bytes, .. } => self.receipt = Some(bytes),
+        self.body.extend(pushed.body);
+        for record in pushed.records {
+            match record.kind {
+                Kind::Checkpoint => self.checkpoints.push(record.bytes),
+                Kind::Receipt => self.receipt = Some(record.bytes),
             }
         }
         Ok(())
@@ -362,14 +354,6 @@ fn optional<'a>(headers: &'a HeaderMap, name: &'static str) -> Result<Option<&'a
     }
 }
 
-fn hex_field<const N: usize>(text: &str, name: &'static str, expected: &'static str) -> Result<[u8; N], ClientError> {
-    let mut bytes = [0; N];
-    match hex::decode_to_slice(text, &mut bytes) {
-        Ok(()) => Ok(bytes),
-        Err(_) => Err(ClientError::HeaderInvalid { name, expected }),
-    }
-}
-
 fn base64(text: &str, name: &'static str) -> Result<Vec<u8>, ClientError> {
     BASE64_URL_SAFE_NO_PAD.decode(text).map_err(|_| ClientError::HeaderInvalid { name, expected: "base64url" })
 }
@@ -396,7 +380,7 @@ mod tests {
         assert!(matches!(required(&headers, CTI), Err(ClientError::HeaderMissing { name: CTI })));
         headers.append(CTI, "aa".parse().unwrap());
         assert_eq!(required(&headers, CTI).unwrap(), "aa");
-        assert!(matches!(hex_field::<16>("aa", CTI, "x"), Err(ClientError::HeaderInvalid { .. })));
+        assert!(matches!(read_cti(&headers), Err(ClientError::HeaderInvalid { name: CTI, .. })));
         headers.append(CTI, "aa".parse().unwrap());
         assert!(matches!(required(&headers, CTI), Err(ClientError::HeaderInvalid { name: CTI, .. })));
     }

@@ -13,7 +13,7 @@ mod token;
 
 pub use client::Client;
 pub use connection::Connection;
-pub use connector::{AttestedStream, Connector};
+pub use connector::{AttestedStream, Connector, fresh_nonce};
 pub use endpoint::Endpoint;
 pub use error::{ClientError, Step};
 pub use exchange::{Exchange, Options, Proven};

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use base64::prelude::{BASE64_URL_SAFE_NO_PAD, Engine as _};
 use bytes::Bytes;
 use http_body_util::Empty;
+use quoth_attestation::ExchangeId;
 use quoth_attestation::binding::Nonce;
 use quoth_attestation::statement::Platform;
 use quoth_client::{Client, ClientError, Connector, Options, Proven, Step, limits, tls_config_pinned};
@@ -16,7 +17,7 @@ use support::node::{Asked, Node, OPENING, details, event};
 use support::server::{Received, Server, answer, chunked, open_ended};
 use tokio_rustls::TlsConnector;
 
-const CTI: [u8; 16] = [5; 16];
+const CTI: ExchangeId = ExchangeId([5; 16]);
 const PROMPT: &str = r#"{"model":"tiny","messages":[{"role":"user","content":"a secret question"}]}"#;
 
 type Frame = fn(&[(&str, String)], &[u8]) -> Vec<u8>;
@@ -47,7 +48,7 @@ fn asked(request: &Received) -> Asked<'_> {
 
 fn head(node: &Node) -> Vec<(&'static str, String)> {
     vec![
-        ("quoth-cti", hex::encode(CTI)),
+        ("quoth-cti", CTI.to_string()),
         ("quoth-node", node.digest().to_string()),
         ("quoth-opening", BASE64_URL_SAFE_NO_PAD.encode(OPENING)),
     ]
@@ -108,7 +109,7 @@ async fn the_event_that_ends_a_stream_comes_with_the_verdict() {
     let server = serve(&node, Box::new(|_| None)).await;
     let client = Client::new(Policy::from_toml(&node.policy()).unwrap());
     let mut exchange = client.chat(&server.url(), streamed(), Options::default()).await.unwrap();
-    assert_eq!((exchange.cti(), exchange.status(), exchange.opening().as_bytes()), (CTI, 200, &OPENING));
+    assert_eq!((exchange.cti(), exchange.head().status, exchange.head().opening.as_bytes()), (CTI, 200, &OPENING));
     assert_eq!(exchange.headers()["content-type"], "text/event-stream");
     let mut pieces = Vec::new();
     while let Some(bytes) = exchange.next().await.unwrap() {

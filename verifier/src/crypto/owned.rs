@@ -1,3 +1,5 @@
+//! Signature checks that another thread can do.
+
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 

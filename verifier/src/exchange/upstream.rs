@@ -12,20 +12,30 @@ use super::{VerifiedExchange, details_mismatch, same};
 use crate::Refusal;
 use crate::x509::{is_one_item, public_key_info};
 
-/// Which bodies of an exchange with a provider are byte for byte what went to it, and what came back.
+/// Which bodies of an exchange with a provider passed through the node byte for byte.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Passed {
-    /// The request's.
-    pub request: bool,
-    /// The response's.
-    pub response: bool,
+pub struct PassThrough {
+    request: bool,
+    response: bool,
+}
+
+impl PassThrough {
+    /// Whether the provider got the caller's request unchanged.
+    pub fn request(self) -> bool {
+        self.request
+    }
+
+    /// Whether the caller got the provider's response unchanged.
+    pub fn response(self) -> bool {
+        self.response
+    }
 }
 
 impl VerifiedExchange {
-    /// Of an answer that a provider gave: which of the bodies passed through the node byte for byte. `None` for every other.
-    pub fn passed(&self) -> Option<Passed> {
+    /// Which bodies passed through the node byte for byte. `None` unless a provider gave the answer.
+    pub fn pass_through(&self) -> Option<PassThrough> {
         let Some(Execution::Upstream(upstream)) = &self.receipt.claims().execution else { return None };
-        Some(Passed {
+        Some(PassThrough {
             request: upstream.sent == self.opening.commit_digest(Label::UpstreamRequest, &self.request),
             response: upstream.received == self.opening.commit_digest(Label::UpstreamResponse, &self.response),
         })

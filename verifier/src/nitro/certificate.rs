@@ -3,7 +3,7 @@
 use hex_literal::hex;
 
 use crate::crypto::{P384Signature, SignatureCheck};
-use crate::signatures::Foreseen;
+use crate::signatures::Prechecked;
 use crate::x509::{BasicConstraints, Certificate, KeyUsage};
 
 /// ecdsa-with-SHA384 (RFC 5758 §3.2), AlgorithmIdentifier, DER.
@@ -18,8 +18,12 @@ pub(super) fn check_algorithm(certificate: &Certificate<'_>) -> Result<(), &'sta
 }
 
 /// Whether `issuer` has signed it.
-pub(super) fn is_signed_by(certificate: &Certificate<'_>, issuer: &Certificate<'_>, foreseen: &Foreseen<'_>) -> bool {
-    foreseen.issued(issuer, &certificate.signed, || signature_check(certificate, issuer))
+pub(super) fn is_signed_by(
+    certificate: &Certificate<'_>,
+    issuer: &Certificate<'_>,
+    prechecked: &Prechecked<'_>,
+) -> bool {
+    prechecked.issued(issuer, &certificate.signed, || signature_check(certificate, issuer))
 }
 
 /// That `issuer` has signed it; none without a key for it, or where the signature is none.

@@ -2,16 +2,15 @@
 
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
-use quoth_attestation::sorted::SortedSet;
 
 use quoth_attestation::Digest;
 
 use super::certificate::{check_algorithm, check_leaf, is_signed_by, signature_check};
 use crate::Refusal;
 use crate::crypto::{P384Key, SignatureCheck};
-use crate::memory::Memory;
-use crate::node::joined;
-use crate::signatures::Foreseen;
+use crate::signature_cache::SignatureCache;
+use crate::signatures::Prechecked;
+use crate::text::joined;
 use crate::x509::{Certificate, Validity};
 
 /// Certificates before the leaf, at most.
@@ -21,7 +20,7 @@ pub(crate) const MAX_BUNDLE: usize = 8;
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Anchor<'a> {
     /// Digests of root certificates.
-    pub(crate) roots: &'a SortedSet<Digest>,
+    pub(crate) roots: &'a [Digest],
     /// What leaves under them are called.
     pub(crate) naming: Naming,
 }
@@ -66,10 +65,10 @@ impl<'a> Chain<'a> {
     }
 
     /// The signatures that [`Chain::verify`] asks for, but those that are remembered.
-    pub(super) fn signature_checks(&self, memory: &Memory) -> impl Iterator<Item = SignatureCheck<'_>> {
+    pub(super) fn signature_checks(&self, cache: &SignatureCache) -> impl Iterator<Item = SignatureCheck<'_>> {
         let named = self.links().take_while(|(issuer, issued)| issued.issuer == issuer.subject);
         named
-            .filter(|(issuer, issued)| !memory.knows(issuer, &issued.signed))
+            .filter(|(issuer, issued)| !cache.knows(issuer, &issued.signed))
             .filter_map(|(issuer, issued)| signature_check(issued, issuer))
     }
 
@@ -79,11 +78,11 @@ impl<'a> Chain<'a> {
         module: &str,
         naming: Naming,
         validity: Validity,
-        foreseen: &Foreseen<'_>,
+        prechecked: &Prechecked<'_>,
     ) -> Result<(), Refusal> {
         // The root is pinned by the hash of all of it, so its signature on itself says nothing more.
         for (position, (issuer, issued)) in (1..).zip(self.links()) {
-            check_issued(position, issued, issuer, foreseen)?;
+            check_issued(position, issued, issuer, prechecked)?;
         }
         for (position, certificate) in self.certificates.iter().enumerate() {
             check_validity(position, certificate.validity, validity)?;
@@ -116,12 +115,12 @@ fn check_issued(
     position: usize,
     issued: &Certificate<'_>,
     issuer: &Certificate<'_>,
-    foreseen: &Foreseen<'_>,
+    prechecked: &Prechecked<'_>,
 ) -> Result<(), Refusal> {
     if issued.issuer != issuer.subject {
         return Err(Refusal::NitroChainIssuer { position });
     }
-    match is_signed_by(issued, issuer, foreseen) {
+    match is_signed_by(issued, issuer, prechecked) {
         true => Ok(()),
         false => Err(Refusal::NitroChainSignature { position }),
     }
@@ -155,6 +154,6 @@ fn is_region(byte: u8) -> bool {
     byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-'
 }
 
-fn list(roots: &SortedSet<Digest>) -> String {
+fn list(roots: &[Digest]) -> String {
     joined(&mut roots.iter().map(Digest::to_string), " or ")
 }

@@ -1,6 +1,7 @@
+//! Attestation documents of AWS Nitro Enclaves.
+
 use alloc::string::String;
 use alloc::vec::Vec;
-use quoth_attestation::sorted::SortedMap;
 
 use quoth_attestation::measurement::Pcr;
 
@@ -27,7 +28,7 @@ pub(crate) struct Document<'a> {
     sign1: Sign1<'a>,
     module_id: String,
     timestamp: u64,
-    pcrs: SortedMap<u64, Pcr>,
+    pcrs: Registers,
     certificate: &'a [u8],
     cabundle: Vec<&'a [u8]>,
     public_key: Option<&'a [u8]>,
@@ -44,7 +45,7 @@ pub(crate) struct Attested<'a> {
     /// Registers 0 to 2.
     pub(crate) registers: [Pcr; 3],
     /// All registers, by index.
-    pub(crate) pcrs: SortedMap<u64, Pcr>,
+    pub(crate) pcrs: Registers,
     /// The enclave's public key.
     pub(crate) public_key: Option<&'a [u8]>,
     /// What the enclave had signed.
@@ -79,12 +80,12 @@ impl<'a> Document<'a> {
         let chain = Chain::read(&self.cabundle, self.certificate, anchor)?;
         let message = self.sign1.message();
         let own = || chain.key().map(|key| self.sign1.signature_check(key, &message));
-        let foreseen = signatures.foresee(|memory| own().into_iter().chain(chain.signature_checks(memory)).collect());
-        chain.verify(&self.module_id, anchor.naming, validity, &foreseen)?;
-        if !own().is_some_and(|own| foreseen.holds(&own)) {
+        let prechecked = signatures.precheck(|cache| own().into_iter().chain(chain.signature_checks(cache)).collect());
+        chain.verify(&self.module_id, anchor.naming, validity, &prechecked)?;
+        if !own().is_some_and(|own| prechecked.holds(&own)) {
             return Err(Refusal::NitroCoseSignature);
         }
-        let register = |index, field| self.pcrs.get(&index).copied().ok_or(Refusal::NitroFieldMissing { field });
+        let register = |index, field| self.pcrs.get(index).copied().ok_or(Refusal::NitroFieldMissing { field });
         Ok(Attested {
             registers: [register(0, "pcr0")?, register(1, "pcr1")?, register(2, "pcr2")?],
             pcrs: self.pcrs,
@@ -103,7 +104,7 @@ struct Fields<'a> {
     module_id: Option<String>,
     digest: Option<()>,
     timestamp: Option<u64>,
-    pcrs: Option<SortedMap<u64, Pcr>>,
+    pcrs: Option<Registers>,
     certificate: Option<&'a [u8]>,
     cabundle: Option<Vec<&'a [u8]>>,
     public_key: Option<Option<&'a [u8]>>,
@@ -165,8 +166,23 @@ fn timestamp(reader: &mut Reader<'_>) -> Result<u64, Refusal> {
     }
 }
 
-fn pcrs(reader: &mut Reader<'_>) -> Result<SortedMap<u64, Pcr>, Refusal> {
-    let mut pcrs = SortedMap::new();
+/// The registers of a document, by index.
+#[derive(Default)]
+pub(crate) struct Registers(Vec<(u64, Pcr)>);
+
+impl Registers {
+    pub(crate) fn get(&self, index: u64) -> Option<&Pcr> {
+        self.0.iter().find(|(known, _)| *known == index).map(|(_, value)| value)
+    }
+
+    #[cfg(test)]
+    pub(super) fn len(&self) -> usize {
+        self.0.len()
+    }
+}
+
+fn pcrs(reader: &mut Reader<'_>) -> Result<Registers, Refusal> {
+    let mut pcrs = Registers::default();
     reader.map(MAX_PCRS, |reader| {
         let index = reader.uint()?;
         if index >= MAX_PCRS as u64 {
@@ -175,10 +191,11 @@ fn pcrs(reader: &mut Reader<'_>) -> Result<SortedMap<u64, Pcr>, Refusal> {
         let Ok(value) = Pcr::try_from(reader.bytes()?) else {
             return wrong("pcrs", "of 48 bytes each");
         };
-        match pcrs.insert(index, value) {
-            None => Ok(()),
-            Some(_) => Err(Refusal::NitroFieldDuplicate { field: "pcrs" }),
+        if pcrs.get(index).is_some() {
+            return Err(Refusal::NitroFieldDuplicate { field: "pcrs" });
         }
+        pcrs.0.push((index, value));
+        Ok(())
     })?;
     Ok(pcrs)
 }

@@ -8,13 +8,14 @@ use quoth_attestation::cose::{Possession, Signed};
 use quoth_attestation::evidence::Evidence;
 use quoth_attestation::statement::{Platform, Statement};
 
-use super::{Checks, Node, joined};
+use super::Node;
+use crate::checks::Checks;
 use crate::ed25519::ReceiptKey;
 use crate::hardware;
 use crate::nitro::{Anchor, Attested, Document, Naming};
-use crate::receipt::nonce_text;
+use crate::text::{joined, nonce_text, optional_hex};
+use crate::time::{CLOCK_SKEW, Time};
 use crate::trust::Trust;
-use crate::verifier::{CLOCK_SKEW, Time};
 use crate::x509::Validity;
 use crate::{Policy, Refusal, VerifiedNode};
 
@@ -244,10 +245,6 @@ impl Appraisal<'_> {
         }
         Ok(())
     }
-}
-
-fn optional_hex(bytes: Option<&[u8]>) -> String {
-    bytes.map_or_else(|| "none".to_string(), hex::encode)
 }
 
 fn time_basis(platform: Platform, time: Time) -> &'static str {

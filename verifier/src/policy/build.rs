@@ -1,13 +1,14 @@
+//! Makes policies, and refuses incomplete or contradictory ones.
+
 use alloc::string::String;
 use alloc::vec::Vec;
-use quoth_attestation::sorted::SortedSet;
 
 use quoth_attestation::Digest;
 use quoth_attestation::statement::Platform;
 
 use super::{
-    Accept, AcceptUpstreams, DEFAULT_MAX_EVIDENCE_AGE, GREATEST_EVIDENCE_AGE, Image, Launches, MAX_ENTRIES, MAX_FILE,
-    MAX_NAME, NitroPins, Policy, SnpImage,
+    Accept, AcceptUpstreams, DEFAULT_MAX_EVIDENCE_AGE, GREATEST_EVIDENCE_AGE, Image, MAX_ENTRIES, MAX_FILE, MAX_NAME,
+    NitroPins, Policy, SnpImage,
 };
 use crate::snp::SnpRules;
 
@@ -23,10 +24,10 @@ pub enum PolicyError {
         /// Bytes found.
         actual: usize,
     },
-    /// The text is not TOML, or has a key that no policy has, or a value of the wrong type.
+    /// The text is not in the form of a policy, has a key that no policy has, or a value of the wrong type.
     #[error("{message}")]
-    Toml {
-        /// What and where.
+    Malformed {
+        /// What is wrong; of a TOML file also the line.
         message: String,
     },
     /// The file is of another version.
@@ -37,7 +38,7 @@ pub enum PolicyError {
         /// The one found.
         actual: u64,
     },
-    /// A platform that nobody knows.
+    /// An unknown platform.
     #[error("unknown platform \"{actual}\"")]
     Platform {
         /// The name found.
@@ -84,7 +85,7 @@ pub enum PolicyError {
 /// Makes a [`Policy`] in Rust. Nothing is accepted that was not named.
 #[derive(Clone, Debug, Default)]
 pub struct PolicyBuilder {
-    pub(super) platforms: SortedSet<Platform>,
+    pub(super) platforms: Vec<Platform>,
     pub(super) roots: Option<Vec<Digest>>,
     pub(super) receipt_keys: Option<Vec<[u8; 32]>>,
     pub(super) images: Vec<Image>,
@@ -101,7 +102,7 @@ impl PolicyBuilder {
     /// Accepts a platform. `simulated` and `none` need [`simulated_roots`](Self::simulated_roots) and
     /// [`receipt_keys`](Self::receipt_keys) beside it.
     pub fn platform(mut self, platform: Platform) -> Self {
-        self.platforms.insert(platform);
+        self.platforms.push(platform);
         self
     }
 
@@ -171,18 +172,17 @@ impl PolicyBuilder {
     /// [`PolicyError`] when a reference value is missing, or values contradict each other.
     pub fn build(self) -> Result<Policy, PolicyError> {
         self.check()?;
-        let registers = |image: Image| (image.name, [image.pcr0, image.pcr1, image.pcr2]);
         Ok(Policy {
             platforms: self.platforms,
-            roots: self.roots.unwrap_or_default().into_iter().collect(),
-            receipt_keys: self.receipt_keys.unwrap_or_default().into_iter().collect(),
-            images: self.images.into_iter().map(registers).collect(),
+            roots: self.roots.unwrap_or_default(),
+            receipt_keys: self.receipt_keys.unwrap_or_default(),
+            images: self.images,
             // Without models only providers may answer.
-            models: self.models.unwrap_or(Accept::Only(SortedSet::new())),
+            models: self.models.unwrap_or(Accept::Only(Vec::new())),
             upstreams: self.upstreams.unwrap_or_default(),
             config: self.config,
             max_evidence_age: self.max_evidence_age.unwrap_or(DEFAULT_MAX_EVIDENCE_AGE),
-            launches: self.launches.into_iter().map(launches).collect(),
+            launches: self.launches,
             nitro: self.nitro.unwrap_or_default(),
             snp: self.snp.unwrap_or_default(),
         })
@@ -224,14 +224,13 @@ impl PolicyBuilder {
             _ => {}
         }
         in_range(field, 0, MAX_ENTRIES, self.launches.len())?;
-        let mut names = SortedSet::new();
-        for SnpImage { name, launch, .. } in &self.launches {
+        for (index, SnpImage { name, launch, .. }) in self.launches.iter().enumerate() {
             in_range("image.name", 1, MAX_NAME, name.len())?;
             in_range(field, 1, MAX_ENTRIES, launch.len())?;
             if launch.contains(&[0; 48]) {
                 return contradiction(field, "a digest of zeros measures nothing");
             }
-            check_new(names.insert(name))?;
+            check_new(self.launches[..index].iter().all(|earlier| earlier.name != *name))?;
         }
         Ok(())
     }
@@ -277,21 +276,16 @@ impl PolicyBuilder {
             _ => {}
         }
         in_range(field, 0, MAX_ENTRIES, self.images.len())?;
-        let mut names = SortedSet::new();
-        for image in &self.images {
+        for (index, image) in self.images.iter().enumerate() {
             in_range("image.name", 1, MAX_NAME, image.name.len())?;
             // Zero is what a debug enclave shows, and what a forgotten placeholder looks like.
             if [&image.pcr0, &image.pcr1, &image.pcr2].contains(&&[0; 48]) {
                 return contradiction(field, "a register of zeros measures nothing");
             }
-            check_new(names.insert(&image.name))?;
+            check_new(self.images[..index].iter().all(|earlier| earlier.name != image.name))?;
         }
         Ok(())
     }
-}
-
-fn launches(image: SnpImage) -> (String, Launches) {
-    (image.name, Launches { digests: image.launch, acpi: image.acpi })
 }
 
 fn check_new(name_is_new: bool) -> Result<(), PolicyError> {
@@ -332,7 +326,7 @@ fn in_bounds(field: &'static str, least: u64, greatest: u64, actual: u64) -> Res
     }
 }
 
-pub(super) fn check_length(text: &str) -> Result<(), PolicyError> {
+pub(super) fn check_length(text: &[u8]) -> Result<(), PolicyError> {
     match text.len() {
         0..=MAX_FILE => Ok(()),
         actual => Err(PolicyError::TooLong { limit: MAX_FILE, actual }),

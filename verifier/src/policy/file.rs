@@ -1,21 +1,23 @@
-//! The TOML form of a policy.
+//! What a policy file says: canonical JSON, key by key.
 
+use alloc::borrow::Cow;
 use alloc::string::ToString;
-use quoth_attestation::sorted::SortedSet;
+use alloc::vec::Vec;
 
 use quoth_attestation::Digest;
 use quoth_attestation::statement::Platform;
 
 use super::build::check_length;
-use super::table::{self, Table, Value};
+use super::reader::{self, Table, Value, Wrong};
 use super::{Accept, AcceptUpstreams, Acpi, Image, NitroPins, Policy, PolicyBuilder, PolicyError, SnpImage, snp};
 
 const VERSION: u64 = 1;
 const PLATFORMS: [Platform; 4] = [Platform::Nitro, Platform::SevSnp, Platform::Simulated, Platform::None];
 
-pub(super) fn parse(text: &str) -> Result<Policy, PolicyError> {
-    check_length(text)?;
-    table::read(text, policy)?.build()
+pub(super) fn parse(text: &[u8]) -> Result<Policy, Wrong> {
+    let whole = |error| Wrong { at: None, error };
+    check_length(text).map_err(whole)?;
+    reader::read(text, policy)?.build().map_err(whole)
 }
 
 fn policy(file: &mut Table<'_>) -> PolicyBuilder {
@@ -26,8 +28,8 @@ fn policy(file: &mut Table<'_>) -> PolicyBuilder {
     }
     for name in file.required("platforms").texts() {
         match PLATFORMS.into_iter().find(|platform| platform.name() == name) {
-            Some(platform) => _ = builder.platforms.insert(platform),
-            None => file.refuse(PolicyError::Platform { actual: name.into() }),
+            Some(platform) => builder.platforms.push(platform),
+            None => file.refuse(PolicyError::Platform { actual: name.into_owned() }),
         }
     }
     builder.roots = only(file, "simulated", "roots").map(|roots| digests("simulated.roots", roots, &roots.texts()));
@@ -63,10 +65,10 @@ fn image(value: Value<'_>, builder: &mut PolicyBuilder) {
     }
     match registers {
         [Some(pcr0), Some(pcr1), Some(pcr2)] => builder.images.push(Image {
-            name: name.into(),
-            pcr0: value.hex("image.pcr0", pcr0),
-            pcr1: value.hex("image.pcr1", pcr1),
-            pcr2: value.hex("image.pcr2", pcr2),
+            name: name.clone().into_owned(),
+            pcr0: value.hex("image.pcr0", &pcr0),
+            pcr1: value.hex("image.pcr1", &pcr1),
+            pcr2: value.hex("image.pcr2", &pcr2),
         }),
         [None, None, None] if launch.is_some() => {}
         _ => {
@@ -76,7 +78,7 @@ fn image(value: Value<'_>, builder: &mut PolicyBuilder) {
     }
     if let Some(launch) = launch {
         let launch = value.hexes("image.snp_launch", &launch);
-        builder.launches.push(SnpImage { name: name.into(), launch, acpi: acpi.unwrap_or_default() });
+        builder.launches.push(SnpImage { name: name.into_owned(), launch, acpi: acpi.unwrap_or_default() });
     }
 }
 
@@ -90,15 +92,15 @@ fn acpi(value: Value<'_>) -> Acpi {
 
 fn nitro(value: Value<'_>) -> NitroPins {
     value.table(|table| NitroPins {
-        pcr3: pinned(table, "pcr3", "nitro.pcr3"),
-        pcr4: pinned(table, "pcr4", "nitro.pcr4"),
-        pcr8: pinned(table, "pcr8", "nitro.pcr8"),
+        pcr3: table.pins("pcr3", "nitro.pcr3"),
+        pcr4: table.pins("pcr4", "nitro.pcr4"),
+        pcr8: table.pins("pcr8", "nitro.pcr8"),
     })
 }
 
 fn accept(field: &'static str, value: Value<'_>) -> Accept {
     match value.word_or_texts() {
-        Ok("any") => Accept::Any,
+        Ok(word) if word == "any" => Accept::Any,
         Ok(_) => {
             let reason = "neither \"any\" nor a list of SHA-256 digests";
             value.refuse(PolicyError::Contradiction { field, reason });
@@ -110,34 +112,24 @@ fn accept(field: &'static str, value: Value<'_>) -> Accept {
 
 /// `"any"`, or `host:port` of each.
 fn providers(value: Value<'_>) -> AcceptUpstreams {
-    let provider = |text: &&str| {
+    let provider = |text: &Cow<'_, str>| {
         let (host, port) = text.rsplit_once(':')?;
         let port = port.parse().ok().filter(|number: &u16| *number > 0 && number.to_string() == port)?;
         let plain = |byte: u8| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.');
         (!host.is_empty() && host.bytes().all(plain)).then(|| (host.into(), port))
     };
     let known = match value.word_or_texts() {
-        Ok("any") => return AcceptUpstreams::Any,
+        Ok(word) if word == "any" => return AcceptUpstreams::Any,
         Ok(_) => None,
         Err(texts) => texts.iter().map(provider).collect(),
     };
     AcceptUpstreams::Only(known.unwrap_or_else(|| {
         let reason = "neither \"any\" nor a list of host:port";
         value.refuse(PolicyError::Contradiction { field: "upstreams.accept", reason });
-        SortedSet::new()
+        Vec::new()
     }))
 }
 
-fn digests<T: FromIterator<Digest>>(field: &'static str, value: Value<'_>, texts: &[&str]) -> T {
+fn digests<T: FromIterator<Digest>>(field: &'static str, value: Value<'_>, texts: &[Cow<'_, str>]) -> T {
     texts.iter().map(|text| Digest(value.hex(field, text))).collect()
-}
-
-/// Values that are pinned under a key, if it is there.
-pub(super) fn pinned<const N: usize>(
-    table: &mut Table<'_>,
-    key: &'static str,
-    field: &'static str,
-) -> Option<SortedSet<[u8; N]>> {
-    let value = table.optional(key)?;
-    Some(value.hexes(field, &value.texts()))
 }

@@ -1,7 +1,9 @@
 //! `[snp]` of a policy file.
 
-use super::table::Value;
-use super::{MAX_ENTRIES, PolicyError, file};
+use alloc::borrow::Cow;
+
+use super::reader::Value;
+use super::{MAX_ENTRIES, PolicyError};
 use crate::snp::{Abi, Family, GuestRules, Protection, SigningKey, SnpRules, Tcb};
 
 /// VMPLs that there are.
@@ -15,10 +17,10 @@ pub(super) fn rules(value: Value<'_>) -> SnpRules {
         let floors = table.required("floor").table(|floors| floors.named().filter_map(floor).collect());
         let signers = table
             .optional("signers")
-            .map(|names| names.texts().into_iter().filter_map(|name| signer(names, name)).collect());
+            .map(|names| names.texts().into_iter().filter_map(|name| signer(names, &name)).collect());
         let required = table.optional("require");
         let required =
-            required.map(|names| names.texts().into_iter().filter_map(|name| protection(names, name)).collect());
+            required.map(|names| names.texts().into_iter().filter_map(|name| protection(names, &name)).collect());
         let abi = table.optional("abi").map(abi);
         let mitigations = table.optional("mitigations").map(mitigations);
         let mut number =
@@ -43,15 +45,15 @@ pub(super) fn rules(value: Value<'_>) -> SnpRules {
             ciphertext_hiding: boolean("ciphertext_hiding", default.ciphertext_hiding),
             crl: boolean("crl", default.crl),
             guest_svn,
-            chips: file::pinned(table, "chip_ids", "snp.chip_ids"),
-            host_data: file::pinned(table, "host_data", "snp.host_data"),
-            id_keys: file::pinned(table, "id_keys", "snp.id_keys"),
-            author_keys: file::pinned(table, "author_keys", "snp.author_keys"),
+            chips: table.pins("chip_ids", "snp.chip_ids"),
+            host_data: table.pins("host_data", "snp.host_data"),
+            id_keys: table.pins("id_keys", "snp.id_keys"),
+            author_keys: table.pins("author_keys", "snp.author_keys"),
         }
     })
 }
 
-fn floor((name, value): (&str, Value<'_>)) -> Option<(Family, Tcb)> {
+fn floor((name, value): (Cow<'_, str>, Value<'_>)) -> Option<(Family, Tcb)> {
     let field = "snp.floor";
     value.table(|table| {
         let Some(family) = Family::ALL.into_iter().find(|family| family.name() == name) else {
@@ -104,7 +106,7 @@ fn protection(value: Value<'_>, name: &str) -> Option<Protection> {
 }
 
 fn abi(value: Value<'_>) -> Abi {
-    Abi::from_text(value.text()).unwrap_or_else(|| {
+    Abi::from_text(&value.text()).unwrap_or_else(|| {
         value.refuse(PolicyError::Contradiction { field: "snp.abi", reason: "not a version like \"1.55\"" });
         Abi::default()
     })
@@ -120,6 +122,10 @@ pub(super) fn checked(rules: &SnpRules) -> Result<(), PolicyError> {
     let contradiction = |field, reason| Err(PolicyError::Contradiction { field, reason });
     if rules.floors.is_empty() {
         return Err(PolicyError::Missing { field: "snp.floor", reason: "name a floor for each accepted family" });
+    }
+    let families = || rules.floors.iter().map(|(family, _)| family);
+    if families().enumerate().any(|(index, family)| families().take(index).any(|earlier| earlier == family)) {
+        return contradiction("snp.floor", "one family has two floors");
     }
     if rules.signers.is_empty() {
         return Err(PolicyError::Missing { field: "snp.signers", reason: "an empty list accepts nothing" });

@@ -1,6 +1,9 @@
+//! What is a policy, and what is not.
 #![allow(clippy::unwrap_used)]
 
 mod hardware;
+mod json;
+mod toml;
 
 use alloc::format;
 use alloc::string::{String, ToString};
@@ -81,7 +84,7 @@ fn missing_reference_values_are_errors() {
     missing(error(&none().replace("receipt_keys = [\"4", "receipt_keys = []#")), "none.receipt_keys");
     // A register left out is no register skipped.
     missing(changed(&format!("pcr2 = \"{pcr}\"\n"), ""), "image");
-    assert!(matches!(error("platforms = []"), PolicyError::Toml { .. }));
+    assert!(matches!(error("platforms = []"), PolicyError::Malformed { .. }));
 }
 
 #[test]
@@ -101,15 +104,15 @@ fn contradictions_are_errors() {
 #[test]
 fn unknown_keys_and_values_are_errors() {
     for from in ["[simulated]", "[[image]]", "[models]", "version = 1"] {
-        assert!(matches!(changed(from, &format!("{from}\nextra = 1")), PolicyError::Toml { .. }), "{from}");
+        assert!(matches!(changed(from, &format!("{from}\nextra = 1")), PolicyError::Malformed { .. }), "{from}");
     }
-    assert!(matches!(error(&(simulated() + "[extra]\n")), PolicyError::Toml { .. }));
-    assert!(matches!(error(&(simulated() + "[models]\n")), PolicyError::Toml { .. }));
+    assert!(matches!(error(&(simulated() + "[extra]\n")), PolicyError::Malformed { .. }));
+    assert!(matches!(error(&(simulated() + "[models]\n")), PolicyError::Malformed { .. }));
     assert_eq!(changed("version = 1", "version = 2"), PolicyError::Version { expected: 1, actual: 2 });
     let platform = changed("[\"simulated\"]", "[\"Simulated\"]");
     assert_eq!(platform, PolicyError::Platform { actual: "Simulated".into() });
-    assert!(matches!(error("="), PolicyError::Toml { .. }));
-    assert!(matches!(error(&"[".repeat(MAX_FILE)), PolicyError::Toml { .. }));
+    assert!(matches!(error("="), PolicyError::Malformed { .. }));
+    assert!(matches!(error(&"[".repeat(MAX_FILE)), PolicyError::Malformed { .. }));
 }
 
 #[test]
@@ -170,7 +173,7 @@ fn errors_say_the_line_and_the_key() {
         ("[[image]]", "[image]", "line 5: `image` is not an array of tables"),
         ("[models]\naccept = [", "[models]\naccept = [[], ", "line 11: `accept` is not a text"),
     ] {
-        assert_eq!(changed(from, to), PolicyError::Toml { message: message.into() }, "{to}");
+        assert_eq!(changed(from, to), PolicyError::Malformed { message: message.into() }, "{to}");
     }
 }
 
@@ -178,7 +181,7 @@ fn errors_say_the_line_and_the_key() {
 fn nobody_s_policy_accepts_nothing() {
     let policy = Policy::hardware_only();
     assert!(policy.platforms().all(|platform| matches!(platform, Platform::Nitro | Platform::SevSnp)));
-    assert_eq!((policy.image_count(), policy.models()), (0, &Accept::Only(Default::default())));
+    assert_eq!((policy.image_count(), policy.models()), (0, &Accept::Only(Vec::new())));
 }
 
 #[test]

@@ -13,13 +13,13 @@ use crate::crypto::{P384Key, P384Signature};
 pub(crate) fn every_way() -> [Signatures; 3] {
     let ahead = ahead_by(one_by_one);
     let mut two_threads = ahead.clone();
-    two_threads.memory = Arc::default();
-    #[cfg(feature = "fast")]
+    two_threads.cache = Arc::default();
+    #[cfg(feature = "aws-lc-rs")]
     two_threads.check_on_two_threads();
     [Signatures::default(), ahead, two_threads]
 }
 
-/// Believes whatever is foreseen: where it errs, a signature was not.
+/// Believes whatever is prechecked: where it errs, a signature was not.
 pub(crate) fn credulous() -> Signatures {
     ahead_by(|checks| checks.into_iter().map(|check| (check, true)).collect())
 }
@@ -34,9 +34,9 @@ pub(crate) fn ahead_by(check_all: CheckAll) -> Signatures {
 }
 
 impl Signatures {
-    /// The same memory, and no more work ahead.
+    /// The same cache, and no more work ahead.
     pub(crate) fn then_never_ahead(self) -> Self {
-        Self { memory: self.memory, ..never_ahead() }
+        Self { cache: self.cache, ..never_ahead() }
     }
 }
 
@@ -63,31 +63,31 @@ fn an_answer_is_for_the_same_signature_key_and_message_only() {
     let check = |signature, key, message| SignatureCheck::P384 { signature, key, message };
     let wrong = || [check(signature, &key, b"wrong"), check(signature, &other_key, b"one")];
     let signatures = credulous();
-    let foreseen = signatures.foresee(|_| wrong().into());
-    assert!(wrong().iter().all(|wrong| !wrong.holds() && foreseen.holds(wrong)), "as it was told");
-    assert!(!foreseen.holds(&check(other_signature, &key, b"wrong")));
-    assert!(!foreseen.holds(&check(signature, &other_key, b"wrong")));
-    assert!(!foreseen.holds(&check(signature, &key, b"wrong ")));
-    assert!(foreseen.holds(&check(signature, &key, b"one")), "what nobody foresaw is checked");
+    let prechecked = signatures.precheck(|_| wrong().into());
+    assert!(wrong().iter().all(|wrong| !wrong.holds() && prechecked.holds(wrong)), "as it was told");
+    assert!(!prechecked.holds(&check(other_signature, &key, b"wrong")));
+    assert!(!prechecked.holds(&check(signature, &other_key, b"wrong")));
+    assert!(!prechecked.holds(&check(signature, &key, b"wrong ")));
+    assert!(prechecked.holds(&check(signature, &key, b"one")), "a signature not prechecked is checked");
 }
 
 #[test]
-fn one_signature_is_not_worth_foreseeing() {
+fn one_signature_is_not_worth_prechecking() {
     let (key, signature) = signed(1, b"one");
     let signatures = never_ahead();
-    assert!(!signatures.foresee(|_| vec![]).holds(&SignatureCheck::P384 { signature, key: &key, message: b"two" }));
+    assert!(!signatures.precheck(|_| vec![]).holds(&SignatureCheck::P384 { signature, key: &key, message: b"two" }));
     let check = || SignatureCheck::P384 { signature, key: &key, message: b"one" };
-    assert!(signatures.foresee(|_| vec![check()]).holds(&check()));
+    assert!(signatures.precheck(|_| vec![check()]).holds(&check()));
 }
 
-#[cfg(feature = "fast")]
+#[cfg(feature = "aws-lc-rs")]
 #[test]
 fn two_threads_answer_for_each_signature_and_not_for_another() {
     let (key, signature) = signed(1, b"one");
     let check = |message| SignatureCheck::P384 { signature, key: &key, message };
     let mut signatures = Signatures::default();
     signatures.check_on_two_threads();
-    let foreseen = signatures.foresee(|_| vec![check(b"one"), check(b"two"), check(b"one")]);
-    let answers: Vec<_> = foreseen.checked.iter().map(|(checked, holds)| (checked.holds(), *holds)).collect();
+    let prechecked = signatures.precheck(|_| vec![check(b"one"), check(b"two"), check(b"one")]);
+    let answers: Vec<_> = prechecked.checked.iter().map(|(checked, holds)| (checked.holds(), *holds)).collect();
     assert_eq!(answers, [(true, true), (false, false), (true, true)]);
 }

@@ -8,8 +8,8 @@ use super::rsa::{is_pss, is_signed_by, signature_check};
 use super::vek::Vek;
 use super::{Family, SigningKey, SnpRefusal, crl};
 use crate::crypto::SignatureCheck;
-use crate::memory::Memory;
-use crate::signatures::Foreseen;
+use crate::signature_cache::SignatureCache;
+use crate::signatures::Prechecked;
 use crate::x509::{Certificate, RevocationList, Validity};
 
 /// VEK, intermediate, root.
@@ -65,11 +65,11 @@ pub(super) fn family(
 /// The signatures that [`verify`] asks for, but those that are remembered and those of revocation lists.
 pub(super) fn signature_checks<'a>(
     [vek, intermediate, root]: [&'a Certificate<'_>; LENGTH],
-    memory: &Memory,
+    cache: &SignatureCache,
 ) -> impl Iterator<Item = SignatureCheck<'a>> {
     [(root, intermediate), (intermediate, vek)]
         .into_iter()
-        .filter(|(issuer, issued)| !memory.knows(issuer, &issued.signed))
+        .filter(|(issuer, issued)| !cache.knows(issuer, &issued.signed))
         .filter_map(|(issuer, issued)| signature_check(issuer, &issued.signed))
 }
 
@@ -80,12 +80,12 @@ pub(super) fn verify<'a>(
     crls: &[&'a [u8]],
     kind: SigningKey,
     validity: Validity,
-    foreseen: &Foreseen<'_>,
+    prechecked: &Prechecked<'_>,
 ) -> Result<Chain<'a>, SnpRefusal> {
     check_key(ROOT, root)?;
-    check_issued(INTERMEDIATE, intermediate, root, foreseen)?;
+    check_issued(INTERMEDIATE, intermediate, root, prechecked)?;
     check_key(INTERMEDIATE, intermediate)?;
-    check_issued(VEK, vek, intermediate, foreseen)?;
+    check_issued(VEK, vek, intermediate, prechecked)?;
 
     for (name, certificate) in [(VEK, vek), (INTERMEDIATE, intermediate), (ROOT, root)] {
         let (not_before, not_after) = certificate.validity;
@@ -99,7 +99,7 @@ pub(super) fn verify<'a>(
     check_leaf(vek).map_err(refuse(VEK))?;
 
     let serial = intermediate.serial;
-    let crls = crls.iter().map(|crl| crl::verify(crl, root, foreseen)).collect::<Result<_, _>>()?;
+    let crls = crls.iter().map(|crl| crl::verify(crl, root, prechecked)).collect::<Result<_, _>>()?;
     let chain = Chain { vek: Vek::read(vek, kind, family)?, crls };
     match chain.crls.iter().any(|crl| crl.revoked.contains(&serial)) {
         true => Err(SnpRefusal::Revoked { serial: hex::encode(serial) }),
@@ -139,9 +139,9 @@ fn check_issued(
     certificate: &'static str,
     issued: &Certificate<'_>,
     issuer: &Certificate<'_>,
-    foreseen: &Foreseen<'_>,
+    prechecked: &Prechecked<'_>,
 ) -> Result<(), SnpRefusal> {
-    match is_signed_by(issuer, &issued.signed, foreseen) {
+    match is_signed_by(issuer, &issued.signed, prechecked) {
         true => Ok(()),
         false => Err(SnpRefusal::ChainSignature { certificate }),
     }

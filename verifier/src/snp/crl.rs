@@ -2,14 +2,14 @@
 
 use super::SnpRefusal;
 use super::rsa::{is_pss, is_signed_by};
-use crate::signatures::Foreseen;
+use crate::signatures::Prechecked;
 use crate::x509::{Certificate, RevocationList};
 
 /// Reads a list strictly and verifies that `root` has signed it.
 pub(super) fn verify<'a>(
     der: &'a [u8],
     root: &Certificate<'_>,
-    foreseen: &Foreseen<'_>,
+    prechecked: &Prechecked<'_>,
 ) -> Result<RevocationList<'a>, SnpRefusal> {
     let refuse = |problem| SnpRefusal::Crl { problem };
     let list = RevocationList::parse(der).map_err(refuse)?;
@@ -19,7 +19,7 @@ pub(super) fn verify<'a>(
     if list.issuer != root.subject {
         return Err(refuse("of another family"));
     }
-    match is_signed_by(root, &list.signed, foreseen) {
+    match is_signed_by(root, &list.signed, prechecked) {
         true => Ok(list),
         false => Err(refuse("not signed by the root")),
     }

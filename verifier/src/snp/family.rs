@@ -1,3 +1,5 @@
+//! Processor families and their firmware versions.
+
 use core::fmt;
 
 use quoth_attestation::Digest;

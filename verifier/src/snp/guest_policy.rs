@@ -4,12 +4,13 @@
 
 use alloc::format;
 use alloc::string::{String, ToString};
+use alloc::vec::Vec;
 
 use quoth_attestation::guest_policy::{Abi, MUST_BE_ONE, Protection, SMT};
-use quoth_attestation::sorted::SortedSet;
 
 use super::SnpRefusal;
-use crate::node::{Checks, joined};
+use crate::checks::Checks;
+use crate::text::joined;
 
 const SOURCE: &str = "AMD 56860 §4.3, guest policy";
 
@@ -36,7 +37,7 @@ pub struct GuestRules {
     /// Whether CXL devices and memory may be there (CXL_ALLOW).
     pub cxl: bool,
     /// Protections that must be demanded.
-    pub required: SortedSet<Protection>,
+    pub required: Vec<Protection>,
     /// The oldest interface that the guest policy may be content with (ABI_MAJOR, ABI_MINOR).
     pub abi: Abi,
 }

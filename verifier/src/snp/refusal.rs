@@ -1,3 +1,5 @@
+//! Why an SEV-SNP report is not accepted.
+
 use alloc::boxed::Box;
 use alloc::string::String;
 

@@ -3,7 +3,7 @@
 use hex_literal::hex;
 
 use crate::crypto::SignatureCheck;
-use crate::signatures::Foreseen;
+use crate::signatures::Prechecked;
 use crate::x509::{Certificate, Signed};
 
 /// AlgorithmIdentifier, DER. AMD writes the default trailer field out in some certificates and leaves it away in others.
@@ -24,8 +24,8 @@ pub(super) fn is_pss(algorithm: &[u8]) -> bool {
 }
 
 /// Whether `issuer` has signed it, with a key of AMD's kind.
-pub(super) fn is_signed_by(issuer: &Certificate<'_>, signed: &Signed<'_>, foreseen: &Foreseen<'_>) -> bool {
-    foreseen.issued(issuer, signed, || signature_check(issuer, signed))
+pub(super) fn is_signed_by(issuer: &Certificate<'_>, signed: &Signed<'_>, prechecked: &Prechecked<'_>) -> bool {
+    prechecked.issued(issuer, signed, || signature_check(issuer, signed))
 }
 
 /// That `issuer` has signed it; none without a key of AMD's kind.

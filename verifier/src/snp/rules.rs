@@ -2,11 +2,12 @@
 
 use alloc::format;
 use alloc::string::{String, ToString};
-use quoth_attestation::sorted::{SortedMap, SortedSet};
+use alloc::vec::Vec;
 
 use super::guest_policy::allows_smt;
 use super::{Attested, Family, GuestRules, SigningKey, SnpRefusal, Tcb};
-use crate::node::{Checks, joined};
+use crate::checks::Checks;
+use crate::text::joined;
 use crate::x509::Validity;
 
 const ABI: &str = "AMD 56860, ATTESTATION_REPORT";
@@ -22,9 +23,9 @@ const ALIAS_CHECK: u64 = 1 << 5;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SnpRules {
     /// Accepted families, each with the oldest firmware that is accepted.
-    pub floors: SortedMap<Family, Tcb>,
+    pub floors: Vec<(Family, Tcb)>,
     /// Accepted signers.
-    pub signers: SortedSet<SigningKey>,
+    pub signers: Vec<SigningKey>,
     /// Greatest VMPL that a report may be made at.
     pub max_vmpl: u32,
     /// What the guest policy may allow, and what it must demand.
@@ -43,19 +44,19 @@ pub struct SnpRules {
     /// Least GUEST_SVN.
     pub guest_svn: u32,
     /// Accepted chips; none for any. Under a VLEK there is no chip to name.
-    pub chips: Option<SortedSet<[u8; 64]>>,
+    pub chips: Option<Vec<[u8; 64]>>,
     /// Accepted HOST_DATA; none for any.
-    pub host_data: Option<SortedSet<[u8; 32]>>,
+    pub host_data: Option<Vec<[u8; 32]>>,
     /// Accepted ID key digests; none for any.
-    pub id_keys: Option<SortedSet<[u8; 48]>>,
+    pub id_keys: Option<Vec<[u8; 48]>>,
     /// Accepted author key digests; none for any.
-    pub author_keys: Option<SortedSet<[u8; 48]>>,
+    pub author_keys: Option<Vec<[u8; 48]>>,
 }
 
 impl Default for SnpRules {
     fn default() -> Self {
         Self {
-            floors: SortedMap::new(),
+            floors: Vec::new(),
             signers: [SigningKey::Vcek].into(),
             max_vmpl: 0,
             guest: GuestRules::default(),
@@ -83,10 +84,15 @@ impl SnpRules {
         self.pins(found, checks)
     }
 
+    /// The oldest firmware of a family that is accepted.
+    fn floor(&self, family: Family) -> Option<Tcb> {
+        self.floors.iter().find(|(known, _)| *known == family).map(|(_, floor)| *floor)
+    }
+
     fn family_and_signer(&self, found: &Attested, checks: &mut Checks) -> Result<(), SnpRefusal> {
-        let expected = joined(&mut self.floors.keys().map(|family| family.name().into()), ", ");
+        let expected = joined(&mut self.floors.iter().map(|(family, _)| family.name().into()), ", ");
         let actual = found.family;
-        if !self.floors.contains_key(&actual) {
+        if self.floor(actual).is_none() {
             return Err(SnpRefusal::FamilyNotAllowed { expected, actual });
         }
         checks.held(
@@ -197,7 +203,7 @@ impl SnpRules {
         let order = "reported ≤ committed ≤ current";
         checks.held("snp.tcb.rollback", "firmware was not rolled back", "AMD 56860 §3.3", order, current.to_string());
         // `family_and_signer` has refused families without a floor.
-        let expected = self.floors.get(&found.family).copied().unwrap_or(Tcb { snp: u8::MAX, ..Tcb::default() });
+        let expected = self.floor(found.family).unwrap_or(Tcb { snp: u8::MAX, ..Tcb::default() });
         for (which, actual) in [("reported", reported), ("launch", launch)] {
             if !actual.reaches(&expected) {
                 return Err(SnpRefusal::TcbFloor { which, expected, actual });
@@ -255,7 +261,7 @@ impl SnpRules {
 
 fn pin<const N: usize>(
     field: &'static str,
-    accepted: Option<&SortedSet<[u8; N]>>,
+    accepted: Option<&Vec<[u8; N]>>,
     found: &[u8; N],
     checks: &mut Checks,
 ) -> Result<(), SnpRefusal> {

@@ -1,3 +1,5 @@
+//! Which key signed a report, as the report says.
+
 use super::report::Report;
 use super::{Family, SigningKey, SnpRefusal, Tcb};
 

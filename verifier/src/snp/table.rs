@@ -1,3 +1,5 @@
+//! The certificate table that a host hands to its guest.
+
 use alloc::vec::Vec;
 
 use super::SnpRefusal;

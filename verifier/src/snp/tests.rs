@@ -2,9 +2,9 @@
 //! bend of it is refused by the one check that it bends.
 #![allow(clippy::unwrap_used)]
 
-mod foreseen;
 mod forge;
 mod node;
+mod prechecked;
 mod several;
 
 use alloc::vec;

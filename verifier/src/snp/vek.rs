@@ -7,8 +7,9 @@ use hex_literal::hex;
 use super::report::Report;
 use super::{Family, SigningKey, SnpRefusal, Tcb};
 use crate::crypto::P384Key;
-use crate::signatures::Foreseen;
-use crate::x509::{Certificate, Extension, Item};
+use crate::der::Item;
+use crate::signatures::Prechecked;
+use crate::x509::{Certificate, Extension};
 
 /// The arc of AMD's extensions, 1.3.6.1.4.1.3704.1.
 const ARC: &[u8] = &hex!("2b060104019c7801");
@@ -73,7 +74,12 @@ impl Vek {
     }
 
     /// The report is about the chip and the firmware that the key is for, and the key signed it.
-    pub(super) fn check(&self, report: &Report, family: Family, foreseen: &Foreseen<'_>) -> Result<Tcb, SnpRefusal> {
+    pub(super) fn check(
+        &self,
+        report: &Report,
+        family: Family,
+        prechecked: &Prechecked<'_>,
+    ) -> Result<Tcb, SnpRefusal> {
         let (actual, reserved) = family.split(report.reported_tcb);
         if actual != self.tcb || reserved != self.reserved {
             return Err(SnpRefusal::VekTcb { expected: self.tcb, actual });
@@ -85,7 +91,7 @@ impl Vek {
             let (expected, actual) = (hex::encode(chip), hex::encode(report.chip_id));
             return Err(SnpRefusal::VekChip { expected, actual });
         }
-        match foreseen.holds(&report.signature_check(&self.key)) {
+        match prechecked.holds(&report.signature_check(&self.key)) {
             true => Ok(actual),
             false => Err(SnpRefusal::Signature),
         }

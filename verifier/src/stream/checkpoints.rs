@@ -1,18 +1,20 @@
+//! The checkpoints of one stream, verified in order.
+
 use alloc::string::{String, ToString};
 
-use quoth_attestation::Digest;
 use quoth_attestation::binding::Nonce;
 use quoth_attestation::checkpoint::{Checkpoint, Version};
 use quoth_attestation::commit::{Commitment, Label};
 use quoth_attestation::cose::Signed;
+use quoth_attestation::{Digest, ExchangeId};
 
-use crate::receipt::nonce_text;
-use crate::{Refusal, VerifiedNode};
+use crate::text::nonce_text;
+use crate::{Refusal, ResponseHead, VerifiedNode};
 
 /// The checkpoints of one stream, verified one after the other.
 pub(crate) struct Checkpoints {
     node: VerifiedNode,
-    cti: Option<[u8; 16]>,
+    cti: Option<ExchangeId>,
     nonce: Option<Nonce>,
     request: Commitment,
     status: u16,
@@ -23,13 +25,8 @@ pub(crate) struct Checkpoints {
 }
 
 impl Checkpoints {
-    pub(crate) fn new(
-        node: VerifiedNode,
-        cti: Option<[u8; 16]>,
-        nonce: Option<Nonce>,
-        request: Commitment,
-        status: u16,
-    ) -> Self {
+    pub(crate) fn new(node: VerifiedNode, head: &ResponseHead, request: Commitment) -> Self {
+        let (cti, nonce, status) = (head.cti, head.nonce.clone(), head.status);
         Self { node, cti, nonce, request, status, count: 0, prev: None, proven: 0, version: Version::V1 }
     }
 
@@ -43,8 +40,8 @@ impl Checkpoints {
         self.proven
     }
 
-    /// The request's id: as it was given, else as the first checkpoint says.
-    pub(crate) fn cti(&self) -> Option<[u8; 16]> {
+    /// The exchange's id: as it was given, else as the first checkpoint says; `None` before that.
+    pub(crate) fn cti(&self) -> Option<ExchangeId> {
         self.cti
     }
 
@@ -96,7 +93,7 @@ impl Checkpoints {
             false => Err(Refusal::StreamCheckpoint { number, field, expected, actual }),
         };
         same("node", self.node.digest().to_string(), checkpoint.node.to_string())?;
-        same("cti", hex::encode(self.cti.unwrap_or(checkpoint.cti)), hex::encode(checkpoint.cti))?;
+        same("cti", self.cti.unwrap_or(checkpoint.cti).to_string(), checkpoint.cti.to_string())?;
         same("nonce", nonce_text(self.nonce.as_ref()), nonce_text(checkpoint.nonce.as_ref()))?;
         same("request", self.request.0.to_string(), checkpoint.request.0.to_string())?;
         same("status", self.status.to_string(), checkpoint.status.to_string())?;

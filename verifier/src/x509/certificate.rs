@@ -1,11 +1,12 @@
+//! Certificates.
+
 use alloc::vec::Vec;
 
 use hex_literal::hex;
 
-use super::Problem;
-use super::der::{Item, Items};
 use super::parts::{Extension, Name, Signed, default_false, extensions, serial};
 use crate::crypto::{P384Key, RsaKey};
+use crate::der::{Item, Items, Problem};
 
 /// Version 3, behind its tag.
 const VERSION_3: &[u8] = &[0xa0, 3, 2, 1, 2];

@@ -1,8 +1,9 @@
+//! Revocation lists.
+
 use alloc::vec::Vec;
 
-use super::Problem;
-use super::der::{GENERALIZED_TIME, Items, SEQUENCE, UTC_TIME};
 use super::parts::{Name, Signed, extensions, serial};
+use crate::der::{GENERALIZED_TIME, Items, Problem, SEQUENCE, UTC_TIME};
 
 /// Version 2.
 const VERSION_2: &[u8] = &[2, 1, 1];

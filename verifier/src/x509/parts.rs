@@ -4,8 +4,7 @@ use alloc::vec::Vec;
 
 use quoth_attestation::Digest;
 
-use super::Problem;
-use super::der::{BOOLEAN, CONTEXT, Item, Items, OCTET_STRING, PRINTABLE_STRING, SET, UTF8_STRING};
+use crate::der::{BOOLEAN, CONTEXT, Item, Items, OCTET_STRING, PRINTABLE_STRING, Problem, SET, UTF8_STRING};
 
 /// 2.5.4.3.
 const COMMON_NAME: &[u8] = &[0x55, 4, 3];

@@ -1,8 +1,7 @@
 //! As little of a certificate as is needed to find its key: providers' may be of any kind.
 
-use super::Problem;
-use super::der::{Item, Items};
 use super::parts::Signed;
+use crate::der::{Item, Items, Problem};
 
 /// What begins tags that depend on their context.
 const CONTEXT_SPECIFIC: u8 = 0b10;

@@ -5,7 +5,6 @@
 pub mod document;
 
 use ed25519_dalek::{Signer, SigningKey};
-use quoth_attestation::Digest;
 use quoth_attestation::binding::{Nonce, node_binding};
 use quoth_attestation::bounded::List;
 use quoth_attestation::checkpoint::{Checkpoint, Place, Version};
@@ -16,13 +15,14 @@ use quoth_attestation::receipt::{Ending, Exchange, Execution, Level, Local, Outc
 use quoth_attestation::record::{self, Kind};
 use quoth_attestation::statement::{Clock, Keys, Model, Platform, Software, Statement, Upstream, Validity};
 use quoth_attestation::transcript::{Details, LocalDetails, Request, Response, Transcript};
-use quoth_verifier::{Policy, Refusal, Time, VerifiedNode, Verifier};
+use quoth_attestation::{Digest, ExchangeId};
+use quoth_verifier::{Policy, Refusal, ResponseHead, Time, VerifiedNode, Verifier};
 
 use document::{Authority, Document, pcrs};
 
 /// When everything happens.
 pub const NOW: u64 = 1_800_000_000;
-pub const CTI: [u8; 16] = [5; 16];
+pub const CTI: ExchangeId = ExchangeId([5; 16]);
 pub const DONE: &str = "data: [DONE]\n\n";
 
 pub struct Node {
@@ -37,6 +37,11 @@ pub fn opening() -> Opening {
 
 pub fn nonce() -> Nonce {
     Nonce::new([0xee; 16]).unwrap()
+}
+
+/// The head of an honest answer.
+pub fn response_head() -> ResponseHead {
+    ResponseHead { status: 200, cti: Some(CTI), opening: opening(), nonce: Some(nonce()) }
 }
 
 pub fn request() -> Request {
@@ -160,7 +165,7 @@ impl Node {
     }
 
     pub fn verified(&self) -> VerifiedNode {
-        self.verifier().node(&self.evidence(None), None, Time::Live { now: NOW }).unwrap()
+        self.verifier().verify_node(&self.evidence(None), None, Time::Live { now: NOW }).unwrap()
     }
 
     pub fn sign<T: Payload>(&self, claims: T) -> Vec<u8> {

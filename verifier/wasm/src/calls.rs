@@ -1,13 +1,14 @@
+//! What calls do.
+
 use alloc::boxed::Box;
 use alloc::string::ToString;
 use alloc::vec::Vec;
 
-use quoth_attestation::commit::Opening;
 use quoth_attestation::json::Writer;
 use quoth_attestation::receipt::Execution;
 use quoth_verifier::{
-    Check, HardwareEvidence, HardwareVerdict, Policy, Refusal, Request, Time, TimeChoice, VerifiedExchange,
-    VerifiedNode, Verifier,
+    Check, HardwareEvidence, Policy, Refusal, Request, ResponseHead, Time, TimeChoice, VerifiedExchange, VerifiedNode,
+    Verifier,
 };
 
 use crate::fields::Fields;
@@ -42,7 +43,7 @@ enum Answer {
 
 fn done(what: u8, mut fields: Fields<'_>, json: &mut Writer) -> Option<Answer> {
     match what {
-        0 => open(fields.text()?, json),
+        0 => open(fields.bytes()?, json),
         1 => {
             objects::take(fields.number()?)?;
             json.object(|_| ());
@@ -68,22 +69,21 @@ fn done(what: u8, mut fields: Fields<'_>, json: &mut Writer) -> Option<Answer> {
     Some(Answer::Json)
 }
 
-fn open(policy: &str, json: &mut Writer) {
-    match Policy::from_toml(policy) {
+fn open(policy: &[u8], json: &mut Writer) {
+    match Policy::from_json(policy) {
         Ok(policy) => kept(Object::Verifier(Box::new(Verifier::new(policy))), json),
         Err(wrong) => error(json, "policy.invalid", &wrong.to_string()),
     }
 }
 
 fn hardware(number: u64, evidence: &HardwareEvidence, at: u64, json: &mut Writer) -> Option<()> {
-    let verdict = with_verifier(number, |verifier| verifier.hardware(evidence, at))?;
-    let HardwareVerdict { platform, is_genuine, accepted, checks, time_basis } = verdict;
+    let verdict = with_verifier(number, |verifier| verifier.verify_hardware(evidence, at))?;
     json.object(|json| {
-        json.key("platform").text(platform.name());
-        json.key("genuine").boolean(is_genuine);
-        json.key("accepted").boolean(accepted.is_ok());
+        json.key("platform").text(verdict.platform().name());
+        json.key("genuine").boolean(verdict.genuine().is_ok());
+        json.key("accepted").boolean(verdict.accepted().is_ok());
         json.key("image");
-        match &accepted {
+        match verdict.accepted() {
             Ok(image) => {
                 json.text(image);
                 json.key("refusal").null();
@@ -93,8 +93,8 @@ fn hardware(number: u64, evidence: &HardwareEvidence, at: u64, json: &mut Writer
                 refused(refusal, json.key("refusal"));
             }
         }
-        json.key("time_basis").text(time_basis);
-        checked(&checks, json);
+        json.key("time_basis").text(verdict.time_basis());
+        checked(verdict.checks(), json);
     });
     Some(())
 }
@@ -103,7 +103,7 @@ fn hardware(number: u64, evidence: &HardwareEvidence, at: u64, json: &mut Writer
 fn appraise(mut fields: Fields<'_>, json: &mut Writer) -> Option<()> {
     let (number, evidence) = (fields.number()?, fields.bytes()?);
     let (nonce, now) = (fields.nonce()?, fields.number()?);
-    let verdict = with_verifier(number, |verifier| verifier.node(evidence, nonce.as_ref(), Time::Live { now }))?;
+    let verdict = with_verifier(number, |verifier| verifier.verify_node(evidence, nonce.as_ref(), Time::Live { now }))?;
     judged(verdict, json, |node, json| {
         described(&node, json);
         json.key("number").number(objects::keep(Object::Node(node)).into());
@@ -119,17 +119,16 @@ fn stream(mut fields: Fields<'_>, json: &mut Writer) -> Option<()> {
     let request =
         Request { method: fields.text()?.into(), target: fields.text()?.into(), body: fields.bytes()?.to_vec() };
     let nonce = fields.nonce()?;
-    let (opening, cti) = (Opening::new(fields.array()?), fields.array()?);
-    let status = u16::try_from(fields.number()?).ok()?;
-    let stream = node.stream(&request, nonce.as_ref(), opening, Some(cti), status);
-    kept(Object::Stream(Box::new(stream)), json);
+    let (opening, cti) = (fields.text()?.parse().ok()?, Some(fields.text()?.parse().ok()?));
+    let head = ResponseHead { status: fields.number()?.try_into().ok()?, cti, opening, nonce };
+    kept(Object::Stream(Box::new(node.verify_stream(&request, head))), json);
     Some(())
 }
 
 fn push(number: u64, bytes: &[u8], json: &mut Writer) -> Option<Answer> {
     objects::with(number, |object| match object {
         Object::Stream(stream) => Some(match stream.push(bytes) {
-            Ok(bytes) => Answer::Bytes(bytes),
+            Ok(pushed) => Answer::Bytes(pushed.body),
             Err(refusal) => {
                 json.object(|json| refused(refusal, json.key("error")));
                 Answer::Json
@@ -151,7 +150,7 @@ fn finish(number: u64, json: &mut Writer) -> Option<()> {
 fn transcript(mut fields: Fields<'_>, json: &mut Writer) -> Option<()> {
     let (number, file, now) = (fields.number()?, fields.bytes()?, fields.number()?);
     let time = if now == 0 { TimeChoice::Archived } else { TimeChoice::Live { now } };
-    let verdict = with_verifier(number, |verifier| verifier.transcript(file, time))?;
+    let verdict = with_verifier(number, |verifier| verifier.verify_transcript(file, time))?;
     judged(verdict, json, |proven, json| {
         exchanged(proven.exchange(), json);
         json.key("node").object(|json| described(proven.node(), json));
@@ -196,7 +195,7 @@ fn texts(json: &mut Writer, members: &[(&str, &str)]) {
 }
 
 fn checked(checks: &[Check], json: &mut Writer) {
-    json.key("checks").array(checks, |json, Check { code, what, source, expected, found }| {
+    json.key("checks").array(checks, |json, Check { code, what, source, expected, found, .. }| {
         let members = [("code", *code), ("what", what), ("source", source), ("expected", expected), ("found", found)];
         json.object(|json| texts(json, &members));
     });
@@ -235,7 +234,7 @@ fn exchanged(exchange: &VerifiedExchange, json: &mut Writer) {
         json,
         &[
             ("receipt", &receipt.digest().to_string()),
-            ("cti", &hex::encode(claims.cti)),
+            ("cti", &claims.cti.to_string()),
             ("level", claims.level.name()),
             ("outcome", claims.exchange.outcome.name()),
         ],

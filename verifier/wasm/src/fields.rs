@@ -1,3 +1,5 @@
+//! Reads the fields of a call.
+
 use alloc::vec::Vec;
 
 use quoth_attestation::binding::Nonce;
@@ -24,11 +26,6 @@ impl<'a> Fields<'a> {
     /// A number of eight bytes, little-endian.
     pub(crate) fn number(&mut self) -> Option<u64> {
         self.bytes()?.try_into().ok().map(u64::from_le_bytes)
-    }
-
-    /// So many bytes.
-    pub(crate) fn array<const N: usize>(&mut self) -> Option<[u8; N]> {
-        self.bytes()?.try_into().ok()
     }
 
     /// A nonce; none of no bytes.

@@ -26,16 +26,16 @@ fn panicked(_: &core::panic::PanicInfo<'_>) -> ! {
 
 /// Memory for `length` bytes of a call.
 #[unsafe(no_mangle)]
-pub extern "C" fn quoth_take(length: usize) -> *mut u8 {
+pub extern "C" fn quoth_alloc(length: usize) -> *mut u8 {
     Box::into_raw(vec![0_u8; length].into_boxed_slice()).cast()
 }
 
-/// Gives an answer's memory back: the four bytes of its length, and as many as they say.
+/// Frees an answer: the four bytes of its length, and as many as they say.
 ///
 /// # Safety
-/// `answer` is from [`quoth_call`] and was not given back before.
+/// `answer` is from [`quoth_call`] and was not freed before.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn quoth_give(answer: *mut u8) {
+pub unsafe extern "C" fn quoth_free(answer: *mut u8) {
     // SAFETY: an answer begins with its length.
     let length = u32::from_le_bytes(unsafe { ptr::read(answer.cast()) });
     let whole = ptr::slice_from_raw_parts_mut(answer, 4 + length as usize);
@@ -47,7 +47,7 @@ pub unsafe extern "C" fn quoth_give(answer: *mut u8) {
 /// that says whether text (JSON) or bytes follow.
 ///
 /// # Safety
-/// `call` is from [`quoth_take`] with this `length` and was not used before.
+/// `call` is from [`quoth_alloc`] with this `length` and was not used before.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn quoth_call(call: *mut u8, length: usize) -> *mut u8 {
     // SAFETY: the caller vouches for pointer and length.

@@ -1,5 +1,7 @@
+//! Objects that calls refer to by number.
+
 use alloc::boxed::Box;
-use quoth_attestation::sorted::SortedMap;
+use alloc::vec::Vec;
 
 use quoth_verifier::{StreamVerifier, VerifiedNode, Verifier};
 use spin::mutex::SpinMutex;
@@ -14,26 +16,36 @@ pub(crate) enum Object {
 #[derive(Default)]
 struct Objects {
     last: u32,
-    all: SortedMap<u32, Object>,
+    all: Vec<(u32, Object)>,
 }
 
-static OBJECTS: SpinMutex<Objects> = SpinMutex::new(Objects { last: 0, all: SortedMap::new() });
+static OBJECTS: SpinMutex<Objects> = SpinMutex::new(Objects { last: 0, all: Vec::new() });
+
+impl Objects {
+    fn place(&self, number: u64) -> Option<usize> {
+        self.all.iter().position(|(known, _)| u64::from(*known) == number)
+    }
+}
 
 /// Keeps an object under a number of its own.
 pub(crate) fn keep(object: Object) -> u32 {
     let mut objects = OBJECTS.lock();
     objects.last = objects.last.wrapping_add(1);
     let number = objects.last;
-    objects.all.insert(number, object);
+    objects.all.push((number, object));
     number
 }
 
 /// Takes an object out.
 pub(crate) fn take(number: u64) -> Option<Object> {
-    OBJECTS.lock().all.remove(&u32::try_from(number).ok()?)
+    let mut objects = OBJECTS.lock();
+    let at = objects.place(number)?;
+    Some(objects.all.swap_remove(at).1)
 }
 
 /// Works with an object where it is.
 pub(crate) fn with<T>(number: u64, work: impl FnOnce(&mut Object) -> Option<T>) -> Option<T> {
-    work(OBJECTS.lock().all.get_mut(&u32::try_from(number).ok()?)?)
+    let mut objects = OBJECTS.lock();
+    let at = objects.place(number)?;
+    work(&mut objects.all[at].1)
 }

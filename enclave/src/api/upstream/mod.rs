@@ -9,7 +9,7 @@ use bytes::Bytes;
 use futures_util::future::join;
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE, RETRY_AFTER};
 use http::{Response, StatusCode};
-use quoth_attestation::fields::is_event_stream;
+use quoth_attestation::headers::is_event_stream;
 use quoth_attestation::receipt::Credential;
 use serde_json::Value;
 use tokio::task::{spawn_blocking, yield_now};

@@ -101,9 +101,9 @@ impl Balance {
         };
         match verify_chain(identity, receipts.values().map(Vec::as_slice)) {
             Ok(report) => {
-                self.verified += report.receipts;
+                self.verified += report.receipts();
                 self.whole += u64::from(report.is_whole());
-                self.gaps += report.gaps.len() as u64;
+                self.gaps += report.gaps().len() as u64;
             }
             Err(_) => self.false_chains += 1,
         }

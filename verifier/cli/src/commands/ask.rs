@@ -1,3 +1,5 @@
+//! `ask`: asks a node and proves its answer.
+
 use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
@@ -10,10 +12,10 @@ use zeroize::Zeroizing;
 use crate::answer::{EventText, error_message, whole_text};
 use crate::args::Ask;
 use crate::error::CliError;
-use crate::facts::{self, View};
 use crate::files;
 use crate::report::Report;
-use crate::screen::safe;
+use crate::summary::{self, View};
+use crate::terminal::safe;
 
 /// What a saved exchange is called after its name.
 const SUFFIX: &str = ".transcript.json";
@@ -114,12 +116,12 @@ fn print(text: &str) -> io::Result<()> {
 fn report(proven: &Proven, words: String, saved: Option<&Path>) -> Report {
     let mut report = Report::new("this answer, to this question, from this node");
     let node = proven.connection.node();
-    facts::node(&mut report, node, View::Exchange);
-    facts::exchange(&mut report, &proven.transcript, &proven.exchange);
+    summary::node(&mut report, node, View::Exchange);
+    summary::exchange(&mut report, &proven.transcript, &proven.exchange);
     if let Some(details) = &proven.transcript.details {
-        facts::details(&mut report, details);
+        summary::details(&mut report, details);
     }
-    facts::limits_of_exchange(&mut report, node, proven.exchange.receipt().claims());
+    summary::limits_of_exchange(&mut report, node, proven.exchange.receipt().claims());
     if let Some(file) = saved {
         report.row("saved", format!("{}  (check it: quoth-verify transcript FILE)", file.display()));
         report.member("transcript", file.display().to_string());

@@ -1,3 +1,5 @@
+//! `evidence`: judges saved evidence.
+
 use std::fs;
 use std::io::Cursor;
 use std::path::{Path, PathBuf};
@@ -54,7 +56,7 @@ pub(crate) fn run(args: &Evidence) -> Result<Verdict, CliError> {
             }
         }
     };
-    Ok(Verdict::of_hardware(verifier.hardware(&evidence, at)).shown(args.explain, has_policy))
+    Ok(Verdict::of_hardware(verifier.verify_hardware(&evidence, at)).shown(args.explain, has_policy))
 }
 
 /// One of our own bundles: the hardware's part is judged like anybody's, the whole as a node.
@@ -70,8 +72,8 @@ fn bundled(verifier: &Verifier, file: &[u8], bundle: &Bundle, at: u64) -> Result
         }),
         _ => None,
     };
-    let hardware = hardware.map(|evidence| verifier.hardware(&evidence, at));
-    let node = verifier.node(file, bundle.nonce.as_ref(), Time::Live { now: at });
+    let hardware = hardware.map(|evidence| verifier.verify_hardware(&evidence, at));
+    let node = verifier.verify_node(file, bundle.nonce.as_ref(), Time::Live { now: at });
     Ok(Verdict::of_node(platform, hardware, node))
 }
 

@@ -1,3 +1,5 @@
+//! Makes policies of measurements, and compiles policies for browsers.
+
 use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::path::Path;
@@ -5,7 +7,7 @@ use std::path::Path;
 use quoth_verifier::{Abi, Family, Policy};
 use serde::Serialize;
 
-use crate::args::{Floor, HardwarePlatform, PolicyInit};
+use crate::args::{Floor, HardwarePlatform, PolicyCompile, PolicyInit};
 use crate::error::CliError;
 use crate::files;
 use crate::measurements::{Measurements, VERSION};
@@ -23,7 +25,19 @@ pub(crate) fn init(args: &PolicyInit) -> Result<(), CliError> {
     let text = text(args, &images).map_err(CliError::PolicyInit)?;
     // What is written is what will be read: whatever is missing or contradicts itself is an error here already.
     Policy::from_toml(&text).map_err(|error| CliError::PolicyInit(error.to_string()))?;
-    match &args.out {
+    written(&text, args.out.as_deref())
+}
+
+/// Compiles a policy file.
+pub(crate) fn compile(args: &PolicyCompile) -> Result<(), CliError> {
+    let invalid = |source| CliError::Policy { file: args.file.clone(), source };
+    let json = Policy::compile(&files::policy_text(&args.file)?).map_err(invalid)?;
+    written(&json, args.out.as_deref())
+}
+
+/// Writes to a new file, or to standard output.
+fn written(text: &str, out: Option<&Path>) -> Result<(), CliError> {
+    match out {
         Some(file) => files::write_new(file, text.as_bytes()),
         None => std::io::stdout().lock().write_all(text.as_bytes()).map_err(CliError::Output),
     }

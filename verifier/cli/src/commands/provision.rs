@@ -15,9 +15,9 @@ use zeroize::Zeroizing;
 
 use crate::args::{OperatorKey as NewKey, Provision};
 use crate::error::CliError;
-use crate::facts::{self, View};
 use crate::files;
 use crate::report::{self, Report};
+use crate::summary::{self, View};
 
 /// A private key's file, bytes, at most.
 const MAX_KEY: usize = 4096;
@@ -101,7 +101,7 @@ async fn provision(
         Some(_) => format!("an accepted node holds what {} needs now", args.name),
         None => format!("an accepted node holds nothing of {} any more", args.name),
     });
-    facts::node(&mut report, connection.node(), View::Node);
+    summary::node(&mut report, connection.node(), View::Node);
     if let Some(secret) = secret {
         let fingerprint = hex::encode(fingerprint(&args.name, secret.as_bytes()));
         report.row("fingerprint", fingerprint.clone());

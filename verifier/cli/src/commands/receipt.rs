@@ -1,3 +1,5 @@
+//! `receipt`: verifies a saved receipt.
+
 use base64::prelude::{BASE64_URL_SAFE_NO_PAD, Engine as _};
 use quoth_attestation::cose::{Payload, Signed};
 use quoth_attestation::evidence;
@@ -7,9 +9,9 @@ use quoth_verifier::{Refusal, Time};
 
 use crate::args::Receipt;
 use crate::error::CliError;
-use crate::facts::{self, View};
 use crate::files;
 use crate::report::Report;
+use crate::summary::{self, View};
 
 /// A receipt file, bytes, at most: base64url of the largest receipt, and a line end.
 const MAX_FILE: usize = 2 * Claims::MAX_BYTES;
@@ -21,12 +23,12 @@ pub(crate) fn run(args: &Receipt) -> Result<Report, CliError> {
     let evidence = evidence(args)?;
     let verifier = files::verifier(args.common.policy.as_ref())?;
     // The quote's nonce was somebody's at that time; nothing live rests on it now.
-    let node = verifier.node(&evidence, None, Time::Archived { at: claims.claims().iat })?;
-    let receipt = node.receipt(&cose)?;
+    let node = verifier.verify_node(&evidence, None, Time::Archived { at: claims.claims().iat })?;
+    let receipt = node.verify_receipt(&cose)?;
     let mut report = Report::new("this node signed this receipt");
-    facts::node(&mut report, &node, View::Archive);
-    facts::receipt(&mut report, receipt.claims());
-    facts::limits_of_receipt(&mut report, &node, receipt.claims());
+    summary::node(&mut report, &node, View::Archive);
+    summary::receipt(&mut report, receipt.claims());
+    summary::limits_of_receipt(&mut report, &node, receipt.claims());
     Ok(report)
 }
 

@@ -5,7 +5,7 @@ mod body;
 mod compare;
 mod model;
 mod prepare;
-mod screen;
+mod terminal;
 mod verdict;
 
 use std::os::unix::process::CommandExt;
@@ -122,7 +122,7 @@ fn compute(replayer: &Replayer, open: &[&Candidate], pass: &mut Pass) -> Result<
         }
     }
     let began = Instant::now();
-    let bar = screen::bar(&outputs);
+    let bar = terminal::bar(&outputs);
     let progress = &mut |tokens| {
         pass.tokens += tokens;
         bar.inc(tokens as u64);
@@ -150,7 +150,7 @@ impl Replayed {
     /// Prints lines and a panel to standard error, or JSON lines to standard output.
     pub(crate) fn print(&self, as_json: bool) -> io::Result<()> {
         if !as_json {
-            return screen::write(&mut anstream::stderr().lock(), self);
+            return terminal::write(&mut anstream::stderr().lock(), self);
         }
         self.judged.iter().try_for_each(|judged| print_json(&judged.to_json()))?;
         print_json(&self.summary())
@@ -189,7 +189,7 @@ impl Judged {
             "verdict": self.verdict.name(),
             "code": self.verdict.code(),
             "message": self.verdict.message(),
-            "cti": facts.map(|facts| hex::encode(facts.cti)),
+            "cti": facts.map(|facts| facts.cti.to_string()),
             "model": facts.and_then(|facts| facts.model.as_deref()),
             "outcome": facts.map(|facts| facts.outcome),
             "tokens": facts.and_then(|facts| facts.tokens).map(|(prompt, output)| json!({ "prompt": prompt, "output": output })),

@@ -4,7 +4,6 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use ed25519_dalek::{Signer, SigningKey};
-use quoth_attestation::Digest;
 use quoth_attestation::binding::{Nonce, node_binding};
 use quoth_attestation::bounded::List;
 use quoth_attestation::cbor::{self, Value};
@@ -17,6 +16,7 @@ use quoth_attestation::receipt::{Ending, Exchange, Execution, Level, Local, Outc
 use quoth_attestation::record::{self, Kind};
 use quoth_attestation::statement::{Clock, Keys, Model, Platform, Software, Statement, Validity};
 use quoth_attestation::transcript::{Details, LocalDetails};
+use quoth_attestation::{Digest, ExchangeId};
 use rcgen::{
     BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, KeyUsagePurpose, PublicKeyData as _,
     SigningKey as _,
@@ -43,7 +43,7 @@ pub struct Asked<'a> {
     pub target: &'a str,
     pub body: &'a [u8],
     pub nonce: Option<Nonce>,
-    pub cti: [u8; 16],
+    pub cti: ExchangeId,
 }
 
 pub fn now() -> u64 {

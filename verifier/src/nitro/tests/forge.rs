@@ -6,7 +6,6 @@ extern crate std;
 use alloc::format;
 use alloc::vec;
 use alloc::vec::Vec;
-use quoth_attestation::sorted::SortedSet;
 use std::sync::LazyLock;
 
 use aws_lc_rs::rand::SystemRandom;
@@ -387,7 +386,7 @@ impl Forge {
     }
 
     pub(super) fn verify<'a>(&self, document: &'a [u8], signatures: &Signatures) -> Result<Attested<'a>, Refusal> {
-        let roots = SortedSet::from([Digest::of(&self.chain[ROOT].der())]);
+        let roots = [Digest::of(&self.chain[ROOT].der())];
         let anchor = Anchor { roots: &roots, naming: Naming::Aws };
         Document::parse(document)?.verify(anchor, Validity { at: self.at, skew: 0 }, signatures)
     }

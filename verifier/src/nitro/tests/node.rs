@@ -12,7 +12,7 @@ use quoth_attestation::statement::{Clock, Keys, Model, Platform, Software, State
 
 use super::forge::*;
 use crate::trust::Trust;
-use crate::{CLOCK_SKEW, HardwareEvidence, Policy, Time, VerifiedNode, Verifier};
+use crate::{CLOCK_SKEW, HardwareEvidence, Policy, Refusal, Time, VerifiedNode, Verifier};
 
 const LIVE: Time = Time::Live { now: NOW };
 
@@ -83,7 +83,7 @@ fn appraise(forge: &Forge, pins: &str, time: Time) -> Result<VerifiedNode, &'sta
         certificates: Default::default(),
         crls: Default::default(),
     };
-    verifier(forge, pins).node(&evidence.encode(), Some(&nonce()), time).map_err(|refusal| refusal.code())
+    verifier(forge, pins).verify_node(&evidence.encode(), Some(&nonce()), time).map_err(|refusal| refusal.code())
 }
 
 /// `accepted`, or the code of the refusal, of a node whose document was bent before it was signed.
@@ -151,9 +151,9 @@ fn registers_that_say_who_runs_it_are_pinned() {
     let forge = enclave();
     let document = HardwareEvidence::Nitro { document: forge.signed() };
     let accepted = |pins: &str| {
-        let verdict = verifier(&forge, pins).hardware(&document, NOW);
+        let verdict = verifier(&forge, pins).verify_hardware(&document, NOW);
         assert_eq!(verdict.genuine(), Ok(()));
-        verdict.accepted.map_err(|refusal| refusal.code())
+        verdict.accepted().map(String::from).map_err(Refusal::code)
     };
     assert_eq!(accepted(&pin(8, 8)), Ok("demo".into()));
     assert_eq!(accepted(&pin(8, 9)), Err("measurement.pin"));

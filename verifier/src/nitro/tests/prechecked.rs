@@ -10,7 +10,7 @@ fn code(forge: &Forge, signatures: &Signatures) -> &'static str {
 }
 
 #[test]
-fn every_signature_is_foreseen() {
+fn every_signature_is_prechecked() {
     let mut forge = Forge::new();
     forge.chain[REGION..].iter_mut().for_each(|sheet| sheet.signer += OTHERS);
     forge.signer += OTHERS;

@@ -14,7 +14,7 @@ use p384::ecdsa::{Signature, SigningKey as P384Key};
 use quoth_attestation::Digest;
 
 use super::super::{Attested, Family, SnpRefusal, SnpRules, verify};
-use crate::node::Checks;
+use crate::checks::Checks;
 use crate::signatures::tests::every_way;
 use crate::x509::Validity;
 pub(super) use crate::x509::forge::{der, extension, hexed, p384_info, rsa_info, time};

@@ -81,7 +81,7 @@ impl Machine {
             policy.replace("MEASUREMENT", &"3e".repeat(48)).replace("RULES", self.rules).replace("IMAGE", self.image);
         let trust = Trust { amd: roots, ..Trust::default() };
         let verifier = Verifier::trusting(Policy::from_toml(&policy).unwrap(), trust);
-        verifier.node(&evidence.encode(), asked, time).map_err(|refusal| refusal.code())
+        verifier.verify_node(&evidence.encode(), asked, time).map_err(|refusal| refusal.code())
     }
 }
 

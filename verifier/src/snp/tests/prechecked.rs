@@ -25,7 +25,7 @@ fn bent([report, vek, intermediate]: [&mut [u8]; 3]) {
 }
 
 #[test]
-fn every_signature_is_foreseen() {
+fn every_signature_is_prechecked() {
     assert_eq!(code(&Forge::new(), &Signatures::default(), bent), "snp.chain.signature");
     assert_eq!(code(&Forge::new(), &credulous(), bent), "genuine");
 }

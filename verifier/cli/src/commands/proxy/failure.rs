@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::Body;
 use super::limits;
 use crate::error::CliError;
-use crate::meaning::meaning;
+use crate::explain::explain;
 
 /// Whose API a path belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -106,7 +106,7 @@ impl Failure {
     /// In words, for the person who reads the exception.
     pub(super) fn message(&self) -> String {
         match self.is_refusal() {
-            true => format!("Not proven ({}): {}", self.code(), meaning(self.code())),
+            true => format!("Not proven ({}): {}", self.code(), explain(self.code())),
             false => self.to_string(),
         }
     }

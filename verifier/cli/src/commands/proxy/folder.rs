@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use quoth_attestation::ExchangeId;
 use quoth_attestation::transcript::Transcript;
 
 use super::failure::Failure;
@@ -24,18 +25,18 @@ impl Folder {
     }
 
     /// Writes a proven exchange.
-    pub(super) async fn proven(&self, cti: [u8; 16], transcript: Transcript) -> Result<(), Failure> {
+    pub(super) async fn proven(&self, cti: ExchangeId, transcript: Transcript) -> Result<(), Failure> {
         self.write(cti, "", transcript).await
     }
 
     /// Writes a stream as far as it came: its checkpoints prove it so far.
-    pub(super) async fn cut(&self, cti: [u8; 16], transcript: Transcript) -> Result<(), Failure> {
+    pub(super) async fn cut(&self, cti: ExchangeId, transcript: Transcript) -> Result<(), Failure> {
         self.write(cti, ".cut", transcript).await
     }
 
-    async fn write(&self, cti: [u8; 16], kind: &str, transcript: Transcript) -> Result<(), Failure> {
+    async fn write(&self, cti: ExchangeId, kind: &str, transcript: Transcript) -> Result<(), Failure> {
         let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        let name = format!("{}-{}{kind}.transcript.json", stamp(since), hex::encode(cti));
+        let name = format!("{}-{}{kind}.transcript.json", stamp(since), cti);
         let (path, file) = (self.0.join(&name), PathBuf::from(name));
         let write = move || files::write_private(&path, transcript.encode().as_bytes());
         let failed = |error| CliError::File { file, source: std::io::Error::other(error) };

@@ -5,13 +5,14 @@ use std::net::SocketAddr;
 use std::path::Path;
 
 use anstyle::{AnsiColor, Style};
+use quoth_attestation::ExchangeId;
 use quoth_verifier::VerifiedNode;
 use serde_json::{Value, json};
 
 use super::failure::Failure;
-use crate::meaning::meaning;
+use crate::explain::explain;
 use crate::report::print_json;
-use crate::screen::safe_line;
+use crate::terminal::safe_line;
 
 const GOOD: Style = AnsiColor::Green.on_default().bold();
 const BAD: Style = AnsiColor::Red.on_default().bold();
@@ -44,15 +45,15 @@ impl Log {
     }
 
     /// A request came to nothing; says so where it is more than the SDK's own mistake.
-    pub(super) fn failed(self, failure: &Failure, cti: Option<[u8; 16]>) {
+    pub(super) fn failed(self, failure: &Failure, cti: Option<ExchangeId>) {
         if !failure.is_notable() {
             return;
         }
-        let (code, cti) = (failure.code(), cti.map(hex::encode));
+        let (code, cti) = (failure.code(), cti.map(|cti| cti.to_string()));
         let whose = cti.as_deref().map(|cti| format!(" (exchange {cti})")).unwrap_or_default();
         if failure.is_refusal() {
-            let object = json!({ "event": "refused", "code": code, "meaning": meaning(code), "cti": cti });
-            return self.line(object, BAD, "refused", &format!("{code}{whose}: {}", meaning(code)));
+            let object = json!({ "event": "refused", "code": code, "meaning": explain(code), "cti": cti });
+            return self.line(object, BAD, "refused", &format!("{code}{whose}: {}", explain(code)));
         }
         let message = failure.to_string();
         let object = json!({ "event": "failed", "code": code, "message": message, "cti": cti });

@@ -95,10 +95,10 @@ async fn ask(
     let options = Options { details: proxy.details, headers: headers::passed(&parts.headers), ..Options::default() };
     let exchange = slot.post(target, &body, model(&body).as_deref(), &options).await?;
     drop(body);
-    let status = StatusCode::from_u16(exchange.status()).unwrap_or(StatusCode::BAD_GATEWAY);
+    let status = StatusCode::from_u16(exchange.head().status).unwrap_or(StatusCode::BAD_GATEWAY);
     let mut headers = headers::returned(exchange.headers());
     if proxy.opening
-        && let Ok(opening) = HeaderValue::try_from(BASE64_URL_SAFE_NO_PAD.encode(exchange.opening().as_bytes()))
+        && let Ok(opening) = HeaderValue::try_from(BASE64_URL_SAFE_NO_PAD.encode(exchange.head().opening.as_bytes()))
     {
         headers.insert("quoth-opening", opening);
     }

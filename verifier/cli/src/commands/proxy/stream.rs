@@ -6,6 +6,7 @@ use bytes::Bytes;
 use futures_util::stream;
 use http_body_util::{BodyExt, StreamBody};
 use hyper::body::Frame;
+use quoth_attestation::ExchangeId;
 use quoth_client::Exchange;
 use tokio::time::sleep;
 
@@ -78,7 +79,7 @@ impl Passing {
 }
 
 impl Proxy {
-    fn broken(&self, failure: &Failure, cti: [u8; 16], api: Api) -> (Bytes, State) {
+    fn broken(&self, failure: &Failure, cti: ExchangeId, api: Api) -> (Bytes, State) {
         self.log.failed(failure, Some(cti));
         (failure.event(api).into(), State::Breaking)
     }

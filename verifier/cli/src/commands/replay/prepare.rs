@@ -1,8 +1,8 @@
 //! Can an exchange be compared, and if so, what would have to come out?
 
-use quoth_attestation::Digest;
 use quoth_attestation::receipt::{Execution, Local, Outcome, Receipt};
 use quoth_attestation::transcript::{Details, LocalDetails, Response};
+use quoth_attestation::{Digest, ExchangeId};
 use quoth_engine::{Arithmetic, EngineError, Finish, Recorded, Replayer, Sampling};
 use quoth_verifier::{Refusal, TimeChoice, VerifiedTranscript, Verifier};
 
@@ -11,7 +11,7 @@ use super::verdict::{Difference, Side, Verdict};
 
 /// What a receipt says of an exchange.
 pub(super) struct Facts {
-    pub(super) cti: [u8; 16],
+    pub(super) cti: ExchangeId,
     pub(super) model: Option<String>,
     pub(super) outcome: &'static str,
     /// Of prompt and output.
@@ -36,7 +36,7 @@ pub(super) fn prepare(
     text: &[u8],
     model: &[u8; 32],
 ) -> (Option<Facts>, Result<Box<Candidate>, Verdict>) {
-    let verified = match verifier.transcript(text, TimeChoice::Archived) {
+    let verified = match verifier.verify_transcript(text, TimeChoice::Archived) {
         Ok(verified) => verified,
         Err(refusal) => return (None, Err(refused(refusal))),
     };

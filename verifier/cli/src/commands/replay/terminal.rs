@@ -9,8 +9,8 @@ use quoth_engine::{Arithmetic, Recorded, Replayer};
 
 use super::verdict::Verdict;
 use super::{Judged, Pass, Replayed};
-use crate::meaning::meaning;
-use crate::screen::{safe_line, width, wrap};
+use crate::explain::explain;
+use crate::terminal::{safe_line, width, wrap};
 
 const GOOD: Style = AnsiColor::Green.on_default().bold();
 const BAD: Style = AnsiColor::Red.on_default().bold();
@@ -56,7 +56,7 @@ fn line(out: &mut impl Write, judged: &Judged, width: usize) -> io::Result<()> {
     let room = width.saturating_sub(FILES);
     writeln!(out, "{:FILES$}{}", "", safe_line(code))?;
     let meant = match judged.verdict {
-        Verdict::Refused(_) | Verdict::Mismatch(_) => meaning(code),
+        Verdict::Refused(_) | Verdict::Mismatch(_) => explain(code),
         _ => "",
     };
     for text in [&*message, meant].into_iter().filter(|text| !text.is_empty()) {

@@ -1,0 +1,204 @@
+//! Takes a policy's JSON apart key by key. The first thing that is wrong is remembered, and [`read`] refuses for it: what is
+//! taken after that means nothing.
+
+use alloc::borrow::Cow;
+use alloc::string::ToString;
+use alloc::vec::Vec;
+use core::cell::OnceCell;
+
+use quoth_attestation::json;
+
+use super::{MAX_FILE, PolicyError};
+
+/// Why a text is no policy, and where.
+#[derive(Debug)]
+pub(super) struct Wrong {
+    /// Bytes from the start of the text; `None` where the text is no canonical JSON.
+    #[cfg_attr(not(feature = "toml"), expect(dead_code, reason = "only TOML has lines worth naming"))]
+    pub(super) at: Option<usize>,
+    pub(super) error: PolicyError,
+}
+
+/// An object of the policy.
+pub(super) struct Table<'a> {
+    place: Place<'a>,
+    members: Vec<(Cow<'a, str>, json::Value<'a>)>,
+    taken: Vec<&'static str>,
+}
+
+/// The value of one key.
+#[derive(Clone, Copy)]
+pub(super) struct Value<'a> {
+    place: Place<'a>,
+    /// None where it is wrong already.
+    value: Option<json::Value<'a>>,
+}
+
+/// Where something stands, for errors.
+#[derive(Clone, Copy)]
+struct Place<'a> {
+    at: usize,
+    /// The key, or that of the table.
+    key: &'static str,
+    wrong: &'a OnceCell<Wrong>,
+}
+
+/// Reads `text` as canonical JSON: `take` takes it apart, and nothing may be left.
+pub(super) fn read<T>(text: &[u8], take: impl FnOnce(&mut Table<'_>) -> T) -> Result<T, Wrong> {
+    let value = json::parse(text, MAX_FILE)
+        .map_err(|error| Wrong { at: None, error: PolicyError::Malformed { message: error.to_string() } })?;
+    let wrong = OnceCell::new();
+    let place = Place { at: 0, key: "the policy", wrong: &wrong };
+    let taken = Value { place, value: Some(value) }.table(take);
+    match wrong.into_inner() {
+        None => Ok(taken),
+        Some(wrong) => Err(wrong),
+    }
+}
+
+impl<'a> Table<'a> {
+    /// Takes a key's value, if there is one.
+    pub(super) fn optional(&mut self, key: &'static str) -> Option<Value<'a>> {
+        let (_, value) = self.members.iter().find(|(name, _)| name == key)?;
+        self.taken.push(key);
+        Some(Value::new(self.place, key, *value))
+    }
+
+    /// Takes a key's value.
+    pub(super) fn required(&mut self, key: &'static str) -> Value<'a> {
+        self.optional(key).unwrap_or_else(|| {
+            self.place.wrong(&["`", self.place.key, "` has no `", key, "`"]);
+            Value { place: self.place, value: None }
+        })
+    }
+
+    /// Takes the values that are pinned under a key, if it is there.
+    pub(super) fn pins<const N: usize>(&mut self, key: &'static str, field: &'static str) -> Option<Vec<[u8; N]>> {
+        let value = self.optional(key)?;
+        Some(value.hexes(field, &value.texts()))
+    }
+
+    /// Takes the values under whatever keys there are.
+    pub(super) fn named(&mut self) -> impl Iterator<Item = (Cow<'a, str>, Value<'a>)> {
+        let place = self.place;
+        let members = core::mem::take(&mut self.members);
+        members.into_iter().map(move |(name, value)| (name, Value::new(place, place.key, value)))
+    }
+
+    /// Remembers what is wrong.
+    pub(super) fn refuse(&self, error: PolicyError) {
+        self.place.refuse(error);
+    }
+
+    /// Refuses keys that were not taken.
+    fn finish(self) {
+        let mut members = self.members.iter();
+        if let Some((name, value)) = members.find(|(name, _)| !self.taken.iter().any(|taken| taken == name)) {
+            let place = Place { at: value.at(), ..self.place };
+            place.wrong(&["`", place.key, "` has no key `", name, "`"]);
+        }
+    }
+}
+
+impl<'a> Value<'a> {
+    fn new(within: Place<'a>, key: &'static str, value: json::Value<'a>) -> Self {
+        Self { place: Place { at: value.at(), key, ..within }, value: Some(value) }
+    }
+
+    /// Reads the value; refuses it if it `is_not` of that kind.
+    fn read<T: Default>(self, expected: &str, read: impl FnOnce(json::Value<'a>) -> Option<T>) -> T {
+        self.value.and_then(read).unwrap_or_else(|| {
+            if self.value.is_some() {
+                self.place.wrong(&["`", self.place.key, "` is not ", expected]);
+            }
+            T::default()
+        })
+    }
+
+    /// A number from 0 to `greatest`.
+    pub(super) fn number(self, greatest: u64) -> u64 {
+        self.read("a number of its width", |value| value.number().filter(|number| *number <= greatest))
+    }
+
+    /// A boolean.
+    pub(super) fn boolean(self) -> bool {
+        self.read("true or false", json::Value::boolean)
+    }
+
+    /// A text.
+    pub(super) fn text(self) -> Cow<'a, str> {
+        self.read("a text", json::Value::text)
+    }
+
+    /// An array of texts.
+    pub(super) fn texts(self) -> Vec<Cow<'a, str>> {
+        self.array("an array of texts").map(Self::text).collect()
+    }
+
+    /// An array of numbers from 0 to `greatest`.
+    pub(super) fn numbers(self, greatest: u64) -> impl Iterator<Item = u64> {
+        self.array("an array of numbers").map(move |item| item.number(greatest))
+    }
+
+    /// A text, or an array of them.
+    pub(super) fn word_or_texts(self) -> Result<Cow<'a, str>, Vec<Cow<'a, str>>> {
+        self.value.and_then(json::Value::text).ok_or_else(|| self.texts())
+    }
+
+    /// A table, of which nothing may be left.
+    pub(super) fn table<T>(self, take: impl FnOnce(&mut Table<'a>) -> T) -> T {
+        let members = self.read("a table", |value| value.object(usize::MAX));
+        let mut table = Table { place: self.place, members, taken: Vec::new() };
+        let taken = take(&mut table);
+        table.finish();
+        taken
+    }
+
+    /// An array of tables.
+    pub(super) fn tables(self) -> impl Iterator<Item = Self> {
+        self.array("an array of tables")
+    }
+
+    fn array(self, expected: &str) -> impl Iterator<Item = Self> {
+        let items = self.read(expected, |value| value.array().map(Some));
+        items.into_iter().flatten().map(move |item| Self::new(self.place, self.place.key, item))
+    }
+
+    /// Remembers what is wrong.
+    pub(super) fn refuse(self, error: PolicyError) {
+        self.place.refuse(error);
+    }
+
+    /// Bytes that are `text` in hexadecimal.
+    pub(super) fn hex<const N: usize>(self, field: &'static str, text: &str) -> [u8; N] {
+        let mut bytes = [0; N];
+        self.fill(field, text, &mut bytes);
+        bytes
+    }
+
+    fn fill(self, field: &'static str, text: &str, bytes: &mut [u8]) {
+        if hex::decode_to_slice(text, bytes).is_err() {
+            self.refuse(PolicyError::Hex { field, expected: 2 * bytes.len() });
+        }
+    }
+
+    /// Bytes that are texts in hexadecimal.
+    pub(super) fn hexes<const N: usize, T: FromIterator<[u8; N]>>(
+        self,
+        field: &'static str,
+        texts: &[Cow<'_, str>],
+    ) -> T {
+        texts.iter().map(|text| self.hex(field, text)).collect()
+    }
+}
+
+impl Place<'_> {
+    fn refuse(self, error: PolicyError) {
+        // The first one counts.
+        let _ = self.wrong.set(Wrong { at: Some(self.at), error });
+    }
+
+    fn wrong(self, what: &[&str]) {
+        self.refuse(PolicyError::Malformed { message: what.concat() });
+    }
+}
