@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use base64::prelude::{BASE64_URL_SAFE_NO_PAD, Engine as _};
 use ed25519_dalek::{Signature, Signer, SigningKey};
-use quoth_attestation::Digest;
+use quoth_attestation::{Digest, ExchangeId};
 use quoth_attestation::binding::{Nonce, node_binding};
 use quoth_attestation::checkpoint::{Checkpoint, Version};
 use quoth_attestation::commit::{Commitment, Label, Opening, token_bytes};
@@ -94,8 +94,8 @@ impl Message {
         Opening::new(base64url(self.field("quoth-opening")).try_into().unwrap())
     }
 
-    fn cti(&self) -> [u8; 16] {
-        hex::decode(self.field("quoth-cti")).unwrap().try_into().unwrap()
+    fn cti(&self) -> ExchangeId {
+        self.field("quoth-cti").parse().unwrap()
     }
 }
 
