@@ -5,7 +5,6 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use base64::prelude::{BASE64_URL_SAFE_NO_PAD, Engine as _};
 use ed25519_dalek::{Signature, Signer, SigningKey};
-use quoth_attestation::{Digest, ExchangeId};
 use quoth_attestation::binding::{Nonce, node_binding};
 use quoth_attestation::checkpoint::{Checkpoint, Version};
 use quoth_attestation::commit::{Commitment, Label, Opening, token_bytes};
@@ -17,6 +16,7 @@ use quoth_attestation::receipt::{Credential, Ending, Execution, Level, Outcome, 
 use quoth_attestation::record::{Kind, Piece, Splitter};
 use quoth_attestation::statement::{Platform, Statement};
 use quoth_attestation::transcript::Details;
+use quoth_attestation::{Digest, ExchangeId};
 
 const PAGE: &str = include_str!("../HTTP.md");
 
