@@ -62,7 +62,7 @@ pub const REFUSAL_PAUSE_MOST: Duration = Duration::from_secs(1);
 pub const REFUSALS_COUNTED: u32 = 66;
 /// Interval at which connections are checked.
 pub const UPKEEP: Duration = Duration::from_secs(5);
-/// If there are several providers or models, no provider gets one part in this many of the exchange slots.
+/// If there are several providers or models, one part in this many of the exchange slots is kept free of any one provider.
 pub const UPSTREAM_PART: usize = 4;
 /// Exchanges in progress, unless configured.
 pub const EXCHANGES: usize = 2048;
