@@ -48,7 +48,7 @@ pub(super) fn check<'a>(
         }
         let of_upstream = upstreams.clone().any(|upstream| upstream == caller.name);
         if of_upstream || callers[..at].iter().any(|other| other.name == caller.name) {
-            return Err("a caller has the name of another caller or of an upstream");
+            return Err("a caller has the name of another, or of an upstream");
         }
         if caller.token.is_none() && !has_operator {
             return Err("a caller without a token needs an operator, who sets it");
