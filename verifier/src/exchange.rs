@@ -101,11 +101,24 @@ pub(crate) struct Received {
 }
 
 impl VerifiedReceipt {
-    /// Verifies that the receipt is for this request, and for a response with this head and body.
+    /// Verifies that the receipt is for this request, and for an answer in one piece with this head and body.
     ///
     /// # Errors
-    /// A [`Refusal`] that says which part differs.
+    /// A [`Refusal`] that says which part differs, or that the receipt is of a stream.
     pub fn verify_exchange(
+        &self,
+        request: &Request,
+        head: &ResponseHead,
+        body: &[u8],
+    ) -> Result<VerifiedExchange, Refusal> {
+        match self.claims().exchange.streamed {
+            true => Err(Refusal::ReceiptStreamed { expected: false, actual: true }),
+            false => self.verify_saved(request, head, body),
+        }
+    }
+
+    /// The same for an answer of either kind, of which all bytes are there.
+    pub(crate) fn verify_saved(
         &self,
         request: &Request,
         head: &ResponseHead,

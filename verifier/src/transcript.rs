@@ -72,7 +72,7 @@ fn verify(verifier: &Verifier, text: &[u8], time: TimeChoice) -> Result<Verified
     };
     let receipt = node.verify_receipt(receipt)?;
     let head = head(&transcript);
-    let exchange = receipt.verify_exchange(&transcript.request, &head, &transcript.response.body)?;
+    let exchange = receipt.verify_saved(&transcript.request, &head, &transcript.response.body)?;
     check_checkpoints(&node, &transcript, &receipt)?;
     let details = transcript.details.as_ref().map(|details| exchange.verify_details(details)).transpose()?;
     Ok(VerifiedTranscript { transcript, node, exchange, details })

@@ -234,6 +234,13 @@ fn nonces_are_the_ones_that_were_sent() {
 }
 
 #[test]
+fn an_answer_in_one_piece_has_no_receipt_of_a_stream() {
+    let node = Node::new(Platform::Simulated);
+    let receipt = node.verified().verify_receipt(&node.sign(node.claims(BODY, true))).unwrap();
+    assert_eq!(code(receipt.verify_exchange(&request(), &response_head(), BODY)), "receipt.streamed");
+}
+
+#[test]
 fn refusals_never_repeat_what_was_said() {
     let node = Node::new(Platform::Simulated);
     let receipt = node.verified().verify_receipt(&node.sign(node.claims(BODY, false))).unwrap();

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::{Duration, SystemTime};
 
 use coset::{CborSerializable, CoseSign1Builder, HeaderBuilder, iana};
 use p384::ecdsa::signature::Signer;
@@ -42,7 +42,7 @@ pub(super) struct Simulated {
 struct Leaf {
     key: SigningKey,
     certificate: Vec<u8>,
-    made: Instant,
+    made: SystemTime,
 }
 
 impl Simulated {
@@ -81,7 +81,7 @@ impl Platform for Simulated {
 
     fn quote(&self, binding: &[u8; 64], nonce: Option<&Nonce>) -> Result<Quote, EnclaveError> {
         let mut leaf = self.leaf.lock().unwrap_or_else(PoisonError::into_inner);
-        if leaf.made.elapsed() > LEAF_USE {
+        if !leaf.made.elapsed().is_ok_and(|age| age <= LEAF_USE) {
             *leaf = make_leaf(&self.issuer, &self.module_id)?;
         }
         let pcrs = (0u8..).zip(&self.pcrs).map(|(index, value)| (Value::from(index), value.into())).collect();
@@ -130,5 +130,5 @@ fn make_leaf(issuer: &Issuer<'_, KeyPair>, module_id: &str) -> Result<Leaf, Encl
     params.not_before = now.into();
     params.not_after = (now + LEAF_LIFE).into();
     let certificate = params.signed_by(&pair, issuer).map_err(EnclaveError::make("leaf certificate"))?;
-    Ok(Leaf { key, certificate: certificate.der().to_vec(), made: Instant::now() })
+    Ok(Leaf { key, certificate: certificate.der().to_vec(), made: SystemTime::now() })
 }
