@@ -15,9 +15,9 @@ pub use client::Client;
 pub use connection::Connection;
 pub use connector::{AttestedStream, Connector, fresh_nonce};
 pub use endpoint::Endpoint;
-pub use error::{ClientError, Step};
+pub use error::{ClientError, OrderError, Step};
 pub use exchange::{Exchange, Options, Proven};
-pub use operator::{OperatorKey, OrderError};
+pub use operator::OperatorKey;
 pub use tls::tls_config_pinned;
 pub use token::{access_token, token_hash};
 

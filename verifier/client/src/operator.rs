@@ -10,7 +10,7 @@ use rustls::crypto::hpke::{Hpke as _, HpkePublicKey};
 
 use crate::connector::{read_body, within};
 use crate::exchange::unproven_error;
-use crate::{ClientError, Connection, Step, limits};
+use crate::{ClientError, Connection, OrderError, Step, limits};
 
 /// The path of orders.
 const PATH: &str = "/.well-known/quoth/secrets";
@@ -19,44 +19,6 @@ const PATH: &str = "/.well-known/quoth/secrets";
 pub struct OperatorKey {
     key: Ed25519KeyPair,
     public: [u8; 32],
-}
-
-/// Why a node could not be given a secret.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum OrderError {
-    /// The statement has no seal key.
-    #[error("the node takes no secrets: its configuration names no operator")]
-    NoSealKey,
-    /// The statement names another key.
-    #[error("the node's configuration names another operator")]
-    OtherOperator,
-    /// Not a name that secrets have.
-    #[error("a secret's name has 1 to 64 of a-z, 0-9 and -")]
-    Name,
-    /// Not a secret that nodes take.
-    #[error("a secret has 1 to 4096 printable ASCII characters")]
-    Secret,
-    /// The system gives no random bytes.
-    #[error("no random bytes")]
-    Random,
-    /// The key is no key.
-    #[error("not an Ed25519 private key in PKCS #8")]
-    Key,
-}
-
-impl OrderError {
-    /// Stable code, for programs.
-    pub fn code(self) -> &'static str {
-        match self {
-            Self::NoSealKey => "secret.no_seal_key",
-            Self::OtherOperator => "secret.other_operator",
-            Self::Name => "secret.name",
-            Self::Secret => "secret.text",
-            Self::Random => "operator.random",
-            Self::Key => "operator.key",
-        }
-    }
 }
 
 impl OperatorKey {
