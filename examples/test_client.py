@@ -119,7 +119,7 @@ def check_whole(page, node):
     for path, new, code in (
             ([-70000], bytes(32), "receipt.node"), ([6], 1799999999, "receipt.time_window"), ([6], 1800001000, "receipt.times"),
             ([-70007, 1], 1000, "receipt.times"), ([-70007, 2], 1, "format"), ([-70003], "tee", "receipt.level"),
-            ([-70002], bytes(32), "receipt.prev"), ([10], None, "receipt.nonce"), ([7], bytes(16), "response.header_invalid"),
+            ([-70002], bytes(32), "receipt.prev"), ([10], None, "receipt.nonce"), ([7], bytes(16), "receipt.cti"),
             ([-70004, 1], "GET", "receipt.request_mismatch"), ([-70004, 2], "/v1/x", "receipt.request_mismatch"),
             ([-70004, 6], 341, "receipt.response_mismatch"), ([-70004, 7], True, "receipt.streamed"),
             ([-70004, 9], "terminal", "receipt.ending"), ([-70005], None, "receipt.execution"),
@@ -314,7 +314,7 @@ def check_live(url, policy, model):
     exchange, body = ask(False)
     check("live: whole answer", type(whole(exchange, body)) is str)
     tamper_whole("live", exchange, body)
-    refused("live: another receipt", "response.header_invalid", whole, exchange | {"receipt": ask(False)[0]["receipt"]}, body)
+    refused("live: another receipt", "receipt.cti", whole, exchange | {"receipt": ask(False)[0]["receipt"]}, body)
     exchange, raw = ask(True)
     events = stream(exchange, raw)
     check("live: stream", len(events) > 2 and events[-1] == b"data: [DONE]\n\n")

@@ -124,12 +124,12 @@ impl VerifiedReceipt {
         head: &ResponseHead,
         body: &[u8],
     ) -> Result<VerifiedExchange, Refusal> {
-        let asked = Digest::of(&request.body);
-        check_request(self, &request.method, &request.target, &asked, &head.opening)?;
-        check_nonce(self, head.nonce.as_ref())?;
         if let Some(cti) = head.cti {
             check_cti(self, cti)?;
         }
+        let asked = Digest::of(&request.body);
+        check_request(self, &request.method, &request.target, &asked, &head.opening)?;
+        check_nonce(self, head.nonce.as_ref())?;
         let received = Received { status: head.status, length: body.len() as u64, digest: Digest::of(body) };
         finish(self.clone(), asked, &received, head.opening.clone())
     }
