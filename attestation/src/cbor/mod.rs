@@ -12,13 +12,11 @@ use alloc::vec::Vec;
 
 pub use fields::Map;
 pub(crate) use fields::{Field, Fields, read};
+pub use reader::MAX_DEPTH;
 pub use value::Value;
 pub(crate) use write::Writer;
 
 use crate::FormatError;
-
-/// Arrays and maps inside each other, at most.
-pub const MAX_DEPTH: usize = 8;
 
 /// Decodes exactly one deterministic CBOR item of at most `limit` bytes.
 pub fn decode(bytes: &[u8], limit: usize) -> Result<Value<'_>, FormatError> {

@@ -4,8 +4,11 @@ use alloc::vec::Vec;
 use core::str;
 
 use super::write::{FALSE, TRUE};
-use super::{MAX_DEPTH, Value};
+use super::value::Value;
 use crate::FormatError;
+
+/// Depth of arrays and maps inside each other, at most.
+pub const MAX_DEPTH: usize = 8;
 
 /// Room for the entries of most arrays and maps; what a head claims is not believed.
 const ROOM: usize = 16;

@@ -1,6 +1,7 @@
 //! A name of bounded length, read piece by piece.
 
-use super::MAX_NAME;
+/// Length of an event name or a `type` that is compared, bytes. A longer one equals no name.
+pub const MAX_NAME: usize = 64;
 
 /// The first bytes of a name, and how long it is.
 #[derive(Clone, Copy, Debug)]

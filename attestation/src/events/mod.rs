@@ -9,10 +9,8 @@ mod name;
 mod tests;
 
 use data::Data;
+pub use name::MAX_NAME;
 use name::Name;
-
-/// What an event name or a `type` is compared by, bytes: longer ones equal none.
-pub const MAX_NAME: usize = 64;
 
 /// A byte order mark, which may stand before the first line.
 pub const MARK: &[u8] = b"\xEF\xBB\xBF";
