@@ -3,8 +3,8 @@
 use alloc::vec::Vec;
 use core::str;
 
-use super::write::{FALSE, TRUE};
 use super::value::Value;
+use super::write::{FALSE, TRUE};
 use crate::FormatError;
 
 /// Depth of arrays and maps inside each other, at most.
