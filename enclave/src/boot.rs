@@ -34,6 +34,7 @@ pub fn run(config: &Path, link: Address) -> Result<(), EnclaveError> {
     let workers = (processors / 2).clamp(1, WORKERS);
     // A single worker needs no work stealing.
     let mut builder = if workers == 1 { Builder::new_current_thread() } else { Builder::new_multi_thread() };
+    builder.max_blocking_threads(limits::BLOCKING_THREADS);
     let runtime =
         builder.worker_threads(workers).enable_all().build().map_err(EnclaveError::io("start the runtime"))?;
     let outcome = runtime.block_on(live(config, link));

@@ -72,6 +72,8 @@ pub const H2_STREAMS: u32 = 128;
 pub const H2_RESETS: usize = 20;
 /// Quotes in progress or waited for at one time; one more gets 429.
 pub const QUOTES: u64 = 64;
+/// Threads for work that blocks: long events of providers, quotes, connecting. Each holds a few megabytes of freed memory.
+pub const BLOCKING_THREADS: usize = 32;
 /// Quotes that the platform makes at one time.
 pub const QUOTES_AT_ONCE: usize = 1;
 /// Future receipts and unacknowledged receipts together, unless more exchanges are configured. At this number the node
