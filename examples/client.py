@@ -39,7 +39,7 @@ def meet(url, policy):
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE  # the key is the identity, no name
     connection = http.client.HTTPSConnection(parts.hostname, parts.port or 443, timeout=660, context=context)
     connection.connect()
-    connection.auto_open = 0  # or a prompt could go to a peer that nobody has verified
+    connection.auto_open = 0  # or a prompt could go to a peer that was never verified
     key = x509.load_der_x509_certificate(connection.sock.getpeercert(binary_form=True)).public_key()
     tls_key = key.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
     nonce = secrets.token_bytes(32)

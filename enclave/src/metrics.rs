@@ -17,22 +17,13 @@ pub struct Metrics {
     pub completion_tokens: AtomicU64,
     /// Requests turned away before they became exchanges.
     pub shed: AtomicU64,
-    outcomes: [AtomicU64; OUTCOMES.len()],
+    outcomes: [AtomicU64; Outcome::ALL.len()],
 }
-
-const OUTCOMES: [Outcome; 6] = [
-    Outcome::Complete,
-    Outcome::Length,
-    Outcome::ClientClosed,
-    Outcome::UpstreamFailed,
-    Outcome::EngineFailed,
-    Outcome::Refused,
-];
 
 impl Metrics {
     /// Counts an outcome.
     pub fn count(&self, outcome: Outcome) {
-        for (known, counter) in OUTCOMES.iter().zip(&self.outcomes) {
+        for (known, counter) in Outcome::ALL.iter().zip(&self.outcomes) {
             counter.fetch_add(u64::from(*known == outcome), Relaxed);
         }
     }
@@ -53,7 +44,7 @@ impl Metrics {
             }
         };
         let plain = |value: u64| [(String::new(), value)];
-        let outcomes: Vec<_> = (OUTCOMES.iter().zip(&self.outcomes))
+        let outcomes: Vec<_> = (Outcome::ALL.iter().zip(&self.outcomes))
             .map(|(outcome, counter)| (format!("{{outcome=\"{}\"}}", outcome.name()), counter.load(Relaxed)))
             .collect();
         family("quoth_exchanges_total", "counter", &outcomes);

@@ -86,6 +86,17 @@ impl Outcome {
         ("refused", Self::Refused),
     ];
 
+    /// Every outcome, in the order of the specification.
+    pub const ALL: [Self; Self::NAMES.len()] = {
+        let mut all = [Self::Complete; Self::NAMES.len()];
+        let mut at = 0;
+        while at < all.len() {
+            all[at] = Self::NAMES[at].1;
+            at += 1;
+        }
+        all
+    };
+
     /// The name in receipts.
     pub fn name(self) -> &'static str {
         name_of(&Self::NAMES, self)

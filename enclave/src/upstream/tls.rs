@@ -1,4 +1,4 @@
-//! Checks whom TLS connects to: the web's authorities or the configuration's own, the host's name, pins.
+//! Authenticates providers: by the web's authorities or the configuration's own, the host's name, and pins.
 
 use std::sync::Arc;
 

@@ -18,15 +18,6 @@ const STATEMENT: &[u8] = include_bytes!("../corpus/statement/spec");
 /// Maximum length of texts. It exceeds every limit.
 const LONGEST: usize = 2100;
 
-const OUTCOMES: [Outcome; 6] = [
-    Outcome::Complete,
-    Outcome::Length,
-    Outcome::ClientClosed,
-    Outcome::UpstreamFailed,
-    Outcome::EngineFailed,
-    Outcome::Refused,
-];
-
 /// Returns a text if it is valid. Short texts are more likely.
 fn text<const MAX: usize>(input: &mut Unstructured<'_>) -> Result<Option<Text<MAX>>> {
     let letter = char::from_u32(input.int_in_range(1..=0x2fff)?).unwrap_or('a');
@@ -60,7 +51,7 @@ fn receipt(input: &mut Unstructured<'_>) -> Result<Option<Receipt>> {
     };
     let Ok(status) = Status::new(input.arbitrary()?) else { return Ok(None) };
     let Ok(times) = Times::new(input.arbitrary()?, input.arbitrary()?, input.arbitrary()?) else { return Ok(None) };
-    let (streamed, outcome) = (input.arbitrary()?, *input.choose(&OUTCOMES)?);
+    let (streamed, outcome) = (input.arbitrary()?, *input.choose(&Outcome::ALL)?);
     let ending = *input.choose(&[None, Some(Ending::Terminal), Some(Ending::FinishReason)])?;
     let exchange = Exchange {
         method,
