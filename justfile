@@ -57,13 +57,14 @@ reproduce:
 profile:
     images/profile.sh
 
-# Format, clippy, licences and sources of dependencies
+# Format, clippy, circles of imports, licences and sources of dependencies
 lint:
     cargo fmt --all --check
     cargo fmt --manifest-path verifier/wasm/Cargo.toml --check
     cargo clippy --quiet {{ everything }} --all-targets -- -D warnings
     # The verifier for browsers has no standard library: were one linked in, it would clash with its panic handler.
     cargo clippy --quiet --locked --manifest-path verifier/wasm/Cargo.toml --target-dir "${CARGO_TARGET_DIR:-target}/no-std" -- -D warnings
+    @tests/tools/circles.py
     # What operators install is checked by systemd's and Kubernetes' own rules.
     @images/deploy/check.sh
     @tests/tools/install.sh cargo-deny

@@ -3,7 +3,8 @@
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
-use super::{P384Key, P384Signature, RSA_BYTES, RsaKey, SignatureCheck};
+use super::SignatureCheck;
+use super::keys::{P384Key, P384Signature, RSA_BYTES, RsaKey};
 
 /// A check that borrows nothing.
 pub(crate) enum OwnedCheck {

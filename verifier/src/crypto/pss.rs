@@ -3,8 +3,8 @@
 
 use sha2::{Digest as _, Sha384};
 
+use super::keys::{RSA_BYTES, RsaKey};
 use super::montgomery::Modulus;
-use super::{RSA_BYTES, RsaKey};
 
 /// SHA-384, bytes.
 const HASH: usize = 48;

@@ -9,7 +9,8 @@ use aws_lc_rs::signature::{KeyPair as _, RSA_PKCS1_SHA384, RSA_PSS_SHA256, RSA_P
 use p384::ecdsa::signature::Signer as _;
 use p384::ecdsa::{Signature, SigningKey};
 
-use super::{EXPONENT, P384Key, P384Signature, RSA_BYTES, RsaKey, aws_lc, portable};
+use super::keys::{EXPONENT, P384Key, P384Signature, RSA_BYTES, RsaKey};
+use super::{aws_lc, portable};
 
 const MESSAGE: &[u8] = b"what is signed";
 

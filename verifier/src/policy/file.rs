@@ -7,9 +7,12 @@ use alloc::vec::Vec;
 use quoth_attestation::Digest;
 use quoth_attestation::statement::Platform;
 
-use super::build::check_length;
+use super::accepted::Policy;
+use super::build::{PolicyBuilder, check_length};
+use super::error::PolicyError;
 use super::reader::{self, Table, Value, Wrong};
-use super::{Accept, AcceptUpstreams, Acpi, Image, NitroPins, Policy, PolicyBuilder, PolicyError, SnpImage, snp};
+use super::snp;
+use super::values::{Accept, AcceptUpstreams, Acpi, Image, NitroPins, SnpImage};
 
 const VERSION: u64 = 1;
 const PLATFORMS: [Platform; 4] = [Platform::Nitro, Platform::SevSnp, Platform::Simulated, Platform::None];

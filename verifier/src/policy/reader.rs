@@ -8,7 +8,8 @@ use core::cell::OnceCell;
 
 use quoth_attestation::json;
 
-use super::{MAX_FILE, PolicyError};
+use super::error::PolicyError;
+use super::values::MAX_FILE;
 
 /// Why a text is no policy, and where.
 #[derive(Debug)]

@@ -2,8 +2,9 @@
 
 use alloc::borrow::Cow;
 
+use super::error::PolicyError;
 use super::reader::Value;
-use super::{MAX_ENTRIES, PolicyError};
+use super::values::MAX_ENTRIES;
 use crate::snp::{Abi, Family, GuestRules, Protection, SigningKey, SnpRules, Tcb};
 
 /// VMPLs that there are.

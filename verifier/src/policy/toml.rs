@@ -8,8 +8,10 @@ use quoth_attestation::json::Writer;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
+use super::accepted::Policy;
 use super::build::check_length;
-use super::{Policy, PolicyError, file};
+use super::error::PolicyError;
+use super::file;
 
 /// Arrays and tables inside each other, at most: no policy has as many.
 pub(super) const MAX_DEPTH: usize = 8;

@@ -10,6 +10,7 @@ mod report;
 mod rsa;
 mod rules;
 mod signer;
+mod signing_key;
 mod table;
 #[cfg(test)]
 mod tests;
@@ -24,9 +25,9 @@ pub use guest_policy::GuestRules;
 pub use quoth_attestation::guest_policy::{Abi, Protection};
 pub use refusal::SnpRefusal;
 pub(crate) use report::Report;
-pub use report::SigningKey;
 pub use rules::SnpRules;
 pub use signer::ReportSigner;
+pub use signing_key::SigningKey;
 pub use table::certificate_table;
 
 use crate::signatures::Signatures;

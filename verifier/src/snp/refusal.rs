@@ -4,8 +4,10 @@ use alloc::boxed::Box;
 use alloc::string::String;
 
 use quoth_attestation::Digest;
+use quoth_attestation::guest_policy::{Abi, Protection};
 
-use super::{Abi, Family, Protection, SigningKey, Tcb};
+use super::family::{Family, Tcb};
+use super::signing_key::SigningKey;
 
 /// Why an SEV-SNP report is not accepted.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

@@ -1,6 +1,8 @@
 //! ATTESTATION_REPORT (AMD 56860 rev. 1.58, table 23), versions 2 to 5.
 
-use super::{Family, SnpRefusal};
+use super::family::Family;
+use super::refusal::SnpRefusal;
+use super::signing_key::SigningKey;
 use crate::crypto::{P384Key, P384Signature, SignatureCheck};
 
 /// A report, bytes.
@@ -15,26 +17,6 @@ const SIGNED: usize = 0x2a0;
 /// Each of r and s, little-endian, bytes; of them used, bytes.
 const SCALAR: usize = 72;
 const SCALAR_USED: usize = 48;
-
-/// Which key signed (SIGNING_KEY).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-#[non_exhaustive]
-pub enum SigningKey {
-    /// The chip's own key.
-    Vcek,
-    /// A key that AMD gave to a cloud.
-    Vlek,
-}
-
-impl SigningKey {
-    /// As texts have it.
-    pub(super) fn shown(self) -> &'static str {
-        match self {
-            Self::Vcek => "Vcek",
-            Self::Vlek => "Vlek",
-        }
-    }
-}
 
 /// A report, its layout checked, its signature **not yet verified**.
 pub(crate) struct Report {

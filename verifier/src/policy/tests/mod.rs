@@ -9,6 +9,7 @@ use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
+use quoth_attestation::Digest;
 use quoth_attestation::statement::Platform;
 
 use super::*;

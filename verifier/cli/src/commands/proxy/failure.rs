@@ -5,7 +5,7 @@ use http::{HeaderValue, Response, StatusCode};
 use quoth_client::ClientError;
 use serde_json::{Value, json};
 
-use super::Body;
+use super::body::{Body, whole};
 use super::limits;
 use crate::error::CliError;
 use crate::explain::explain;
@@ -117,7 +117,7 @@ impl Failure {
             Api::Openai | Api::Responses => json!({ "error": self.error() }),
             Api::Anthropic => json!({ "type": "error", "error": self.error() }),
         };
-        let mut response = Response::new(super::whole(body.to_string()));
+        let mut response = Response::new(whole(body.to_string()));
         *response.status_mut() = self.status();
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));

@@ -1,5 +1,6 @@
 //! An endpoint on this machine that speaks to SDKs in plain HTTP, and to a node only when it is verified.
 
+mod body;
 mod failure;
 mod folder;
 mod headers;
@@ -7,14 +8,12 @@ mod limits;
 mod log;
 mod pass;
 mod pool;
+mod service;
 mod stream;
 
 use std::pin::pin;
 use std::sync::Arc;
 
-use bytes::Bytes;
-use http_body_util::combinators::UnsyncBoxBody;
-use http_body_util::{BodyExt, Full};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -29,19 +28,7 @@ use crate::files;
 use folder::Folder;
 use log::Log;
 use pool::Pool;
-
-type Body = UnsyncBoxBody<Bytes, stream::Broken>;
-
-/// What every request needs.
-struct Proxy {
-    pool: Arc<Pool>,
-    folder: Option<Folder>,
-    details: bool,
-    opening: bool,
-    /// Only programs on this machine may ask.
-    local_only: bool,
-    log: Log,
-}
+use service::Proxy;
 
 /// Verifies the node, then serves SDKs until Ctrl-C.
 pub(crate) async fn run(args: args::Proxy) -> Result<(), CliError> {
@@ -131,8 +118,4 @@ async fn interrupted() {
         }
     }
     _ = tokio::signal::ctrl_c().await;
-}
-
-fn whole(bytes: impl Into<Bytes>) -> Body {
-    Full::new(bytes.into()).map_err(|never| match never {}).boxed_unsync()
 }

@@ -15,9 +15,11 @@ use serde::Deserialize;
 use serde_json::json;
 use tokio::time::timeout;
 
+use super::body::{Body, whole};
 use super::failure::{Api, Failure};
 use super::pool::Slot;
-use super::{Body, Proxy, headers, limits, stream, whole};
+use super::service::Proxy;
+use super::{headers, limits, stream};
 
 /// Answers an SDK.
 pub(super) async fn handle(proxy: Arc<Proxy>, request: Request<Incoming>) -> Result<Response<Body>, Infallible> {

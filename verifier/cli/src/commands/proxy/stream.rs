@@ -10,14 +10,11 @@ use quoth_attestation::ExchangeId;
 use quoth_client::Exchange;
 use tokio::time::sleep;
 
+use super::body::{Body, Broken};
 use super::failure::{Api, Failure};
+use super::limits;
 use super::pool::Slot;
-use super::{Body, Proxy, limits};
-
-/// The stream is not proven: the connection breaks in the middle of the body, which no SDK takes for its end.
-#[derive(Debug, thiserror::Error)]
-#[error("the stream is not proven")]
-pub(super) struct Broken;
+use super::service::Proxy;
 
 /// A stream that is being checked as it passes. An SDK that goes away drops it, and the connection to the node with it.
 struct Passing {

@@ -3,15 +3,15 @@
 mod asked;
 mod body;
 mod compare;
+mod judged;
 mod model;
 mod prepare;
 mod terminal;
 mod verdict;
 
 use std::os::unix::process::CommandExt;
-use std::path::PathBuf;
 use std::process::Command;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 use std::{env, io};
 
 use quoth_attestation::transcript;
@@ -19,37 +19,14 @@ use quoth_engine::{Arithmetic, ENVIRONMENT, EngineError, Model, ReplayOptions, R
 use serde_json::{Value, json};
 use tokio::sync::oneshot;
 
-use self::prepare::{Candidate, Facts};
+pub(crate) use self::judged::Replayed;
+use self::judged::{Judged, Pass};
+use self::prepare::Candidate;
 use self::verdict::{Difference, Verdict};
 use crate::args::Replay;
 use crate::error::CliError;
 use crate::files;
 use crate::report::print_json;
-
-/// What became of every exchange.
-pub(crate) struct Replayed {
-    judged: Vec<Judged>,
-    /// The model file, and its SHA-256.
-    model: (PathBuf, String),
-    /// Tokens computed, and how long loading and computing took; `None` when there was nothing to compute.
-    pass: Option<Pass>,
-}
-
-/// One exchange.
-struct Judged {
-    file: PathBuf,
-    /// What its receipt says; absent when it was refused.
-    facts: Option<Facts>,
-    verdict: Verdict,
-}
-
-/// The one pass over all outputs.
-#[derive(Default)]
-struct Pass {
-    tokens: usize,
-    load: Duration,
-    compute: Duration,
-}
 
 /// Starts the program again with what the engine wants of an environment, unless it is there or somebody has chosen otherwise.
 /// Where that fails computing is only slower.

@@ -7,8 +7,8 @@ use anstyle::{AnsiColor, Style};
 use indicatif::{ProgressBar, ProgressStyle};
 use quoth_engine::{Arithmetic, Recorded, Replayer};
 
+use super::judged::{Judged, Pass, Replayed};
 use super::verdict::Verdict;
-use super::{Judged, Pass, Replayed};
 use crate::explain::explain;
 use crate::terminal::{safe_line, width, wrap};
 
