@@ -26,6 +26,7 @@
 //! | [`events`] | where the events of a stream end, and which one ends it |
 //! | [`record`] | how checkpoints and receipts travel inside an event stream |
 //! | [`bounded`] | texts, byte strings, lists and integers that carry their format's bounds |
+//! | [`sampling`] | how a local model's tokens were chosen |
 //! | [`headers`] | header fields that pass to providers and back |
 //! | [`guest_policy`] | what a guest of SEV-SNP asks of its platform |
 //! | [`json`] | the JSON of transcripts and policies |
@@ -58,6 +59,7 @@ pub mod json;
 pub mod measurement;
 pub mod receipt;
 pub mod record;
+pub mod sampling;
 pub mod secret;
 pub mod statement;
 pub mod token;

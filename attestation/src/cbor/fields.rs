@@ -210,6 +210,18 @@ impl<'a> Field<'a> {
         self.number(u16::MAX.into()) as u16
     }
 
+    /// An unsigned integer of 32 bits.
+    pub(crate) fn word(self) -> u32 {
+        self.number(u32::MAX.into()) as u32
+    }
+
+    /// A binary32, written as its bits in an unsigned integer.
+    pub(crate) fn float(self, is_allowed: impl FnOnce(f32) -> bool) -> f32 {
+        let value = f32::from_bits(self.word());
+        self.check(is_allowed(value), self.field, "a number within its range");
+        value
+    }
+
     /// An unsigned integer within its bounds, which `expected` states.
     pub(crate) fn bounded<const MIN: u16, const MAX: u16>(self, expected: &'static str) -> Bounded<MIN, MAX> {
         let number = self.short();

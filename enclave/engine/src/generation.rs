@@ -1,9 +1,9 @@
 //! A generation as its reader sees it: what it began with, and the events that follow.
 
+use quoth_attestation::sampling::Sampling;
 use tokio::sync::mpsc;
 
 use crate::error::EngineError;
-use crate::sampling::Sampling;
 
 /// A running generation. Dropping it cancels it: its sequence is freed within one step.
 pub struct Generation {

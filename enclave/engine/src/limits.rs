@@ -1,5 +1,7 @@
 //! Every limit of the engine. Each is tested at the limit and one past it.
 
+use quoth_attestation::sampling;
+
 /// Deepest nesting of arrays and objects in a JSON body.
 pub const MAX_JSON_DEPTH: usize = 64;
 
@@ -14,19 +16,17 @@ pub const MAX_MODEL_NAME: usize = 256;
 /// Bytes of the `user` field.
 pub const MAX_USER_BYTES: usize = 512;
 /// Stop strings of one request.
-pub const MAX_STOPS: usize = 4;
+pub const MAX_STOPS: usize = sampling::MAX_STOPS;
 /// Bytes of one stop string.
-pub const MAX_STOP_BYTES: usize = 256;
+pub const MAX_STOP_BYTES: usize = sampling::MAX_STOP;
 /// Entries of `logit_bias`.
-pub const MAX_LOGIT_BIAS: usize = 300;
+pub const MAX_LOGIT_BIAS: usize = sampling::MAX_LOGIT_BIAS;
 /// Largest magnitude of one `logit_bias` value.
 pub const MAX_BIAS: f64 = 100.0;
 /// Largest `top_logprobs` of a chat.
 pub const MAX_TOP_LOGPROBS: u8 = 20;
 /// Largest `logprobs` of a legacy completion.
 pub const MAX_COMPLETION_LOGPROBS: u8 = 5;
-/// Temperatures below this one count as 0: dividing logits by less could overflow.
-pub const MIN_TEMPERATURE: f32 = 0.001;
 /// Largest `temperature`.
 pub const MAX_TEMPERATURE: f64 = 2.0;
 /// Largest magnitude of `presence_penalty` and `frequency_penalty`.

@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
+use quoth_attestation::sampling::{FORBIDDEN_SEED, MAX_GRAMMAR, Sampling};
+
 use crate::error::EngineError;
 use crate::llama::sampler::Sampler;
 use crate::model::load::Loaded;
 use crate::request::{Chat, Code, Completion, Parameters, RequestError};
-use crate::sampling::{FORBIDDEN_SEED, Sampling};
 use crate::template::Piece;
 use crate::tokenise::{Prompt, Room, check_length, tokenise};
 
@@ -67,7 +68,11 @@ pub(crate) fn sampling(
         Some(seed) => seed,
         None => draw_seed()?,
     };
-    Ok(Sampling::resolve(asked, seed, max_tokens))
+    asked.resolve(seed, max_tokens).map_err(|_| {
+        // Of all its parts only the grammar can exceed the format's limits: parsing has checked the others.
+        let message = format!("the schema's grammar must have at most {MAX_GRAMMAR} bytes");
+        RequestError::value("response_format", message).into()
+    })
 }
 
 /// The sampler for a grammar that [`crate::schema`] wrote.

@@ -160,7 +160,7 @@ fn what_was_changed_is_found_where_it_was_changed() {
     differs(&|recorded| recorded.prompt_tokens[8] ^= 1);
     differs(&|recorded| recorded.sampling.seed = 10);
     differs(&|recorded| recorded.sampling.temperature = 0.0);
-    differs(&|recorded| recorded.sampling.logit_bias.clear());
+    differs(&|recorded| recorded.sampling.logit_bias = Default::default());
     // Cut, and said to be whole; longer than allowed; ended for another reason.
     let cut = |finish| {
         let mut changed = honest.clone();

@@ -48,7 +48,7 @@ impl LocalRecord {
     /// # Errors
     /// As [`Named::of`].
     pub fn generation(info: &ModelInfo, generation: &Generation) -> Result<Self, FormatError> {
-        let sampling = generation.sampling.to_cbor();
+        let sampling = generation.sampling.encode();
         Self::new(info, generation.prompt.clone(), generation.prompt_tokens.clone(), sampling)
     }
 

@@ -8,12 +8,12 @@ use std::sync::Arc;
 use llama_cpp_sys_2::{
     llama_logit_bias, llama_sampler, llama_token, llama_token_data, llama_token_data_array, llama_vocab,
 };
+use quoth_attestation::sampling::Sampling;
 
 use super::guard::guard;
 use super::model;
 use crate::error::EngineError;
 use crate::model::load::Loaded;
-use crate::sampling::Sampling;
 
 // As llama-cpp-sys-2 declares them, except that they may unwind.
 unsafe extern "C-unwind" {

@@ -1,9 +1,10 @@
 //! What a replay is given, and what it finds.
 
+use quoth_attestation::sampling::Sampling;
+
 use crate::error::EngineError;
 use crate::generation::{Finish, TokenInfo};
 use crate::limits::REPLAY_PARALLEL;
-use crate::sampling::Sampling;
 
 /// How to compute. No option changes a result.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -2,8 +2,7 @@
 
 use crate::schema::Format;
 
-/// How a caller asked to sample, before the model is known. Absent fields take the defaults of
-/// [`crate::sampling::Sampling`].
+/// How a caller asked to sample, before the model is known. [`resolve`](Self::resolve) fills in what is absent.
 #[derive(Clone, Default, PartialEq)]
 #[non_exhaustive]
 pub struct Parameters {

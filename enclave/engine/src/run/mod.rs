@@ -7,6 +7,8 @@ mod text;
 
 use std::sync::Arc;
 
+use quoth_attestation::sampling::Sampling;
+
 pub(crate) use self::sampler::Candidates;
 use self::sampler::{Sampler, logprobs};
 use self::text::Text;
@@ -14,7 +16,6 @@ use crate::error::EngineError;
 use crate::generation::{Finish, TokenInfo};
 use crate::model::load::Loaded;
 use crate::model::vocab::Vocab;
-use crate::sampling::Sampling;
 
 /// A running output.
 pub(crate) struct Run {
@@ -40,7 +41,7 @@ impl Run {
     pub(crate) fn new(loaded: &Arc<Loaded>, sampling: &Sampling, logprobs: Option<u8>) -> Result<Self, EngineError> {
         Ok(Self {
             sampler: Sampler::new(loaded, sampling)?,
-            text: Text::new(sampling.stop.clone()),
+            text: Text::new(sampling.stop.iter().map(|stop| stop.to_string()).collect()),
             max_tokens: sampling.max_tokens as usize,
             logprobs,
             output: Vec::new(),

@@ -1,6 +1,8 @@
-//! One generation's sampler: the chain that [`crate::sampling`] documents. Its input and output are checked.
+//! One generation's sampler: the chain of SPEC.md §7.1. Its input and output are checked.
 
 use std::sync::Arc;
+
+use quoth_attestation::sampling::{MIN_P_OFF, Sampling, TOP_K_OFF, TOP_P_OFF};
 
 use super::draw::Draw;
 use crate::error::EngineError;
@@ -8,7 +10,6 @@ use crate::llama::sampler as llama;
 use crate::model::load::Loaded;
 use crate::model::vocab::Vocab;
 use crate::prepare;
-use crate::sampling::{DEFAULT_MIN_P, DEFAULT_TOP_K, DEFAULT_TOP_P, Sampling};
 
 /// The chain in parts, so that what goes from one to the next can be checked.
 pub(super) struct Sampler {
@@ -131,13 +132,13 @@ impl Sampler {
 
 fn cuts(sampling: &Sampling) -> Result<Vec<llama::Sampler>, EngineError> {
     let mut chain = Vec::new();
-    if sampling.top_k != DEFAULT_TOP_K {
+    if sampling.top_k != TOP_K_OFF {
         chain.push(llama::Sampler::top_k(sampling.top_k)?);
     }
-    if sampling.top_p != DEFAULT_TOP_P {
+    if sampling.top_p != TOP_P_OFF {
         chain.push(llama::Sampler::top_p(sampling.top_p)?);
     }
-    if sampling.min_p != DEFAULT_MIN_P {
+    if sampling.min_p != MIN_P_OFF {
         chain.push(llama::Sampler::min_p(sampling.min_p)?);
     }
     Ok(chain)

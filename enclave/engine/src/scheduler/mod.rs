@@ -16,6 +16,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel, sync_channel}
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use quoth_attestation::sampling::Sampling;
 use tokio::sync::mpsc;
 
 pub use self::cache::CacheScope;
@@ -32,7 +33,6 @@ use crate::llama::context::Context;
 use crate::model::load::Loaded;
 use crate::options::EngineOptions;
 use crate::run::{Candidates, Run};
-use crate::sampling::Sampling;
 
 /// Tokens of one step that llama.cpp computes together.
 const MICRO_BATCH: u32 = 512;
@@ -463,7 +463,7 @@ mod tests {
     fn submit(scheduler: &Scheduler, prompt: &[u32], max_tokens: u32, scope: &CacheScope) -> mpsc::Receiver<Event> {
         let ends = (0..scheduler.loaded.vocab.len()).filter(|id| scheduler.loaded.vocab.ends(*id));
         let parameters = Parameters { logit_bias: ends.map(|id| (id, -100.0)).collect(), ..Parameters::default() };
-        let sampling = Sampling::resolve(&parameters, 3, max_tokens);
+        let sampling = parameters.resolve(3, max_tokens).unwrap();
         scheduler.submit(prompt, &sampling, None, Some(scope)).unwrap()
     }
 

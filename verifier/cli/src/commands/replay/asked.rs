@@ -1,7 +1,8 @@
 //! The request, read as a node reads it.
 
+use quoth_attestation::sampling::Sampling;
 use quoth_engine::request::{Chat, Completion, Parameters};
-use quoth_engine::{EngineError, Replayer, Sampling, json};
+use quoth_engine::{EngineError, Replayer, json};
 
 /// An endpoint of which a replay is possible.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -75,7 +76,9 @@ impl Asked {
     pub(super) fn other_than(&self, sampling: &Sampling) -> Option<&'static str> {
         let parameters = self.parameters();
         let (seed, max_tokens) = (parameters.seed.unwrap_or(sampling.seed), parameters.max_tokens);
-        let right = Sampling::resolve(parameters, seed, max_tokens.unwrap_or(sampling.max_tokens));
+        let Ok(right) = parameters.resolve(seed, max_tokens.unwrap_or(sampling.max_tokens)) else {
+            return Some("response_format");
+        };
         let bits = |biases: &[(u32, f32)]| biases.iter().map(|(id, bias)| (*id, bias.to_bits())).collect::<Vec<_>>();
         let float = |part: fn(&Sampling) -> f32| part(&right).to_bits() == part(sampling).to_bits();
         let same = [
@@ -92,7 +95,7 @@ impl Asked {
             ("max_tokens", right.max_tokens == sampling.max_tokens),
             ("response_format", right.grammar == sampling.grammar),
             // Whatever else a later engine may record.
-            ("the range of penalties", right.to_cbor() == sampling.to_cbor()),
+            ("the range of penalties", right.encode() == sampling.encode()),
         ];
         same.into_iter().find_map(|(name, same)| (!same).then_some(name))
     }

@@ -1,9 +1,10 @@
 //! Can an exchange be compared, and if so, what would have to come out?
 
 use quoth_attestation::receipt::{Execution, Local, Outcome, Receipt};
+use quoth_attestation::sampling::Sampling;
 use quoth_attestation::transcript::{Details, LocalDetails, Response};
 use quoth_attestation::{Digest, ExchangeId};
-use quoth_engine::{Arithmetic, EngineError, Finish, Recorded, Replayer, Sampling};
+use quoth_engine::{Arithmetic, EngineError, Finish, Recorded, Replayer};
 use quoth_verifier::{Refusal, TimeChoice, VerifiedTranscript, Verifier};
 
 use super::asked::{Asked, Endpoint};
@@ -175,7 +176,7 @@ impl Candidate {
     /// may reach the sampler: a grammar that is not made of the request's schema could be anything.
     fn sampling(&self, replayer: &Replayer) -> Result<Sampling, Difference> {
         let wrong = |what: String| Difference::new("replay.sampling", what);
-        let sampling = Sampling::from_cbor(&self.details.sampling)
+        let sampling = Sampling::decode(&self.details.sampling)
             .map_err(|_| wrong("the recorded sampling is not what any node records".into()))?;
         if let Some(part) = self.asked.other_than(&sampling) {
             return Err(wrong(format!("the recorded sampling is not what the request asks for: {part}")));
