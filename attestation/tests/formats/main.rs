@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod constructed;
+mod oracle;
 mod spec;
 mod strict;
 mod support;

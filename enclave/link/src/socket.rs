@@ -90,6 +90,6 @@ where
     deprecated,
     reason = "its successor is unsafe; every type used here owns its descriptor and always returns the same one"
 )]
-pub(crate) fn register<T: AsRawFd>(socket: T, interest: Interest) -> io::Result<AsyncFd<T>> {
+fn register<T: AsRawFd>(socket: T, interest: Interest) -> io::Result<AsyncFd<T>> {
     AsyncFd::with_interest(socket, interest)
 }
