@@ -261,6 +261,7 @@ mod tests {
         let list = secrets.list();
         assert_eq!((list[0].name.as_str(), list[0].counter), ("p", 6));
         assert_eq!(list[0].fingerprint, secret::fingerprint("p", b"sk-two"));
+        assert_eq!(secrets.operator(), Some(operator(1).1));
         let remove = SecretOrder { node: NODE, name: "p".try_into().unwrap(), counter: 7, sealed: None };
         assert_eq!(secrets.take(&NODE, &signed(1, remove)), Ok(()));
         assert!(secrets.get("p").is_none() && secrets.list().is_empty());
@@ -287,12 +288,30 @@ mod tests {
             let order = SecretOrder { node: NODE, name: "p".try_into().unwrap(), counter: 6, sealed: Some(sealed) };
             assert_eq!(refused(&signed(1, order)), SecretError::Sealed);
         }
-        for at in 0..taken.len() {
-            let mut bent = taken.clone();
+        let newer = signed(1, order(&secrets, "p", 6, "sk-two"));
+        for at in 0..newer.len() {
+            let mut bent = newer.clone();
             bent[at] ^= 1;
             assert!(secrets.take(&NODE, &bent).is_err(), "byte {at}");
         }
         assert_eq!(secrets.get("p").unwrap().as_str(), "sk-one", "nothing of that changed anything");
+    }
+
+    #[test]
+    fn every_refusal_has_a_code_of_its_own() {
+        let refusals = [
+            (SecretError::NoOperator, "secret_no_operator"),
+            (SecretError::Malformed, "secret_malformed"),
+            (SecretError::Signature, "secret_signature"),
+            (SecretError::Node, "secret_node"),
+            (SecretError::Name, "secret_name"),
+            (SecretError::Counter, "secret_counter"),
+            (SecretError::Sealed, "secret_sealed"),
+            (SecretError::Text, "secret_text"),
+        ];
+        for (refusal, code) in refusals {
+            assert_eq!(refusal.code(), code);
+        }
     }
 
     #[test]
