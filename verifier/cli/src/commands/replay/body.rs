@@ -328,7 +328,7 @@ mod tests {
     }
 
     #[test]
-    fn whatever_could_be_read_otherwise_is_an_error() {
+    fn ambiguous_answers_are_errors() {
         let whole = |choice: &str| Body::whole(Endpoint::Chat, chat(choice).as_bytes());
         let right =
             r#"{"index":0,"message":{"role":"assistant","content":"a"},"logprobs":null,"finish_reason":"stop"}"#;
