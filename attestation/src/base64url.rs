@@ -1,4 +1,4 @@
-//! Base64url without padding (RFC 4648 §5), in a few lines: browsers load the decoder.
+//! Base64url without padding (RFC 4648 §5). Written by hand to keep the decoder small in browsers.
 
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -14,7 +14,7 @@ pub(crate) fn encode(bytes: &[u8]) -> String {
     text
 }
 
-/// Each value has one text: other characters are refused, and bits that no byte has.
+/// Each value has one text: returns `None` for other characters and for non-zero unused bits.
 pub(crate) fn decode(text: &str) -> Option<Vec<u8>> {
     let mut bytes = Vec::with_capacity(text.len() / 4 * 3 + 2);
     for group in text.as_bytes().chunks(4) {

@@ -1,4 +1,4 @@
-//! Texts, byte strings, lists and integers that carry the bounds of their format: a value out of bounds cannot be made.
+//! Texts, byte strings, lists and integers with bounds in their types, so a value out of bounds cannot be made.
 
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -8,11 +8,11 @@ use core::ops::{Deref, DerefMut};
 
 use crate::FormatError;
 
-/// What [`FormatError::OutOfRange`] says of a text.
+/// What [`FormatError::OutOfRange`] expects of a text.
 pub(crate) const TEXT: &str = "a non-empty text within its limit";
-/// What it says of a byte string.
-pub(crate) const LENGTH: &str = "another length";
-/// What it says of a list.
+/// What it expects of a byte string.
+pub(crate) const LENGTH: &str = "a length within its limits";
+/// What it expects of a list.
 pub(crate) const ELEMENTS: &str = "fewer elements";
 
 /// A text of 1 to `MAX` bytes of UTF-8.
@@ -20,7 +20,7 @@ pub(crate) const ELEMENTS: &str = "fewer elements";
 pub struct Text<const MAX: usize>(String);
 
 impl<const MAX: usize> Text<MAX> {
-    /// Refuses an empty text, and one of more than `MAX` bytes.
+    /// Returns an error for an empty text and for one of more than `MAX` bytes.
     pub fn new(text: impl Into<String>) -> Result<Self, FormatError> {
         let text = text.into();
         match Self::fits(&text) {
@@ -29,12 +29,12 @@ impl<const MAX: usize> Text<MAX> {
         }
     }
 
-    /// Whether a text has 1 to `MAX` bytes.
+    /// Returns true if a text has 1 to `MAX` bytes.
     pub fn fits(text: &str) -> bool {
         (1..=MAX).contains(&text.len())
     }
 
-    /// For decoders: a text that was found out of bounds is refused before anyone sees it.
+    /// For decoders only, which refuse a text out of bounds before they return it.
     pub(crate) fn unchecked(text: &str) -> Self {
         Self(text.into())
     }
@@ -122,7 +122,7 @@ impl<const MAX: usize> PartialEq<String> for Text<MAX> {
 pub struct Blob<const MIN: usize, const MAX: usize>(Vec<u8>);
 
 impl<const MIN: usize, const MAX: usize> Blob<MIN, MAX> {
-    /// Refuses another length.
+    /// Returns an error unless the length is `MIN` to `MAX`.
     pub fn new(bytes: impl Into<Vec<u8>>) -> Result<Self, FormatError> {
         let bytes = bytes.into();
         match (MIN..=MAX).contains(&bytes.len()) {
@@ -131,7 +131,7 @@ impl<const MIN: usize, const MAX: usize> Blob<MIN, MAX> {
         }
     }
 
-    /// For decoders: bytes that were found out of bounds are refused before anyone sees them.
+    /// For decoders only, which refuse bytes out of bounds before they return them.
     pub(crate) fn unchecked(bytes: &[u8]) -> Self {
         Self(bytes.into())
     }
@@ -170,7 +170,7 @@ impl<const MIN: usize, const MAX: usize> From<Blob<MIN, MAX>> for Vec<u8> {
 pub struct List<T, const MAX: usize>(Vec<T>);
 
 impl<T, const MAX: usize> List<T, MAX> {
-    /// Refuses more elements.
+    /// Returns an error for more than `MAX` elements.
     pub fn new(elements: impl Into<Vec<T>>) -> Result<Self, FormatError> {
         let elements = elements.into();
         match elements.len() <= MAX {
@@ -179,7 +179,7 @@ impl<T, const MAX: usize> List<T, MAX> {
         }
     }
 
-    /// For decoders, which have looked at the count.
+    /// For decoders only, which have checked the count.
     pub(crate) fn unchecked(elements: Vec<T>) -> Self {
         Self(elements)
     }
@@ -233,10 +233,10 @@ impl<'a, T, const MAX: usize> IntoIterator for &'a List<T, MAX> {
 pub struct Bounded<const MIN: u16, const MAX: u16>(u16);
 
 impl<const MIN: u16, const MAX: u16> Bounded<MIN, MAX> {
-    /// The least one.
+    /// The smallest value, `MIN`.
     pub const LEAST: Self = Self(MIN);
 
-    /// Refuses another integer.
+    /// Returns an error unless `number` is `MIN` to `MAX`.
     pub fn new(number: u16) -> Result<Self, FormatError> {
         match (MIN..=MAX).contains(&number) {
             true => Ok(Self(number)),
@@ -244,7 +244,7 @@ impl<const MIN: u16, const MAX: u16> Bounded<MIN, MAX> {
         }
     }
 
-    /// For decoders: an integer that was found out of bounds is refused before anyone sees it.
+    /// For decoders only, which refuse an integer out of bounds before they return it.
     pub(crate) fn unchecked(number: u16) -> Self {
         Self(number)
     }
@@ -254,7 +254,7 @@ impl<const MIN: u16, const MAX: u16> Bounded<MIN, MAX> {
         self.0
     }
 
-    /// The next greater one; `MAX` stays.
+    /// The next greater integer; `MAX` stays `MAX`.
     #[must_use]
     pub fn next(self) -> Self {
         Self(self.0.saturating_add(1).min(MAX))

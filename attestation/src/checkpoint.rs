@@ -1,4 +1,4 @@
-//! The checkpoint: how far a stream had come, signed while it runs (`SPEC.md` §8).
+//! The checkpoint: signed progress of a stream that still runs (`SPEC.md` §8).
 
 use alloc::vec::Vec;
 use core::num::NonZeroU64;
@@ -9,12 +9,12 @@ use crate::commit::{Commitment, Label};
 use crate::cose::Payload;
 use crate::{Digest, ExchangeId, FormatError};
 
-/// Which rules a stream follows: its checkpoints say so.
+/// The rules that a stream follows, as its checkpoints say.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Version {
-    /// Before versions were written. One salt opens every prefix, and only terminal events wait for the receipt.
+    /// Streams without a version claim. One salt opens every prefix, and only terminal events wait for the receipt.
     V1,
-    /// Each prefix has a salt of its own, errors wait for the receipt too, and the receipt says how the stream ended.
+    /// Each prefix has its own salt, errors wait for the receipt too, and the receipt says how the stream ended.
     #[default]
     V2,
 }
@@ -28,7 +28,7 @@ impl Version {
         }
     }
 
-    /// The label of the prefix commitment in the checkpoint of that number.
+    /// The label of the prefix commitment in checkpoint `number`.
     pub fn prefix(self, number: u64) -> Label {
         match self {
             Self::V1 => Label::Prefix,
@@ -44,7 +44,7 @@ pub struct Checkpoint {
     pub node: Digest,
     /// The exchange's id, as in its receipt.
     pub cti: ExchangeId,
-    /// The caller's nonce, when it sent one.
+    /// The caller's nonce, if it sent one.
     pub nonce: Option<Nonce>,
     /// Commitment to the request body, as in the receipt.
     pub request: Commitment,
@@ -52,7 +52,7 @@ pub struct Checkpoint {
     pub status: u16,
     /// Its place among the checkpoints of its stream.
     pub place: Place,
-    /// Bytes of the response body, Quoth's records removed, before this checkpoint.
+    /// Bytes of the response body before this checkpoint, without Quoth's records.
     pub offset: u64,
     /// Commitment to those bytes.
     pub prefix: Commitment,
@@ -60,14 +60,14 @@ pub struct Checkpoint {
     pub version: Version,
 }
 
-/// A checkpoint's place in its stream: its number, and the checkpoint that it follows.
+/// A checkpoint's place in its stream: its number, and the checkpoint before it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Place {
-    /// Number 0, which follows none.
+    /// Number 0, with no checkpoint before it.
     First,
     /// A later number.
     Later {
-        /// One more than that of the checkpoint before.
+        /// One more than the number of the checkpoint before.
         number: NonZeroU64,
         /// Digest of that checkpoint's payload.
         prev: Digest,
@@ -83,7 +83,7 @@ impl Place {
         }
     }
 
-    /// Digest of the previous checkpoint's payload; none at number 0.
+    /// Digest of the previous checkpoint's payload; `None` at number 0.
     pub fn prev(&self) -> Option<&Digest> {
         match self {
             Self::First => None,
@@ -91,7 +91,7 @@ impl Place {
         }
     }
 
-    /// The place after this one, whose checkpoint's payload has the digest `prev`.
+    /// The next place, after a checkpoint whose payload has the digest `prev`.
     #[must_use]
     pub fn next(&self, prev: Digest) -> Self {
         Self::Later { number: NonZeroU64::MIN.saturating_add(self.number()), prev }

@@ -16,22 +16,22 @@ const SALT: &[u8] = b"quoth/salt/1\0";
 const COMMIT: &[u8] = b"quoth/commit/1\0";
 const DETAILS: &[u8] = b"quoth/details/1";
 
-/// What a commitment is over. Each label has a salt of its own, so each part can be disclosed alone.
+/// What a commitment is over. Each label has its own salt, so each part can be disclosed alone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Label {
     /// The request body as received.
     Request,
-    /// The response body as it left, Quoth's records removed.
+    /// The response body as sent, without Quoth's records.
     Response,
     /// The response body up to any checkpoint of [version 1](crate::checkpoint::Version::V1).
     Prefix,
-    /// The response body up to the checkpoint of that number.
+    /// The response body up to the checkpoint of this number.
     PrefixAt(u64),
     /// The rendered prompt of a local execution.
     Prompt,
-    /// The prompt's token ids, each four bytes, most significant first.
+    /// The prompt's token ids, four bytes each, most significant first.
     PromptTokens,
-    /// The output's token ids, encoded alike.
+    /// The output's token ids, in the same encoding.
     OutputTokens,
     /// The sampling parameters as used.
     Sampling,
@@ -39,7 +39,7 @@ pub enum Label {
     UpstreamHead,
     /// The body as forwarded to a provider.
     UpstreamRequest,
-    /// The body as it came back from a provider.
+    /// The body as received from a provider.
     UpstreamResponse,
 }
 
@@ -73,8 +73,8 @@ impl<'a> From<&'a Commitment> for Value<'a> {
     }
 }
 
-/// 32 random bytes of one request, given to its caller alone: whoever holds them can open every commitment
-/// of that request. Hand over a [`Salt`] to open one.
+/// 32 random bytes of one request, given to its caller only. They open every commitment of that request.
+/// To disclose one commitment, hand over its [`Salt`].
 #[derive(Clone, PartialEq, Eq, Zeroize, ZeroizeOnDrop)]
 pub struct Opening([u8; 32]);
 
@@ -114,8 +114,8 @@ impl Opening {
     }
 
     fn mac(&self, parts: &[&[u8]]) -> [u8; 32] {
-        // safe: HMAC takes a key of any length
-        let mut mac = Hmac::<Sha256>::new_from_slice(&self.0).expect("any key length");
+        // safe: HMAC accepts keys of any length
+        let mut mac = Hmac::<Sha256>::new_from_slice(&self.0).expect("HMAC accepts keys of any length");
         parts.iter().for_each(|part| mac.update(part));
         mac.finalize().into_bytes().into()
     }
@@ -140,12 +140,12 @@ impl Salt {
     }
 }
 
-/// Token ids as they are committed to: each four bytes, most significant first.
+/// Encodes token ids for a commitment: four bytes each, most significant first.
 pub fn token_bytes(tokens: &[u32]) -> alloc::vec::Vec<u8> {
     tokens.iter().flat_map(|token| token.to_be_bytes()).collect()
 }
 
-/// Reads base64url without padding, as it stands in the header `quoth-opening`.
+/// Reads base64url without padding, the form in the header `quoth-opening`.
 impl FromStr for Opening {
     type Err = FormatError;
 

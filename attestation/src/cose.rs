@@ -1,8 +1,8 @@
 //! The signed envelope: a tagged COSE_Sign1 (RFC 9052 §4.2) whose protected header is exactly
 //! {alg: Ed25519 (RFC 9864), kid, typ (RFC 9596)} and whose unprotected header is empty (`SPEC.md` §6).
 //!
-//! No key and no signature algorithm lives here: signing is the caller's closure, and verifying is up to whoever
-//! takes [`Signed::to_be_signed`] and [`Signed::signature`].
+//! This module has no keys and no signature algorithm: the caller's closure signs, and verifiers take
+//! [`Signed::to_be_signed`] and [`Signed::signature`].
 
 use alloc::borrow::Cow;
 use alloc::vec::Vec;
@@ -10,17 +10,17 @@ use alloc::vec::Vec;
 use crate::cbor::{self, Value, Writer};
 use crate::{Digest, FormatError};
 
-/// COSE_Sign1 (RFC 9052 §2).
+/// The CBOR tag of COSE_Sign1 (RFC 9052 §2).
 const TAG: u64 = 18;
-/// The head of that tag.
+/// The encoded head of that tag.
 const TAGGED: u8 = 0xd2;
 /// The `alg` and `kid` header parameters (RFC 9052 §3.1), and `typ` (RFC 9596 §2).
 const ALG: i64 = 1;
 const KID: i64 = 4;
 const TYP: i64 = 16;
-/// EdDSA with Ed25519 and nothing else (RFC 9864 §2.2).
+/// The algorithm Ed25519 (RFC 9864 §2.2).
 const ED25519: i64 = -19;
-/// What the envelope adds to a payload, bytes, at most.
+/// Maximum number of bytes that the envelope adds to a payload.
 pub const OVERHEAD: usize = 256;
 
 /// The first 8 bytes of SHA-256 of the raw Ed25519 public key.
@@ -36,16 +36,16 @@ impl KeyId {
     }
 }
 
-/// A payload that a node's receipt key signs, or its operator's key. The type name in the protected header keeps the kinds
+/// A payload that a node's receipt key or its operator's key signs. The type name in the protected header keeps the kinds
 /// apart.
 pub trait Payload: Sized {
     /// The `typ` header.
     const TYP: &'static str;
-    /// An encoded payload, bytes, at most.
+    /// Maximum bytes in an encoded payload.
     const MAX_BYTES: usize;
     /// The payload's only encoding, which [`decode`](Self::decode) reads.
     fn encode(&self) -> Vec<u8>;
-    /// The strict reverse.
+    /// Reads only that encoding.
     fn decode(bytes: &[u8]) -> Result<Self, FormatError>;
 }
 
@@ -56,7 +56,7 @@ pub struct Signed<T> {
     envelope: Envelope,
 }
 
-/// What is the same around every payload.
+/// An envelope without its typed payload.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Envelope {
     key_id: KeyId,
@@ -70,7 +70,7 @@ impl<T: Payload> Signed<T> {
     /// Signs `claims`: `sign` gets the Sig_structure (RFC 9052 §4.4) and returns a raw Ed25519 signature.
     ///
     /// # Errors
-    /// [`FormatError::TooLong`] when the payload is longer than its format allows; `sign` is not called then.
+    /// [`FormatError::TooLong`] if the payload is longer than its format allows; `sign` is then not called.
     pub fn sign(claims: T, key_id: KeyId, sign: impl FnOnce(&[u8]) -> [u8; 64]) -> Result<Self, FormatError> {
         let payload = claims.encode();
         if payload.len() > T::MAX_BYTES {
@@ -89,34 +89,34 @@ impl<T: Payload> Signed<T> {
         Ok(Self { claims, envelope: Envelope { key_id, digest, to_be_signed, signature, bytes } })
     }
 
-    /// Reads an envelope strictly; verifies no signature.
+    /// Reads an envelope strictly. Does not verify the signature.
     pub fn decode(bytes: &[u8]) -> Result<Self, FormatError> {
         let parts = Parts::read(bytes, T::MAX_BYTES)?;
         let claims = T::decode(&parts.payload)?;
         Ok(Self { claims, envelope: parts.envelope(T::TYP, bytes)? })
     }
 
-    /// What is claimed; believe it after verifying the signature.
+    /// The claims. Do not trust them before you verify the signature.
     pub fn claims(&self) -> &T {
         &self.claims
     }
 
-    /// Which key signed.
+    /// The id of the key that signed.
     pub fn key_id(&self) -> KeyId {
         self.envelope.key_id
     }
 
-    /// SHA-256 of the payload: what the next link of a chain points to.
+    /// SHA-256 of the payload, which the next link of a chain names.
     pub fn digest(&self) -> Digest {
         self.envelope.digest
     }
 
-    /// The bytes under the signature.
+    /// The signed bytes.
     pub fn to_be_signed(&self) -> &[u8] {
         &self.envelope.to_be_signed
     }
 
-    /// Raw Ed25519 signature.
+    /// The raw Ed25519 signature.
     pub fn signature(&self) -> &[u8; 64] {
         &self.envelope.signature
     }
@@ -127,8 +127,8 @@ impl<T: Payload> Signed<T> {
     }
 }
 
-/// On platform `none` only: the receipt key signs the node binding, which proves possession of the key that the
-/// verifier was given and so authenticates the rest of the statement, the TLS key above all.
+/// The quote of platform `none`: the receipt key signs the node binding. This proves possession of the key that the
+/// verifier was given, and so authenticates the rest of the statement, above all the TLS key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Possession {
     /// [`node_binding`](crate::binding::node_binding) of the statement and the nonce.
@@ -150,7 +150,6 @@ impl Payload for Possession {
     }
 }
 
-/// What an envelope consists of.
 struct Parts<'a> {
     protected: Cow<'a, [u8]>,
     unprotected: Vec<(Value<'a>, Value<'a>)>,
@@ -159,7 +158,7 @@ struct Parts<'a> {
 }
 
 impl<'a> Parts<'a> {
-    /// `limit` is that of the payload.
+    /// Reads an envelope whose payload has at most `limit` bytes.
     fn read(bytes: &'a [u8], limit: usize) -> Result<Self, FormatError> {
         let untagged = match bytes.split_first() {
             Some((&TAGGED, rest)) => rest,
@@ -176,11 +175,11 @@ impl<'a> Parts<'a> {
         }
     }
 
-    /// What is around the payload, which has been read. `bytes`: all of it.
+    /// Checks all parts around a payload that was read. `bytes` is the whole envelope.
     fn envelope(&self, typ: &'static str, bytes: &[u8]) -> Result<Envelope, FormatError> {
         let key_id = key_id(&self.protected, typ)?;
         let signature = self.signature()?;
-        // One envelope has one encoding: what was read, written again, is what came.
+        // Each envelope has one encoding: encoded again, it must give the same bytes.
         let canonical = tagged(&self.protected, &self.payload, &signature);
         if canonical != bytes {
             return Err(FormatError::NotCanonical);
@@ -205,7 +204,7 @@ fn protected(key_id: KeyId, typ: &str) -> Vec<u8> {
     header.value(&labels[2]).text(typ).finish()
 }
 
-/// Reads a protected header: exactly the one that [`protected`] writes, but for the key.
+/// Reads a protected header. It must equal what [`protected`] writes, except for the key id.
 fn key_id(bytes: &[u8], typ: &'static str) -> Result<KeyId, FormatError> {
     let Value::Map(header) = cbor::decode(bytes, OVERHEAD)? else {
         return Err(FormatError::WrongType { field: "protected header", expected: "a map" });

@@ -4,7 +4,7 @@ use core::fmt;
 
 use sha2::{Digest as _, Sha256};
 
-/// A SHA-256 digest (FIPS 180-4), 32 bytes; shown as lower-case hex.
+/// A SHA-256 digest (FIPS 180-4), 32 bytes. Displays as lower-case hex.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Digest(pub [u8; 32]);
 

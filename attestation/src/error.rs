@@ -1,4 +1,4 @@
-//! Why bytes are not of a format.
+//! Errors of decoders.
 
 use alloc::boxed::Box;
 use alloc::string::String;
@@ -14,71 +14,71 @@ pub enum FormatError {
     /// The input is longer than the format allows.
     #[error("{actual} bytes, at most {limit} are allowed")]
     TooLong {
-        /// Named limit of the format, bytes.
+        /// The format's limit, in bytes.
         limit: usize,
-        /// Length found, bytes.
+        /// The length found, in bytes.
         actual: usize,
     },
     /// The input ends inside an item, or an item claims more bytes than follow.
     #[error("truncated at byte {offset}")]
     Truncated {
-        /// Where the unfinished item starts.
+        /// Offset where the unfinished item starts.
         offset: usize,
     },
     /// Bytes follow the end of the value.
     #[error("{count} bytes follow the end")]
     Trailing {
-        /// How many.
+        /// Number of bytes that follow.
         count: usize,
     },
     /// A CBOR integer or length is not in its shortest form (RFC 8949 §4.2.1).
     #[error("integer or length at byte {offset} is not in its shortest form")]
     NonMinimal {
-        /// Where.
+        /// Its offset.
         offset: usize,
     },
     /// A CBOR string, array or map of indefinite length (RFC 8949 §4.2.1).
     #[error("indefinite length at byte {offset}")]
     Indefinite {
-        /// Where.
+        /// Its offset.
         offset: usize,
     },
     /// Additional information 28 to 30, which RFC 8949 §3 reserves.
     #[error("reserved CBOR head at byte {offset}")]
     Reserved {
-        /// Where.
+        /// Its offset.
         offset: usize,
     },
     /// A CBOR type that none of the formats uses: a tag, a float, null, undefined or another simple value.
     #[error("CBOR type not allowed at byte {offset}")]
     NotAllowed {
-        /// Where.
+        /// Its offset.
         offset: usize,
     },
     /// A map key occurs twice.
     #[error("duplicate map key at byte {offset}")]
     DuplicateKey {
-        /// Where the second one starts.
+        /// Offset where the second one starts.
         offset: usize,
     },
     /// Map keys are not in bytewise order of their encodings (RFC 8949 §4.2.1).
     #[error("map key out of order at byte {offset}")]
     UnsortedKeys {
-        /// Where.
+        /// Offset of the first key out of order.
         offset: usize,
     },
     /// Items are nested deeper than the limit.
     #[error("nested deeper than {limit} at byte {offset}")]
     TooDeep {
-        /// Named limit.
+        /// The limit.
         limit: usize,
-        /// Where.
+        /// Its offset.
         offset: usize,
     },
     /// A text string is not UTF-8.
     #[error("text at byte {offset} is not UTF-8")]
     InvalidUtf8 {
-        /// Where the item starts.
+        /// Offset where the item starts.
         offset: usize,
     },
     /// A mandatory field is absent.
@@ -102,26 +102,26 @@ pub enum FormatError {
         expected: &'static str,
     },
     /// A field's value or length lies outside what the format allows.
-    #[error("{field} is out of range: {expected}")]
+    #[error("{field} is out of range, expected {expected}")]
     OutOfRange {
         /// The field.
         field: &'static str,
-        /// What is allowed.
+        /// The range allowed.
         expected: &'static str,
     },
-    /// The value is of another format or version.
+    /// The value belongs to another format or version.
     #[error("profile is {actual}, expected {expected}")]
     Profile {
         /// The profile this decoder reads.
         expected: &'static str,
-        /// The one found.
+        /// The profile found.
         actual: String,
     },
     /// The COSE object does not begin with tag 18 (RFC 9052 §4.2).
     #[error("not a tagged COSE_Sign1")]
     NotSign1,
-    /// The COSE headers are not exactly the ones that the format prescribes.
-    #[error("COSE header {parameter} is not the prescribed one")]
+    /// The COSE headers are not exactly what the format prescribes.
+    #[error("COSE header {parameter} is not as prescribed")]
     CoseHeader {
         /// The header parameter: `alg`, `kid`, `typ` or `other`.
         parameter: &'static str,
@@ -129,7 +129,7 @@ pub enum FormatError {
     /// The value is well formed, but encoding it again gives other bytes.
     #[error("not in canonical form")]
     NotCanonical,
-    /// The text is not the JSON that the format prescribes.
+    /// The text is not JSON of the format's shape.
     #[error("JSON does not fit the format at line {line}, column {column}")]
     Json {
         /// Line, from 1.
@@ -143,18 +143,18 @@ pub enum FormatError {
         /// The field.
         field: &'static str,
     },
-    /// A line of an event stream looks like a record of Quoth's and is none, or stands where none may.
+    /// A line of an event stream looks like one of Quoth's records but is malformed, or is in a wrong place.
     #[error("stream record at offset {offset} is malformed or out of place")]
     Record {
-        /// Offset in the body with the records before it removed.
+        /// Offset in the body without the records before it.
         offset: u64,
     },
-    /// Two digests that must agree do not.
+    /// Two digests that must be equal differ.
     #[error("{field} is {actual}, expected {expected}")]
     DigestMismatch {
-        /// What was compared.
+        /// The field that was compared.
         field: &'static str,
-        /// The digest that was required.
+        /// The digest required.
         expected: Box<Digest>,
         /// The digest found.
         actual: Box<Digest>,
@@ -162,7 +162,7 @@ pub enum FormatError {
 }
 
 impl FormatError {
-    /// Stable code, for programs and tests.
+    /// A stable code for programs and tests.
     pub fn code(&self) -> &'static str {
         match self {
             Self::TooLong { .. } => "format.too_long",

@@ -1,4 +1,4 @@
-//! The evidence bundle: statement, quote and everything an offline verifier needs to judge them (`SPEC.md` §4).
+//! The evidence bundle: a statement, its quote and all that an offline verifier needs (`SPEC.md` §4).
 
 use alloc::vec::Vec;
 
@@ -8,43 +8,43 @@ use crate::cbor::{self, Field, Map, Value};
 use crate::statement;
 use crate::{Digest, FormatError};
 
-/// The profile that a bundle carries.
+/// The profile of a bundle.
 pub const PROFILE: &str = "tag:quoth.dev,2026:evidence:1";
 /// The media type of an encoded bundle.
 pub const MEDIA_TYPE: &str = "application/vnd.quoth.evidence+cbor";
-/// An encoded bundle, bytes, at most.
+/// Maximum bytes in an encoded bundle.
 pub const MAX_BYTES: usize = 256 * 1024;
-/// A quote, bytes, at most.
+/// Maximum bytes in a quote.
 pub const MAX_QUOTE: usize = 16 * 1024;
-/// Certificates in a bundle, at most.
+/// Maximum number of certificates in a bundle.
 pub const MAX_CERTIFICATES: usize = 8;
-/// One certificate, bytes, at most.
+/// Maximum bytes in one certificate.
 pub const MAX_CERTIFICATE: usize = 8 * 1024;
-/// Revocation lists in a bundle, at most.
+/// Maximum number of revocation lists in a bundle.
 pub const MAX_CRLS: usize = 4;
-/// One revocation list, bytes, at most.
+/// Maximum bytes in one revocation list.
 pub const MAX_CRL: usize = 32 * 1024;
 
 /// An encoded statement.
 pub type Encoded = Blob<1, { statement::MAX_BYTES }>;
-/// What a platform signed.
+/// The bytes that a platform signed.
 pub type Quote = Blob<1, MAX_QUOTE>;
 /// Certificates in DER.
 pub type Certificates = List<Blob<1, MAX_CERTIFICATE>, MAX_CERTIFICATES>;
 /// Revocation lists in DER.
 pub type Crls = List<Blob<1, MAX_CRL>, MAX_CRLS>;
 
-/// Statement, quote, endorsements.
+/// A statement, its quote and endorsements.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Evidence {
     /// The encoded [`Statement`](crate::statement::Statement), byte for byte.
     pub statement: Encoded,
-    /// What the platform signed over the binding of the statement and `nonce`: a Nitro attestation document,
+    /// The platform's signature over the binding of the statement and `nonce`: a Nitro attestation document,
     /// an SNP report, or on platform `none` a [`Possession`](crate::cose::Possession).
     pub quote: Quote,
-    /// The nonce that the quote was asked for with.
+    /// The nonce in the request for the quote.
     pub nonce: Option<Nonce>,
-    /// Endorsing certificates beside the quote, DER: for SNP VCEK or VLEK, then ASK or ASVK, then ARK.
+    /// Endorsing certificates beside the quote, DER. For SNP: VCEK or VLEK, then ASK or ASVK, then ARK.
     pub certificates: Certificates,
     /// Certificate revocation lists (RFC 5280 §5), DER.
     pub crls: Crls,
@@ -56,7 +56,7 @@ impl Evidence {
         Digest::of(&self.statement)
     }
 
-    /// Deterministic CBOR.
+    /// Encodes as deterministic CBOR.
     pub fn encode(&self) -> Vec<u8> {
         let map = Map::new()
             .with(1, PROFILE)
@@ -68,7 +68,7 @@ impl Evidence {
         cbor::encode(&map.build())
     }
 
-    /// Decodes a bundle. The statement inside stays bytes: decode it with
+    /// Decodes a bundle. The statement stays encoded: decode it with
     /// [`Statement::decode`](crate::statement::Statement::decode).
     pub fn decode(bytes: &[u8]) -> Result<Self, FormatError> {
         cbor::read(bytes, MAX_BYTES, "evidence", |fields| {

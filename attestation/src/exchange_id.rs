@@ -7,7 +7,7 @@ use crate::FormatError;
 
 /// Names one exchange: the claim `cti` (RFC 8392 §3.1.7) of its receipt and checkpoints, and the header `quoth-cti`.
 ///
-/// 16 random bytes, written as 32 lower-case hexadecimal digits. Parsing accepts digits of either case.
+/// 16 random bytes, displayed as 32 lower-case hexadecimal digits. Parsing accepts both cases.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ExchangeId(pub [u8; 16]);
 

@@ -1,16 +1,16 @@
-//! Bits of SEV-SNP's guest policy (AMD 56860 rev. 1.58, §4.3): what a guest asks of its platform when it is launched.
+//! Bits of SEV-SNP's guest policy (AMD 56860 rev. 1.58, §4.3): what a guest demands of its platform at launch.
 
 use alloc::string::ToString;
 use core::fmt;
 
-/// The host may run two threads of a core for different guests.
+/// The host may run both threads of a core for different guests.
 pub const SMT: u64 = 1 << 16;
-/// Reserved, always set.
+/// A reserved bit that is always set.
 pub const MUST_BE_ONE: u64 = 1 << 17;
 
 const ABI_MAJOR: u32 = 8;
 
-/// A protection that a guest policy can demand of the platform for the guest's whole life.
+/// A protection that a guest policy can demand of the platform for the guest's lifetime.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum Protection {
@@ -42,7 +42,7 @@ impl Protection {
         }
     }
 
-    /// The protection of this name.
+    /// The protection with this name.
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|protection| protection.name() == name)
     }
@@ -59,7 +59,7 @@ impl Protection {
     }
 }
 
-/// A version of the firmware's interface, compared by major version first.
+/// A version of the firmware's ABI, ordered by major version first.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Abi {
     /// ABI_MAJOR.

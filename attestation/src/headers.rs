@@ -1,6 +1,6 @@
-//! Which header fields pass between a caller and a closed provider: through a node, and through what stands before one.
+//! Header fields that pass between a caller and a closed provider, through a node or a proxy in front of it.
 
-/// What callers may say to a provider, beside their key. Names in lower case, in the order that they are sent.
+/// Fields that callers may send to a provider beside their key, in lower case and in the order sent.
 pub const PASSED: [&str; 16] = [
     "accept",
     "content-type",
@@ -19,21 +19,21 @@ pub const PASSED: [&str; 16] = [
     "x-openrouter-title",
     "x-title",
 ];
-/// Makes a provider do once what is asked twice. A node passes on another value, so that no two callers have the same.
+/// Asks a provider to run a repeated request once. A node replaces its value, so that two callers never share one.
 pub const IDEMPOTENCY_KEY: &str = "idempotency-key";
-/// What carries a caller's access token beside a provider's key.
+/// Carries a caller's access token beside a provider's key.
 pub const TOKEN: &str = "quoth-token";
-/// What a provider may say to callers, beside the media type: names in lower case, or how they begin.
+/// Fields, or prefixes of fields, that a provider may return to callers beside the media type. In lower case.
 pub const RETURNED: [&str; 7] =
     ["retry-after", "request-id", "x-request-id", "openai-", "x-ratelimit-", "anthropic-ratelimit-", "x-should-retry"];
 
-/// Whether a `content-type` names an event stream: in any case, with any parameters (RFC 9110 §8.3.1).
+/// Returns true if a `content-type` names an event stream, in any case and with any parameters (RFC 9110 §8.3.1).
 pub fn is_event_stream(media_type: &str) -> bool {
     let name = media_type.split(';').next().unwrap_or_default();
     name.trim_matches([' ', '\t']).eq_ignore_ascii_case("text/event-stream")
 }
 
-/// How the names of fields begin that providers and gateways give a meaning to.
+/// Prefixes of the field names that providers and gateways define.
 const OF_PROVIDERS: [&str; 15] = [
     "anthropic-",
     "azureml-",
@@ -51,7 +51,7 @@ const OF_PROVIDERS: [&str; 15] = [
     "x-portkey-",
     "x-xai-",
 ];
-/// Words between the hyphens of such a name, whatever it begins with.
+/// Words between hyphens that also mark such a name, whatever its prefix.
 const OF_SCOPES: [&str; 11] = [
     "account",
     "bill",
@@ -65,11 +65,11 @@ const OF_SCOPES: [&str; 11] = [
     "tenant",
     "workspace",
 ];
-/// Names like those that choose nothing: a key, and what clients say of themselves.
+/// Fields that match but choose nothing: a key, and clients' descriptions of themselves.
 const HARMLESS: [&str; 4] = ["x-goog-api-client", "x-goog-api-key", "x-ms-client-request-id", "x-ms-useragent"];
 
-/// Whether a field, by its name in lower case, may choose on whose behalf or how a provider answers, and is none of
-/// [`PASSED`]. A node refuses it, since to drop it would change what was asked.
+/// Returns true if a field, named in lower case, may choose on whose behalf or how a provider answers, and is not one of
+/// [`PASSED`]. A node refuses such a field, because dropping it would change the request.
 pub fn is_unknown_scope(name: &str) -> bool {
     let begins = OF_PROVIDERS.iter().any(|beginning| name.starts_with(beginning));
     let has_word = || name.split('-').any(|word| OF_SCOPES.contains(&word));
@@ -105,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn what_transports_and_browsers_say_is_no_scope() {
+    fn fields_of_transports_and_browsers_are_no_scopes() {
         for name in [
             "host",
             "user-agent",

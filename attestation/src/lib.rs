@@ -1,4 +1,4 @@
-//! The language of Quoth: every format that leaves a node and is checked somewhere else.
+//! Quoth's wire formats: everything that leaves a node and is checked elsewhere.
 //!
 //! ```no_run
 //! use quoth_attestation::cose::Signed;
@@ -11,30 +11,31 @@
 //! # }
 //! ```
 //!
-//! `no_std`, no input or output, no clock, no randomness and no private keys: callers bring time, random bytes
-//! and signatures. `SPEC.md` beside this crate is the byte-exact description, with test vectors
-//! that this crate's tests read out of the page.
+//! `no_std`, without input or output, clock, randomness or private keys: callers supply time, random bytes
+//! and signatures. `SPEC.md` beside this crate describes each format to the byte. This crate's tests read their test
+//! vectors from that page.
 //!
 //! | module | format |
 //! |---|---|
-//! | [`statement`] | who a node is: made once at boot |
+//! | [`statement`]
+//! a node's identity, made once at boot |
 //! | [`binding`] | the 64 bytes that hardware signs |
 //! | [`evidence`] | statement, quote and endorsements in one bundle |
 //! | [`commit`] | salted commitments to requests, responses and their parts |
-//! | [`receipt`] | what one exchange was, signed |
-//! | [`checkpoint`] | how far a stream had come, signed while it runs |
+//! | [`receipt`] | signed claims about one exchange |
+//! | [`checkpoint`] | signed progress of a stream that still runs |
 //! | [`events`] | where the events of a stream end, and which one ends it |
 //! | [`record`] | how checkpoints and receipts travel inside an event stream |
 //! | [`bounded`] | texts, byte strings, lists and integers that carry their format's bounds |
 //! | [`sampling`] | how a local model's tokens were chosen |
 //! | [`headers`] | header fields that pass to providers and back |
-//! | [`guest_policy`] | what a guest of SEV-SNP asks of its platform |
+//! | [`guest_policy`] | bits of SEV-SNP's guest policy |
 //! | [`json`] | the JSON of transcripts and policies |
-//! | [`secret`] | provider keys on their way into a node |
-//! | [`token`] | access tokens of callers, and what nodes keep of them |
+//! | [`secret`] | sealed secrets for a node, such as provider keys |
+//! | [`token`] | access tokens of callers, and the hashes that nodes store |
 //! | [`transcript`] | one exchange in one file, for an auditor |
 //!
-//! Decoding is strict everywhere: each value has exactly one accepted encoding. What is encoded can be decoded: the types
+//! Decoding is strict everywhere: each value has exactly one accepted encoding. Every encoded value can be decoded: the types
 //! hold each format's bounds, so a value that its decoder would refuse cannot be made.
 #![no_std]
 #![forbid(unsafe_code)]

@@ -1,17 +1,17 @@
-//! Platform configuration registers as AWS Nitro computes them for an image
+//! Platform configuration registers (PCRs) as AWS Nitro computes them for an image
 //! (Nitro Enclaves User Guide, "Cryptographic attestation").
 
 use sha2::{Digest as _, Sha384};
 
-/// A register: SHA-384, 48 bytes.
+/// A register: a SHA-384 digest, 48 bytes.
 pub type Pcr = [u8; 48];
 
-/// SHA384(48 zero bytes ‖ SHA384(data)), the data given in pieces.
+/// Computes SHA384(48 zero bytes ‖ SHA384(data)); data arrives in pieces.
 #[derive(Clone, Default)]
 pub struct PcrHasher(Sha384);
 
 impl PcrHasher {
-    /// Nothing measured yet.
+    /// An empty hasher.
     pub fn new() -> Self {
         Self::default()
     }
@@ -21,7 +21,7 @@ impl PcrHasher {
         self.0.update(bytes);
     }
 
-    /// The register's value.
+    /// Returns the register's value.
     pub fn finish(self) -> Pcr {
         Sha384::new().chain_update([0; 48]).chain_update(self.0.finalize()).finalize().into()
     }

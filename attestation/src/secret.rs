@@ -1,4 +1,4 @@
-//! Secrets for one boot of a node: sealed to its attested key, ordered by its operator (`SPEC.md` §11).
+//! Secrets for one boot of a node: the operator seals them to the node's attested key (`SPEC.md` §11).
 
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -12,13 +12,13 @@ use crate::{Digest, FormatError};
 
 /// HPKE's `info` (RFC 9180 §5.1).
 pub const INFO: &[u8] = b"quoth/secret/1";
-/// A secret's name, bytes, at most.
+/// Maximum bytes in a secret's name.
 pub const MAX_NAME: usize = 64;
-/// A secret, bytes, at most.
+/// Maximum bytes in a secret.
 pub const MAX_SECRET: usize = 4096;
-/// What sealing adds to it: the tag of ChaCha20-Poly1305 (RFC 8439 §2.8).
+/// Bytes that sealing adds to a secret: the tag of ChaCha20-Poly1305 (RFC 8439 §2.8).
 const TAG: usize = 16;
-/// What fingerprints are over, before name and secret.
+/// Hashed before name and secret.
 const FINGERPRINT: &[u8] = b"quoth/secret/fingerprint/1\0";
 
 /// A sealed secret: ciphertext and tag.
@@ -29,7 +29,7 @@ pub type Ciphertext = Blob<{ TAG + 1 }, { TAG + MAX_SECRET }>;
 pub struct Name(Text<MAX_NAME>);
 
 impl Name {
-    /// Refuses what [`is_name`] refuses.
+    /// Returns an error if [`is_name`] is false.
     pub fn new(name: impl Into<String>) -> Result<Self, FormatError> {
         match Text::new(name) {
             Ok(name) if is_name(&name) => Ok(Self(name)),
@@ -76,21 +76,21 @@ impl TryFrom<&str> for Name {
     }
 }
 
-/// What a node's operator wants it to hold, or to hold no longer.
+/// An operator's order to a node: store a secret, or remove it.
 #[derive(Clone, PartialEq, Eq)]
 pub struct SecretOrder {
-    /// Digest of the node statement: of one boot, and no other.
+    /// Digest of the node statement, so the order holds for one boot only.
     pub node: Digest,
     /// The secret's name.
     pub name: Name,
-    /// Greater than that of any order which the node has taken.
+    /// Greater than the counter of every order that the node accepted before.
     pub counter: u64,
-    /// The secret; none removes it.
+    /// The sealed secret; `None` removes it.
     pub sealed: Option<Sealed>,
 }
 
-/// A secret under HPKE (RFC 9180) in base mode: DHKEM(X25519, HKDF-SHA256), HKDF-SHA256, ChaCha20Poly1305, with [`INFO`] and
-/// [`SecretOrder::aad`].
+/// A secret sealed with HPKE (RFC 9180) in base mode: DHKEM(X25519, HKDF-SHA256), HKDF-SHA256, ChaCha20Poly1305, with [`INFO`]
+/// and [`SecretOrder::aad`].
 #[derive(Clone, PartialEq, Eq)]
 pub struct Sealed {
     /// The encapsulated key.
@@ -100,26 +100,26 @@ pub struct Sealed {
 }
 
 impl SecretOrder {
-    /// The additional data under which the secret of such an order is sealed: `[node, name, counter]`, deterministic CBOR.
+    /// The additional authenticated data of an order's secret: `[node, name, counter]` in deterministic CBOR.
     pub fn aad(node: &Digest, name: &str, counter: u64) -> Vec<u8> {
         Writer::new().array(3).bytes(&node.0).text(name).value(&Value::from(counter)).finish()
     }
 }
 
-/// The first 8 bytes of SHA-256("quoth/secret/fingerprint/1" ‖ 0x00 ‖ name ‖ 0x00 ‖ secret): tells keys apart. Whoever could
-/// guess a secret could find it by this, so secrets must be keys, not words.
+/// The first 8 bytes of SHA-256("quoth/secret/fingerprint/1" ‖ 0x00 ‖ name ‖ 0x00 ‖ secret). It tells keys apart. It also lets
+/// anyone test guesses, so secrets must be random keys.
 pub fn fingerprint(name: &str, secret: &[u8]) -> [u8; 8] {
     let mut start = [0; 8];
     start.copy_from_slice(&Digest::of(&[FINGERPRINT, name.as_bytes(), &[0], secret].concat()).0[..8]);
     start
 }
 
-/// Whether text can be a secret's name: 1 to [`MAX_NAME`] of `a-z 0-9 -`.
+/// Returns true if `text` is a valid name: 1 to [`MAX_NAME`] of `a-z 0-9 -`.
 pub fn is_name(text: &str) -> bool {
     (1..=MAX_NAME).contains(&text.len()) && text.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-'))
 }
 
-/// Whether bytes can be a secret: 1 to [`MAX_SECRET`] printable ASCII characters.
+/// Returns true if `bytes` are a valid secret: 1 to [`MAX_SECRET`] printable ASCII characters.
 pub fn is_secret(bytes: &[u8]) -> bool {
     (1..=MAX_SECRET).contains(&bytes.len()) && bytes.iter().all(u8::is_ascii_graphic)
 }

@@ -1,4 +1,4 @@
-//! The node statement: who a node is. Made once at every boot (`SPEC.md` §2).
+//! The node statement: a node's identity, made once at every boot (`SPEC.md` §2).
 
 use alloc::vec::Vec;
 
@@ -6,19 +6,19 @@ use crate::bounded::{Blob, List, Text};
 use crate::cbor::{self, Field, Map, Value};
 use crate::{Digest, FormatError};
 
-/// The profile that a statement carries.
+/// The profile of a statement.
 pub const PROFILE: &str = "tag:quoth.dev,2026:node:1";
-/// An encoded statement, bytes, at most: one with every field at its limit fits.
+/// Maximum bytes in an encoded statement. A statement with every field at its limit fits.
 pub const MAX_BYTES: usize = 40 * 1024;
-/// A statement's life, seconds, at most (30 days).
+/// Maximum lifetime of a statement, in seconds (30 days).
 pub const MAX_LIFE: u64 = 30 * 24 * 60 * 60;
-/// Local models in one statement, at most.
+/// Maximum number of local models in one statement.
 pub const MAX_MODELS: usize = 32;
-/// Providers in one statement, at most.
+/// Maximum number of providers in one statement.
 pub const MAX_UPSTREAMS: usize = 32;
-/// Key roles beyond the known ones, at most.
+/// Maximum number of key roles beyond the known ones.
 pub const MAX_OTHER_KEYS: usize = 16;
-/// A name, a version or another short text, bytes, at most.
+/// Maximum bytes in a name, a version or another short text.
 pub const MAX_TEXT: usize = 256;
 /// Key roles that [`Keys`] has fields for.
 const KNOWN_KEYS: [&str; 3] = ["receipt", "tls", "seal"];
@@ -28,10 +28,10 @@ pub type ShortText = Text<MAX_TEXT>;
 /// A key of a role that this version does not know.
 pub type OtherKey = Blob<1, MAX_TEXT>;
 
-/// Who a node is: its keys, its code, its models, for one boot.
+/// A node's identity for one boot: its keys, its code, its models.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Statement {
-    /// Random, new at every boot.
+    /// Random; new at every boot.
     pub instance: [u8; 16],
     /// What vouches for this statement.
     pub platform: Platform,
@@ -45,15 +45,15 @@ pub struct Statement {
     pub models: List<Model, MAX_MODELS>,
     /// Closed providers, in configuration order.
     pub upstreams: List<Upstream, MAX_UPSTREAMS>,
-    /// Ed25519 key that may set secrets; absent: nobody may.
+    /// Ed25519 key that may set secrets; if absent, nobody may.
     pub operator: Option<[u8; 32]>,
-    /// When it holds.
+    /// When the statement is valid.
     pub validity: Validity,
     /// Who vouches for the times of `validity` and for every `iat`.
     pub clock: Clock,
 }
 
-/// When a statement holds, Unix seconds.
+/// When a statement is valid, Unix seconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Validity {
     issued: u64,
@@ -61,7 +61,7 @@ pub struct Validity {
 }
 
 impl Validity {
-    /// From `issued` to `not_after`, which comes 0 to [`MAX_LIFE`] seconds later; other times are refused.
+    /// From `issued` to `not_after`. Returns an error unless `not_after` is 0 to [`MAX_LIFE`] seconds later.
     pub fn new(issued: u64, not_after: u64) -> Result<Self, FormatError> {
         match not_after.checked_sub(issued) {
             Some(life) if life <= MAX_LIFE => Ok(Self { issued, not_after }),
@@ -74,7 +74,7 @@ impl Validity {
         self.issued
     }
 
-    /// When it ends.
+    /// When the statement expires.
     pub fn not_after(&self) -> u64 {
         self.not_after
     }
@@ -87,9 +87,9 @@ pub enum Platform {
     Nitro,
     /// AMD SEV-SNP.
     SevSnp,
-    /// A throw-away root made for the run: for development, never proof of anything.
+    /// A throw-away root made for one run. For development; it never proves anything.
     Simulated,
-    /// Nothing but the receipt key, which the verifier must already know.
+    /// Only the receipt key, which the verifier must know already.
     None,
 }
 
@@ -128,9 +128,9 @@ pub struct Keys {
     pub receipt: [u8; 32],
     /// SHA-256 of the TLS certificate's SubjectPublicKeyInfo (RFC 5280 §4.1), DER.
     pub tls: Digest,
-    /// X25519 key for HPKE (RFC 9180), raw; absent when the node opens nothing sealed.
+    /// X25519 key for HPKE (RFC 9180), raw; absent if the node accepts no sealed secrets.
     pub seal: Option<[u8; 32]>,
-    /// Roles this version does not know: carried, never trusted.
+    /// Keys of unknown roles: carried, never trusted.
     pub other: OtherKeys,
 }
 
@@ -139,7 +139,7 @@ pub struct Keys {
 pub struct OtherKeys(Vec<(ShortText, OtherKey)>);
 
 impl OtherKeys {
-    /// Refuses a role that [`Keys`] has a field for, a role named twice, and more than [`MAX_OTHER_KEYS`].
+    /// Returns an error for a role that [`Keys`] has a field for, for a duplicate role, and above [`MAX_OTHER_KEYS`].
     pub fn new(keys: impl IntoIterator<Item = (ShortText, OtherKey)>) -> Result<Self, FormatError> {
         let mut all = Vec::new();
         for (role, key) in keys {
@@ -203,7 +203,7 @@ impl core::fmt::Display for Upstream {
 }
 
 impl Statement {
-    /// Deterministic CBOR.
+    /// Encodes as deterministic CBOR.
     pub fn encode(&self) -> Vec<u8> {
         let models = self
             .models
@@ -234,7 +234,7 @@ impl Statement {
         cbor::encode(&map.build())
     }
 
-    /// Decodes and checks what can be checked without a clock: the fields, their bounds and `not_after`.
+    /// Decodes a statement, and checks all that needs no clock: the fields, their bounds and `not_after`.
     pub fn decode(bytes: &[u8]) -> Result<Self, FormatError> {
         cbor::read(bytes, MAX_BYTES, "statement", |fields| {
             fields.required(1, "statement profile").profile(PROFILE);
@@ -253,12 +253,12 @@ impl Statement {
         })
     }
 
-    /// When it was made, Unix seconds.
+    /// When the statement was made, Unix seconds.
     pub fn issued(&self) -> u64 {
         self.validity.issued
     }
 
-    /// When it ends, Unix seconds.
+    /// When it expires, Unix seconds.
     pub fn not_after(&self) -> u64 {
         self.validity.not_after
     }

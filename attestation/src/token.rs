@@ -1,4 +1,4 @@
-//! Access tokens of callers, and the salted hashes that nodes keep instead of them (`SPEC.md` §12).
+//! Callers' access tokens, and the salted hashes that nodes store instead (`SPEC.md` §12).
 
 use alloc::format;
 use alloc::string::String;
@@ -10,11 +10,11 @@ use zeroize::Zeroizing;
 use crate::secret::{MAX_NAME, is_name};
 use crate::{Digest, FormatError, base64url};
 
-/// How every token begins: what begins so is for a node, and never for a provider.
+/// Prefix of every token. A key with this prefix is for a node and never goes to a provider.
 pub const PREFIX: &str = "quoth_";
-/// A token, bytes, at most.
+/// Maximum bytes in a token.
 pub const MAX_TOKEN: usize = PREFIX.len() + MAX_NAME + 1 + 43;
-/// What hashes are over, before salt and token.
+/// Hashed before salt and token.
 const HASH: &[u8] = b"quoth/token/1\0";
 
 /// `quoth_NAME_SECRET`: the caller's name, and 32 random bytes in base64url.
@@ -22,15 +22,15 @@ pub fn token(name: &str, secret: &[u8; 32]) -> Zeroizing<String> {
     Zeroizing::new(format!("{PREFIX}{name}_{}", base64url::encode(secret)))
 }
 
-/// Whose token it says it is; none when it is no token.
+/// The caller's name in a token; `None` if the text is not a token.
 pub fn name(token: &str) -> Option<&str> {
     let (name, secret) = token.strip_prefix(PREFIX)?.split_once('_')?;
     let secret = base64url::decode(secret).map(Zeroizing::new);
     (is_name(name) && secret.is_some_and(|secret| secret.len() == 32)).then_some(name)
 }
 
-/// What a node keeps of a token: `SALT:HASH` in lower-case hex, 16 and 32 bytes. Tokens have 256 random bits, so that one round of
-/// SHA-256 is enough.
+/// A salted hash that a node stores for a token: `SALT:HASH` in lower-case hex, 16 and 32 bytes. Tokens have 256 random bits, so
+/// one round of SHA-256 is enough.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct TokenHash {
     salt: [u8; 16],
@@ -44,7 +44,7 @@ impl TokenHash {
         Self { salt, hash: Digest::of(&whole) }
     }
 
-    /// Whether this is the token's. What the time it takes could tell is a part of the hash, which leads nowhere.
+    /// Returns true if this is the hash of `token`. Timing can leak only a part of the hash, which is useless to an attacker.
     pub fn is_of(&self, token: &str) -> bool {
         Self::of(token, self.salt) == *self
     }
@@ -98,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_token_names_nobody() {
+    fn invalid_tokens_have_no_name() {
         let good = token("a", &[7; 32]);
         for wrong in
             ["", "sk-1", "quoth_", "quoth_a", "quoth_a_", "quoth__x", &good[1..], &good[..good.len() - 1], "quoth_A_x"]

@@ -1,5 +1,5 @@
-//! The transcript: one exchange in one file that needs nothing else (`SPEC.md` §10).
-//! JSON in one canonical form (RFC 8785); assembled on the client's side, since a node keeps no prompts.
+//! The transcript: one exchange in one self-contained file (`SPEC.md` §10).
+//! Canonical JSON (RFC 8785). The client assembles it, because a node keeps no prompts.
 
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -10,31 +10,31 @@ use crate::commit::Opening;
 use crate::json::{self, Field, Members, Writer};
 use crate::{FormatError, base64url};
 
-/// The profile that a transcript carries.
+/// The profile of a transcript.
 pub const PROFILE: &str = "tag:quoth.dev,2026:transcript:1";
-/// An encoded transcript, bytes, at most.
+/// Maximum bytes in an encoded transcript.
 pub const MAX_BYTES: usize = 256 * 1024 * 1024;
-/// Checkpoints of one stream, and certificates of a provider, at most: 16 hours of one a second.
+/// Maximum checkpoints of a stream, and certificates of a provider: 18 hours with one checkpoint a second.
 pub const MAX_PARTS: usize = 64 * 1024;
 
 /// One exchange with its proofs.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Transcript {
-    /// What was asked.
+    /// The request.
     pub request: Request,
-    /// What was answered.
+    /// The response.
     pub response: Response,
-    /// The signed receipt; absent when the stream was cut before it.
+    /// The signed receipt; absent if the stream was cut before it.
     pub receipt: Option<Vec<u8>>,
     /// The signed checkpoints of a stream, in order.
     pub checkpoints: Vec<Vec<u8>>,
     /// Opens the receipt's commitments.
     pub opening: Opening,
-    /// The caller's nonce, when it sent one.
+    /// The caller's nonce, if it sent one.
     pub nonce: Option<Nonce>,
-    /// The encoded [`Evidence`](crate::evidence::Evidence), statement and endorsements inside.
+    /// The encoded [`Evidence`](crate::evidence::Evidence), with statement and endorsements.
     pub evidence: Vec<u8>,
-    /// What only the enclave knew, when the caller asked for it.
+    /// Values that only the enclave knew, if the caller asked for them.
     pub details: Option<Details>,
 }
 
@@ -49,7 +49,7 @@ pub struct Request {
     pub body: Vec<u8>,
 }
 
-/// A response as received, Quoth's records removed.
+/// A response as received, without Quoth's records.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Response {
     /// HTTP status.
@@ -58,7 +58,7 @@ pub struct Response {
     pub body: Vec<u8>,
 }
 
-/// What only the enclave knew: the committed values, without which nobody can open the execution's commitments.
+/// Committed values that only the enclave knew. The execution's commitments can be opened only with them.
 /// Also the answer of `GET /v1/exchanges/{cti}`, in the same canonical form.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Details {
@@ -68,7 +68,7 @@ pub enum Details {
     Upstream(UpstreamDetails),
 }
 
-/// The committed values of a local execution, without which nobody can run it again.
+/// The committed values of a local execution. They are needed to run it again.
 #[derive(Clone, PartialEq, Eq)]
 pub struct LocalDetails {
     /// The rendered prompt.
@@ -86,22 +86,22 @@ pub struct LocalDetails {
 pub struct UpstreamDetails {
     /// Request line and header fields as forwarded, as [`head`] writes them.
     pub head: Vec<u8>,
-    /// The provider's certificates as received, DER, its own first; none when there was no connection.
+    /// The provider's certificates as received, DER, leaf first; empty if there was no connection.
     pub certificates: Vec<Vec<u8>>,
-    /// The body as forwarded, when it is not the request's.
+    /// The body as forwarded, if it differs from the request's.
     pub sent: Option<Vec<u8>>,
-    /// The body as it came back, when it is not the response's.
+    /// The body as received, if it differs from the response's.
     pub received: Option<Vec<u8>>,
 }
 
-/// What stands for a credential's value in [`head`].
+/// Replaces a credential's value in [`head`].
 pub const REDACTED: &[u8] = b"redacted";
-/// Room for most heads at once.
+/// Initial capacity, in bytes.
 const HEAD_ROOM: usize = 512;
 
-/// A forwarded request's head as it is committed to: `METHOD target` and a line feed, then for each field its name in lower
-/// case, a colon, a space, its value and a line feed (`SPEC.md` §5). Fields come in the order sent, `host` before all others,
-/// and the same text stands for HTTP/1.1 and HTTP/2.
+/// Writes a forwarded request's head as it is committed to: `METHOD target` and a line feed, then for each field its name in
+/// lower case, a colon, a space, its value and a line feed (`SPEC.md` §5). Fields come in the order sent, with `host` first.
+/// HTTP/1.1 and HTTP/2 give the same text.
 pub fn head<'a>(method: &str, target: &str, fields: impl Iterator<Item = (&'a str, &'a [u8])>) -> Vec<u8> {
     let mut head = Vec::with_capacity(HEAD_ROOM);
     let mut add = |parts: [&[u8]; 4]| parts.iter().for_each(|part| head.extend_from_slice(part));
@@ -111,10 +111,10 @@ pub fn head<'a>(method: &str, target: &str, fields: impl Iterator<Item = (&'a st
 }
 
 impl Transcript {
-    /// The canonical JSON text.
+    /// Encodes as canonical JSON.
     pub fn encode(&self) -> String {
         let mut json = Writer::new();
-        // Members in the order of RFC 8785 §3.2.3, here and below.
+        // Members are in the order of RFC 8785 §3.2.3, here and below.
         json.object(|json| {
             json.key("checkpoints").array(&self.checkpoints, |json, bytes| json.text(&base64url::encode(bytes)));
             if let Some(details) = &self.details {
@@ -142,8 +142,8 @@ impl Transcript {
         json.finish()
     }
 
-    /// Reads a transcript; any other encoding of the same value is refused. Takes memory of at most twice the text's length
-    /// and 4 MiB, whatever the text is.
+    /// Reads a transcript and refuses any other encoding of the same value. For any text, it uses at most twice the text's
+    /// length plus 4 MiB of memory.
     pub fn decode(text: &[u8]) -> Result<Self, FormatError> {
         json::read(text, MAX_BYTES, |file| file.object(Self::of))
     }
@@ -185,7 +185,7 @@ impl Transcript {
 }
 
 impl Details {
-    /// Those of a local execution.
+    /// The details, if of a local execution.
     pub fn local(&self) -> Option<&LocalDetails> {
         match self {
             Self::Local(local) => Some(local),
@@ -193,14 +193,14 @@ impl Details {
         }
     }
 
-    /// The canonical JSON text.
+    /// Encodes as canonical JSON.
     pub fn encode(&self) -> String {
         let mut json = Writer::new();
         self.write(&mut json);
         json.finish()
     }
 
-    /// Reads details; any other encoding of the same value is refused. Takes memory as [`Transcript::decode`] does.
+    /// Reads details and refuses any other encoding of the same value. Uses as little memory as [`Transcript::decode`].
     pub fn decode(text: &[u8]) -> Result<Self, FormatError> {
         json::read(text, MAX_BYTES, |details| details.object(Self::of))
     }
@@ -251,7 +251,7 @@ impl Details {
     }
 }
 
-/// Bytes of any kind: text if and only if they are UTF-8.
+/// Writes bytes of any kind: as text if and only if they are UTF-8.
 fn write_body(json: &mut Writer, bytes: &[u8]) {
     json.object(|json| match core::str::from_utf8(bytes) {
         Ok(text) => json.key("text").text(text),
@@ -272,7 +272,7 @@ fn body(value: Field<'_, '_>, field: &'static str) -> Vec<u8> {
     })
 }
 
-// Debug output tells sizes; what was said appears in none.
+// Debug output shows sizes only, never content.
 
 impl fmt::Debug for Transcript {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -1,4 +1,4 @@
-//! Verifies chains of receipts: that they follow each other, and which are missing.
+//! Verifies chains of receipts: their order, and which ones are missing.
 
 use alloc::vec::Vec;
 
@@ -6,7 +6,7 @@ use quoth_attestation::Digest;
 
 use crate::{Refusal, VerifiedNode, VerifiedReceipt};
 
-/// What a chain of receipts shows. It cannot show what came after its last one, nor other instances of the same image.
+/// What a chain of receipts shows. It covers neither receipts after its last one nor other instances of the same image.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ChainReport {
     receipts: u64,
@@ -16,49 +16,49 @@ pub struct ChainReport {
     gaps: Vec<Gap>,
 }
 
-/// Receipts that were issued and are not here.
+/// A run of receipts that were issued but not given.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Gap {
     /// Position of the first missing one.
     pub first: u64,
-    /// How many are missing.
+    /// Number of missing receipts.
     pub count: u64,
 }
 
 impl ChainReport {
-    /// How many receipts were verified.
+    /// Number of receipts verified.
     pub fn receipts(&self) -> u64 {
         self.receipts
     }
 
-    /// Position of the first receipt; `None` when there is none.
+    /// Position of the first receipt; `None` if there are no receipts.
     pub fn first(&self) -> Option<u64> {
         self.first
     }
 
-    /// Position of the last receipt; `None` when there is none.
+    /// Position of the last receipt; `None` if there are no receipts.
     pub fn last(&self) -> Option<u64> {
         self.last
     }
 
-    /// Digest of the last receipt's payload; of the statement when there is none.
+    /// Digest of the last receipt's payload; without receipts, of the statement.
     pub fn head(&self) -> Digest {
         self.head
     }
 
-    /// What is missing before the last receipt, in order.
+    /// The gaps before the last receipt, in order.
     pub fn gaps(&self) -> &[Gap] {
         &self.gaps
     }
 
-    /// Whether every receipt from the instance's start to the last one is here.
+    /// Returns true if every receipt from the instance's start to the last one was given.
     pub fn is_whole(&self) -> bool {
         self.gaps.is_empty()
     }
 }
 
-/// Verifies receipts of one instance in the order of their positions. A missing one is reported, a reordered, repeated or
-/// altered one refused.
+/// Verifies receipts of one instance in the order of their positions. It reports missing receipts, and refuses reordered,
+/// repeated and altered ones.
 ///
 /// # Errors
 /// `chain.order`, `chain.prev`, or the [`Refusal`] of a receipt that does not verify by itself.
@@ -76,7 +76,7 @@ impl ChainReport {
         let next = match self.last {
             None => 0,
             Some(previous) if seq <= previous => return Err(Refusal::ChainOrder { previous, actual: seq }),
-            // safe arithmetic: `previous` is below `seq`
+            // safe arithmetic: `previous` is less than `seq`
             Some(previous) => previous + 1,
         };
         if seq == next && prev != self.head {

@@ -1,25 +1,25 @@
-//! The list of what was checked and held.
+//! The list of checks that passed.
 
 use alloc::string::String;
 use alloc::vec::Vec;
 
-/// One thing that was checked and held.
+/// One check that passed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Check {
-    /// The code that its refusal would have had.
+    /// The code that a refusal by this check has.
     pub code: &'static str,
     /// What was checked, in words.
     pub what: &'static str,
     /// Where the rule comes from.
     pub source: &'static str,
-    /// What would have been accepted.
+    /// The accepted values.
     pub expected: String,
-    /// What was found.
+    /// The value found.
     pub found: String,
 }
 
-/// What has held so far, in order.
+/// The checks that passed so far, in order.
 #[derive(Default)]
 pub(crate) struct Checks(Vec<Check>);
 

@@ -1,10 +1,10 @@
-//! Ed25519 (RFC 8032 §5.1.7) as every back-end can agree on it: canonical encodings only, no key or nonce point of
-//! small order, S reduced.
+//! Verifies Ed25519 (RFC 8032 §5.1.7) by rules on which all back-ends agree: canonical encodings only, no key or nonce
+//! point of small order, S reduced.
 
 use ed25519_dalek::{Signature, VerifyingKey};
 use quoth_attestation::cose::{KeyId, Payload, Signed};
 
-/// A receipt key that is sound.
+/// A valid receipt key.
 #[derive(Clone)]
 pub(crate) struct ReceiptKey {
     key: VerifyingKey,
@@ -12,13 +12,13 @@ pub(crate) struct ReceiptKey {
 }
 
 impl ReceiptKey {
-    /// `None` for bytes that are no canonical point, or one of small order.
+    /// Returns `None` if the bytes are not a canonical point, or a point of small order.
     pub(crate) fn new(bytes: &[u8; 32]) -> Option<Self> {
         let key = VerifyingKey::from_bytes(bytes).ok()?;
         (is_canonical(bytes) && !key.is_weak()).then(|| Self { key, id: KeyId::of(bytes) })
     }
 
-    /// Whether this key signed the envelope, and the envelope says so.
+    /// True if this key signed the envelope and the envelope names this key.
     pub(crate) fn signed<T: Payload>(&self, envelope: &Signed<T>) -> bool {
         let signature = envelope.signature();
         let (point, _) = signature.split_at(32);
@@ -28,7 +28,7 @@ impl ReceiptKey {
     }
 }
 
-/// Whether the y coordinate is below the field's prime, 2^255 - 19.
+/// True if the y coordinate is below the field's prime, 2^255 - 19.
 fn is_canonical(point: &[u8; 32]) -> bool {
     let [first, middle @ .., last] = point;
     last & 0x7f != 0x7f || middle.iter().any(|byte| *byte != 0xff) || *first < 0xed
@@ -51,7 +51,7 @@ mod tests {
         assert!(key("0100000000000000000000000000000000000000000000000000000000000000").is_none());
         assert!(key("ecffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f").is_none());
         assert!(key("26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05").is_none());
-        // No point of the curve.
+        // Not a point of the curve.
         assert!(key("0200000000000000000000000000000000000000000000000000000000000000").is_none());
     }
 

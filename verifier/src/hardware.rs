@@ -1,4 +1,4 @@
-//! Verdicts about hardware evidence of any enclave: whether it is genuine, then whether the policy accepts it.
+//! Verdicts about hardware evidence of any enclave: first whether it is genuine, then whether the policy accepts it.
 
 use alloc::format;
 use alloc::string::{String, ToString};
@@ -20,11 +20,11 @@ use crate::{Check, Policy, Refusal};
 const NITRO_ROOT: &str = "Nitro Enclaves User Guide, verifying the root of trust";
 const NITRO_PCRS: &str = "Nitro Enclaves User Guide, PCRs; the policy's images";
 const SNP_CHAIN: &str = "AMD 57230 §3, roots pinned by hash";
-/// The check that a node's kernel is known to run no bytecode of its host's.
+/// The code of the check that a node's kernel runs no bytecode of its host.
 pub(crate) const ACPI_STATIC: &str = "image.acpi";
 const SNP_REPORT: &str = "AMD 56860, ATTESTATION_REPORT";
 
-/// Evidence as the hardware gave it, without a Quoth statement: of any enclave or guest.
+/// Evidence from the hardware of any enclave or guest, without a Quoth statement.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum HardwareEvidence {
@@ -37,7 +37,7 @@ pub enum HardwareEvidence {
     SevSnp {
         /// ATTESTATION_REPORT, 1184 bytes.
         report: Vec<u8>,
-        /// VCEK or VLEK, ASK or ASVK, ARK, perhaps others: DER, in any order.
+        /// VCEK or VLEK, ASK or ASVK, ARK, and possibly others: DER, in any order.
         certificates: Vec<Vec<u8>>,
         /// Revocation lists, DER.
         crls: Vec<Vec<u8>>,
@@ -54,12 +54,12 @@ pub struct HardwareVerdict {
 }
 
 impl HardwareVerdict {
-    /// The platform that the evidence is of.
+    /// The evidence's platform.
     pub fn platform(&self) -> Platform {
         self.platform
     }
 
-    /// Whether the evidence is genuine and the policy accepts it. Returns the name of the policy's image.
+    /// Returns the name of the policy's image if the evidence is genuine and the policy accepts it.
     ///
     /// # Errors
     /// The first [`Refusal`].
@@ -67,20 +67,20 @@ impl HardwareVerdict {
         self.accepted.as_deref()
     }
 
-    /// Every check that held, in order.
+    /// Every check that passed, in order.
     pub fn checks(&self) -> &[Check] {
         &self.checks
     }
 
-    /// Whose time the verdict rests on, in words.
+    /// Describes the source of the time of the verdict.
     pub fn time_basis(&self) -> &'static str {
         "the time that was given"
     }
 
-    /// Whether the evidence is genuine: chain and signatures hold at that time.
+    /// Returns `Ok` if the evidence is genuine: chain and signatures are valid at the given time.
     ///
     /// # Errors
-    /// The first [`Refusal`]; [`accepted`](Self::accepted) is refused for the same.
+    /// The first [`Refusal`]; [`accepted`](Self::accepted) returns the same one.
     pub fn genuine(&self) -> Result<(), &Refusal> {
         match &self.accepted {
             Err(refusal) if !self.is_genuine => Err(refusal),
@@ -120,7 +120,7 @@ pub(crate) fn appraise(policy: &Policy, trust: &Trust, evidence: &HardwareEviden
     HardwareVerdict { platform, is_genuine, accepted, checks: checks.into_list() }
 }
 
-/// Chain and signature of a document under AWS's root; `validity` is told when the document says it was signed.
+/// Verifies chain and signature of a document under AWS's root. `validity` gets the document's signing time, in Unix seconds.
 pub(crate) fn nitro_genuine<'a>(
     document: &'a [u8],
     validity: impl FnOnce(u64) -> Validity,
@@ -141,7 +141,7 @@ pub(crate) fn nitro_genuine<'a>(
     Ok(found)
 }
 
-/// Registers of a genuine document. Returns the name of the policy's image.
+/// Checks the registers of a genuine document. Returns the name of the policy's image.
 pub(crate) fn nitro_accepted(
     policy: &Policy,
     found: &nitro::Attested<'_>,
@@ -159,7 +159,7 @@ pub(crate) fn nitro_accepted(
     Ok(name)
 }
 
-/// Registers 0 to 2, of Nitro or of a simulated node.
+/// Checks registers 0 to 2, of Nitro or of a simulated node.
 pub(crate) fn registers(policy: &Policy, found: &[Pcr; 3], checks: &mut Checks) -> Result<String, Refusal> {
     if found.iter().all(|register| *register == [0; 48]) {
         return Err(Refusal::MeasurementDebug);
@@ -175,7 +175,7 @@ pub(crate) fn registers(policy: &Policy, found: &[Pcr; 3], checks: &mut Checks) 
     Ok(name)
 }
 
-/// Chain and signature of a report under AMD's roots.
+/// Verifies chain and signature of a report under AMD's roots.
 pub(crate) fn snp_genuine<C: AsRef<[u8]>>(
     report: &[u8],
     certificates: &[C],
@@ -204,7 +204,7 @@ fn snp_held(found: &snp::Attested, validity: Validity, checks: &mut Checks) {
     checks.held("snp.report.signature", "the report is signed", SNP_REPORT, "signed", "signed");
 }
 
-/// The rules of the policy over a genuine report. Returns the name of the policy's image.
+/// Applies the policy's rules to a genuine report. Returns the name of the policy's image.
 pub(crate) fn snp_accepted(
     policy: &Policy,
     found: &snp::Attested,
@@ -219,7 +219,7 @@ pub(crate) fn snp_accepted(
     let what = "the launch digest is one that the policy lists";
     checks.held("measurement.unknown", what, "AMD 56860 §8.17; the policy's images", name, actual);
     if acpi == Acpi::Static {
-        let what = "the image's kernel runs no ACPI bytecode, which would be the host's";
+        let what = "the image's kernel runs no ACPI bytecode from the host";
         checks.held(ACPI_STATIC, what, "the policy's images", "static", "static");
     }
     Ok(name.into())
@@ -235,7 +235,7 @@ pub(crate) fn allowed(policy: &Policy, actual: Platform, checks: &mut Checks) ->
     Ok(())
 }
 
-/// `signed_at`: Unix seconds, as the platform says.
+/// `signed_at`: Unix seconds, by the platform's clock.
 pub(crate) fn age(policy: &Policy, now: u64, signed_at: u64, checks: &mut Checks) -> Result<(), Refusal> {
     if signed_at > now.saturating_add(CLOCK_SKEW) {
         return Err(Refusal::EvidenceFuture { now, actual: signed_at });

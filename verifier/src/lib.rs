@@ -1,5 +1,5 @@
-//! Verifies what Quoth nodes say. Bytes, a policy and a time go in; a verdict comes out, as a type that only this crate can
-//! make.
+//! Verifies nodes, receipts and answers. It takes bytes, a policy and a time, and returns a verdict whose type only this crate
+//! can make.
 //!
 //! ```no_run
 //! use quoth_verifier::{Policy, TimeChoice, Verifier};
@@ -23,13 +23,13 @@
 //! | many receipts | [`verify_chain`] | [`ChainReport`]: what is missing |
 //! | hardware evidence of any enclave | [`Verifier::verify_hardware`] | [`HardwareVerdict`]: genuine, and accepted |
 //!
-//! Everything else is a [`Refusal`] with a stable [`code`](Refusal::code), what was expected and what was found. The README
-//! says what a policy holds, what a verdict does not say, and which attacks the tests try.
+//! Everything else is a [`Refusal`] with a stable [`code`](Refusal::code), the expected value and the value found. The README
+//! describes what a policy holds, what a verdict does not prove, and which attacks the tests try.
 //!
 //! `no_std` with `alloc`: no input or output, no clock, no `unsafe`. Features:
 //!
-//! - `toml` (default): policies in TOML, as people write them. Without it they are read as canonical JSON.
-//! - `aws-lc-rs`: signatures of hardware evidence by aws-lc, four times faster. Needs std.
+//! - `toml` (default): reads policies in TOML. Without it, policies are canonical JSON.
+//! - `aws-lc-rs`: verifies signatures of hardware evidence with aws-lc, four times faster. Needs std.
 #![no_std]
 #![forbid(unsafe_code)]
 
@@ -66,17 +66,17 @@ mod x509;
 #[doc = include_str!("../README.md")]
 struct Readme;
 
-/// Readers that are no part of the API, for fuzzers alone.
+/// Parsers outside the API, for fuzzers only.
 #[cfg(fuzzing)]
 pub mod fuzzing {
     use crate::x509::{Certificate, RevocationList};
 
-    /// Whether bytes are a certificate.
+    /// Returns true if `bytes` are a certificate.
     pub fn certificate(bytes: &[u8]) -> bool {
         Certificate::parse(bytes).is_ok()
     }
 
-    /// Whether bytes are a revocation list.
+    /// Returns true if `bytes` are a revocation list.
     pub fn revocation_list(bytes: &[u8]) -> bool {
         RevocationList::parse(bytes).is_ok()
     }

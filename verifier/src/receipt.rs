@@ -1,4 +1,4 @@
-//! Verifies receipts: that the node signed them, and that they say what it may say.
+//! Verifies receipts: that the node signed them, and that their claims are allowed.
 
 use alloc::string::ToString;
 use alloc::sync::Arc;
@@ -11,7 +11,7 @@ use quoth_attestation::statement::{self, Platform, Statement};
 use crate::time::CLOCK_SKEW;
 use crate::{Refusal, VerifiedNode};
 
-/// A receipt that a verified node signed, for a model that the policy accepts; cloning is cheap.
+/// A receipt that a verified node signed, for a model that the policy accepts. Cloning is cheap.
 #[derive(Clone, Debug)]
 pub struct VerifiedReceipt {
     signed: Arc<Signed<Receipt>>,
@@ -19,12 +19,12 @@ pub struct VerifiedReceipt {
 }
 
 impl VerifiedReceipt {
-    /// What it says.
+    /// Its claims.
     pub fn claims(&self) -> &Receipt {
         self.signed.claims()
     }
 
-    /// SHA-256 of its payload: what the next receipt of the chain points to, and what `quoth-parent` takes.
+    /// SHA-256 of its payload: the next receipt's `prev`, and the value for `quoth-parent`.
     pub fn digest(&self) -> Digest {
         self.signed.digest()
     }
@@ -44,7 +44,7 @@ impl VerifiedNode {
     /// Verifies a receipt of this node.
     ///
     /// # Errors
-    /// A [`Refusal`]: among others when another key signed it, or when the policy does not accept the model that answered.
+    /// A [`Refusal`], for example if another key signed it, or if the policy does not accept the model that answered.
     pub fn verify_receipt(&self, cose: &[u8]) -> Result<VerifiedReceipt, Refusal> {
         verify(self, cose)
     }
@@ -73,8 +73,8 @@ fn check_times(statement: &Statement, claims: &Receipt) -> Result<(), Refusal> {
     if !(issued..=not_after).contains(&iat) {
         return Err(Refusal::ReceiptTimeWindow { issued, not_after, actual: iat });
     }
-    // One clock, which its host may have corrected meanwhile: the exchange ends when the receipt is issued, and cannot
-    // have begun before the node did.
+    // Both times come from one clock, which the host may have corrected in between. The exchange ends when the receipt is
+    // issued, and cannot begin before the node.
     let times = claims.times;
     let (received, last_byte) = (times.received() / 1000, times.last_byte() / 1000);
     let begins = received.saturating_add(CLOCK_SKEW) >= issued;

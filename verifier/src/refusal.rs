@@ -11,8 +11,8 @@ use crate::snp::SnpRefusal;
 
 /// Why something is not proven.
 ///
-/// Each variant has a stable [`code`](Refusal::code). Texts name fields, numbers, digests, and what evidence itself says
-/// openly; never a byte of a prompt or an answer.
+/// Each variant has a stable [`code`](Refusal::code). Texts contain field names, numbers, digests and public values of the
+/// evidence, but never a byte of a prompt or an answer.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Refusal {
@@ -25,11 +25,11 @@ pub enum Refusal {
     PlatformNotAllowed {
         /// The platforms of the policy.
         expected: String,
-        /// The statement's.
+        /// The statement's platform.
         actual: Platform,
     },
 
-    /// The quote is not over the nonce that was asked for.
+    /// The quote is not over the expected nonce.
     #[error("evidence is over nonce {actual}, expected {expected}")]
     EvidenceNonce {
         /// Hex.
@@ -42,7 +42,7 @@ pub enum Refusal {
     EvidenceBinding {
         /// The binding of statement and nonce, hex.
         expected: String,
-        /// What the platform signed, hex, or `none`.
+        /// The binding that the platform signed, hex, or `none`.
         actual: String,
     },
     /// The quote carries another public key than the statement's receipt key.
@@ -56,30 +56,30 @@ pub enum Refusal {
     /// The evidence is older than the policy allows.
     #[error("the evidence is {actual} s old, at most {limit} s are accepted")]
     EvidenceAge {
-        /// Seconds.
+        /// Maximum age, in seconds.
         limit: u64,
-        /// Seconds.
+        /// Actual age, in seconds.
         actual: u64,
     },
-    /// The evidence comes from the future.
+    /// The evidence was signed in the future.
     #[error("the evidence was signed at {actual}, which is after {now}")]
     EvidenceFuture {
-        /// The time it is judged at, Unix seconds.
+        /// Judged at, Unix seconds.
         now: u64,
-        /// Unix seconds.
+        /// The signing time, Unix seconds.
         actual: u64,
     },
-    /// The evidence carries endorsements that its platform has no use for.
-    #[error("{count} endorsements stand beside a quote that has none")]
+    /// The evidence carries endorsements that its platform does not use.
+    #[error("{count} endorsements, but the platform uses none")]
     EvidenceEndorsements {
-        /// Certificates and revocation lists found.
+        /// Number of certificates and revocation lists found.
         count: usize,
     },
-    /// On platform `none`: the receipt key has not signed the binding.
+    /// On platform `none`: the receipt key did not sign the binding.
     #[error("the receipt key did not sign the evidence")]
     EvidencePossession,
     /// On platform `none`: the policy does not pin the receipt key.
-    #[error("receipt key {actual} is not one that the policy pins")]
+    #[error("receipt key {actual} is not pinned by the policy")]
     EvidenceReceiptKey {
         /// The statement's receipt key, hex.
         actual: String,
@@ -88,21 +88,21 @@ pub enum Refusal {
     /// The statement is not yet, or no longer, valid.
     #[error("the statement is valid from {issued} to {not_after}, judged at {at}")]
     StatementTimeWindow {
-        /// Unix seconds.
+        /// Valid from, Unix seconds.
         issued: u64,
-        /// Unix seconds.
+        /// Valid to, Unix seconds.
         not_after: u64,
-        /// Unix seconds.
+        /// Judged at, Unix seconds.
         at: u64,
     },
-    /// The statement's receipt key is no canonical Ed25519 key of full order.
-    #[error("the receipt key is not a sound Ed25519 key")]
+    /// The statement's receipt key is not a canonical Ed25519 key of full order.
+    #[error("the receipt key is not a valid Ed25519 key")]
     StatementReceiptKey,
 
     /// No image of the policy has these measurements.
-    #[error("measurements are {actual}, which no image of the policy has (of {expected} listed)")]
+    #[error("measurements {actual} match none of the policy's {expected} images")]
     MeasurementUnknown {
-        /// How many images the policy lists.
+        /// Number of images that the policy lists.
         expected: usize,
         /// `pcr0=… pcr1=… pcr2=…`, hex.
         actual: String,
@@ -110,7 +110,7 @@ pub enum Refusal {
     /// The enclave runs in debug mode: its registers are all zero.
     #[error("registers 0 to 2 are all zero: the enclave runs in debug mode")]
     MeasurementDebug,
-    /// A register that the policy pins has another value.
+    /// A pinned register has a value that the policy does not list.
     #[error("register {register} is {actual}, which the policy does not list")]
     MeasurementPin {
         /// Its index.
@@ -119,31 +119,31 @@ pub enum Refusal {
         actual: String,
     },
     /// The policy does not accept the measured configuration.
-    #[error("configuration {actual} is not one that the policy accepts")]
+    #[error("configuration {actual} is not accepted by the policy")]
     ConfigNotAccepted {
         /// SHA-256 of the configuration file.
         actual: Box<Digest>,
     },
 
-    /// The attestation document is not the CBOR that it must be.
+    /// The attestation document is not the required CBOR.
     #[error("attestation document: {problem} at byte {offset}")]
     NitroCbor {
         /// What is wrong.
         problem: &'static str,
-        /// Where.
+        /// Its offset, in bytes.
         offset: usize,
     },
-    /// The attestation document stands under another tag than that of a COSE_Sign1, or under two.
-    #[error("attestation document: under a tag that is not COSE_Sign1's")]
+    /// The attestation document has another tag than that of COSE_Sign1, or two tags.
+    #[error("attestation document: the tag is not COSE_Sign1's")]
     NitroCoseTag,
-    /// The COSE headers are not exactly the prescribed ones.
+    /// The COSE headers are not exactly as prescribed.
     #[error("attestation document: {header} header is {actual}, expected {expected}")]
     NitroCoseHeader {
         /// `protected` or `unprotected`.
         header: &'static str,
         /// Hex.
         expected: &'static str,
-        /// Hex; its start, when it is long.
+        /// Hex; the start of a long header.
         actual: String,
     },
     /// The leaf certificate's key did not sign the document.
@@ -164,12 +164,12 @@ pub enum Refusal {
     /// A field that the document does not define.
     #[error("attestation document: unknown field")]
     NitroFieldUnknown,
-    /// A field is not what it must be.
+    /// A field has a value that is not allowed.
     #[error("attestation document: {field} is not {expected}")]
     NitroFieldValue {
         /// The field.
         field: &'static str,
-        /// What it must be.
+        /// The required value.
         expected: &'static str,
     },
     /// A certificate is not the strict DER (X.690 §10) of an X.509 v3 certificate.
@@ -180,31 +180,31 @@ pub enum Refusal {
         /// What is wrong.
         problem: &'static str,
     },
-    /// The chain's length, or an order in it, is not as it must be.
-    #[error("certificate chain of {actual}, expected 1 to {limit}, each once")]
+    /// The chain has no certificate before the leaf, too many, or one twice.
+    #[error("{actual} certificates before the leaf, expected 1 to {limit} without duplicates")]
     NitroChainLength {
-        /// Certificates in the bundle, at most.
+        /// Maximum number of certificates in the bundle.
         limit: usize,
-        /// Found.
+        /// Number found.
         actual: usize,
     },
     /// The chain does not begin at an accepted root.
-    #[error("the chain begins at {actual}, accepted is {expected}")]
+    #[error("the chain begins at {actual}, expected {expected}")]
     NitroChainRoot {
-        /// SHA-256 digests of accepted roots.
+        /// SHA-256 digests of the accepted roots.
         expected: String,
         /// SHA-256 of the first certificate, DER.
         actual: Box<Digest>,
     },
     /// A certificate is not signed with ECDSA and SHA-384 over P-384.
-    #[error("certificate {position}: {problem} is not that of ECDSA over P-384 with SHA-384")]
+    #[error("certificate {position}: {problem} is not for ECDSA over P-384 with SHA-384")]
     NitroChainAlgorithm {
         /// From the root, 0.
         position: usize,
         /// `signature algorithm` or `public key`.
         problem: &'static str,
     },
-    /// A certificate was not signed by the one before it.
+    /// A certificate is not signed by the one before it.
     #[error("certificate {position}: not signed by the one before it")]
     NitroChainSignature {
         /// From the root, 0.
@@ -221,22 +221,22 @@ pub enum Refusal {
     NitroChainValidity {
         /// From the root, 0.
         position: usize,
-        /// Unix seconds.
+        /// Valid from, Unix seconds.
         not_before: u64,
-        /// Unix seconds.
+        /// Valid to, Unix seconds.
         not_after: u64,
-        /// Unix seconds.
+        /// Judged at, Unix seconds.
         at: u64,
     },
-    /// A certificate may not stand where it stands (RFC 5280 §4.2.1.3 and §4.2.1.9).
+    /// A certificate is not allowed at its position (RFC 5280 §4.2.1.3 and §4.2.1.9).
     #[error("certificate {position}: {problem}")]
     NitroChainConstraints {
         /// From the root, 0.
         position: usize,
-        /// What it lacks, or has too much.
+        /// What it lacks, or must not have.
         problem: &'static str,
     },
-    /// The leaf certificate is another module's.
+    /// The leaf certificate belongs to another module.
     #[error("the leaf certificate is for {actual}, the document for {expected}")]
     NitroChainModule {
         /// The document's `module_id`.
@@ -249,54 +249,54 @@ pub enum Refusal {
     #[error("SEV-SNP: {0}")]
     Snp(SnpRefusal),
 
-    /// The receipt names a model that the statement does not list so.
+    /// The statement does not list the receipt's model with this digest.
     #[error("model {name} with SHA-256 {actual} is not in the statement")]
     ReceiptModelNotInStatement {
         /// The receipt's model.
         name: String,
-        /// The receipt's digest of it.
+        /// The model's digest in the receipt.
         actual: Box<Digest>,
     },
     /// The policy does not accept the model.
     #[error("model {name} has SHA-256 {actual}, which the policy does not accept")]
     ModelNotAccepted {
-        /// The receipt's model.
+        /// The model's name, in the receipt or request.
         name: String,
         /// SHA-256 of the GGUF file.
         actual: Box<Digest>,
     },
-    /// A closed provider answered that the policy does not name.
-    #[error("provider {name} answered, which the policy does not accept")]
+    /// A closed provider that the policy does not name answered, or may answer.
+    #[error("the policy does not accept provider {name}")]
     UpstreamNotAccepted {
-        /// The receipt's provider, and where it is.
+        /// The provider, with host and port.
         name: String,
     },
     /// The receipt names a provider that the statement does not list.
     #[error("the receipt names provider {actual}, which is not in the node's statement")]
     ReceiptUpstreamNotInStatement {
-        /// The receipt's provider, and where it is.
+        /// The receipt's provider, with host and port.
         actual: String,
     },
 
     /// The node's key did not sign the receipt.
     #[error("the receipt is not signed by this node")]
     ReceiptSignature,
-    /// The receipt is another node's, or of another boot.
-    #[error("the receipt is of node {actual}, expected {expected}")]
+    /// The receipt belongs to another node, or to another boot.
+    #[error("the receipt names node {actual}, expected {expected}")]
     ReceiptNode {
         /// Digest of the verified statement.
         expected: Box<Digest>,
-        /// The receipt's.
+        /// The digest in the receipt.
         actual: Box<Digest>,
     },
-    /// The receipt was issued outside the statement's life.
+    /// The receipt was issued outside the statement's validity.
     #[error("the receipt was issued at {actual}, the statement is valid from {issued} to {not_after}")]
     ReceiptTimeWindow {
-        /// Unix seconds.
+        /// Valid from, Unix seconds.
         issued: u64,
-        /// Unix seconds.
+        /// Valid to, Unix seconds.
         not_after: u64,
-        /// The receipt's `iat`.
+        /// The receipt's `iat`, Unix seconds.
         actual: u64,
     },
     /// The exchange's times contradict the receipt's `iat`.
@@ -304,20 +304,20 @@ pub enum Refusal {
     ReceiptTimes {
         /// The receipt's `iat`, Unix seconds.
         iat: u64,
-        /// Unix milliseconds.
+        /// When the request was received, Unix milliseconds.
         received: u64,
-        /// Unix milliseconds.
+        /// When the last byte was ready, Unix milliseconds.
         last_byte: u64,
     },
-    /// The receipt claims another level than its platform can have.
+    /// The receipt claims another level than its platform's.
     #[error("the receipt's level is {actual}, expected {expected}")]
     ReceiptLevel {
-        /// What the platform can have.
+        /// The platform's level.
         expected: &'static str,
-        /// The receipt's.
+        /// The receipt's level.
         actual: &'static str,
     },
-    /// The first receipt of a chain does not point to the statement.
+    /// The first receipt of a chain does not name the statement as its predecessor.
     #[error("the first receipt points to {actual}, expected the statement {expected}")]
     ReceiptPrev {
         /// Digest of the statement.
@@ -326,14 +326,14 @@ pub enum Refusal {
         actual: Box<Digest>,
     },
     /// Outcome and execution contradict each other.
-    #[error("outcome {outcome} does not go with {found}")]
+    #[error("outcome {outcome} contradicts {found}")]
     ReceiptExecution {
         /// The receipt's outcome.
         outcome: &'static str,
-        /// `an execution` or `no execution`.
+        /// `an execution`, `no execution` or `no connection to the provider`.
         found: &'static str,
     },
-    /// The receipt is for another nonce, or for none, or for one where none was sent.
+    /// The receipt has another nonce than the request; one of the two may have none.
     #[error("the receipt carries nonce {actual}, expected {expected}")]
     ReceiptNonce {
         /// Hex, or `none`.
@@ -341,53 +341,53 @@ pub enum Refusal {
         /// Hex, or `none`.
         actual: String,
     },
-    /// The receipt is about another request.
+    /// The receipt belongs to another request.
     #[error("request {field}: the receipt says {expected}, found {actual}")]
     ReceiptRequestMismatch {
         /// `method`, `target` or `body`.
         field: &'static str,
-        /// What the receipt says; of a body the commitment.
+        /// The receipt's value; for a body, its commitment.
         expected: String,
-        /// What was found; of a body the commitment.
+        /// The value found; for a body, its commitment.
         actual: String,
     },
-    /// The receipt is about another response.
+    /// The receipt belongs to another response.
     #[error("response {field}: the receipt says {expected}, found {actual}")]
     ReceiptResponseMismatch {
         /// `status`, `length` or `body`.
         field: &'static str,
-        /// What the receipt says; of a body the commitment.
+        /// The receipt's value; for a body, its commitment.
         expected: String,
-        /// What was found; of a body the commitment.
+        /// The value found; for a body, its commitment.
         actual: String,
     },
     /// The details are not what the receipt commits to.
     #[error("{part}: the receipt says {expected}, found {actual}")]
     ReceiptDetailsMismatch {
-        /// `prompt`, `prompt tokens`, `output tokens`, `sampling`, `prompt token count` or `completion token count`; of a
+        /// `prompt`, `prompt tokens`, `output tokens`, `sampling`, `prompt token count` or `completion token count`; for a
         /// provider's answer `head`, `sent`, `received`, `certificates` or `provider's key`.
         part: &'static str,
         /// The receipt's commitment or count.
         expected: String,
-        /// What was found.
+        /// The value found.
         actual: String,
     },
-    /// There are details, but nothing was executed that they could belong to.
-    #[error("details without an execution of their kind")]
+    /// The receipt has no execution that the details could belong to.
+    #[error("the receipt has no execution of the details' kind")]
     ReceiptDetailsUnexpected,
 
     /// The node's key did not sign a checkpoint.
     #[error("checkpoint {number} is not signed by this node")]
     StreamSignature {
-        /// Which one.
+        /// Its number.
         number: u64,
     },
-    /// A checkpoint is another node's, request's or response's.
+    /// A checkpoint belongs to another node, request or response.
     #[error("checkpoint {number}: {field} is {actual}, expected {expected}")]
     StreamCheckpoint {
-        /// Which one.
+        /// Its number.
         number: u64,
-        /// `node`, `cti`, `nonce`, `request` or `status`.
+        /// `node`, `cti`, `nonce`, `request`, `status` or `version`.
         field: &'static str,
         /// Hex or decimal.
         expected: String,
@@ -397,83 +397,83 @@ pub enum Refusal {
     /// A checkpoint is missing or repeated.
     #[error("checkpoint number {actual}, expected {expected}")]
     StreamCheckpointNumber {
-        /// The next one.
+        /// The next number.
         expected: u64,
-        /// The one found.
+        /// The number found.
         actual: u64,
     },
-    /// A checkpoint does not point to the one before it.
+    /// A checkpoint does not name the one before it.
     #[error("checkpoint {number} does not follow the one before it")]
     StreamCheckpointPrev {
-        /// Which one.
+        /// Its number.
         number: u64,
     },
-    /// A checkpoint was signed for another place of the stream.
-    #[error("checkpoint {number} stands at {actual}, was signed for {expected}")]
+    /// A checkpoint was signed for another position in the stream.
+    #[error("checkpoint {number} is at byte {actual}, but was signed for byte {expected}")]
     StreamCheckpointOffset {
-        /// Which one.
+        /// Its number.
         number: u64,
         /// The signed offset.
         expected: u64,
         /// Body bytes before it.
         actual: u64,
     },
-    /// The bytes before a checkpoint are not those it was signed for.
-    #[error("the {offset} bytes before checkpoint {number} are not those it was signed for")]
+    /// The bytes before a checkpoint are not those that it commits to.
+    #[error("the {offset} bytes before checkpoint {number} are not those that it commits to")]
     StreamPrefix {
-        /// Which one.
+        /// Its number.
         number: u64,
-        /// How many bytes.
+        /// Number of bytes before it.
         offset: u64,
     },
     /// The stream does not begin with checkpoint 0.
     #[error("the stream does not begin with a checkpoint")]
     StreamCheckpointMissing,
-    /// An event that SDKs could take for different things.
+    /// SDKs could read this event in different ways.
     #[error("the event that begins at byte {offset} is ambiguous: {reason}")]
     StreamAmbiguous {
         /// Body bytes before it.
         offset: u64,
-        /// Why.
+        /// Why SDKs could differ.
         reason: Ambiguous,
     },
-    /// The event that ends the stream came before the receipt.
+    /// The event that ends the stream comes before the receipt.
     #[error("the event that ends the stream, at byte {offset}, comes before the receipt")]
     StreamReceiptLate {
         /// Body bytes before its end.
         offset: u64,
     },
-    /// Something other than one event that ends the stream follows the receipt, or anything at all that event.
-    #[error("at byte {offset} something follows the end")]
+    /// After the receipt comes something other than one event that ends the stream, or something follows that event.
+    #[error("at byte {offset}, data follows the end of the stream")]
     StreamAfterEnd {
-        /// Body bytes before it.
+        /// Body bytes before the data.
         offset: u64,
     },
-    /// The stream ends without its receipt, or short of what the receipt says.
+    /// The stream ends without its receipt, or before the length in the receipt.
     #[error("the stream is cut: {proven} bytes are proven")]
     StreamCut {
         /// Body bytes before the last checkpoint.
         proven: u64,
     },
 
-    /// The receipt says streamed where it was not, or the reverse.
+    /// The receipt is wrong about whether the answer was streamed.
     #[error("the receipt says streamed: {actual}, expected {expected}")]
     ReceiptStreamed {
-        /// What was found.
+        /// True if the answer was streamed.
         expected: bool,
-        /// What the receipt says.
+        /// The receipt's claim.
         actual: bool,
     },
-    /// The receipt does not say how a whole stream ended, or says it of a stream that did not end so.
-    #[error("the receipt says that the stream ended by {actual}, expected {expected}")]
+    /// The receipt does not say how a whole stream ended, or names an ending that the stream does not have.
+    #[error("the receipt says that the stream ended with {actual}, expected {expected}")]
     ReceiptEnding {
-        /// What was found.
+        /// The ending found.
         expected: &'static str,
-        /// What the receipt says.
+        /// The receipt's ending.
         actual: &'static str,
     },
-    /// The receipt is of another request than the response head or the checkpoints.
-    #[error("the receipt is of request {actual}, expected {expected}")]
+    /// The receipt belongs to another exchange than the response head or the checkpoints.
+    #[error("the receipt names exchange {actual}, expected {expected}")]
     ReceiptCti {
         /// Hex.
         expected: String,
@@ -484,12 +484,12 @@ pub enum Refusal {
     /// A receipt does not come after the one before it.
     #[error("receipt {actual} comes after receipt {previous}")]
     ChainOrder {
-        /// Position of the one before.
+        /// Position of the receipt before.
         previous: u64,
         /// Position found.
         actual: u64,
     },
-    /// A receipt does not point to the one before it.
+    /// A receipt does not name the one before it.
     #[error("receipt {seq} points to {actual}, expected {expected}")]
     ChainPrev {
         /// Its position.
@@ -500,25 +500,25 @@ pub enum Refusal {
         actual: Box<Digest>,
     },
 
-    /// There is neither a receipt nor a checkpoint.
+    /// The transcript has neither a receipt nor a checkpoint.
     #[error("the transcript holds no proof")]
     TranscriptEmpty,
-    /// Details without a receipt, which alone could prove them.
+    /// Details without a receipt, which they need as proof.
     #[error("the transcript holds details without a receipt")]
     TranscriptDetails,
 
     /// The connection's key is not the attested one.
-    #[error("the connection's TLS key is {actual}, attested is {expected}")]
+    #[error("the connection's TLS key is {actual}, but the attested key is {expected}")]
     TlsKeyMismatch {
-        /// The statement's.
+        /// The attested key's SHA-256.
         expected: Box<Digest>,
-        /// The connection's.
+        /// The connection's key, SHA-256.
         actual: Box<Digest>,
     },
 }
 
 impl Refusal {
-    /// Stable code, for programs and tests.
+    /// A stable code for programs and tests.
     pub fn code(&self) -> &'static str {
         match self {
             Self::Format(error) => error.code(),
@@ -594,7 +594,7 @@ impl Refusal {
     }
 }
 
-/// A copy: a verdict and a stream keep theirs.
+/// Clones: a verdict and a stream keep their own.
 impl From<&Self> for Refusal {
     fn from(refusal: &Self) -> Self {
         refusal.clone()

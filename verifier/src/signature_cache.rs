@@ -1,5 +1,5 @@
-//! A bounded cache of signatures on certificates that held, by the digests of both certificates. Verdicts are never cached:
-//! everything but the signature is checked each time.
+//! A bounded cache of valid signatures on certificates, by the digests of both certificates. It never caches verdicts:
+//! everything except the signature is checked each time.
 
 use alloc::vec::Vec;
 
@@ -8,23 +8,23 @@ use spin::mutex::SpinMutex;
 
 use crate::x509::{Certificate, Signed};
 
-/// Signatures kept, at most: those of some fifty enclaves.
+/// Maximum number of cached signatures: enough for about fifty enclaves.
 const ROOM: usize = 256;
 
 /// The cache of one verifier.
 #[derive(Default)]
 pub(crate) struct SignatureCache {
-    /// By issuer and issued.
+    /// By issuer and issued certificate.
     signatures: Lru<[Digest; 2]>,
 }
 
 impl SignatureCache {
-    /// Whether the cache has that `issuer` signed `issued`.
+    /// True if the cache knows that `issuer` signed `issued`.
     pub(crate) fn knows(&self, issuer: &Certificate<'_>, issued: &Signed<'_>) -> bool {
         self.signatures.has(&pair(issuer, issued))
     }
 
-    /// Whether `issuer` signed `issued`: the cache has it, or `verify` says so.
+    /// True if `issuer` signed `issued`, by the cache or by `verify`.
     pub(crate) fn signed(&self, issuer: &Certificate<'_>, issued: &Signed<'_>, verify: impl FnOnce() -> bool) -> bool {
         let pair = pair(issuer, issued);
         if self.signatures.has(&pair) {
@@ -42,13 +42,13 @@ fn pair(issuer: &Certificate<'_>, issued: &Signed<'_>) -> [Digest; 2] {
     [issuer.signed.digest, issued.digest]
 }
 
-/// A bounded set that forgets what was used least recently. If its lock is contended, callers skip it and never wait.
+/// A bounded set that evicts the least recently used key. If its lock is contended, callers skip it and never wait.
 struct Lru<K>(SpinMutex<Entries<K>>);
 
 struct Entries<K> {
-    /// Counts uses.
+    /// Counts uses of the set.
     clock: u64,
-    /// The last use of each.
+    /// Keys, with their last use.
     used: Vec<(K, u64)>,
 }
 
@@ -79,7 +79,7 @@ impl<K: PartialEq + Copy> Lru<K> {
 }
 
 impl<K: PartialEq> Entries<K> {
-    /// Whether the key is there; if so, it was used now.
+    /// True if the key is in the set, and marks it as used now.
     fn meet(&mut self, key: &K) -> bool {
         self.clock += 1;
         let found = self.used.iter_mut().find(|(known, _)| known == key);
@@ -95,7 +95,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_was_used_least_recently_is_forgotten() {
+    fn the_least_recently_used_key_is_evicted() {
         let lru = Lru::default();
         (0..ROOM).for_each(|key| lru.put(key));
         assert!(lru.has(&0));
@@ -104,20 +104,20 @@ mod tests {
         lru.put(2);
         assert!(lru.has(&3), "one that is there needs no room");
         assert_eq!(lru.0.lock().used.len(), ROOM);
-        // What is met again counts as used, in the order of the meetings.
+        // A second `put` or a `has` counts as a use, in order.
         let present =
             (0..=ROOM).filter(|key| lru.0.lock().used.iter().any(|(known, _)| known == key)).collect::<Vec<_>>();
         present.iter().rev().for_each(|key| assert!(lru.has(key)));
         lru.put(ROOM + 1);
         assert!(!lru.has(&ROOM) && lru.has(&0));
-        // What was never asked for is forgotten in the order in which it came.
+        // Keys that were never read are evicted in the order of insertion.
         let unasked = Lru::default();
         (0..=ROOM).rev().for_each(|key| unasked.put(key));
         assert!(!unasked.has(&ROOM) && unasked.has(&0));
     }
 
     #[test]
-    fn only_signatures_that_held_are_remembered() {
+    fn only_valid_signatures_are_cached() {
         let ders = [(); 2].map(|()| rcgen::generate_simple_self_signed(["a".into()]).unwrap().cert);
         let [issuer, other] = [&ders[0], &ders[1]].map(|der| Certificate::parse(der.der()).unwrap());
         let memory = SignatureCache::default();
@@ -131,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn a_memory_in_use_is_done_without() {
+    fn a_contended_cache_is_skipped() {
         let lru = Lru::default();
         lru.put(1);
         let held = lru.0.lock();

@@ -1,10 +1,9 @@
-//! How values are written in refusals and checks.
+//! Formats values in refusals and checks.
 
 use alloc::string::{String, ToString};
 
 use quoth_attestation::binding::Nonce;
 
-/// Texts with `between` between them.
 pub(crate) fn joined(texts: &mut dyn Iterator<Item = String>, between: &str) -> String {
     let mut all = texts.next().unwrap_or_default();
     for text in texts {
@@ -14,12 +13,12 @@ pub(crate) fn joined(texts: &mut dyn Iterator<Item = String>, between: &str) -> 
     all
 }
 
-/// A nonce, or the word for none.
+/// A nonce, or `none`.
 pub(crate) fn nonce_text(nonce: Option<&Nonce>) -> String {
     nonce.map_or_else(|| "none".to_string(), Nonce::to_string)
 }
 
-/// Bytes in hexadecimal, or the word for none.
+/// Bytes in hexadecimal, or `none`.
 pub(crate) fn optional_hex(bytes: Option<&[u8]>) -> String {
     bytes.map_or_else(|| "none".to_string(), hex::encode)
 }

@@ -16,7 +16,7 @@ use crate::{
     Refusal, ResponseHead, Time, TimeChoice, VerifiedDetails, VerifiedExchange, VerifiedNode, VerifiedReceipt, Verifier,
 };
 
-/// A saved exchange of which every byte is proven.
+/// A saved exchange whose every byte is proven.
 #[derive(Clone)]
 pub struct VerifiedTranscript {
     transcript: Transcript,
@@ -41,13 +41,13 @@ impl VerifiedTranscript {
         &self.exchange
     }
 
-    /// What only the enclave knew, when the transcript has it.
+    /// Values that only the enclave knew, if the transcript has them.
     pub fn details(&self) -> Option<&VerifiedDetails> {
         self.details.as_ref()
     }
 }
 
-/// Without a word of what was said.
+/// Shows nothing of the prompt or the answer.
 impl fmt::Debug for VerifiedTranscript {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("VerifiedTranscript").field("node", &self.node).finish_non_exhaustive()
@@ -55,10 +55,10 @@ impl fmt::Debug for VerifiedTranscript {
 }
 
 impl Verifier {
-    /// Judges an encoded [`Transcript`] with nothing else at hand.
+    /// Verifies an encoded [`Transcript`] without other inputs.
     ///
     /// # Errors
-    /// A [`Refusal`]; for a stream without a receipt `stream.cut`, with the number of bytes that its checkpoints prove.
+    /// A [`Refusal`]. For a stream without a receipt it is `stream.cut`, with the number of bytes that its checkpoints prove.
     pub fn verify_transcript(&self, text: &[u8], time: TimeChoice) -> Result<VerifiedTranscript, Refusal> {
         verify(self, text, time)
     }
@@ -78,13 +78,13 @@ fn verify(verifier: &Verifier, text: &[u8], time: TimeChoice) -> Result<Verified
     Ok(VerifiedTranscript { transcript, node, exchange, details })
 }
 
-/// What the transcript keeps of the response's head: not the id, which its receipt and checkpoints say.
+/// The response head in a transcript. It has no id: receipt and checkpoints name it.
 fn head(transcript: &Transcript) -> ResponseHead {
     let Transcript { response, opening, nonce, .. } = transcript;
     ResponseHead { status: response.status, cti: None, opening: opening.clone(), nonce: nonce.clone() }
 }
 
-/// When the node is judged. The receipt's `iat` is read before its signature is verified, which is harmless: the statement
+/// When the node is judged. This reads the receipt's `iat` before its signature is verified. That is harmless: the statement
 /// must be valid then, and a receipt that the node did not sign is refused.
 fn moment(transcript: &Transcript, time: TimeChoice) -> Result<Time, Refusal> {
     match (time, &transcript.receipt) {
@@ -99,7 +99,7 @@ fn moment(transcript: &Transcript, time: TimeChoice) -> Result<Time, Refusal> {
     }
 }
 
-/// Without a receipt: how far do the checkpoints prove the answer?
+/// Without a receipt: how much of the answer the checkpoints prove.
 fn cut(node: &VerifiedNode, transcript: &Transcript) -> Refusal {
     match (&transcript.details, transcript.checkpoints.is_empty()) {
         (Some(_), _) => Refusal::TranscriptDetails,
@@ -128,7 +128,7 @@ fn verify_checkpoints(node: &VerifiedNode, transcript: &Transcript) -> Result<Ch
     let (opening, body) = (&transcript.opening, &transcript.response.body[..]);
     let request = opening.commit(Label::Request, &transcript.request.body);
     let mut checkpoints = Checkpoints::new(node.clone(), &head(transcript), request);
-    // Offsets never go back, so the body is hashed once, however many checkpoints there are.
+    // Offsets never decrease, so the body is hashed only once, for any number of checkpoints.
     let (mut hasher, mut hashed) = (Sha256::new(), 0);
     for cose in &transcript.checkpoints {
         checkpoints.next(cose, None, |label, offset| {

@@ -1,4 +1,4 @@
-//! What a verifier trusts from the start.
+//! The roots of a verifier's trust.
 
 use alloc::vec::Vec;
 
@@ -8,12 +8,12 @@ use crate::nitro::AWS_ROOT_G1;
 use crate::signatures::Signatures;
 use crate::snp;
 
-/// What a verifier begins from: whose hardware it believes, and how it comes to believe signatures.
+/// What a verifier trusts from the start: hardware vendors' roots, and its method of checking signatures.
 #[derive(Clone)]
 pub(crate) struct Trust {
     /// Digests of AWS's root certificates.
     pub(crate) aws: Vec<Digest>,
-    /// AMD's.
+    /// AMD's roots.
     pub(crate) amd: snp::Roots,
     pub(crate) signatures: Signatures,
 }

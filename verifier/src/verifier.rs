@@ -1,4 +1,4 @@
-//! The verifier: a policy, and what it trusts.
+//! The verifier: a policy, and the roots of its trust.
 
 use core::fmt;
 
@@ -9,9 +9,9 @@ use crate::{HardwareEvidence, HardwareVerdict, Policy, Refusal, Time, VerifiedNo
 
 /// Judges evidence under one policy.
 ///
-/// It remembers the certificates and certificate signatures that it has seen hold (at most 256 of each, by the digests of
-/// all that they depend on), so that the next document of an enclave costs one signature check. Everything else, time
-/// included, is checked each time. Clones share the cache.
+/// It caches certificate signatures that it found valid (at most 256, by the digests of both certificates), so the next
+/// document of an enclave needs only one signature check. Everything else, including times, is checked each time. Clones
+/// share the cache.
 #[derive(Clone)]
 pub struct Verifier {
     policy: Policy,
@@ -24,18 +24,16 @@ impl Verifier {
         Self { policy, trust: Trust::default() }
     }
 
-    /// One that believes hardware of the test's own.
     #[cfg(test)]
     pub(crate) fn trusting(policy: Policy, trust: Trust) -> Self {
         Self { policy, trust }
     }
 
-    /// The same verifier, which checks the signatures of one piece of hardware evidence on two threads: sooner, not cheaper.
-    /// Every verdict is the same.
+    /// Returns a verifier that checks the signatures of one piece of hardware evidence on two threads. It answers sooner, with
+    /// the same verdicts, but at no lower cost.
     ///
-    /// A second thread is started for evidence with several signatures that are not remembered. Nobody waits for it: it may
-    /// end one signature check later than the verdict comes, and where it cannot be started the caller's thread does
-    /// everything.
+    /// It starts a second thread for evidence with several signatures that are not cached. Nothing waits for that thread: it
+    /// may end one signature check after the verdict. If it cannot start, the caller's thread does everything.
     #[cfg(feature = "aws-lc-rs")]
     #[must_use]
     pub fn concurrent(mut self) -> Self {
@@ -50,16 +48,16 @@ impl Verifier {
 
     /// Appraises an encoded [`Evidence`](quoth_attestation::evidence::Evidence).
     ///
-    /// `nonce` is the one that the quote was asked for with: the quote must be over it. Without one, freshness rests on
-    /// the age of the evidence alone.
+    /// `nonce` is the nonce in the request for the quote, and the quote must be over it. Without one, freshness depends only on
+    /// the age of the evidence.
     ///
     /// # Errors
-    /// A [`Refusal`] that says what was expected and what was found.
+    /// A [`Refusal`] with the expected value and the value found.
     pub fn verify_node(&self, evidence: &[u8], nonce: Option<&Nonce>, time: Time) -> Result<VerifiedNode, Refusal> {
         node::appraise(&self.policy, &self.trust, evidence, nonce, time)
     }
 
-    /// Judges what hardware says about any enclave or guest, Quoth's or not: chain and signatures exactly at `at` (Unix
+    /// Judges hardware evidence of any enclave or guest, with or without Quoth: chain and signatures exactly at `at` (Unix
     /// seconds), then the policy.
     pub fn verify_hardware(&self, evidence: &HardwareEvidence, at: u64) -> HardwareVerdict {
         hardware::appraise(&self.policy, &self.trust, evidence, at)

@@ -1,4 +1,4 @@
-//! Builds maps, and takes decoded maps apart field by field.
+//! Builds maps, and reads decoded maps field by field.
 
 use alloc::vec::Vec;
 use core::cell::OnceCell;
@@ -8,9 +8,9 @@ use super::write::order;
 use crate::bounded::{self, Blob, Bounded, List, Text};
 use crate::{Digest, FormatError};
 
-/// The name of a profile, bytes, at most.
+/// Maximum bytes in a profile's name.
 const MAX_PROFILE: usize = 256;
-/// Entries of most maps.
+/// Initial capacity, in entries.
 const ROOM: usize = 16;
 
 /// Builds a map whose keys come out in deterministic order.
@@ -18,7 +18,7 @@ pub struct Map<'a>(Vec<(Value<'a>, Value<'a>)>);
 
 impl<'a> Map<'a> {
     /// An empty map.
-    #[expect(clippy::new_without_default, reason = "one way to make one")]
+    #[expect(clippy::new_without_default, reason = "there is one way to make a map")]
     pub fn new() -> Self {
         Self(Vec::with_capacity(ROOM))
     }
@@ -30,7 +30,7 @@ impl<'a> Map<'a> {
         self
     }
 
-    /// Adds an entry when there is a value.
+    /// Adds an entry if there is a value.
     #[must_use]
     pub fn with_some<T: Into<Value<'a>>>(self, key: impl Into<Value<'a>>, value: Option<T>) -> Self {
         match value {
@@ -46,7 +46,7 @@ impl<'a> Map<'a> {
     }
 }
 
-/// Reads bytes that are one map: `take` takes it apart field by field, and nothing may be left.
+/// Reads bytes that are one map: `take` reads its fields, and a field that it leaves is an error.
 pub(crate) fn read<T>(
     bytes: &[u8],
     limit: usize,
@@ -62,11 +62,11 @@ pub(crate) fn read<T>(
     }
 }
 
-/// Takes a decoded map apart field by field. The first thing that is wrong is remembered, and [`read`] refuses for it: what is
-/// taken after that means nothing.
+/// Reads a decoded map field by field. It records the first error and continues with empty values; [`read`] then returns that
+/// error, and drops the values.
 pub(crate) struct Fields<'a> {
     entries: &'a [(Value<'a>, Value<'a>)],
-    /// How many were taken, each once.
+    /// Number of fields taken so far; each is taken once.
     taken: usize,
     wrong: &'a OnceCell<FormatError>,
 }
@@ -75,13 +75,13 @@ pub(crate) struct Fields<'a> {
 #[derive(Clone, Copy)]
 pub(crate) struct Field<'a> {
     field: &'static str,
-    /// None where that is wrong already.
+    /// `None` if an error is recorded already.
     value: Option<&'a Value<'a>>,
     wrong: &'a OnceCell<FormatError>,
 }
 
 impl<'a> Fields<'a> {
-    /// Takes the field with this integer key, if present. Each key is asked for once.
+    /// Takes the field with this integer key, if present. Callers ask for each key once.
     pub(crate) fn optional(&mut self, key: i64, field: &'static str) -> Option<Field<'a>> {
         let key = Value::from(key);
         let (_, value) = self.entries.iter().find(|(found, _)| *found == key)?;
@@ -100,9 +100,9 @@ impl<'a> Fields<'a> {
 }
 
 impl<'a> Field<'a> {
-    /// Refuses for `error`.
+    /// Records the first error.
     pub(crate) fn refuse(self, error: FormatError) {
-        // The first one counts.
+        // `set` keeps the first error.
         let _ = self.wrong.set(error);
     }
 
@@ -116,12 +116,11 @@ impl<'a> Field<'a> {
         self.refuse(FormatError::OutOfRange { field: self.field, expected });
     }
 
-    /// Refuses for something that is not there.
     pub(crate) fn missing(self, field: &'static str) {
         self.refuse(FormatError::Missing { field });
     }
 
-    /// Refuses a value whose parts do not go together.
+    /// Records an error unless `holds`.
     pub(crate) fn check(self, holds: bool, field: &'static str, expected: &'static str) {
         if !holds {
             self.refuse(FormatError::OutOfRange { field, expected });
@@ -146,12 +145,10 @@ impl<'a> Field<'a> {
         bytes
     }
 
-    /// A byte string within its bounds.
     pub(crate) fn blob<const MIN: usize, const MAX: usize>(self) -> Blob<MIN, MAX> {
         Blob::unchecked(self.within(MIN, MAX))
     }
 
-    /// A byte string of exactly `N` bytes.
     pub(crate) fn array<const N: usize>(self) -> [u8; N] {
         let mut array = [0; N];
         self.fill(&mut array);
@@ -166,7 +163,6 @@ impl<'a> Field<'a> {
         }
     }
 
-    /// A SHA-256 digest.
     pub(crate) fn digest(self) -> Digest {
         Digest(self.array())
     }
@@ -186,7 +182,6 @@ impl<'a> Field<'a> {
         }
     }
 
-    /// A text within its bounds.
     pub(crate) fn text<const MAX: usize>(self) -> Text<MAX> {
         Text::unchecked(self.name(MAX))
     }
@@ -229,7 +224,6 @@ impl<'a> Field<'a> {
         Bounded::unchecked(number)
     }
 
-    /// A boolean.
     pub(crate) fn boolean(self) -> bool {
         match self.value {
             Some(Value::Bool(truth)) => *truth,
@@ -240,7 +234,7 @@ impl<'a> Field<'a> {
         }
     }
 
-    /// A map, of which nothing may be left.
+    /// A map; a field that `take` leaves is an error.
     pub(crate) fn map<T>(self, take: impl FnOnce(&mut Fields<'a>) -> T) -> T {
         let mut fields = Fields { entries: self.pairs(), taken: 0, wrong: self.wrong };
         let taken = take(&mut fields);
@@ -260,7 +254,7 @@ impl<'a> Field<'a> {
         }
     }
 
-    /// The entries of a map with keys that are not fixed.
+    /// The entries of a map whose keys are not fixed, at most `limit`.
     pub(crate) fn entries(self, limit: usize) -> impl Iterator<Item = (Self, Self)> {
         let mut entries = self.pairs();
         if entries.len() > limit {
@@ -270,7 +264,7 @@ impl<'a> Field<'a> {
         entries.iter().map(move |(key, value)| (Self { value: Some(key), ..self }, Self { value: Some(value), ..self }))
     }
 
-    /// The elements of an array of at most `MAX`.
+    /// The elements of an array, at most `MAX`.
     pub(crate) fn list<T, const MAX: usize>(self, of: impl FnMut(Self) -> T) -> List<T, MAX> {
         let elements = self.elements(MAX).iter();
         List::unchecked(elements.map(|value| Self { value: Some(value), ..self }).map(of).collect())
@@ -290,7 +284,7 @@ impl<'a> Field<'a> {
         }
     }
 
-    /// A text that names one of a fixed set.
+    /// A text that must be one of a fixed set of names.
     pub(crate) fn one_of<T: Copy>(self, names: &[(&str, T)]) -> T {
         let text = self.name(64);
         match names.iter().find(|(name, _)| *name == text) {
@@ -302,7 +296,6 @@ impl<'a> Field<'a> {
         }
     }
 
-    /// The profile of the format.
     pub(crate) fn profile(self, expected: &'static str) {
         let actual = self.name(MAX_PROFILE);
         if actual != expected {

@@ -1,7 +1,7 @@
-//! Deterministic CBOR (RFC 8949 §4.2.1), as far as Quoth's formats use it: integers, byte and text strings,
+//! Deterministic CBOR (RFC 8949 §4.2.1), limited to what Quoth's formats use: integers, byte and text strings,
 //! arrays, maps and booleans.
 //!
-//! [`decode`] refuses everything that has another, shorter or ordered-differently encoding, each by its own error.
+//! [`decode`] refuses any other encoding of a value (longer heads, other key order), with an error for each case.
 
 mod fields;
 mod reader;
@@ -23,7 +23,7 @@ pub fn decode(bytes: &[u8], limit: usize) -> Result<Value<'_>, FormatError> {
     reader::deterministic(bytes, limit)
 }
 
-/// Encodes a value; deterministic when its maps were made by [`Map`].
+/// Encodes a value. The encoding is deterministic if [`Map`] made all its maps.
 pub fn encode(value: &Value<'_>) -> Vec<u8> {
     Writer::new().value(value).finish()
 }

@@ -7,13 +7,13 @@ use super::value::Value;
 use super::write::{FALSE, TRUE};
 use crate::FormatError;
 
-/// Depth of arrays and maps inside each other, at most.
+/// Maximum nesting depth of arrays and maps.
 pub const MAX_DEPTH: usize = 8;
 
-/// Room for the entries of most arrays and maps; what a head claims is not believed.
+/// Largest initial capacity of an array or map, whatever count its head claims.
 const ROOM: usize = 16;
 
-/// Reads `bytes` if they are one deterministic CBOR item (RFC 8949 §4.2.1) of the allowed types.
+/// Reads `bytes` as one deterministic CBOR item (RFC 8949 §4.2.1) of the allowed types.
 pub(super) fn deterministic(bytes: &[u8], limit: usize) -> Result<Value<'_>, FormatError> {
     if bytes.len() > limit {
         return Err(FormatError::TooLong { limit, actual: bytes.len() });
@@ -114,7 +114,7 @@ fn string(bytes: &[u8], start: usize, body: usize, length: u64) -> Result<&[u8],
     }
 }
 
-/// Checks a claimed count against the bytes that are left (an element takes one, an entry two) and the depth.
+/// Checks a claimed count against the bytes left (an element needs one byte, an entry two) and the depth.
 fn count(bytes: &[u8], start: usize, body: usize, count: u64, depth: usize) -> Result<usize, FormatError> {
     if depth >= MAX_DEPTH {
         return Err(FormatError::TooDeep { limit: MAX_DEPTH, offset: start });

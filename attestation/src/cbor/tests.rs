@@ -1,4 +1,4 @@
-//! What is read as deterministic CBOR, and what is refused.
+//! Which bytes are read as deterministic CBOR, and which are refused.
 #![allow(clippy::unwrap_used)]
 
 use alloc::vec;
@@ -53,7 +53,7 @@ fn built_maps_are_in_bytewise_key_order() {
 
 proptest::proptest! {
     #[test]
-    fn whatever_is_accepted_encodes_to_the_same_bytes(bytes: Vec<u8>) {
+    fn accepted_bytes_have_one_encoding(bytes: Vec<u8>) {
         if let Ok(value) = decode(&bytes, 1024) {
             proptest::prop_assert_eq!(encode(&value), bytes);
         }

@@ -1,4 +1,4 @@
-//! Values of CBOR.
+//! The values of CBOR.
 
 use alloc::borrow::Cow;
 use alloc::vec::Vec;
@@ -6,13 +6,13 @@ use alloc::vec::Vec;
 use crate::Digest;
 use crate::bounded::{Blob, Bounded, Text};
 
-/// One item of the types that Quoth's formats use. Strings are lent where they can be: by the bytes that were read, by what
-/// is written.
+/// One item of the types that Quoth's formats use. Strings borrow where possible: from the bytes read, or from the value
+/// to write.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Value<'a> {
     /// An unsigned integer.
     Unsigned(u64),
-    /// The integer -1 - n.
+    /// The integer -1 - n, for this n.
     Negative(u64),
     /// A byte string.
     Bytes(Cow<'a, [u8]>),
@@ -24,7 +24,7 @@ pub enum Value<'a> {
     Map(Vec<(Value<'a>, Value<'a>)>),
     /// A boolean.
     Bool(bool),
-    /// Null: in what AWS defines; none of Quoth's formats has one, and it is not read.
+    /// Null: only AWS's formats use it, and the reader refuses it.
     Null,
 }
 

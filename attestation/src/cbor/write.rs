@@ -8,10 +8,10 @@ use super::Value;
 pub(super) const FALSE: u64 = 20;
 pub(super) const TRUE: u64 = 21;
 const NULL: u64 = 22;
-/// Room for most values at once.
+/// Initial capacity, in bytes.
 const ROOM: usize = 1024;
 
-/// Writes the only encoding of each item: shortest heads, definite lengths (RFC 8949 §4.2.1).
+/// Writes each item in its only encoding: shortest heads, definite lengths (RFC 8949 §4.2.1).
 pub(crate) struct Writer(Vec<u8>);
 
 impl Writer {
@@ -96,7 +96,7 @@ impl Writer {
     }
 }
 
-/// What sorts map keys as their encodings sort: major type, argument, and the bytes of a string.
+/// A sort key that orders map keys by their encodings: major type, argument, and the bytes of a string.
 pub(super) fn order<'a>(key: &'a Value<'_>) -> (u8, u64, &'a [u8]) {
     match key {
         Value::Unsigned(number) => (0, *number, &[]),

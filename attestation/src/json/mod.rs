@@ -1,7 +1,7 @@
-//! Canonical JSON (RFC 8785), as far as Quoth's formats use it: objects, arrays, texts, booleans, and integers from 0 to
+//! Canonical JSON (RFC 8785), limited to what Quoth's formats use: objects, arrays, texts, booleans, and integers from 0 to
 //! 2^64 - 1.
 //!
-//! [`parse`] checks a text and lends the values in it; [`Writer`] writes one.
+//! [`parse`] checks a text and borrows the values in it; [`Writer`] writes one.
 
 mod read;
 mod scan;

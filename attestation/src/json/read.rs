@@ -1,5 +1,5 @@
-//! Reads canonical JSON in place: a first pass checks the text, later ones find the values that a format asks for. Nothing but
-//! those values is kept, so memory follows from what is read, not from how the text is cut into values.
+//! Reads canonical JSON in place. A first pass checks the text; later passes find the values that a format asks for. It keeps
+//! only those values, so memory depends on the format and not on how the text is split into values.
 
 use alloc::borrow::Cow;
 use alloc::string::String;
@@ -10,10 +10,10 @@ use super::scan::Scanner;
 use super::value::{Value, checked, place};
 use crate::{FormatError, base64url};
 
-/// Members of one object, at most: no format has more.
+/// Maximum number of members of one object; no format has more.
 const MAX_MEMBERS: usize = 16;
 
-/// Reads text that is one value in its canonical form: `take` takes it apart.
+/// Reads text that is one value in canonical form: `take` reads its parts.
 pub(crate) fn read<'a, T>(
     text: &'a [u8],
     limit: usize,
@@ -30,32 +30,31 @@ pub(crate) fn read<'a, T>(
     }
 }
 
-/// The first things that are wrong: where the text is not of its format's shape, and what is wrong with what is.
+/// The first errors found: where the text departs from its format's shape, and the first wrong value.
 #[derive(Default)]
 struct Errors {
     shape: Cell<Option<usize>>,
     wrong: OnceCell<FormatError>,
 }
 
-/// A value on its way to a typed one.
+/// A value that is being converted to its type.
 pub(crate) struct Field<'a, 'e> {
-    /// Where it stands.
+    /// Its offset in the text.
     at: usize,
-    /// None where that is wrong already.
+    /// `None` if an error is recorded already.
     value: Option<Value<'a>>,
     errors: &'e Errors,
 }
 
-/// The members of an object: names, and where their values stand.
+/// The members of an object that were not taken yet.
 pub(crate) struct Members<'a, 'e> {
     at: usize,
     members: Vec<(Cow<'a, str>, Value<'a>)>,
     errors: &'e Errors,
 }
 
-/// The elements of an array.
 pub(crate) struct Elements<'a, 'e> {
-    /// Before the next one.
+    /// Before the next element.
     scanner: Option<Scanner<'a>>,
     left: usize,
     errors: &'e Errors,
@@ -67,13 +66,13 @@ impl Errors {
     }
 
     fn refuse(&self, error: FormatError) {
-        // The first one counts.
+        // `set` keeps the first error.
         let _ = self.wrong.set(error);
     }
 }
 
 impl<'a, 'e> Field<'a, 'e> {
-    /// Reads the value; without one of that kind the text is misshapen.
+    /// Reads the value; a value of another type is an error of shape.
     fn value<T: Default>(&self, read: impl FnOnce(Value<'a>) -> Option<T>) -> T {
         self.value.and_then(read).unwrap_or_else(|| {
             self.errors.misshapen(self.at);
@@ -85,12 +84,11 @@ impl<'a, 'e> Field<'a, 'e> {
         self.value(Value::text)
     }
 
-    /// A text.
     pub(crate) fn text(self) -> String {
         self.lent().into_owned()
     }
 
-    /// Bytes in base64url, without padding.
+    /// Bytes in base64url without padding.
     pub(crate) fn base64(self, field: &'static str) -> Vec<u8> {
         base64url::decode(&self.lent()).unwrap_or_else(|| {
             self.errors.refuse(FormatError::Base64 { field });
@@ -98,12 +96,11 @@ impl<'a, 'e> Field<'a, 'e> {
         })
     }
 
-    /// An integer.
     pub(crate) fn number(self, greatest: u64) -> u64 {
         self.value(|value| value.number().filter(|number| *number <= greatest))
     }
 
-    /// The elements of an array of at most `most`.
+    /// The elements of an array, at most `most`.
     pub(crate) fn array(self, most: usize) -> Elements<'a, 'e> {
         let (left, scanner) = self.value(|value| {
             let (count, before) = value.elements()?;
@@ -112,7 +109,7 @@ impl<'a, 'e> Field<'a, 'e> {
         Elements { scanner, left, errors: self.errors }
     }
 
-    /// An object, of which nothing may be left.
+    /// An object; a member that `take` leaves is an error.
     pub(crate) fn object<T>(self, take: impl FnOnce(&mut Members<'a, 'e>) -> T) -> T {
         let members = self.value(|value| value.object(MAX_MEMBERS));
         let mut members = Members { at: self.at, members, errors: self.errors };
@@ -123,14 +120,13 @@ impl<'a, 'e> Field<'a, 'e> {
 }
 
 impl<'a, 'e> Members<'a, 'e> {
-    /// Takes a member, if there is one.
     pub(crate) fn optional(&mut self, name: &str) -> Option<Field<'a, 'e>> {
         let at = self.members.iter().position(|(found, _)| found == name)?;
         let (_, value) = self.members.remove(at);
         Some(Field { at: value.at(), value: Some(value), errors: self.errors })
     }
 
-    /// Takes a member.
+    /// Takes a member, or records that it is missing.
     pub(crate) fn required(&mut self, name: &str) -> Field<'a, 'e> {
         let (at, errors) = (self.at, self.errors);
         self.optional(name).unwrap_or_else(|| {
@@ -139,12 +135,12 @@ impl<'a, 'e> Members<'a, 'e> {
         })
     }
 
-    /// Whether a member is there that was not taken.
+    /// True if this member is present and was not taken.
     pub(crate) fn has(&self, name: &str) -> bool {
         self.members.iter().any(|(found, _)| found == name)
     }
 
-    /// Remembers what is wrong.
+    /// Records the first error.
     pub(crate) fn refuse(&self, error: FormatError) {
         self.errors.refuse(error);
     }

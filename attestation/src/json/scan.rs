@@ -1,23 +1,23 @@
-//! Walks over JSON text without keeping what it passes: where values begin and end, and whether they are written canonically.
+//! Scans JSON text without keeping it: finds where values begin and end, and whether they are in canonical form.
 
 use alloc::borrow::Cow;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-/// Objects and arrays inside each other, at most.
+/// Maximum nesting depth of objects and arrays.
 const MAX_DEPTH: usize = 8;
-/// A member's name as it is written, bytes, at most: no format has a longer one.
+/// Maximum bytes in a member's name as written; no format has a longer name.
 const MAX_NAME: usize = 64;
 
-/// Where the text ceases to be JSON of the types that are used.
+/// Offset where the text stops being JSON of the supported types.
 type Wrong = usize;
 
-/// A place in a text.
+/// A position in a text.
 #[derive(Clone)]
 pub(super) struct Scanner<'a> {
     text: &'a str,
     at: usize,
-    /// Whether what was passed is in canonical form (RFC 8785).
+    /// True if all text scanned so far is in canonical form (RFC 8785).
     canonical: bool,
 }
 
@@ -26,7 +26,7 @@ impl<'a> Scanner<'a> {
         Self { text, at, canonical: true }
     }
 
-    /// Checks that the text is one value; whether in canonical form.
+    /// Checks that the text is one value. True if it is in canonical form.
     pub(super) fn whole(mut self) -> Result<bool, Wrong> {
         self.value(0)?;
         match self.peek() {
@@ -35,18 +35,18 @@ impl<'a> Scanner<'a> {
         }
     }
 
-    /// The text that begins here.
+    /// The text value at this position.
     pub(super) fn text(&mut self) -> Option<Cow<'a, str>> {
         self.string().ok().map(unescaped)
     }
 
-    /// A scanner inside an array or object that begins here with this bracket.
+    /// A scanner inside the array or object at this position, if it starts with `bracket`.
     pub(super) fn inside(&mut self, bracket: u8) -> Option<Self> {
         let mut inside = self.clone();
         inside.passes(bracket).then_some(inside)
     }
 
-    /// How many elements the array has that begins here.
+    /// Counts the elements of the array at this position.
     pub(super) fn count(&mut self) -> Option<usize> {
         let mut count = 0;
         let counted = self.items(b']', |scanner| {
@@ -56,7 +56,7 @@ impl<'a> Scanner<'a> {
         counted.ok().map(|()| count)
     }
 
-    /// Passes the next element of an array; the whole text, and where the element begins.
+    /// Skips the next element of an array. Returns the whole text and the element's offset.
     pub(super) fn element(&mut self) -> Option<(&'a str, usize)> {
         self.peek();
         let at = self.at;
@@ -65,7 +65,7 @@ impl<'a> Scanner<'a> {
         Some((self.text, at))
     }
 
-    /// The members of the object that begins here, and where their values do; none if there are more than `most`.
+    /// Names and value offsets of the object at this position; `None` if it has more than `most` members.
     pub(super) fn members(&mut self, most: usize) -> Option<Vec<(Cow<'a, str>, usize)>> {
         self.inside(b'{')?;
         let mut members = Vec::new();
@@ -81,7 +81,6 @@ impl<'a> Scanner<'a> {
         read.ok().map(|()| members)
     }
 
-    /// The integer that begins here.
     pub(super) fn number(&mut self) -> Result<u64, Wrong> {
         self.peek();
         let start = self.at;
@@ -94,7 +93,6 @@ impl<'a> Scanner<'a> {
         }
     }
 
-    /// The boolean that begins here.
     pub(super) fn boolean(&mut self) -> Result<bool, Wrong> {
         self.peek();
         let rest = &self.text.as_bytes()[self.at..];
@@ -104,7 +102,7 @@ impl<'a> Scanner<'a> {
         Ok(truth)
     }
 
-    /// The next byte that is no white space.
+    /// Returns the next byte that is not white space.
     fn peek(&mut self) -> Option<u8> {
         let rest = &self.text.as_bytes()[self.at..];
         let blank = rest.iter().take_while(|byte| matches!(byte, b' ' | b'\n' | b'\r' | b'\t')).count();
@@ -113,7 +111,7 @@ impl<'a> Scanner<'a> {
         rest.get(blank).copied()
     }
 
-    /// Whether the next byte is this one, which is passed.
+    /// Skips the next byte if it is `byte`; returns true if so.
     fn passes(&mut self, byte: u8) -> bool {
         let passes = self.peek() == Some(byte);
         self.at += usize::from(passes);
@@ -127,7 +125,7 @@ impl<'a> Scanner<'a> {
         }
     }
 
-    /// Passes a value.
+    /// Skips a value.
     fn value(&mut self, depth: usize) -> Result<(), Wrong> {
         match self.peek() {
             Some(b'"') => self.string().map(drop),
@@ -148,7 +146,7 @@ impl<'a> Scanner<'a> {
         }
     }
 
-    /// Passes what stands between brackets, one after the other.
+    /// Skips the items of an array or object, up to its closing bracket.
     fn items(&mut self, end: u8, mut item: impl FnMut(&mut Self) -> Result<(), Wrong>) -> Result<(), Wrong> {
         self.at += 1;
         if self.passes(end) {
@@ -162,7 +160,7 @@ impl<'a> Scanner<'a> {
         }
     }
 
-    /// A member's name, and the colon behind it.
+    /// Reads a member's name and skips its colon.
     fn name(&mut self) -> Result<Cow<'a, str>, Wrong> {
         self.peek();
         let start = self.at;
@@ -174,7 +172,7 @@ impl<'a> Scanner<'a> {
         Ok(unescaped(name))
     }
 
-    /// Passes a text; what stands between its quotes.
+    /// Skips a text. Returns what is between its quotes.
     fn string(&mut self) -> Result<&'a str, Wrong> {
         self.expect(b'"')?;
         let start = self.at;
@@ -192,7 +190,7 @@ impl<'a> Scanner<'a> {
         }
     }
 
-    /// The character that the escape stands for whose backslash was passed (RFC 8785 §3.2.2.2).
+    /// Returns the character of the escape after this backslash (RFC 8785 §3.2.2.2).
     fn escaped(&mut self) -> Result<char, Wrong> {
         let at = self.at;
         let escape = self.text.as_bytes().get(at);
@@ -215,7 +213,7 @@ impl<'a> Scanner<'a> {
                 let short = matches!(code, 0x08 | 0x09 | 0x0a | 0x0c | 0x0d);
                 let lower = !digits.bytes().any(|digit| digit.is_ascii_uppercase());
                 self.canonical &= code < 0x20 && !short && lower;
-                // Half a pair stands for no character of its own, and no canonical text has one.
+                // A lone surrogate is not a character, and canonical text has none.
                 char::from_u32(code).unwrap_or(char::REPLACEMENT_CHARACTER)
             }
             _ => return Err(at),
@@ -223,7 +221,7 @@ impl<'a> Scanner<'a> {
     }
 }
 
-/// What stands between quotes, its escapes replaced. Most texts have none, and are lent.
+/// Replaces the escapes in the text between quotes. Most texts have none and are borrowed.
 fn unescaped(raw: &str) -> Cow<'_, str> {
     if !raw.contains('\\') {
         return Cow::Borrowed(raw);
@@ -232,7 +230,7 @@ fn unescaped(raw: &str) -> Cow<'_, str> {
     while let Some(plain) = raw[scanner.at..].find('\\') {
         text.push_str(&raw[scanner.at..scanner.at + plain]);
         scanner.at += plain + 1;
-        // It was passed once, so it is one.
+        // It was scanned before, so it is valid.
         text.extend(scanner.escaped());
     }
     text.push_str(&raw[scanner.at..]);

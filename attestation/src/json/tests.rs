@@ -1,4 +1,4 @@
-//! What is read as canonical JSON, and what is not.
+//! Which texts are read as canonical JSON, and which are refused.
 #![allow(clippy::unwrap_used)]
 
 use alloc::format;
@@ -9,7 +9,7 @@ use super::*;
 use crate::FormatError;
 
 #[test]
-fn values_are_read_as_what_they_are() {
+fn values_are_read_by_their_type() {
     let text = br#"{"a":[true,false,"x\n",18446744073709551615,[],{}],"b":0}"#;
     let members = parse(text, 64).unwrap().object(2).unwrap();
     assert_eq!(members.iter().map(|(name, _)| &**name).collect::<Vec<_>>(), ["a", "b"]);
@@ -21,7 +21,7 @@ fn values_are_read_as_what_they_are() {
     assert_eq!(items[4].array().unwrap().count(), 0);
     assert_eq!(items[5].object(0).unwrap().len(), 0);
     assert_eq!(text[items[2].at()], b'"');
-    // As anything else it is nothing.
+    // Reading a value as another type gives nothing.
     for (index, item) in items.iter().enumerate() {
         assert_eq!(item.boolean().is_some(), index < 2, "{index}");
         assert_eq!(item.text().is_some(), index == 2, "{index}");

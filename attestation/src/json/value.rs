@@ -1,4 +1,4 @@
-//! Values of a JSON text that was checked, read in place.
+//! Values of a checked JSON text, read in place.
 
 use alloc::borrow::Cow;
 use alloc::vec::Vec;
@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 use super::scan::Scanner;
 use crate::FormatError;
 
-/// A value in a checked text. Reading it as another type than it has gives `None`.
+/// A value in a checked text. Reading it as another type gives `None`.
 #[derive(Clone, Copy)]
 pub struct Value<'a> {
     text: &'a str,
@@ -24,7 +24,7 @@ pub fn parse(text: &[u8], limit: usize) -> Result<Value<'_>, FormatError> {
     }
 }
 
-/// Checks that `text` is one value; whether in canonical form.
+/// Checks that `text` is one value. The boolean is true if it is in canonical form.
 pub(super) fn checked(text: &[u8], limit: usize) -> Result<(Value<'_>, bool), FormatError> {
     if text.len() > limit {
         return Err(FormatError::TooLong { limit, actual: text.len() });
@@ -34,7 +34,7 @@ pub(super) fn checked(text: &[u8], limit: usize) -> Result<(Value<'_>, bool), Fo
     Ok((Value { text: whole, at: 0 }, canonical))
 }
 
-/// Says in which line and column a text is wrong.
+/// Converts an offset into an error with line and column.
 pub(super) fn place(text: &[u8], at: usize) -> FormatError {
     let before = &text[..at.min(text.len())];
     let line_start = before.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
@@ -43,7 +43,7 @@ pub(super) fn place(text: &[u8], at: usize) -> FormatError {
 }
 
 impl<'a> Value<'a> {
-    /// Where it begins, bytes from the start of the text.
+    /// Offset where it begins, in bytes from the start of the text.
     pub fn at(self) -> usize {
         self.at
     }
@@ -73,12 +73,12 @@ impl<'a> Value<'a> {
         Some((0..count).filter_map(move |_| Self::next(&mut scanner)))
     }
 
-    /// The element before which the scanner stands.
+    /// The next element at the scanner's position.
     pub(super) fn next(scanner: &mut Scanner<'a>) -> Option<Self> {
         scanner.element().map(|(text, at)| Self { text, at })
     }
 
-    /// How many elements an array has, and a scanner before the first.
+    /// The number of elements of an array, and a scanner before the first.
     pub(super) fn elements(self) -> Option<(usize, Scanner<'a>)> {
         let mut scanner = self.scanner();
         let inside = scanner.inside(b'[')?;

@@ -3,23 +3,23 @@
 use alloc::format;
 use alloc::string::{String, ToString};
 
-/// Writes JSON piece by piece, without white space. Members come out in the order that they are written in: sorting them
-/// (RFC 8785 §3.2.3) is up to the caller.
+/// Writes JSON piece by piece, without white space. Members keep the order in which the caller writes them; for RFC 8785
+/// §3.2.3 the caller sorts them.
 #[derive(Default)]
 pub struct Writer(String);
 
 impl Writer {
-    /// Nothing written yet.
+    /// An empty writer.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Bytes written so far.
+    /// Number of bytes written so far.
     pub fn written(&self) -> usize {
         self.0.len()
     }
 
-    /// What was written.
+    /// Returns the text written.
     pub fn finish(self) -> String {
         self.0
     }
@@ -38,7 +38,7 @@ impl Writer {
         self.0.push('}');
     }
 
-    /// An array: `item` writes each.
+    /// An array; `item` writes each element.
     pub fn array<T>(&mut self, items: impl IntoIterator<Item = T>, mut item: impl FnMut(&mut Self, T)) {
         self.separate();
         self.0.push('[');
@@ -53,7 +53,7 @@ impl Writer {
         self
     }
 
-    /// A text, escaped as RFC 8785 §3.2.2.2 asks.
+    /// A text, escaped as RFC 8785 §3.2.2.2 prescribes.
     pub fn text(&mut self, text: &str) {
         self.separate();
         self.0.push('"');
@@ -93,7 +93,7 @@ impl Writer {
         self.0.push_str(if truth { "true" } else { "false" });
     }
 
-    /// Null: none of Quoth's formats has one.
+    /// Null; Quoth's formats do not use it.
     pub fn null(&mut self) {
         self.separate();
         self.0.push_str("null");

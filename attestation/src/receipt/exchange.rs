@@ -1,13 +1,13 @@
-//! What a receipt says of request and response.
+//! Claims of a receipt about request and response.
 
 use crate::bounded::{Bounded, Text};
 use crate::cbor::{Field, Map, Value};
 use crate::commit::Commitment;
 use crate::statement::name_of;
 
-/// A request method, bytes, at most.
+/// Maximum bytes in a request method.
 const MAX_METHOD: usize = 16;
-/// A request-target, bytes, at most.
+/// Maximum bytes in a request-target.
 const MAX_TARGET: usize = 2 * 1024;
 
 /// A request method (RFC 9110 §9).
@@ -28,25 +28,25 @@ pub struct Exchange {
     pub status: Status,
     /// Commitment to the request body.
     pub request: Commitment,
-    /// Commitment to the response body, Quoth's records removed.
+    /// Commitment to the response body, without Quoth's records.
     pub response: Commitment,
     /// Length of that body, bytes.
     pub response_length: u64,
-    /// Whether the response was an event stream.
+    /// True if the response was an event stream.
     pub streamed: bool,
     /// How it ended.
     pub outcome: Outcome,
-    /// How a whole stream ended; absent in all else, and in receipts of streams whose checkpoints are of
+    /// How a whole stream ended. Absent for all other answers, and for streams whose checkpoints have
     /// [version 1](crate::checkpoint::Version::V1).
     pub ending: Option<Ending>,
 }
 
-/// What told the node that a stream was whole.
+/// How the node knew that a stream was whole.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ending {
     /// A terminal event, which follows the receipt.
     Terminal,
-    /// A `finish_reason` for every choice, and a proper end of the HTTP body.
+    /// A `finish_reason` for every choice, and a regular end of the HTTP body.
     FinishReason,
 }
 
@@ -62,11 +62,11 @@ impl Ending {
 /// How an exchange ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
-    /// The whole answer was produced (not: delivered).
+    /// The whole answer was produced (not necessarily delivered).
     Complete,
     /// The answer was cut at the token limit.
     Length,
-    /// The caller went away first.
+    /// The caller disconnected before the end.
     ClientClosed,
     /// The provider failed, or broke its protocol.
     UpstreamFailed,
@@ -102,7 +102,7 @@ impl Outcome {
         name_of(&Self::NAMES, self)
     }
 
-    /// Whether the whole answer was produced.
+    /// Returns true if the whole answer was produced.
     pub fn is_whole(self) -> bool {
         matches!(self, Self::Complete | Self::Length)
     }
@@ -140,7 +140,7 @@ impl Exchange {
         exchange
     }
 
-    /// Only a stream that is whole has an ending; of others none is written.
+    /// True if the answer is a whole stream: only such an answer has an ending.
     fn may_say_ending(&self) -> bool {
         self.streamed && self.outcome.is_whole()
     }

@@ -1,4 +1,4 @@
-//! What a receipt says of the model or the provider that answered.
+//! Claims of a receipt about the model or the provider that answered.
 
 use crate::Digest;
 use crate::bounded::Bounded;
@@ -15,7 +15,7 @@ pub enum Execution {
     Upstream(Upstream),
 }
 
-/// Execution of a GGUF inside the enclave: whoever has the file can run it again.
+/// Execution of a GGUF file inside the enclave. Anyone who has the file can run it again.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Local {
     /// The model's name in the statement.
@@ -28,16 +28,16 @@ pub struct Local {
     pub prompt_tokens: Commitment,
     /// Commitment to the output's token ids.
     pub output_tokens: Commitment,
-    /// Commitment to the sampling parameters as used, the seed among them.
+    /// Commitment to the sampling parameters as used, including the seed.
     pub sampling: Commitment,
-    /// Arithmetic profile, with the instruction set it ran on.
+    /// Arithmetic profile and the instruction set used.
     pub arithmetic: ShortText,
     /// Identity of the engine.
     pub engine: ShortText,
 }
 
-/// Execution by a closed provider: these bytes went to, and came back from, a TLS peer that authenticated as this
-/// host. It says nothing about what the provider ran.
+/// Execution by a closed provider: these bytes were sent to, and received from, a TLS peer that authenticated as
+/// this host. It says nothing about what the provider ran.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Upstream {
     /// The provider's name in the statement.
@@ -46,7 +46,7 @@ pub struct Upstream {
     pub host: ShortText,
     /// TCP port.
     pub port: u16,
-    /// The connection; absent when none was made.
+    /// The connection; absent if none was made.
     pub tls: Option<TlsPeer>,
     /// Commitment to request line and header fields as sent, credential values replaced by `redacted`.
     pub head: Commitment,
@@ -54,22 +54,22 @@ pub struct Upstream {
     pub sent: Commitment,
     /// Commitment to the body bytes received.
     pub received: Commitment,
-    /// The model that the forwarded body asks for.
+    /// The model that the forwarded body names.
     pub model_asked: ShortText,
-    /// The model string that came back.
+    /// The model string in the provider's answer.
     pub model_answered: Option<ShortText>,
     /// The provider's own request id.
     pub request_id: Option<ShortText>,
-    /// Whose key the provider was shown.
+    /// Whose key authenticated the request to the provider.
     pub credential: Credential,
-    /// How often the same was sent before, and answered with 429 or 503: the caller allows up to [`MAX_RETRIES`].
+    /// How often the node sent the request before and got 429 or 503. The caller allows up to [`MAX_RETRIES`].
     pub retries: Retries,
 }
 
-/// How often a caller may have a request sent again.
+/// Maximum retries that a caller may allow.
 pub const MAX_RETRIES: u16 = 3;
 
-/// How often a request was sent before.
+/// How often a request was sent again.
 pub type Retries = Bounded<0, MAX_RETRIES>;
 
 /// The authenticated peer of a TLS connection.
@@ -85,7 +85,7 @@ pub struct TlsPeer {
     pub chain: Digest,
 }
 
-/// Whose key a provider was shown.
+/// Whose key authenticates to a provider.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Credential {
     /// The node operator's.

@@ -1,5 +1,5 @@
-//! The receipt: what one exchange was, signed by a key that never left the enclave (`SPEC.md` §7).
-//! A CWT (RFC 8392) with EAT claims (RFC 9711); Quoth's own claims use private-use labels below -65536.
+//! The receipt: claims about one exchange, signed by a key that never left the enclave (`SPEC.md` §7).
+//! A CWT (RFC 8392) with EAT claims (RFC 9711). Quoth's own claims use private-use labels below -65536.
 
 mod exchange;
 mod execution;
@@ -15,7 +15,7 @@ use crate::cose::Payload;
 use crate::statement::name_of;
 use crate::{Digest, ExchangeId, FormatError};
 
-/// The profile that a receipt carries.
+/// The profile of a receipt.
 pub const PROFILE: &str = "tag:quoth.dev,2026:receipt:1";
 
 const IAT: i64 = 6;
@@ -39,36 +39,36 @@ pub struct Receipt {
     pub iat: u64,
     /// The exchange's id, random.
     pub cti: ExchangeId,
-    /// The caller's nonce, when it sent one.
+    /// The caller's nonce, if it sent one.
     pub nonce: Option<Nonce>,
     /// Digest of the node statement.
     pub node: Digest,
     /// Position in this instance's chain, from 0.
     pub seq: u64,
-    /// Digest of the previous receipt's payload; of the statement at position 0.
+    /// Digest of the previous receipt's payload; at position 0, of the statement.
     pub prev: Digest,
-    /// How strongly the receipt is proven.
+    /// What proves the receipt.
     pub level: Level,
     /// Request and response.
     pub exchange: Exchange,
-    /// What produced the response; absent when nothing was executed.
+    /// What produced the response; absent if nothing was executed.
     pub execution: Option<Execution>,
-    /// Tokens, when the model or the provider counted them.
+    /// Token counts, if the model or the provider counted tokens.
     pub usage: Option<Usage>,
     /// When the exchange happened, by the enclave's clock.
     pub times: Times,
-    /// Digest of an earlier receipt's payload, as the caller named it: the enclave does not check it.
+    /// Digest of an earlier receipt's payload, as the caller gave it. The enclave does not check it.
     pub parent: Option<Digest>,
 }
 
-/// How strongly a receipt is proven.
+/// What proves a receipt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Level {
-    /// By a signature whose key the verifier must know.
+    /// A signature by a key that the verifier must know already.
     Vanilla,
-    /// By a key that hardware vouches for.
+    /// A key that hardware attests.
     Tee,
-    /// By a zero-knowledge proof of the execution.
+    /// A zero-knowledge proof of the execution.
     Zkml,
 }
 
@@ -84,9 +84,9 @@ impl Level {
 /// Token counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Usage {
-    /// Tokens read.
+    /// Tokens in the prompt.
     pub prompt: u64,
-    /// Tokens produced.
+    /// Tokens in the answer.
     pub completion: u64,
 }
 
@@ -99,7 +99,7 @@ pub struct Times {
 }
 
 impl Times {
-    /// Refuses times that are not in order.
+    /// Returns an error for times that are not in order.
     pub fn new(received: u64, first_byte: u64, last_byte: u64) -> Result<Self, FormatError> {
         match received <= first_byte && first_byte <= last_byte {
             true => Ok(Self { received, first_byte, last_byte }),
@@ -107,7 +107,7 @@ impl Times {
         }
     }
 
-    /// When the request was read whole.
+    /// When the whole request had been read.
     pub fn received(&self) -> u64 {
         self.received
     }
@@ -117,7 +117,7 @@ impl Times {
         self.first_byte
     }
 
-    /// When the last one was.
+    /// When the last body byte of the response was ready.
     pub fn last_byte(&self) -> u64 {
         self.last_byte
     }

@@ -1,11 +1,11 @@
-//! The words in an answer: from an OpenAI chat completion, whole or as an event stream.
+//! Extracts the text of an OpenAI chat completion, whole or as an event stream.
 
 use serde_json::Value;
 
-/// A line of an event stream, bytes, at most; longer ones are passed over.
+/// Maximum bytes in a line of an event stream; longer lines are skipped.
 const MAX_LINE: usize = 1024 * 1024;
 
-/// Takes the words out of an event stream, however it is cut into pieces.
+/// Extracts the text of an event stream, however it is cut into pieces.
 #[derive(Default)]
 pub(crate) struct EventText {
     line: Vec<u8>,
@@ -13,7 +13,7 @@ pub(crate) struct EventText {
 }
 
 impl EventText {
-    /// The words that became whole with `bytes`.
+    /// Returns the text of the lines that `bytes` complete.
     pub(crate) fn push(&mut self, bytes: &[u8]) -> String {
         let mut text = String::new();
         for &byte in bytes {
@@ -33,14 +33,13 @@ impl EventText {
     }
 }
 
-/// The words of an answer in one piece, or the message of an error.
+/// The text of an answer in one piece, or the message of an error.
 pub(crate) fn whole_text(body: &[u8]) -> Option<String> {
     let value: Value = serde_json::from_slice(body).ok()?;
     let text = value.pointer("/choices/0/message/content").or_else(|| value.pointer("/choices/0/text"));
     text?.as_str().map(str::to_owned)
 }
 
-/// The message of an OpenAI-shaped error.
 pub(crate) fn error_message(body: &[u8]) -> Option<String> {
     let value: Value = serde_json::from_slice(body).ok()?;
     value.pointer("/error/message")?.as_str().map(str::to_owned)

@@ -6,17 +6,16 @@ use std::path::PathBuf;
 use quoth_client::ClientError;
 use quoth_verifier::{PolicyError, Refusal};
 
-/// Why a command did not end in `proven`.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub(crate) enum CliError {
-    /// Connecting, asking or judging failed.
+    /// A connection, a request or a judgement failed.
     #[error(transparent)]
     Client(#[from] ClientError),
-    /// Saved evidence, a receipt or a transcript was judged, and refused.
+    /// Saved evidence, a receipt or a transcript was judged and refused.
     #[error(transparent)]
     Refused(#[from] Refusal),
-    /// The policy file is no policy.
+    /// The policy file is invalid.
     #[error("{}: {source}", file.display())]
     Policy {
         /// The file.
@@ -24,10 +23,10 @@ pub(crate) enum CliError {
         /// What is wrong with it.
         source: PolicyError,
     },
-    /// No policy can be made of these measurements and options.
-    #[error("no policy can be made of this: {0}")]
+    /// These measurements and options do not give a policy.
+    #[error("cannot make a policy: {0}")]
     PolicyInit(String),
-    /// The file holds no measurements.
+    /// The file has no valid measurements.
     #[error("{}: {problem}", file.display())]
     Measurements {
         /// The file.
@@ -43,21 +42,21 @@ pub(crate) enum CliError {
         /// The cause.
         source: std::io::Error,
     },
-    /// A file is longer than anything of its kind.
+    /// A file is longer than any file of its kind.
     #[error("{}: more than {limit} bytes", file.display())]
     FileTooLong {
         /// The file.
         file: PathBuf,
-        /// The named limit.
+        /// The limit, in bytes.
         limit: usize,
     },
-    /// A folder holds more certificates than any chain could need.
+    /// A folder has more certificates than any chain needs.
     #[error("more than {limit} certificates and revocation lists")]
     TooManyCertificates {
-        /// The named limit.
+        /// The limit.
         limit: usize,
     },
-    /// The address cannot be listened on.
+    /// The proxy cannot listen on the address.
     #[error("listening on {address}: {source}")]
     Listen {
         /// The address.
@@ -71,25 +70,25 @@ pub(crate) enum CliError {
     /// The secret could not be read.
     #[error("reading the secret: {0}")]
     Input(std::io::Error),
-    /// Nobody gives the secret.
+    /// No file is given, and standard input is a terminal.
     #[error(
         "give the secret on standard input or with --from FILE: printenv OPENAI_API_KEY | quoth-verify provision ..."
     )]
     NoSecret,
-    /// A receipt alone proves nothing: its key is known from the node's evidence.
+    /// A receipt alone proves nothing, because its key comes from the node's evidence.
     #[error(
         "the signature was not checked: the key is in the node's evidence. Give --evidence FILE or --transcript FILE"
     )]
     NoEvidence,
-    /// The request was answered by a proven error.
+    /// The node answered with a proven error.
     #[error("the node proved that it answered {status}: {message}")]
     Answered {
         /// HTTP status.
         status: u16,
-        /// The node's words.
+        /// The node's message.
         message: String,
     },
-    /// The file is no model that this engine runs.
+    /// The file is not a model that this engine runs.
     #[cfg(feature = "replay")]
     #[error("{}: {source}", file.display())]
     Model {
@@ -98,11 +97,11 @@ pub(crate) enum CliError {
         /// What is wrong with it.
         source: quoth_engine::EngineError,
     },
-    /// The model could not be run here.
+    /// This machine could not run the model.
     #[cfg(feature = "replay")]
     #[error("running the model: {0}")]
     Engine(quoth_engine::EngineError),
-    /// No thread to compute on.
+    /// The thread for computing could not start.
     #[cfg(feature = "replay")]
     #[error("starting a thread: {0}")]
     Thread(std::io::Error),
@@ -112,7 +111,7 @@ pub(crate) enum CliError {
 }
 
 impl CliError {
-    /// Stable code, for programs.
+    /// A stable code for programs.
     pub(crate) fn code(&self) -> &str {
         match self {
             Self::Client(error) => error.code(),
@@ -139,7 +138,7 @@ impl CliError {
         }
     }
 
-    /// Whether something was judged and found not proven.
+    /// True if a proof was judged and refused.
     pub(crate) fn is_refusal(&self) -> bool {
         match self {
             Self::Client(error) => error.is_refusal(),

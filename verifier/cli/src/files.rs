@@ -11,10 +11,10 @@ use zeroize::Zeroizing;
 
 use crate::error::CliError;
 
-/// A policy file, bytes, at most.
+/// Maximum bytes in a policy file.
 pub(crate) const MAX_POLICY: usize = 1024 * 1024;
 
-/// Reads at most `limit` bytes of a file; a longer one is refused.
+/// Reads a file of at most `limit` bytes; returns an error if it is longer.
 pub(crate) fn read(file: &Path, limit: usize) -> Result<Vec<u8>, CliError> {
     let failed = |source| CliError::File { file: file.into(), source };
     let mut bytes = Vec::new();
@@ -25,7 +25,7 @@ pub(crate) fn read(file: &Path, limit: usize) -> Result<Vec<u8>, CliError> {
     }
 }
 
-/// A key or a token, from a file or from standard input: a command line would show it to everybody on the machine.
+/// Reads a key or a token from a file or from standard input. A command line would show it to all users of the machine.
 pub(crate) fn secret(file: Option<&PathBuf>) -> Result<Zeroizing<String>, CliError> {
     let bytes = Zeroizing::new(match file {
         Some(file) => read(file, MAX_SECRET + 2)?,
@@ -40,17 +40,17 @@ pub(crate) fn secret(file: Option<&PathBuf>) -> Result<Zeroizing<String>, CliErr
     Ok(Zeroizing::new(text.trim_end_matches(['\r', '\n']).to_owned()))
 }
 
-/// Writes a file that did not exist before: proofs are never overwritten.
+/// Writes a new file. It never overwrites: proofs must not be lost.
 pub(crate) fn write_new(file: &Path, bytes: &[u8]) -> Result<(), CliError> {
     let failed = |source| CliError::File { file: file.into(), source };
     File::create_new(file).and_then(|mut file| file.write_all(bytes)).map_err(failed)
 }
 
-/// Writes a file that did not exist before and that only its owner may read; nobody ever sees half of it.
+/// Writes a new file that only its owner may read. Readers never see a part of it.
 pub(crate) fn write_private(file: &Path, bytes: &[u8]) -> Result<(), CliError> {
     let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let write = || -> std::io::Result<()> {
-        // Made with mode 0600, and given its name when it is whole.
+        // Created with mode 0600, and renamed when it is complete.
         let mut draft = tempfile::NamedTempFile::new_in(folder)?;
         draft.write_all(bytes)?;
         draft.persist_noclobber(file)?;
@@ -59,13 +59,13 @@ pub(crate) fn write_private(file: &Path, bytes: &[u8]) -> Result<(), CliError> {
     write().map_err(|source| CliError::File { file: file.into(), source })
 }
 
-/// The policy in `file`, TOML or compiled; without one, the policy that accepts no development platform.
+/// Reads the policy in `file`, TOML or compiled. Without a file, returns the policy that accepts no development platform.
 pub(crate) fn policy(file: Option<&PathBuf>) -> Result<Policy, CliError> {
     let Some(file) = file else {
         return Ok(Policy::hardware_only());
     };
     let text = policy_text(file)?;
-    // No TOML begins so, and every compiled policy does.
+    // Compiled policies start so, and TOML never does.
     let policy = match text.starts_with('{') {
         true => Policy::from_json(text.as_bytes()),
         false => Policy::from_toml(&text),
@@ -73,14 +73,12 @@ pub(crate) fn policy(file: Option<&PathBuf>) -> Result<Policy, CliError> {
     policy.map_err(|source| CliError::Policy { file: file.clone(), source })
 }
 
-/// The text of a policy file.
 pub(crate) fn policy_text(file: &Path) -> Result<String, CliError> {
     let invalid = |_| std::io::Error::from(std::io::ErrorKind::InvalidData);
     String::from_utf8(read(file, MAX_POLICY)?)
         .map_err(|error| CliError::File { file: file.into(), source: invalid(error) })
 }
 
-/// A verifier under [`policy`].
 pub(crate) fn verifier(file: Option<&PathBuf>) -> Result<Verifier, CliError> {
     policy(file).map(Verifier::new)
 }

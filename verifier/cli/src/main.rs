@@ -1,4 +1,4 @@
-//! `quoth-verify`: the verifier for people. Appraises nodes, asks them, and checks what they signed.
+//! `quoth-verify`: the command-line verifier. It appraises nodes, asks them, and checks what they signed.
 #![forbid(unsafe_code)]
 
 mod answer;
@@ -26,10 +26,10 @@ use verdict::Verdict;
 const PROVEN: u8 = 0;
 /// Something was judged and refused.
 const REFUSED: u8 = 1;
-/// Nothing was refused, but not all could be judged.
+/// Nothing was refused, but not everything could be judged.
 #[cfg(feature = "replay")]
 const NOT_COMPARABLE: u8 = 3;
-/// It never came to a judgement: usage (as clap has it too), network, files.
+/// There was no judgement: usage (clap uses the same code), network, files.
 const FAILED: u8 = 2;
 
 #[tokio::main]
@@ -53,7 +53,7 @@ async fn main() -> ExitCode {
         Command::AccessToken(args) => args.json,
         Command::Policy(_) => false,
     };
-    // The proxy has answers under way, and ends them first.
+    // The proxy lets its running answers end first.
     let ends_itself = matches!(command, Command::Proxy(_));
     let result = tokio::select! {
         result = run(command) => result,
@@ -77,20 +77,20 @@ async fn main() -> ExitCode {
             (report::print_error(&error, as_json), code)
         }
     };
-    // A verdict that nobody could read is not one.
+    // A verdict that could not be printed does not count.
     ExitCode::from(if printed.is_ok() { code } else { FAILED })
 }
 
-/// What a command comes to.
+/// The result of a command.
 enum Outcome {
-    /// Everything that it asks for holds.
+    /// Everything requested is proven.
     Proven(Report),
-    /// A verdict that has parts.
+    /// A verdict in two parts.
     Judged(Verdict),
     /// Verdicts on several exchanges.
     #[cfg(feature = "replay")]
     Replayed(commands::replay::Replayed),
-    /// Nothing was to be judged, and it is done.
+    /// There was nothing to judge, and the work is done.
     Done,
 }
 

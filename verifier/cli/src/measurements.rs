@@ -1,11 +1,11 @@
-//! `measurements.toml`: what an image measures to, computed from its sources before it is launched anywhere.
+//! Reads `measurements.toml`: an image's measurements, computed from its sources before any launch.
 
 use serde::Deserialize;
 
 /// The version of the format.
 pub(crate) const VERSION: u32 = 1;
 
-/// What is known of one image.
+/// The measurements of one image.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Measurements {
@@ -14,7 +14,7 @@ pub(crate) struct Measurements {
     pub(crate) name: String,
     /// SHA-256 of the configuration inside, hex.
     pub(crate) config: Option<String>,
-    /// SHA-256 of the models that it names, hex.
+    /// SHA-256 of the models in the configuration, hex.
     #[serde(default)]
     pub(crate) models: Vec<String>,
     pub(crate) nitro: Option<Nitro>,
@@ -23,16 +23,16 @@ pub(crate) struct Measurements {
     pub(crate) snp: Vec<Snp>,
 }
 
-/// What the image's launch asks of SEV-SNP, and what is known of its kernel.
+/// What the image's launch demands of SEV-SNP, and facts about its kernel.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Guest {
-    /// The oldest interface of the firmware.
+    /// The oldest firmware ABI.
     pub(crate) abi: String,
     /// Protections, by name.
     #[serde(default)]
     pub(crate) require: Vec<String>,
-    /// `static` for a kernel that runs none of its host's ACPI bytecode.
+    /// `static` for a kernel that runs no ACPI bytecode from its host.
     pub(crate) acpi: Option<String>,
 }
 
@@ -43,20 +43,20 @@ pub(crate) struct Nitro {
     pub(crate) pcr0: String,
     pub(crate) pcr1: String,
     pub(crate) pcr2: String,
-    /// The certificate that signed it.
+    /// The certificate that signed the image.
     pub(crate) pcr8: Option<String>,
 }
 
-/// The image's launch digest with these virtual processors.
+/// The image's launch digest for one set of virtual processors.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Snp {
-    /// How many.
+    /// Number of vCPUs.
     #[serde(rename = "vcpus")]
     pub(crate) _vcpus: u32,
-    /// Of which type, as QEMU names it.
+    /// Their type, as QEMU names it.
     #[serde(rename = "cpu")]
     pub(crate) _cpu: String,
-    /// Hex.
+    /// The digest, hex.
     pub(crate) launch: String,
 }

@@ -1,4 +1,4 @@
-//! What was proven, as rows for people and as an object for programs.
+//! Reports proven facts, as rows for people and as an object for programs.
 
 use std::io::{self, Write};
 
@@ -13,7 +13,7 @@ const GOOD: Style = AnsiColor::Green.on_default().bold();
 const BAD: Style = AnsiColor::Red.on_default().bold();
 const WARN: Style = AnsiColor::Yellow.on_default();
 const DIM: Style = Style::new().dimmed();
-/// The column in which values begin.
+/// The column of values.
 const VALUES: usize = 14;
 
 /// The facts of a verdict `proven`.
@@ -30,17 +30,17 @@ impl Report {
         Self { title: title.into(), ..Self::default() }
     }
 
-    /// A row for people.
+    /// Adds a row for people.
     pub(crate) fn row(&mut self, label: &'static str, value: impl Into<String>) {
         self.rows.push((label, value.into()));
     }
 
-    /// A member for programs.
+    /// Adds a member for programs.
     pub(crate) fn member(&mut self, name: &str, value: impl Into<Value>) {
         self.object.insert(name.into(), value.into());
     }
 
-    /// Something that the verdict does not say.
+    /// Adds a statement that the verdict does not prove.
     pub(crate) fn not_proven(&mut self, what: impl Into<String>) {
         self.not_proven.push(what.into());
     }

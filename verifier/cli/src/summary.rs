@@ -1,4 +1,4 @@
-//! What verdicts say, in words: the one place where a proof becomes sentences.
+//! Describes verdicts in words: the only place that turns proofs into sentences.
 
 use quoth_attestation::Digest;
 use quoth_attestation::receipt::{Ending, Execution, Receipt, Upstream};
@@ -9,18 +9,18 @@ use serde_json::json;
 
 use crate::report::Report;
 
-/// How a node is looked at.
+/// The context in which a node is shown.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum View {
-    /// For its own sake, on an open connection.
+    /// As the subject, on an open connection.
     Node,
-    /// As the one who answered, on an open connection.
+    /// As the source of an answer, on an open connection.
     Exchange,
     /// From saved proofs.
     Archive,
 }
 
-/// Who answers: platform, image, keys, models.
+/// The node that answers: platform, image, keys, models.
 pub(crate) fn node(report: &mut Report, node: &VerifiedNode, view: View) {
     let statement = node.statement();
     let digest = |digest: Digest| match view {
@@ -77,7 +77,7 @@ pub(crate) fn node(report: &mut Report, node: &VerifiedNode, view: View) {
     );
 }
 
-/// What was asked and answered, and where each byte came from.
+/// Request and answer, and where each byte came from.
 pub(crate) fn exchange(report: &mut Report, transcript: &Transcript, exchange: &VerifiedExchange) {
     let (request, response) = (&transcript.request.body, &transcript.response.body);
     report.row("question", format!("all {} bytes are the ones the receipt commits to", request.len()));
@@ -97,7 +97,7 @@ pub(crate) fn exchange(report: &mut Report, transcript: &Transcript, exchange: &
     report.member("checkpoints", transcript.checkpoints.len());
 }
 
-/// What a receipt says.
+/// The content of a receipt.
 pub(crate) fn receipt(report: &mut Report, claims: &Receipt) {
     let exchange = &claims.exchange;
     match &claims.execution {
@@ -156,7 +156,7 @@ pub(crate) fn receipt(report: &mut Report, claims: &Receipt) {
     );
 }
 
-/// What only the enclave knew, now opened.
+/// The opened values that only the enclave knew.
 pub(crate) fn details(report: &mut Report, details: &Details) {
     match details {
         Details::Local(LocalDetails { prompt, prompt_tokens, output_tokens, .. }) => {
@@ -177,13 +177,11 @@ pub(crate) fn details(report: &mut Report, details: &Details) {
     }
 }
 
-/// What no verdict about a node says.
+/// What no verdict about a node proves.
 pub(crate) fn limits_of_node(report: &mut Report, node: &VerifiedNode) {
     match node.platform() {
         Platform::Simulated => {
-            report.not_proven(
-                "hardware: this node is simulated, whoever runs it could read along and forge everything above",
-            );
+            report.not_proven("hardware: this node is simulated, so its operator can read and forge everything above");
         }
         Platform::None => report.not_proven("hardware: only a key you already knew vouches for this node"),
         _ => report.not_proven("that the hardware vendor's root is uncompromised, or that there are no side channels"),
@@ -199,14 +197,14 @@ pub(crate) fn limits_of_node(report: &mut Report, node: &VerifiedNode) {
     }
 }
 
-/// What no verdict about a receipt says.
+/// What no verdict about a receipt proves.
 pub(crate) fn limits_of_receipt(report: &mut Report, node: &VerifiedNode, claims: &Receipt) {
     limits_of_node(report, node);
     report.not_proven("what was asked and answered: the receipt only commits to it. A transcript shows it");
     limits_of_execution(report, claims);
 }
 
-/// What no verdict about an exchange says.
+/// What no verdict about an exchange proves.
 pub(crate) fn limits_of_exchange(report: &mut Report, node: &VerifiedNode, claims: &Receipt) {
     limits_of_node(report, node);
     limits_of_execution(report, claims);
@@ -220,7 +218,7 @@ fn limits_of_execution(report: &mut Report, claims: &Receipt) {
     }
 }
 
-/// Who a provider proved to be, and what it says of itself.
+/// The provider's authenticated identity, and its own claims.
 fn provider(report: &mut Report, upstream: &Upstream) {
     let Upstream { provider, host, port, model_asked, .. } = upstream;
     let Some(tls) = &upstream.tls else {
@@ -247,7 +245,7 @@ fn provider(report: &mut Report, upstream: &Upstream) {
     }
 }
 
-/// RFC 8446 §4.2.1.
+/// Names of versions: RFC 8446 §4.2.1.
 fn tls_version(version: u16) -> String {
     match version {
         0x0304 => "TLS 1.3".into(),
@@ -256,7 +254,7 @@ fn tls_version(version: u16) -> String {
     }
 }
 
-/// RFC 8446 §B.4, RFC 5289 §3, RFC 7905 §2.
+/// Names of cipher suites: RFC 8446 §B.4, RFC 5289 §3, RFC 7905 §2.
 fn tls_suite(suite: u16) -> String {
     match suite {
         0x1301 => "TLS_AES_128_GCM_SHA256".into(),

@@ -1,16 +1,16 @@
-//! What may reach a terminal. A model's answer and every name in evidence are hostile text.
+//! Makes text safe for a terminal. A model's answer and every name in evidence are hostile text.
 
 use std::borrow::Cow;
 
-/// Columns of a panel, at most.
+/// Maximum columns of a panel.
 const MAX_WIDTH: usize = 100;
-/// Columns of a panel when nobody says how wide the screen is.
+/// Columns of a panel if the screen's width is unknown.
 const DEFAULT_WIDTH: usize = 80;
-/// Narrower than this, lines are left to the terminal to break.
+/// Minimum columns of a panel; on narrower screens the terminal breaks lines.
 const MIN_WIDTH: usize = 40;
 
-/// `text` without anything that a terminal acts on: control characters become visible signs, and so do characters that
-/// turn the direction of text or hide it. Line feeds and tabs stay.
+/// `text` without anything that a terminal acts on. Control characters become visible signs, and so do characters that change
+/// the direction of text or hide it. Line feeds and tabs stay.
 pub(crate) fn safe(text: &str) -> Cow<'_, str> {
     match text.chars().all(|c| shown(c) == c) {
         true => Cow::Borrowed(text),
@@ -18,12 +18,12 @@ pub(crate) fn safe(text: &str) -> Cow<'_, str> {
     }
 }
 
-/// [`safe`], and on one line.
+/// [`safe`], on one line.
 pub(crate) fn safe_line(text: &str) -> String {
     safe(text).replace(['\n', '\t'], " ")
 }
 
-/// Columns to lay text out in.
+/// Width for the layout of text, in columns.
 pub(crate) fn width() -> usize {
     match terminal_size::terminal_size_of(std::io::stderr()) {
         Some((terminal_size::Width(width), _)) => usize::from(width).clamp(MIN_WIDTH, MAX_WIDTH),
@@ -31,7 +31,7 @@ pub(crate) fn width() -> usize {
     }
 }
 
-/// Breaks `text` at spaces into lines of at most `width` characters; longer words are broken where they must.
+/// Breaks `text` at spaces into lines of at most `width` characters; breaks longer words where necessary.
 pub(crate) fn wrap(text: &str, width: usize) -> Vec<String> {
     let mut lines = vec![String::new()];
     let mut used = 0;
@@ -82,7 +82,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn nothing_a_terminal_acts_on_passes() {
+    fn terminal_controls_are_removed() {
         assert_eq!(safe("plain\ntext\té ü 好 🙂"), "plain\ntext\té ü 好 🙂");
         assert_eq!(safe("\u{1b}]0;title\u{7}"), "␛]0;title␇");
         assert_eq!(safe("a\rb\u{8}\u{7f}"), "a␍b␈␡");

@@ -1,4 +1,4 @@
-//! A verdict in two parts: genuine, and accepted.
+//! A verdict in two parts: genuine and accepted.
 
 use std::io::{self, Write};
 
@@ -14,7 +14,7 @@ use crate::terminal::{safe_line, width, wrap};
 const GOOD: Style = AnsiColor::Green.on_default().bold();
 const BAD: Style = AnsiColor::Red.on_default().bold();
 const DIM: Style = Style::new().dimmed();
-/// The column in which texts begin.
+/// The column of texts.
 const INDENT: usize = 6;
 
 /// The verdict about saved evidence.
@@ -29,7 +29,6 @@ pub(crate) struct Verdict {
 }
 
 impl Verdict {
-    /// Of hardware alone.
     pub(crate) fn of_hardware(verdict: HardwareVerdict) -> Self {
         let genuine = verdict.genuine().map_err(Refusal::clone);
         let accepted = verdict.accepted().map(|image| Some(image.to_owned())).map_err(Refusal::clone);
@@ -38,7 +37,7 @@ impl Verdict {
         Self { platform, genuine, accepted, checks, time_basis, explain: false, has_policy: false }
     }
 
-    /// Of a node. On a platform without hardware there is nothing that could be genuine but the node itself.
+    /// The verdict about a node. On a platform without hardware, only the node itself can be genuine.
     pub(crate) fn of_node(
         platform: Platform,
         hardware: Option<HardwareVerdict>,
@@ -58,12 +57,11 @@ impl Verdict {
         Self { platform, genuine, accepted, checks, time_basis, explain: false, has_policy: false }
     }
 
-    /// How to show it.
     pub(crate) fn shown(self, explain: bool, has_policy: bool) -> Self {
         Self { explain, has_policy, ..self }
     }
 
-    /// Whether what was asked for holds: the policy, where one was given.
+    /// True if the evidence is accepted; without a policy, if it is genuine.
     pub(crate) fn holds(&self) -> bool {
         match self.has_policy {
             true => self.accepted.is_ok(),
@@ -106,7 +104,6 @@ impl Verdict {
         })
     }
 
-    /// The first thing that did not hold.
     fn refusal(&self) -> Option<&Refusal> {
         self.genuine.as_ref().err().or(self.accepted.as_ref().err())
     }

@@ -1,26 +1,26 @@
-//! The client: connects, asks, proves.
+//! The client: connects, asks and proves.
 
 use quoth_verifier::Policy;
 
 use crate::exchange::{Exchange, Options};
 use crate::{ClientError, Connection, Connector, Endpoint};
 
-/// Asks nodes and proves their answers, under one policy.
+/// Sends requests to nodes and proves their answers, under one policy.
 #[derive(Clone)]
 pub struct Client {
     connector: Connector,
 }
 
 impl Client {
-    /// The request-target of chats.
+    /// The request-target of chat requests.
     pub const CHAT: &str = "/v1/chat/completions";
 
-    /// A client under `policy`.
+    /// Creates a client under `policy`.
     pub fn new(policy: Policy) -> Self {
         Self { connector: Connector::new(policy) }
     }
 
-    /// Opens a connection and appraises the node on it, before anything is asked.
+    /// Opens a connection and appraises its node before it sends a request.
     ///
     /// # Errors
     /// See [`Connector::open`].
@@ -29,9 +29,9 @@ impl Client {
         Connection::new(self.connector.open(&endpoint).await?, endpoint).await
     }
 
-    /// Opens a connection, appraises the node, and only then sends `body`, an OpenAI chat request in JSON. Whether the
-    /// policy accepts the model is known before, too: [`VerifiedNode::accepts_model`](quoth_verifier::VerifiedNode::accepts_model)
-    /// on a [`Connection`]; otherwise it is judged by the receipt.
+    /// Opens a connection, appraises the node, and only then sends `body`, an OpenAI chat request in JSON. The receipt decides
+    /// whether the policy accepts the model. To know it before, call
+    /// [`VerifiedNode::accepts_model`](quoth_verifier::VerifiedNode::accepts_model) on a [`Connection`].
     ///
     /// # Errors
     /// See [`Connector::open`] and [`Connection::post`].

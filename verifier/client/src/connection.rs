@@ -1,4 +1,4 @@
-//! A connection to a node that was appraised.
+//! A connection to an appraised node.
 
 use std::sync::Arc;
 
@@ -16,7 +16,7 @@ use crate::{ClientError, Endpoint, Step, limits};
 
 pub(crate) type RequestBody = BoxBody<Bytes, std::convert::Infallible>;
 
-/// An open HTTP/1.1 connection to a node that satisfied the policy. Requests on it reach that instance and no other.
+/// An open HTTP/1.1 connection to a node that satisfied the policy. All requests on it reach that instance only.
 pub struct Connection {
     sender: SendRequest<RequestBody>,
     driver: JoinHandle<()>,
@@ -32,7 +32,7 @@ impl Connection {
             .handshake::<_, RequestBody>(stream)
             .await
             .map_err(|source| ClientError::Http { step: Step::Request, source })?;
-        // A failure of the connection reaches the request that suffers from it.
+        // The failed request reports a failure of the connection.
         let driver = tokio::spawn(async move { drop(connection.await) });
         Ok(Self { sender, driver, endpoint, node, evidence })
     }
@@ -42,7 +42,7 @@ impl Connection {
         &self.node
     }
 
-    /// The evidence it was appraised by.
+    /// The evidence by which it was appraised.
     pub fn evidence(&self) -> &[u8] {
         &self.evidence
     }
@@ -62,11 +62,11 @@ impl Connection {
         within(limits::HEAD, step, work).await
     }
 
-    /// Looks something up: a GET whose answer comes whole. No receipt is about it; what vouches for it is that this
-    /// connection ends inside the node.
+    /// Looks something up: a GET whose answer comes in one piece. It has no receipt; it is trusted because this connection ends
+    /// inside the node.
     ///
     /// # Errors
-    /// When the node or the network fails; an answer with an error status is an answer.
+    /// Errors of the node's protocol and of the network. An answer with an error status is an answer.
     pub async fn get(&mut self, target: &str, headers: HeaderMap) -> Result<Response<Bytes>, ClientError> {
         self.get_bounded(target, headers, limits::LOOKUP_BYTES, Step::Lookup).await
     }

@@ -1,4 +1,4 @@
-//! Opens connections, and appraises the node on each before anything is asked.
+//! Opens connections, and appraises the node on each before it sends a request.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -27,11 +27,11 @@ use crate::{ClientError, Endpoint, Step};
 
 const NODE_PATH: &str = "/.well-known/quoth/node";
 
-/// Opens connections to nodes and hands them out only when they are appraised: evidence over a fresh nonce is fetched
-/// on the connection itself, judged under the policy, and must attest the key that the TLS handshake was made with.
+/// Opens connections to nodes, and returns them only after appraisal. It fetches evidence over a fresh nonce on the connection
+/// itself, judges it under the policy, and requires that it attests the key of the TLS handshake.
 ///
-/// A [`tower::Service`] over [`Uri`], so hyper-util's client takes it as it is; each connection that its pool opens is
-/// appraised anew, and answers carry the [`VerifiedNode`] in their extensions.
+/// A [`tower::Service`] over [`Uri`], so hyper-util's client accepts it directly. Each connection that its pool opens is
+/// appraised again, and answers carry the [`VerifiedNode`] in their extensions.
 #[derive(Clone)]
 pub struct Connector {
     verifier: Arc<Verifier>,
@@ -39,7 +39,7 @@ pub struct Connector {
 }
 
 impl Connector {
-    /// A connector under `policy`.
+    /// Creates a connector under `policy`.
     pub fn new(policy: Policy) -> Self {
         Self { verifier: Arc::new(Verifier::new(policy)), tls: config_unappraised() }
     }
@@ -47,8 +47,8 @@ impl Connector {
     /// Opens and appraises one connection.
     ///
     /// # Errors
-    /// [`ClientError::Refused`] when the evidence does not satisfy the policy, or attests another TLS key
-    /// (`tls.key_mismatch`); the other variants when it never came to that.
+    /// [`ClientError::Refused`] if the evidence does not satisfy the policy, or attests another TLS key
+    /// (`tls.key_mismatch`); other variants if there was no evidence to judge.
     pub async fn open(&self, endpoint: &Endpoint) -> Result<AttestedStream, ClientError> {
         let stream = self.handshake(endpoint).await?;
         let presented = stream.get_ref().1.peer_certificates().and_then(<[_]>::first).map(spki_digest);
@@ -92,7 +92,7 @@ impl tower::Service<Uri> for Connector {
     }
 }
 
-/// A TLS stream to a node that satisfied the policy; no application byte but the request for evidence has passed on it.
+/// A TLS stream to a node that satisfied the policy. It has carried only the request for evidence and its answer.
 pub struct AttestedStream {
     stream: TokioIo<TlsStream<TcpStream>>,
     node: VerifiedNode,
@@ -105,7 +105,7 @@ impl AttestedStream {
         &self.node
     }
 
-    /// The evidence it was appraised by, for transcripts.
+    /// The evidence by which it was appraised, for transcripts.
     pub fn evidence(&self) -> &[u8] {
         &self.evidence
     }
@@ -141,7 +141,7 @@ impl Write for AttestedStream {
     }
 }
 
-/// Asks for evidence over `nonce` and gives the stream back for the next request.
+/// Requests evidence over `nonce`, and returns the stream for the next request.
 async fn fetch_evidence<T>(io: T, endpoint: &Endpoint, nonce: &Nonce) -> Result<(Vec<u8>, T), ClientError>
 where
     T: Read + Write + Unpin,
@@ -158,7 +158,7 @@ where
     let (evidence, parts) = tokio::try_join!(exchange, async { connection.without_shutdown().await.map_err(failed) })?;
     match parts.read_buf.is_empty() {
         true => Ok((evidence, parts.io)),
-        // Bytes that answer no request could pass for the start of the next answer.
+        // Extra bytes could pass for the start of the next answer.
         false => Err(ClientError::Protocol { step }),
     }
 }
@@ -210,15 +210,15 @@ pub(crate) async fn within<T>(
 /// A nonce of [`NONCE_BYTES`](limits::NONCE_BYTES) random bytes.
 ///
 /// # Errors
-/// [`ClientError::Random`] when the system gives no random bytes.
+/// [`ClientError::Random`] if the system gives no random bytes.
 pub fn fresh_nonce() -> Result<Nonce, ClientError> {
     let mut bytes = [0; limits::NONCE_BYTES];
     getrandom::fill(&mut bytes).map_err(ClientError::Random)?;
-    // safe: NONCE_BYTES lies within the lengths that a nonce may have
+    // safe: NONCE_BYTES is a valid length of a nonce
     Ok(Nonce::new(bytes).expect("a nonce of a named length"))
 }
 
-/// Unix seconds by this machine's clock: the relying party's own.
+/// Unix seconds by this machine's clock, which is the relying party's own.
 fn now() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |elapsed| elapsed.as_secs())
 }

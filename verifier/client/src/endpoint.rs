@@ -1,14 +1,14 @@
-//! URLs of nodes.
+//! Parses the URLs of nodes.
 
 use http::Uri;
 use rustls::pki_types::ServerName;
 
 use crate::ClientError;
 
-/// A URL, bytes, at most.
+/// Maximum bytes in a URL.
 const MAX_URL: usize = 2048;
 
-/// Where a node listens: `https://host[:port]`, with or without the `/v1` that API clients are given.
+/// The address of a node: `https://host[:port]`, with or without the `/v1` of API base URLs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Endpoint {
     host: String,
@@ -16,10 +16,10 @@ pub struct Endpoint {
 }
 
 impl Endpoint {
-    /// Reads a URL.
+    /// Parses a URL.
     ///
     /// # Errors
-    /// [`ClientError::Url`] for another scheme than https, user names, queries, and paths other than `/` and `/v1`.
+    /// [`ClientError::Url`] for schemes other than https, user names, queries, and paths other than `/` and `/v1`.
     pub fn parse(url: &str) -> Result<Self, ClientError> {
         let refuse = |reason| ClientError::Url { reason };
         if url.len() > MAX_URL {
@@ -32,7 +32,7 @@ impl Endpoint {
         }
     }
 
-    /// Takes scheme, host and port of a URI, whatever its path.
+    /// Takes scheme, host and port of a URI, and ignores its path.
     pub(crate) fn from_uri(uri: &Uri) -> Result<Self, ClientError> {
         let refuse = |reason| ClientError::Url { reason };
         if uri.scheme_str() != Some("https") {
@@ -64,7 +64,7 @@ impl Endpoint {
         self.port
     }
 
-    /// The Host header field (RFC 9110 §7.2).
+    /// The value of the Host header field (RFC 9110 §7.2).
     pub(crate) fn authority(&self) -> String {
         match self.host.contains(':') {
             true => format!("[{}]:{}", self.host, self.port),

@@ -1,18 +1,18 @@
-//! Why an exchange did not come to a proven end.
+//! Why an exchange is not proven.
 
 use std::time::Duration;
 
 use quoth_verifier::Refusal;
 
-/// Why an exchange did not come to a proven end.
+/// Why an exchange is not proven.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ClientError {
-    /// Evidence, receipt or stream were judged, and refused.
+    /// Evidence, receipt or stream was judged and refused.
     #[error(transparent)]
     Refused(#[from] Refusal),
-    /// A response lacks a header field without which nothing about it can be proven.
-    #[error("the answer carries no {name} header: nothing about it is proven")]
+    /// A response lacks a header field that every proof needs.
+    #[error("the answer has no {name} header, so nothing about it is proven")]
     HeaderMissing {
         /// The header field's name.
         name: &'static str,
@@ -22,76 +22,76 @@ pub enum ClientError {
     HeaderInvalid {
         /// The header field's name.
         name: &'static str,
-        /// What it must be.
+        /// The required form.
         expected: &'static str,
     },
-    /// The answer names another node than the one that was appraised on this connection.
-    #[error("the answer names node {actual}, this connection was appraised as {expected}")]
+    /// The answer names another node than the one appraised on this connection.
+    #[error("the answer names node {actual}, but the node on this connection is {expected}")]
     NodeChanged {
         /// The appraised statement's digest.
         expected: quoth_attestation::Digest,
         /// The digest in the answer's head.
         actual: quoth_attestation::Digest,
     },
-    /// The URL is not one of a node.
-    #[error("not the URL of a node: {reason}")]
+    /// The URL is not that of a node.
+    #[error("not a node's URL: {reason}")]
     Url {
         /// What is wrong with it.
         reason: &'static str,
     },
-    /// The node answered with an error that carries no receipt.
+    /// The node answered with an error without a receipt.
     #[error("the node answered {status}{}", code.as_deref().map(|code| format!(" ({code})")).unwrap_or_default())]
     Status {
         /// HTTP status.
         status: u16,
-        /// The error's code, when it gave a plain one.
+        /// The error's code, if it is a plain word.
         code: Option<String>,
-        /// Seconds after which the node asks to be tried again.
+        /// Seconds after which the node asks for another try.
         retry_after: Option<u64>,
     },
     /// The network failed.
     #[error("{step} failed: {source}")]
     Io {
-        /// What was being done.
+        /// The failed step.
         step: Step,
         /// The cause.
         source: std::io::Error,
     },
-    /// The node broke HTTP, or a limit of it.
+    /// The node broke the HTTP protocol or one of its limits.
     #[error("{step} failed: {source}")]
     Http {
-        /// What was being done.
+        /// The failed step.
         step: Step,
         /// The cause.
         source: hyper::Error,
     },
-    /// It took too long.
+    /// A step took too long.
     #[error("{step} took longer than {} s", limit.as_secs())]
     Timeout {
-        /// What was being done.
+        /// The step.
         step: Step,
-        /// The named limit.
+        /// The time limit.
         limit: Duration,
     },
-    /// The node sent more than is allowed.
+    /// The node sent more than allowed.
     #[error("{step}: more than {limit} bytes")]
     TooLong {
-        /// What was being read.
+        /// The step that was reading.
         step: Step,
-        /// The named limit.
+        /// The limit, in bytes.
         limit: usize,
     },
-    /// The node closed, or kept talking on, a connection that the next request needs.
+    /// On a connection that the next request needs, the node closed it or sent extra bytes.
     #[error("{step}: the node broke the connection's protocol")]
     Protocol {
-        /// What was being done.
+        /// The failed step.
         step: Step,
     },
-    /// There is no order to give.
+    /// The order cannot be made.
     #[error(transparent)]
     Order(#[from] OrderError),
     /// The operating system gave no random bytes.
-    #[error("no randomness: {0}")]
+    #[error("no random bytes: {0}")]
     Random(getrandom::Error),
 }
 
@@ -111,7 +111,7 @@ pub enum Step {
     Response,
     /// Fetching the exchange's details.
     Details,
-    /// Looking something up.
+    /// Looking up something else.
     Lookup,
 }
 
@@ -130,7 +130,7 @@ impl std::fmt::Display for Step {
 }
 
 impl ClientError {
-    /// Stable code, for programs.
+    /// A stable code for programs.
     pub fn code(&self) -> &str {
         match self {
             Self::Refused(refusal) => refusal.code(),
@@ -149,12 +149,12 @@ impl ClientError {
         }
     }
 
-    /// Whether the request never left, because the node had closed the connection: on another one it may be sent again.
+    /// Returns true if the node closed the connection before the request left. The request may be sent again on another one.
     pub fn is_unsent(&self) -> bool {
         matches!(self, Self::Http { step: Step::Request, source } if source.is_canceled() || source.is_closed())
     }
 
-    /// Whether something was judged and found not proven, as against never having come to a judgement.
+    /// Returns true if a proof was judged and refused; false if there was nothing to judge.
     pub fn is_refusal(&self) -> bool {
         matches!(
             self,
@@ -163,32 +163,32 @@ impl ClientError {
     }
 }
 
-/// Why a node could not be given a secret.
+/// Why a secret's order cannot be made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum OrderError {
     /// The statement has no seal key.
-    #[error("the node takes no secrets: its configuration names no operator")]
+    #[error("the node accepts no secrets, because its configuration names no operator")]
     NoSealKey,
-    /// The statement names another key.
+    /// The statement names another operator key.
     #[error("the node's configuration names another operator")]
     OtherOperator,
-    /// Not a name that secrets have.
+    /// The name is not a valid secret's name.
     #[error("a secret's name has 1 to 64 of a-z, 0-9 and -")]
     Name,
-    /// Not a secret that nodes take.
+    /// The secret is not valid.
     #[error("a secret has 1 to 4096 printable ASCII characters")]
     Secret,
-    /// The system gives no random bytes.
+    /// The system gave no random bytes.
     #[error("no random bytes")]
     Random,
-    /// The key is no key.
+    /// The key is malformed.
     #[error("not an Ed25519 private key in PKCS #8")]
     Key,
 }
 
 impl OrderError {
-    /// Stable code, for programs.
+    /// A stable code for programs.
     pub fn code(self) -> &'static str {
         match self {
             Self::NoSealKey => "secret.no_seal_key",

@@ -1,4 +1,4 @@
-//! One request, and its answer as it is verified.
+//! One request, and the verification of its answer.
 
 use base64::prelude::{BASE64_URL_SAFE_NO_PAD, Engine as _};
 use bytes::Bytes;
@@ -22,23 +22,23 @@ const NODE: &str = "quoth-node";
 const OPENING: &str = "quoth-opening";
 const RECEIPT: &str = "quoth-receipt";
 
-/// What a request asks for beside its answer.
+/// Options of a request.
 #[derive(Clone, Debug, Default)]
 pub struct Options {
-    /// Have the node keep what only it knows (rendered prompt, token ids, sampling as used) for one reading, and read it.
+    /// Asks the node to keep, for one reading, what only it knows (rendered prompt, token ids, sampling as used), and reads it.
     pub details: bool,
     /// Digest of an earlier receipt's payload that this request continues.
     pub parent: Option<Digest>,
-    /// How often the node may ask a provider again that answers 429 or 503: up to 3 times.
+    /// How often (0 to 3) the node may repeat a request after a provider's 429 or 503.
     pub retries: u64,
-    /// Further headers: a key for a provider, for one. None may begin with `quoth-` but `quoth-token`. A `content-type` stands in for
+    /// Further headers, such as a provider's key. None may begin with `quoth-`, except `quoth-token`. A `content-type` replaces
     /// `application/json`.
     pub headers: HeaderMap,
 }
 
-/// An answer on its way. Its bytes are handed over as they come; they are proven when [`Exchange::finish`] says so.
+/// An answer that is being received. Its bytes are provisional until [`Exchange::finish`] succeeds.
 ///
-/// Only the event that ends a stream for SDKs (`data: [DONE]` and its like) waits for the verdict.
+/// Only the event that ends a stream for SDKs (such as `data: [DONE]`) waits for the verdict.
 pub struct Exchange {
     connection: Connection,
     incoming: Incoming,
@@ -51,12 +51,12 @@ pub struct Exchange {
     record: Record,
 }
 
-/// An exchange whose every byte is accounted for.
+/// An exchange whose every byte is proven.
 #[non_exhaustive]
 pub struct Proven {
     /// The verdict.
     pub exchange: VerifiedExchange,
-    /// The opened commitments, when [`Options::details`] asked for them.
+    /// The opened commitments, if [`Options::details`] asked for them.
     pub details: Option<VerifiedDetails>,
     /// The exchange in one file, for an auditor.
     pub transcript: Transcript,
@@ -65,32 +65,32 @@ pub struct Proven {
 }
 
 enum State {
-    /// An event stream, checked as it passes.
+    /// An event stream that is verified as it arrives.
     Stream(Box<StreamVerifier>),
     /// An answer in one piece, with its receipt in the head.
     Whole { receipt: Vec<u8> },
-    /// Checked to its end.
+    /// Verified to its end.
     Proven(Box<VerifiedExchange>),
-    /// Refused or failed, and reported so.
+    /// Refused or failed, and already reported.
     Failed,
 }
 
-/// What a transcript will need.
+/// Data for the transcript.
 #[derive(Default)]
 struct Record {
     received: usize,
     body: Vec<u8>,
-    /// Bytes of the body that were handed over.
+    /// Number of body bytes handed over.
     handed: usize,
     checkpoints: Vec<Vec<u8>>,
     receipt: Option<Vec<u8>>,
 }
 
 impl Connection {
-    /// Sends `body` under a fresh nonce and waits for the response head.
+    /// Sends `body` with a fresh nonce, and waits for the response head.
     ///
     /// # Errors
-    /// [`ClientError::Status`] for an error answer without a receipt; a refusal when the head lacks what a proof needs.
+    /// [`ClientError::Status`] for an error answer without a receipt; a refusal if the head lacks a field that the proof needs.
     pub async fn post(
         mut self,
         target: &str,
@@ -152,44 +152,43 @@ impl Connection {
 }
 
 impl Exchange {
-    /// The node that is answering.
+    /// The node that answers.
     pub fn node(&self) -> &VerifiedNode {
         self.connection.node()
     }
 
-    /// Id of the exchange, by which the node knows its receipt.
+    /// The exchange's id, by which the node knows its receipt.
     pub fn cti(&self) -> ExchangeId {
         self.cti
     }
 
-    /// The parts of the answer's head that the proof needs. Its opening reveals what the receipt commits to: keep it as
-    /// secret as the exchange itself.
+    /// The parts of the answer's head that the proof needs. Its opening reveals what the receipt commits to, so keep it as secret
+    /// as the exchange itself.
     pub fn head(&self) -> &ResponseHead {
         &self.head
     }
 
-    /// The answer's header fields, from inside the node; the receipt does not cover them.
+    /// The answer's header fields, sent from inside the node. The receipt does not cover them.
     pub fn headers(&self) -> &HeaderMap {
         &self.headers
     }
 
-    /// Whether the answer is an event stream that has not come to its end.
+    /// Returns true if the answer is an event stream that has not ended.
     pub fn is_stream(&self) -> bool {
         matches!(self.state, State::Stream(_))
     }
 
-    /// Whether all that was handed over is proven, and nothing is left.
+    /// Returns true if every byte was handed over and is proven.
     pub fn is_proven(&self) -> bool {
         matches!(self.state, State::Proven(_))
     }
 
-    /// The next bytes of the body, Quoth's records removed; `None` when the whole exchange is proven. A stream comes in whole
-    /// events; the one that ends it, or anything that an SDK could take for it, is handed over when it is proven, and not
-    /// before.
+    /// Returns the next bytes of the body, without Quoth's records; `None` when the whole exchange is proven. A stream arrives in
+    /// whole events. The event that ends it, or that an SDK could take for its end, is returned only after it is proven.
     ///
     /// # Errors
-    /// [`ClientError::Refused`] as soon as a byte, a checkpoint or the receipt is not what was signed; `stream.cut` when
-    /// the stream ends, breaks or stalls without a receipt.
+    /// [`ClientError::Refused`] as soon as a byte, a checkpoint or the receipt is not what the node signed; `stream.cut` if the
+    /// stream ends, breaks or stalls without a receipt.
     pub async fn next(&mut self) -> Result<Option<Bytes>, ClientError> {
         match std::mem::replace(&mut self.state, State::Failed) {
             State::Stream(verifier) => self.next_of_stream(verifier).await,
@@ -202,10 +201,10 @@ impl Exchange {
         }
     }
 
-    /// Reads what is left of the body, and the details when they were asked for.
+    /// Reads the rest of the body, and the details if they were asked for.
     ///
     /// # Errors
-    /// As [`Exchange::next`]; and a refusal when the details are not what the receipt commits to.
+    /// Those of [`Exchange::next`], and a refusal if the details are not what the receipt commits to.
     pub async fn finish(mut self) -> Result<Proven, ClientError> {
         while self.next().await?.is_some() {}
         let State::Proven(exchange) = std::mem::replace(&mut self.state, State::Failed) else {
@@ -220,7 +219,7 @@ impl Exchange {
         Ok(Proven { exchange: *exchange, details: verified, transcript, connection: self.connection })
     }
 
-    /// The exchange as far as it has come; without a receipt it proves no more than its last checkpoint.
+    /// The exchange so far. Without a receipt it proves only what its last checkpoint proves.
     pub fn transcript(&self) -> Transcript {
         Transcript {
             request: self.request.clone(),
@@ -236,7 +235,7 @@ impl Exchange {
 
     async fn next_of_stream(&mut self, mut verifier: Box<StreamVerifier>) -> Result<Option<Bytes>, ClientError> {
         loop {
-            // A stream that ends, breaks or stalls is judged by what it has proven so far.
+            // A stream that ends, breaks or stalls is judged by what it proved so far.
             let Ok(Some(Ok(frame))) = tokio::time::timeout(limits::IDLE, self.incoming.frame()).await else {
                 self.state = State::Proven(Box::new(verifier.finish()?));
                 return Ok(self.record.hand_over(self.record.body.len()));
@@ -283,7 +282,7 @@ fn read_cti(headers: &HeaderMap) -> Result<ExchangeId, ClientError> {
     required(headers, CTI)?.parse().map_err(invalid)
 }
 
-/// The node that answers is the one that was appraised.
+/// Checks that the node that answers is the appraised one.
 fn check_node(headers: &HeaderMap, node: &VerifiedNode) -> Result<(), ClientError> {
     let mut actual = Digest([0; 32]);
     hex::decode_to_slice(required(headers, NODE)?, &mut actual.0)
@@ -316,7 +315,7 @@ impl Record {
         Ok(())
     }
 
-    /// The bytes up to `end` that nobody has yet.
+    /// The bytes up to `end` that were not handed over yet.
     fn hand_over(&mut self, end: usize) -> Option<Bytes> {
         let bytes = self.body.get(self.handed..end).filter(|bytes| !bytes.is_empty())?;
         self.handed = end;
@@ -324,14 +323,14 @@ impl Record {
     }
 }
 
-/// An error answer of a node that admitted nothing, and so signed nothing.
+/// The error for an answer without a receipt: the node signed nothing.
 pub(crate) async fn unproven_error(status: u16, headers: &HeaderMap, incoming: Incoming) -> ClientError {
     let body = read_body(incoming, limits::ERROR_BYTES, Step::Response);
     let body = within(limits::FETCH, Step::Response, body).await.unwrap_or_default();
     ClientError::Status { status, code: error_code(&body), retry_after: retry_after(headers) }
 }
 
-/// The `code` of an OpenAI-shaped error, when it is a plain word: nobody has proven these bytes.
+/// The `code` of an OpenAI-shaped error, if it is a plain word, because these bytes are not proven.
 fn error_code(body: &[u8]) -> Option<String> {
     let text = std::str::from_utf8(body).ok()?;
     let (_, after) = text.split_once("\"code\":")?;
@@ -375,7 +374,7 @@ mod tests {
     }
 
     #[test]
-    fn a_field_of_the_proof_stands_once() {
+    fn proof_headers_may_not_repeat() {
         let mut headers = HeaderMap::new();
         assert!(matches!(required(&headers, CTI), Err(ClientError::HeaderMissing { name: CTI })));
         headers.append(CTI, "aa".parse().unwrap());

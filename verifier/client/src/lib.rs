@@ -21,32 +21,32 @@ pub use operator::OperatorKey;
 pub use tls::tls_config_pinned;
 pub use token::{access_token, token_hash};
 
-/// Every bound that this crate puts on what a node may send, and on how long it may take.
+/// Every limit of this crate on the size and duration of a node's answers.
 pub mod limits {
     use std::time::Duration;
 
-    /// TCP connect, at most.
+    /// Maximum duration of a TCP connect.
     pub const CONNECT: Duration = Duration::from_secs(10);
-    /// TLS handshake, at most.
+    /// Maximum duration of a TLS handshake.
     pub const HANDSHAKE: Duration = Duration::from_secs(10);
-    /// Fetching evidence or details, or looking something up, at most.
+    /// Maximum duration of a fetch of evidence, details or a lookup.
     pub const FETCH: Duration = Duration::from_secs(30);
-    /// From the last request byte to the response head, at most: a busy node queues.
+    /// Maximum time from the last request byte to the response head; a busy node queues requests.
     pub const HEAD: Duration = Duration::from_secs(600);
-    /// Between two pieces of a response body, at most.
+    /// Maximum time between two pieces of a response body.
     pub const IDLE: Duration = Duration::from_secs(120);
-    /// A response head, bytes, at most.
+    /// Maximum bytes in a response head.
     pub const HEAD_BYTES: usize = 32 * 1024;
-    /// Header fields in a response, at most.
+    /// Maximum number of header fields in a response.
     pub const HEADERS: usize = 64;
-    /// A response body with its records, bytes, at most.
+    /// Maximum bytes in a response body with its records.
     pub const RESPONSE_BYTES: usize = 64 * 1024 * 1024;
-    /// The details of an exchange, bytes, at most.
+    /// Maximum bytes in an exchange's details.
     pub const DETAILS_BYTES: usize = 16 * 1024 * 1024;
-    /// The answer to a lookup, bytes, at most.
+    /// Maximum bytes in a lookup's answer.
     pub const LOOKUP_BYTES: usize = 16 * 1024 * 1024;
-    /// The part of an unproven error body that is read for its code, bytes, at most.
+    /// Maximum bytes in an unproven error body that is read for its code.
     pub const ERROR_BYTES: usize = 16 * 1024;
-    /// The nonce that goes with every request, bytes.
+    /// Length of the nonce of every request, in bytes.
     pub const NONCE_BYTES: usize = 32;
 }

@@ -1,4 +1,4 @@
-//! What a node's operator does: gives it secrets, sealed to the key that its evidence attests.
+//! The operator's side of secrets: seals them to the key that a node's evidence attests.
 
 use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair as _};
 use http::{Method, Request, StatusCode, header};
@@ -12,36 +12,36 @@ use crate::connector::{read_body, within};
 use crate::exchange::unproven_error;
 use crate::{ClientError, Connection, OrderError, Step, limits};
 
-/// The path of orders.
+/// The path for orders.
 const PATH: &str = "/.well-known/quoth/secrets";
 
-/// The key that a node's measured configuration names as its operator's: Ed25519.
+/// An operator's Ed25519 key, which a node's measured configuration names.
 pub struct OperatorKey {
     key: Ed25519KeyPair,
     public: [u8; 32],
 }
 
 impl OperatorKey {
-    /// A fresh key.
+    /// Generates a key.
     ///
     /// # Errors
-    /// [`OrderError::Random`] when the system gives no random bytes.
+    /// [`OrderError::Random`] if the system gives no random bytes.
     pub fn generate() -> Result<Self, OrderError> {
         Ed25519KeyPair::generate().map_err(|_| OrderError::Random).and_then(Self::of)
     }
 
-    /// Reads PKCS #8 (RFC 8410), DER.
+    /// Reads PKCS #8 (RFC 8410) in DER.
     ///
     /// # Errors
-    /// [`OrderError::Key`].
+    /// [`OrderError::Key`] if the bytes are not such a key.
     pub fn from_pkcs8(der: &[u8]) -> Result<Self, OrderError> {
         Ed25519KeyPair::from_pkcs8_maybe_unchecked(der).map_err(|_| OrderError::Key).and_then(Self::of)
     }
 
-    /// PKCS #8, DER.
+    /// Writes PKCS #8 in DER.
     ///
     /// # Errors
-    /// [`OrderError::Key`].
+    /// [`OrderError::Key`] if the key cannot be encoded.
     pub fn to_pkcs8(&self) -> Result<Vec<u8>, OrderError> {
         self.key.to_pkcs8v1().map(|der| der.as_ref().to_vec()).map_err(|_| OrderError::Key)
     }
@@ -61,18 +61,18 @@ impl OperatorKey {
             // safe: an Ed25519 signature has 64 bytes (RFC 8032 §5.1.6)
             self.key.sign(bytes).as_ref().try_into().expect("an Ed25519 signature has 64 bytes")
         });
-        // What an order holds is bounded so that it never is too long.
+        // The limits of an order's fields keep it below the length limit.
         signed.map(|signed| signed.bytes().to_vec()).map_err(|_| OrderError::Secret)
     }
 }
 
 impl Connection {
-    /// Gives the node a secret, sealed so that this boot alone can open it, in place of an earlier one of that name; `None`
-    /// removes it. `counter` must be greater than that of every order before: milliseconds since 1970 do. Returns what the
-    /// node holds now, as the JSON of SPEC §11.
+    /// Gives the node a secret, sealed so that only this boot can open it. It replaces an earlier secret of that name; `None`
+    /// removes it. `counter` must be greater than that of every order before: use milliseconds since 1970. Returns what the
+    /// node now holds, as the JSON of SPEC §11.
     ///
     /// # Errors
-    /// [`ClientError::Order`] before anything is sent; [`ClientError::Status`] with the node's code when it refuses.
+    /// [`ClientError::Order`] before anything is sent; [`ClientError::Status`] with the node's code if the node refuses.
     pub async fn provision(
         &mut self,
         operator: &OperatorKey,

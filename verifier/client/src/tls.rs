@@ -1,4 +1,4 @@
-//! TLS whose peer is known by its key, not by a name: no certificate authority is asked.
+//! TLS that identifies the peer by its key and not by a name. It uses no certificate authority.
 
 use std::sync::Arc;
 
@@ -13,16 +13,16 @@ use rustls::{
     CertificateError, ClientConfig, DigitallySignedStruct, Error, PeerIncompatible, SignatureScheme, version,
 };
 
-/// A TLS configuration that accepts exactly the key that `node`'s evidence attests, whatever certificate carries it:
+/// A TLS configuration that accepts only the key that `node`'s evidence attests, in any certificate:
 /// TLS 1.3 only, no resumption, no early data, HTTP/1.1.
 ///
 /// For HTTP libraries that take a rustls configuration but no connector. It pins one *instance*: behind a load balancer,
-/// or after a restart of the node, its handshakes fail and the node must be appraised again.
+/// or after the node restarts, handshakes fail and the node must be appraised again.
 pub fn tls_config_pinned(node: &VerifiedNode) -> ClientConfig {
     config(Some(node.tls_key()))
 }
 
-/// The configuration for a connection whose key is appraised right after its handshake.
+/// The configuration for a connection whose key is appraised directly after its handshake.
 pub(crate) fn config_unappraised() -> Arc<ClientConfig> {
     Arc::new(config(None))
 }
@@ -49,9 +49,9 @@ fn config(pin: Option<Digest>) -> ClientConfig {
     config
 }
 
-/// Checks that the peer holds the private key of the certificate it shows, and that the key is the pinned one.
-/// Without a pin the key is compared with the evidence after the handshake, before anything but the request
-/// for evidence is sent.
+/// Checks that the peer holds the private key of its certificate, and that this key is the pinned one.
+/// Without a pin, the caller compares the key with the evidence after the handshake. Only the request for evidence is sent
+/// before that.
 #[derive(Debug)]
 struct KeyVerifier {
     pin: Option<Digest>,

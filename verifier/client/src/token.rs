@@ -1,4 +1,4 @@
-//! Access tokens for callers of a node, as its operator makes them.
+//! Makes access tokens for a node's callers.
 
 use quoth_attestation::secret::is_name;
 use quoth_attestation::token::{self, TokenHash};
@@ -6,10 +6,10 @@ use zeroize::Zeroizing;
 
 use crate::OrderError;
 
-/// A fresh access token for the caller `name`.
+/// Makes a fresh access token for the caller `name`.
 ///
 /// # Errors
-/// [`OrderError::Name`]; [`OrderError::Random`] when the system gives no random bytes.
+/// [`OrderError::Name`] for an invalid name; [`OrderError::Random`] if the system gives no random bytes.
 pub fn access_token(name: &str) -> Result<Zeroizing<String>, OrderError> {
     if !is_name(name) {
         return Err(OrderError::Name);
@@ -17,10 +17,10 @@ pub fn access_token(name: &str) -> Result<Zeroizing<String>, OrderError> {
     Ok(token::token(name, &Zeroizing::new(random::<32>()?)))
 }
 
-/// What a node keeps of a token, under a fresh salt.
+/// Hashes a token with a fresh salt, in the form that nodes store.
 ///
 /// # Errors
-/// [`OrderError::Random`] when the system gives no random bytes.
+/// [`OrderError::Random`] if the system gives no random bytes.
 pub fn token_hash(token: &str) -> Result<TokenHash, OrderError> {
     Ok(TokenHash::of(token, random()?))
 }

@@ -1,4 +1,4 @@
-//! Public keys and signatures, read strictly. All libraries get them from here, so that all judge the same things.
+//! Reads public keys and signatures strictly. All libraries take them from here, so they judge the same values.
 
 use p384::ecdsa::{Signature, VerifyingKey};
 use p384::elliptic_curve::point::AffineCoordinates as _;
@@ -6,18 +6,18 @@ use p384::{AffinePoint, FieldBytes};
 
 use crate::der::Item;
 
-/// An uncompressed point of P-384 (SEC 1 §2.3.3), bytes.
+/// Length of an uncompressed point of P-384 (SEC 1 §2.3.3), in bytes.
 const POINT: usize = 97;
-/// What begins it.
+/// The first byte of an uncompressed point.
 const UNCOMPRESSED: u8 = 4;
-/// A coordinate, and one half of a signature, bytes.
+/// Length of a coordinate, and of half a signature, in bytes.
 const SCALAR: usize = 48;
-/// r and s, bytes.
+/// Bytes in r and s together.
 #[cfg(feature = "aws-lc-rs")]
 pub(super) const P384_SIGNATURE: usize = 96;
-/// A modulus, and a signature under it, bytes: AMD's keys have 4096 bits, and nobody else's are RSA here.
+/// Length of a modulus and of its signatures, in bytes. The only RSA keys here are AMD's, with 4096 bits.
 pub(super) const RSA_BYTES: usize = 512;
-/// 65537, as everybody uses it.
+/// The public exponent 65537.
 pub(super) const EXPONENT: &[u8] = &[1, 0, 1];
 
 /// A public key for ECDSA over P-384 with SHA-384 (FIPS 186-5).
@@ -35,12 +35,12 @@ pub(crate) struct P384Signature(pub(super) Signature);
 /// A public key of 4096 bits for RSASSA-PSS with SHA-384, MGF1 with SHA-384 and a salt of 48 bytes (RFC 8017 §8.1).
 #[derive(PartialEq)]
 pub(crate) struct RsaKey<'a> {
-    /// Odd, its first bit set.
+    /// Odd; its most significant bit is set.
     pub(super) modulus: &'a [u8; RSA_BYTES],
 }
 
 impl P384Key {
-    /// Reads an uncompressed point; none for the identity, points off the curve, coordinates not below the prime.
+    /// Reads an uncompressed point. Returns `None` for the identity, a point off the curve, or a coordinate not below the prime.
     pub(crate) fn read(point: &[u8]) -> Option<Self> {
         let point = <[u8; POINT]>::try_from(point).ok()?;
         let [UNCOMPRESSED, coordinates @ ..] = point else { return None };
@@ -56,17 +56,17 @@ impl P384Key {
 }
 
 impl P384Signature {
-    /// From r and s, each 48 bytes, most significant first.
+    /// From r and s, 48 bytes each, most significant first.
     pub(crate) fn of_scalars(r: [u8; SCALAR], s: [u8; SCALAR]) -> Option<Self> {
         Signature::from_scalars(r, s).ok().map(Self)
     }
 
-    /// From 96 bytes.
+    /// Reads r and s from 96 bytes.
     pub(crate) fn of_bytes(bytes: &[u8]) -> Option<Self> {
         Signature::from_slice(bytes).ok().map(Self)
     }
 
-    /// From ECDSA-Sig-Value (RFC 3279 §2.2.3), strict DER.
+    /// Reads an ECDSA-Sig-Value (RFC 3279 §2.2.3) in strict DER.
     pub(crate) fn of_der(der: &[u8]) -> Option<Self> {
         let [r, s] = Item::of(der).ok()?.two_uints().ok()?;
         Self::of_scalars(scalar(r)?, scalar(s)?)
@@ -80,7 +80,7 @@ impl P384Signature {
     }
 }
 
-/// To 48 bytes.
+/// Pads a number to 48 bytes.
 fn scalar(number: &[u8]) -> Option<[u8; SCALAR]> {
     let mut scalar = [0; SCALAR];
     scalar.get_mut(SCALAR.checked_sub(number.len())?..)?.copy_from_slice(number);
@@ -88,7 +88,7 @@ fn scalar(number: &[u8]) -> Option<[u8; SCALAR]> {
 }
 
 impl<'a> RsaKey<'a> {
-    /// Reads an RSAPublicKey (RFC 8017 §A.1.1), strict DER.
+    /// Reads an RSAPublicKey (RFC 8017 §A.1.1) in strict DER.
     pub(crate) fn read(der: &'a [u8]) -> Option<Self> {
         let [modulus, exponent] = Item::of(der).ok()?.two_uints().ok()?;
         let modulus = <&[u8; RSA_BYTES]>::try_from(modulus).ok()?;

@@ -1,5 +1,5 @@
-//! The signatures that hardware verdicts rest on: by aws-lc with the feature `aws-lc-rs`, else by RustCrypto (P-384) and by what is
-//! here (RSA).
+//! Verifies the signatures of hardware evidence. With the feature `aws-lc-rs` it uses aws-lc; otherwise RustCrypto for P-384
+//! and this module for RSA.
 
 #[cfg(feature = "aws-lc-rs")]
 mod aws_lc;

@@ -1,7 +1,7 @@
-//! Multiplication modulo an odd number, of public values only: how long it takes depends on them. Loops over limbs, which a browser
-//! loads sooner than a library that is made for secrets and for every length.
+//! Montgomery multiplication for public values: its running time depends on them. Plain loops over limbs make less code for
+//! browsers to load than a library for secrets of any length.
 
-/// An odd modulus of `N` limbs of 32 bits, the least significant first.
+/// An odd modulus of `N` limbs of 32 bits, least significant first.
 pub(super) struct Modulus<const N: usize> {
     limbs: [u32; N],
     /// -1 / modulus modulo 2^32.
@@ -9,23 +9,23 @@ pub(super) struct Modulus<const N: usize> {
 }
 
 impl<const N: usize> Modulus<N> {
-    /// None of an even number.
+    /// Returns `None` for an even number.
     pub(super) fn new(limbs: [u32; N]) -> Option<Self> {
         let least = *limbs.first()?;
         if least & 1 == 0 {
             return None;
         }
-        // Newton's iteration doubles the bits that are right, of which an odd number's own are the first three.
+        // Newton's iteration doubles the number of correct bits; an odd number is its own inverse in the first three.
         let inverse = (0..4).fold(least, |found, _| found.wrapping_mul(2_u32.wrapping_sub(least.wrapping_mul(found))));
         Some(Self { limbs, inverse: inverse.wrapping_neg() })
     }
 
-    /// Whether the number is below the modulus.
+    /// True if `number` is less than the modulus.
     pub(super) fn exceeds(&self, number: &[u32; N]) -> bool {
         number.iter().rev().lt(self.limbs.iter().rev())
     }
 
-    /// `number` · 2^(32 N), where the modulus exceeds `number`: its Montgomery form.
+    /// Returns the Montgomery form `number` · 2^(32 N). `number` must be less than the modulus.
     pub(super) fn enter(&self, number: [u32; N]) -> [u32; N] {
         (0..32 * N).fold(number, |mut number, _| {
             let mut carry = 0;
@@ -36,12 +36,12 @@ impl<const N: usize> Modulus<N> {
         })
     }
 
-    /// `a` · `b` / 2^(32 N), where the modulus exceeds either: the product of two in Montgomery form, in that form. Finely
+    /// Returns `a` · `b` / 2^(32 N), the product of two numbers in Montgomery form. Both must be less than the modulus. Finely
     /// integrated operand scanning (Koç, Acar, Kaliski: Analyzing and Comparing Montgomery Multiplication Algorithms, §6).
     pub(super) fn multiply(&self, a: &[u32; N], b: &[u32; N]) -> [u32; N] {
         let (mut sum, mut top) = ([0_u32; N], 0);
         for a in a {
-            // What makes the lowest limb of the sum zero.
+            // The factor that makes the lowest limb of the sum zero.
             let factor = sum[0].wrapping_add(a.wrapping_mul(b[0])).wrapping_mul(self.inverse);
             let (mut carry, mut reduction) = (0, 0);
             for index in 0..N {
@@ -56,7 +56,7 @@ impl<const N: usize> Modulus<N> {
         self.reduced(sum, top)
     }
 
-    /// `number` and what has overflown it, less the modulus if that is not the greater one.
+    /// Subtracts the modulus from `number` and its overflow, unless the modulus is greater.
     fn reduced(&self, mut number: [u32; N], overflow: u32) -> [u32; N] {
         if overflow != 0 || !self.exceeds(&number) {
             let mut borrow = false;
@@ -70,7 +70,7 @@ impl<const N: usize> Modulus<N> {
     }
 }
 
-/// `a` · `b` + `c` + `d`, which always fits.
+/// `a` · `b` + `c` + `d`, which always fits into 64 bits.
 fn wide(a: u32, b: u32, c: u32, d: u32) -> u64 {
     u64::from(a) * u64::from(b) + u64::from(c) + u64::from(d)
 }
@@ -95,7 +95,7 @@ mod tests {
         core::array::from_fn(|index| u32::from_le_bytes(core::array::from_fn(|octet| bytes[4 * index + octet])))
     }
 
-    /// Limbs as carries like them: none, all, and others.
+    /// Limbs that produce no carry, every carry, and others.
     fn limbs() -> impl Strategy<Value = [u32; N]> {
         prop::array::uniform8(prop_oneof![Just(0), Just(u32::MAX), Just(1), any::<u32>()])
     }
@@ -112,7 +112,7 @@ mod tests {
                 prop_assert_eq!(modulus.exceeds(&number), known(number) < *divisor);
             }
             let [a, b] = [a, b].map(|number| own(known(number).rem_vartime(&divisor)));
-            // One side leaves Montgomery's form again.
+            // The plain factor takes the product out of Montgomery form.
             prop_assert_eq!(known(modulus.multiply(&modulus.enter(a), &b)), known(a).mul_mod_vartime(&known(b), &divisor));
             if modulus.exceeds(&short) {
                 prop_assert_eq!(modulus.multiply(&modulus.enter(a), &short), a);

@@ -1,4 +1,4 @@
-//! Signature checks that another thread can do.
+//! Signature checks that another thread can run.
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;

@@ -1,4 +1,4 @@
-//! Signatures by RustCrypto and our own RSA.
+//! Verifies signatures with RustCrypto and our own RSA.
 
 pub(super) use super::pss::verify as rsa_pss;
 use p384::ecdsa::signature::Verifier as _;

@@ -1,27 +1,27 @@
-//! RSASSA-PSS (RFC 8017 §8.1.2) with SHA-384, MGF1 with SHA-384, a salt of 48 bytes, a modulus of 4096 bits and the exponent 65537:
-//! AMD's signatures. Everything in it is public.
+//! Verifies AMD's signatures: RSASSA-PSS (RFC 8017 §8.1.2) with SHA-384, MGF1 with SHA-384, a salt of 48 bytes, a modulus of
+//! 4096 bits and the exponent 65537. All values are public.
 
 use sha2::{Digest as _, Sha384};
 
 use super::keys::{RSA_BYTES, RsaKey};
 use super::montgomery::Modulus;
 
-/// SHA-384, bytes.
+/// Bytes in a SHA-384 digest.
 const HASH: usize = 48;
 const SALT: usize = 48;
-/// The masked data block of an encoded message, bytes: what its hash and its last byte leave.
+/// Length of the masked data block of an encoded message, in bytes: all but its hash and its last byte.
 const BLOCK: usize = RSA_BYTES - HASH - 1;
-/// What an encoded message ends with.
+/// The last byte of an encoded message.
 const TRAILER: u8 = 0xbc;
 const LIMBS: usize = RSA_BYTES / 4;
 
-/// Whether `key` has signed `message`.
+/// True if `key` signed `message`.
 pub(super) fn verify(key: &RsaKey<'_>, message: &[u8], signature: &[u8]) -> bool {
     let encoded = <&[u8; RSA_BYTES]>::try_from(signature).ok().and_then(|signature| encoded(key.modulus, signature));
     encoded.is_some_and(|encoded| is_consistent(message, encoded))
 }
 
-/// RSAVP1 (RFC 8017 §5.2.2): `signature`^65537; none where it is not below the modulus.
+/// RSAVP1 (RFC 8017 §5.2.2): `signature`^65537. Returns `None` if the signature is not below the modulus.
 fn encoded(modulus: &[u8; RSA_BYTES], signature: &[u8; RSA_BYTES]) -> Option<[u8; RSA_BYTES]> {
     let modulus = Modulus::new(limbs(modulus))?;
     let signature = limbs(signature);
@@ -30,7 +30,7 @@ fn encoded(modulus: &[u8; RSA_BYTES], signature: &[u8; RSA_BYTES]) -> Option<[u8
     }
     let entered = modulus.enter(signature);
     let power = (0..16).fold(entered, |power, _| modulus.multiply(&power, &power));
-    // The last factor is not in Montgomery form, so the product is neither.
+    // The last factor is not in Montgomery form, so neither is the product.
     let power = modulus.multiply(&power, &signature);
     let mut bytes = [0; RSA_BYTES];
     for (bytes, limb) in bytes.rchunks_exact_mut(4).zip(power) {
@@ -51,7 +51,7 @@ fn limbs(bytes: &[u8; RSA_BYTES]) -> [u32; LIMBS] {
 fn is_consistent(message: &[u8], mut encoded: [u8; RSA_BYTES]) -> bool {
     let (block, rest) = encoded.split_at_mut(BLOCK);
     let (hash, trailer) = rest.split_at(HASH);
-    // The modulus has one bit more than the encoded message, whose first is therefore zero.
+    // The modulus has one bit more than the encoded message, so the first bit of the message is zero.
     if *trailer != [TRAILER] || block[0] >> 7 != 0 {
         return false;
     }
@@ -103,7 +103,7 @@ mod tests {
         signature
     }
 
-    /// As aws-lc has it too.
+    /// Both libraries must agree.
     fn verifies(message: &[u8], signature: &[u8]) -> bool {
         let known = UnparsedPublicKey::new(&RSA_PSS_2048_8192_SHA384, pair().public_key()).verify(message, signature);
         let own = verify(&key(), message, signature);
@@ -132,7 +132,7 @@ mod tests {
         assert!(verifies(b"", &signature));
         assert!(!verifies(b"", key().modulus) && !verifies(b"", &[0xff; RSA_BYTES]) && !verifies(b"", &[0; RSA_BYTES]));
         assert!(!verifies(b"", &signature[1..]) && !verifies(b"", &[&[0], &signature[..]].concat()));
-        // The same power of another number: a twin that is too great, where it fits.
+        // A twin with the same power that is not below the modulus, if it fits.
         assert_eq!(encoded(key().modulus, key().modulus), None);
         let mut even = *key().modulus;
         even[RSA_BYTES - 1] -= 1;
@@ -143,7 +143,7 @@ mod tests {
         #![proptest_config(ProptestConfig::with_cases(16))]
 
         #[test]
-        fn what_aws_lc_signs_verifies_and_what_is_bent_does_not(
+        fn aws_lc_signatures_verify_and_altered_ones_do_not(
             message in prop::collection::vec(any::<u8>(), 0..200), index in 0..RSA_BYTES, bit in 0..8_u8
         ) {
             let mut signature = signed(&message);

@@ -1,4 +1,4 @@
-//! Both libraries say the same of every signature, good or bent.
+//! Tests that both libraries agree on every signature, valid or altered.
 #![allow(clippy::unwrap_used)]
 
 use alloc::vec;
@@ -35,7 +35,7 @@ fn p384_signatures() {
         let bytes = signature.to_bytes();
         assert!(p384(&key, &[round], &P384Signature::of_bytes(&bytes).unwrap()));
         assert!(!p384(&key, MESSAGE, &P384Signature::of_bytes(&bytes).unwrap()));
-        // The twin with the other s is as good: nobody may take a signature's bytes for an identity.
+        // The twin with the other s is also valid, so a signature's bytes are not an identity.
         let twin = Signature::from_scalars(*signature.r(), -*signature.s()).unwrap();
         assert!(p384(&key, &[round], &P384Signature(twin)));
         for index in 0..96 {

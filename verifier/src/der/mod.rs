@@ -1,8 +1,8 @@
-//! Items of DER (X.690), read in place: tag, length, content, and the few types that certificates and revocation lists have.
+//! Reads DER items (X.690) in place: tag, length, content, and the few types that certificates and revocation lists use.
 
 mod time;
 
-/// Why something cannot be read, in words.
+/// Why bytes cannot be read, in words.
 pub(crate) struct Problem(pub(crate) &'static str);
 
 /// Tags.
@@ -18,33 +18,33 @@ pub(crate) const UTC_TIME: u8 = 0x17;
 pub(crate) const GENERALIZED_TIME: u8 = 0x18;
 pub(crate) const SEQUENCE: u8 = 0x30;
 pub(crate) const SET: u8 = 0x31;
-/// What begins tags that depend on their context, constructed ones.
+/// The class and form bits of constructed context-specific tags.
 pub(crate) const CONTEXT: u8 = 0xa0;
 
-/// An OBJECT IDENTIFIER, octets, at most.
+/// Maximum length of an OBJECT IDENTIFIER, in octets.
 const LONGEST_IDENTIFIER: usize = 39;
 
-const NOT_DER: Problem = Problem("not in DER, or of another structure");
+const NOT_DER: Problem = Problem("not DER, or an unexpected structure");
 
-/// Items one after the other.
+/// A sequence of items.
 pub(crate) struct Items<'a>(&'a [u8]);
 
 /// One item.
 #[derive(Clone, Copy)]
 pub(crate) struct Item<'a> {
-    /// All of it.
+    /// All octets of the item.
     pub(crate) der: &'a [u8],
     pub(crate) tag: u8,
     pub(crate) content: &'a [u8],
 }
 
 impl<'a> Items<'a> {
-    /// The items of the one SEQUENCE that `bytes` are.
+    /// Reads `bytes` as one SEQUENCE, and returns its items.
     pub(crate) fn of(bytes: &'a [u8]) -> Result<Self, Problem> {
         Item::of(bytes)?.sequence()
     }
 
-    /// The items that make up `content`.
+    /// The items in `content`.
     pub(crate) fn within(content: &'a [u8]) -> Self {
         Self(content)
     }
@@ -61,7 +61,7 @@ impl<'a> Items<'a> {
         self.0.is_empty()
     }
 
-    /// Nothing may follow.
+    /// Returns an error if items are left.
     pub(crate) fn finish(self) -> Result<(), Problem> {
         match self.is_finished() {
             true => Ok(()),
@@ -69,19 +69,19 @@ impl<'a> Items<'a> {
         }
     }
 
-    /// Whether the next item's tag is this octet.
+    /// True if the next item has this tag.
     pub(crate) fn begins_with(&self, tag: u8) -> bool {
         self.0.first() == Some(&tag)
     }
 }
 
-/// Tag, where the content begins, and how long it is. Tags have one octet, lengths the fewest that they need, at most five.
+/// Reads a head: tag, content offset, content length. Tags have one octet; lengths have the fewest possible octets, at most five.
 fn head(bytes: &[u8]) -> Option<(u8, usize, usize)> {
     let (&[tag, first], rest) = bytes.split_first_chunk()?;
     let known = match tag {
         0x30 | 0x31 => true,
         0x01..=0x06 | 0x09 | 0x0a | 0x0c | 0x0d | 0x12..=0x18 | 0x1a | 0x1b | 0x1e => true,
-        // The universal ones that are left have no such encoding, or no place in any certificate.
+        // The other universal tags have no such encoding, or do not occur in certificates.
         0x00..0x40 => false,
         _ => tag & 0x1f != 0x1f,
     };
@@ -93,7 +93,7 @@ fn head(bytes: &[u8]) -> Option<(u8, usize, usize)> {
     }
     let octets = rest.get(..usize::from(first & 0x7f)).filter(|octets| octets.len() <= 4)?;
     let length = octets.iter().fold(0, |length, octet| length << 8 | u32::from(*octet));
-    // As short as can be: the first octet is not zero, and one octet says what the first form could not.
+    // The shortest form: the first octet is not zero, and the short form could not hold the length.
     let is_least = *octets.first()? != 0 && length >= 0x80;
     is_least.then_some((tag, 2 + octets.len(), length as usize))
 }
@@ -125,7 +125,7 @@ impl<'a> Item<'a> {
         }
     }
 
-    /// An unsigned INTEGER, without its sign's octet.
+    /// An unsigned INTEGER, without the leading zero octet of its sign.
     pub(crate) fn uint(&self) -> Result<&'a [u8], Problem> {
         match self.tagged(INTEGER)? {
             [0, rest @ ..] if rest.first().is_some_and(|octet| *octet >= 0x80) => Ok(rest),
@@ -134,7 +134,7 @@ impl<'a> Item<'a> {
         }
     }
 
-    /// A SEQUENCE of two unsigned INTEGERs, which is what an RSA key is, and a signature of ECDSA.
+    /// A SEQUENCE of two unsigned INTEGERs: an RSA key, or a signature of ECDSA.
     pub(crate) fn two_uints(&self) -> Result<[&'a [u8]; 2], Problem> {
         let mut items = self.sequence()?;
         let numbers = [items.next()?.uint()?, items.next()?.uint()?];
@@ -144,20 +144,20 @@ impl<'a> Item<'a> {
     /// An OBJECT IDENTIFIER, encoded.
     pub(crate) fn identifier(&self) -> Result<&'a [u8], Problem> {
         let id = self.tagged(OBJECT_IDENTIFIER)?;
-        // Whether an arc may end here, and none begins with a zero digit.
+        // True if an arc may end here, and true if no arc starts with a zero digit.
         let (mut is_whole, mut is_least) = (true, true);
         for octet in id {
             is_least &= !is_whole || *octet != 0x80;
             is_whole = *octet < 0x80;
         }
         match id {
-            // The first two arcs share an octet: of any in use.
+            // The octet of the first two arcs, in all uses.
             [0..120, ..] if is_whole && is_least && id.len() <= LONGEST_IDENTIFIER => Ok(id),
             _ => Err(NOT_DER),
         }
     }
 
-    /// How many bits of the last octet are not used, and the octets. What is not used is zero (X.690 §11.2.1).
+    /// The number of unused bits in the last octet, and the octets. Unused bits must be zero (X.690 §11.2.1).
     pub(crate) fn bits(&self) -> Result<(u8, &'a [u8]), Problem> {
         let [unused @ 0..8, octets @ ..] = self.tagged(BIT_STRING)? else { return Err(NOT_DER) };
         match octets.last().map_or(*unused, |last| last & ((1 << unused) - 1)) {
@@ -204,7 +204,7 @@ mod tests {
 
     use super::*;
 
-    /// All of an item and its content, as the library reads it.
+    /// An item and its content, as the library reads them.
     fn known(bytes: &[u8]) -> Option<(&[u8], AnyRef<'_>)> {
         let mut reader = SliceReader::new(bytes).ok()?;
         let item = AnyRef::decode(&mut reader).ok()?;
@@ -226,7 +226,7 @@ mod tests {
         prop_assert_eq!(own.boolean().ok(), any.decode_as().ok());
         prop_assert_eq!(own.uint().ok(), any.decode_as::<UintRef<'_>>().ok().map(|number| number.as_bytes()));
         let bits = any.decode_as::<BitStringRef<'_>>().ok().map(|bits| (bits.unused_bits(), bits.raw_bytes()));
-        // The library passes over what stands in unused bits.
+        // The library ignores the values of unused bits.
         let is_zero =
             |(unused, octets): &(u8, &[u8])| octets.last().is_none_or(|last| last.trailing_zeros() >= (*unused).into());
         prop_assert_eq!(own.bits().ok(), bits.filter(is_zero));
@@ -236,7 +236,7 @@ mod tests {
             _ => any.decode_as::<GeneralizedTime>().ok().map(|time| time.to_unix_duration()),
         };
         prop_assert_eq!(own.time().ok(), time.map(|time| time.as_secs()));
-        // The library reads arcs that begin with a zero digit, and none beyond 32 bits.
+        // The library accepts arcs with a leading zero digit, and refuses arcs above 32 bits.
         if let Ok(id) = own.identifier()
             && id.len() <= 5
         {
@@ -245,7 +245,7 @@ mod tests {
         Ok(())
     }
 
-    /// Contents near the edges of what types allow.
+    /// Contents close to the limits of each type.
     fn content() -> impl Strategy<Value = Vec<u8>> {
         let near = prop_oneof![Just(0), Just(1), Just(7), Just(8), Just(0x7f), Just(0x80), Just(0xff), any::<u8>()];
         let time = (0..10_500_u32, 0..15_u32, 0..34_u32, 0..26_u32, 0..62_u32, 0..62_u32);
@@ -300,7 +300,7 @@ mod tests {
         };
         assert!(read(&[0x55, 4, 3]) && read(&[0x2a, 0x86, 0x48]) && read(&[1; 39]));
         assert!(!read(&[]) && !read(&[0x55, 0x80, 3]) && !read(&[0x80, 1]) && !read(&[0x55, 0x84]) && !read(&[1; 40]));
-        // A zero digit within an arc, and at the end of one that goes on.
+        // A zero digit inside an arc, and an arc without an end.
         assert!(read(&[0x55, 0x81, 0x80, 0x80, 1]) && !read(&[0x55, 0x81, 0x80]));
     }
 
@@ -321,7 +321,7 @@ mod tests {
         assert_eq!(item(&[SEQUENCE, 6, INTEGER, 1, 5, INTEGER, 1, 6]).two_uints().ok(), Some([&[5][..], &[6]]));
         assert!(item(&[SEQUENCE, 9, INTEGER, 1, 5, INTEGER, 1, 6, INTEGER, 1, 7]).two_uints().is_err());
         assert!(Items(&[BOOLEAN]).begins_with(BOOLEAN) && !Items(&[BOOLEAN]).begins_with(INTEGER));
-        // A tag that goes on in the next octet.
+        // A tag of several octets.
         assert!(Item::of(&[0x9f, 1, 0]).is_err() && Item::of(&[0x9e, 1, 0]).is_ok());
     }
 }

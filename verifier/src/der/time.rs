@@ -1,19 +1,19 @@
-//! UTCTime and GeneralizedTime as RFC 5280 §4.1.2.5 has them: seconds always, no fractions, `Z`. Unix seconds, from 1970 on.
+//! Reads UTCTime and GeneralizedTime (RFC 5280 §4.1.2.5): with seconds, no fractions, `Z`. Gives Unix seconds, from 1970 on.
 
-/// `YYMMDDHHMMSSZ`, of the years 1970 to 2049.
+/// Reads `YYMMDDHHMMSSZ` for the years 1970 to 2049.
 pub(super) fn utc(text: &[u8]) -> Option<u64> {
     let (year, rest) = text.split_first_chunk::<2>()?;
     let year = decimal(year)?;
     unix(if year < 50 { 2000 + year } else { 1900 + year }, rest)
 }
 
-/// `YYYYMMDDHHMMSSZ`.
+/// Reads `YYYYMMDDHHMMSSZ`.
 pub(super) fn generalized(text: &[u8]) -> Option<u64> {
     let (year, rest) = text.split_first_chunk::<4>()?;
     unix(decimal(year)?, rest)
 }
 
-/// `MMDDHHMMSSZ` of a year.
+/// Reads `MMDDHHMMSSZ` in a year.
 fn unix(year: u64, rest: &[u8]) -> Option<u64> {
     let mut fields = [0; 5];
     let (digits, [b'Z']) = rest.split_at_checked(10)? else { return None };
@@ -25,7 +25,7 @@ fn unix(year: u64, rest: &[u8]) -> Option<u64> {
     let lengths = [31, 28 + u64::from(is_leap), 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
     let (before, rest) = lengths.split_at_checked(usize::try_from(month).ok()?.checked_sub(1)?)?;
     let is_time = year >= 1970 && (1..=*rest.first()?).contains(&day) && hour < 24 && minute < 60 && second < 60;
-    // Leap days before this year, of all years.
+    // Leap days in the years 1 to `year`.
     let leap_days = |year: u64| year / 4 - year / 100 + year / 400;
     let days = || (year - 1970) * 365 + leap_days(year - 1) - leap_days(1969) + before.iter().sum::<u64>() + day - 1;
     is_time.then(|| ((days() * 24 + hour) * 60 + minute) * 60 + second)
@@ -55,7 +55,7 @@ mod tests {
             assert_eq!(midnight, day * 86_400);
             count += 1;
         }
-        // 435 years, 106 of them with a day more: not 2100, 2200 and 2300.
+        // 435 years, 106 of them leap years: 2100, 2200 and 2300 are not.
         assert_eq!(count, 435 * 365 + 106);
         for (text, seconds) in [
             ("20000301000000Z", 951_868_800),

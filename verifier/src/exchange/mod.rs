@@ -1,4 +1,4 @@
-//! Verifies exchanges: that a receipt is about this request and this response.
+//! Verifies exchanges: that a receipt belongs to this request and this response.
 
 mod upstream;
 
@@ -16,7 +16,7 @@ use crate::{Refusal, ResponseHead, VerifiedReceipt};
 
 pub use upstream::PassThrough;
 
-/// A request and a response that a verified receipt is about.
+/// A request and a response, and the verified receipt for them.
 #[derive(Clone, Debug)]
 pub struct VerifiedExchange {
     receipt: VerifiedReceipt,
@@ -39,11 +39,11 @@ impl VerifiedExchange {
         &self.receipt
     }
 
-    /// Verifies what only the enclave knew: rendered prompt, token ids, sampling parameters as used; or what went to a
-    /// provider, and whose certificates it showed.
+    /// Verifies values that only the enclave knew: rendered prompt, token ids, sampling parameters as used; or what the node
+    /// sent to a provider, and the provider's certificates.
     ///
     /// # Errors
-    /// A [`Refusal`] that says which part the receipt does not commit to.
+    /// A [`Refusal`] that names the part that the receipt does not commit to.
     pub fn verify_details(&self, details: &Details) -> Result<VerifiedDetails, Refusal> {
         match (&self.receipt.claims().execution, details) {
             (Some(Execution::Local(execution)), Details::Local(details)) => self.local(execution, details)?,
@@ -86,14 +86,14 @@ impl VerifiedDetails {
     }
 }
 
-/// Without the prompt, and without the tokens that spell it.
+/// Shows neither the prompt nor its tokens.
 impl fmt::Debug for VerifiedDetails {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("VerifiedDetails(..)")
     }
 }
 
-/// What was received of a response: its body may have been hashed as it passed.
+/// A received response; its body may have been hashed on the way.
 pub(crate) struct Received {
     pub(crate) status: u16,
     pub(crate) length: u64,
@@ -101,10 +101,10 @@ pub(crate) struct Received {
 }
 
 impl VerifiedReceipt {
-    /// Verifies that the receipt is for this request, and for an answer in one piece with this head and body.
+    /// Verifies that the receipt belongs to this request, and to a whole answer with this head and body.
     ///
     /// # Errors
-    /// A [`Refusal`] that says which part differs, or that the receipt is of a stream.
+    /// A [`Refusal`] that names the part that differs, or says that the receipt belongs to a stream.
     pub fn verify_exchange(
         &self,
         request: &Request,
@@ -117,7 +117,7 @@ impl VerifiedReceipt {
         }
     }
 
-    /// The same for an answer of either kind, of which all bytes are there.
+    /// Verifies an answer of either kind whose bytes are all present.
     pub(crate) fn verify_saved(
         &self,
         request: &Request,
@@ -156,7 +156,6 @@ pub(crate) fn check_nonce(receipt: &VerifiedReceipt, expected: Option<&Nonce>) -
     }
 }
 
-/// The receipt is of the exchange with this id.
 pub(crate) fn check_cti(receipt: &VerifiedReceipt, expected: ExchangeId) -> Result<(), Refusal> {
     match receipt.claims().cti {
         actual if actual == expected => Ok(()),
@@ -164,7 +163,7 @@ pub(crate) fn check_cti(receipt: &VerifiedReceipt, expected: ExchangeId) -> Resu
     }
 }
 
-/// The last step: the response. Request and nonce have been checked.
+/// Checks the response, the last step. The caller has checked request and nonce.
 pub(crate) fn finish(
     receipt: VerifiedReceipt,
     request: Digest,

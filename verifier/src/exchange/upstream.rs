@@ -1,4 +1,4 @@
-//! What of an exchange went to a closed provider and came back, and whose certificates the provider showed.
+//! Verifies what was exchanged with a closed provider, and which certificates the provider showed.
 
 use alloc::string::ToString;
 use alloc::vec::Vec;
@@ -12,7 +12,7 @@ use super::{VerifiedExchange, details_mismatch, same};
 use crate::Refusal;
 use crate::x509::{is_one_item, public_key_info};
 
-/// Which bodies of an exchange with a provider passed through the node byte for byte.
+/// Which bodies passed between caller and provider byte for byte.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PassThrough {
     request: bool,
@@ -20,12 +20,12 @@ pub struct PassThrough {
 }
 
 impl PassThrough {
-    /// Whether the provider got the caller's request unchanged.
+    /// Returns true if the provider got the caller's request unchanged.
     pub fn request(self) -> bool {
         self.request
     }
 
-    /// Whether the caller got the provider's response unchanged.
+    /// Returns true if the caller got the provider's response unchanged.
     pub fn response(self) -> bool {
         self.response
     }
@@ -52,7 +52,7 @@ impl VerifiedExchange {
         for (part, expected, actual) in commitments {
             same(part, &expected.0, &actual.0, details_mismatch)?;
         }
-        // What is the same as the request or the response is left out: one exchange has one transcript.
+        // Bodies that equal the request or the response must be left out, so an exchange has only one transcript.
         for (part, repeated) in [
             ("sent", details.sent.is_some() && sent == self.request),
             ("received", details.received.is_some() && received == self.response),
@@ -74,9 +74,9 @@ impl VerifiedExchange {
 
 fn check_certificates(tls: &TlsPeer, leaf: &[u8], certificates: &[Vec<u8>]) -> Result<(), Refusal> {
     same("certificates", &tls.chain, &Digest::of(&certificates.concat()), details_mismatch)?;
-    // The digest is of their concatenation: DER itself says where each one ends.
+    // The digest is over their concatenation; DER itself marks where each one ends.
     if !certificates.iter().all(|certificate| is_one_item(certificate)) {
-        return Err(details_mismatch("certificates", "one item of DER each".to_string(), "another cut".to_string()));
+        return Err(details_mismatch("certificates", "one item of DER each".to_string(), "other bounds".to_string()));
     }
     let key = public_key_info(leaf).map_or_else(|| "unreadable".to_string(), |key| Digest::of(key).to_string());
     same("provider's key", &tls.leaf_spki.to_string(), &key, details_mismatch)

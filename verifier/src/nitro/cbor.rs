@@ -1,5 +1,5 @@
-//! CBOR (RFC 8949) as far as attestation documents use it: shortest heads, definite strings, maps and arrays of either
-//! kind. Nothing is allocated by a claimed length, and nesting is what the caller's grammar asks for.
+//! Reads CBOR (RFC 8949) as attestation documents use it: shortest heads, strings of definite length, maps and arrays of
+//! either kind. No claimed length causes an allocation, and the caller's grammar bounds the nesting.
 
 use core::str;
 
@@ -15,13 +15,13 @@ const TAG: u8 = 6;
 const NULL: u8 = 0xf6;
 const BREAK: u8 = 0xff;
 
-/// Reads items one after the other.
+/// Reads items one after another.
 pub(super) struct Reader<'a> {
     bytes: &'a [u8],
     at: usize,
 }
 
-/// How many items follow a head: so many, or up to a break.
+/// Number of items after a head: fixed, or up to a break.
 enum Count {
     Definite(u64),
     Indefinite,
@@ -36,7 +36,7 @@ impl<'a> Reader<'a> {
         Err(Refusal::NitroCbor { problem, offset: self.at })
     }
 
-    /// Nothing may follow.
+    /// Returns an error if bytes are left.
     pub(super) fn finish(self) -> Result<(), Refusal> {
         match self.at == self.bytes.len() {
             true => Ok(()),
@@ -75,11 +75,11 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// An array of exactly `count` items, of definite length; the caller reads them.
+    /// Reads the head of a definite array of exactly `count` items; the caller reads the items.
     pub(super) fn array_of(&mut self, count: u64) -> Result<(), Refusal> {
         match self.head(ARRAY, "not an array")? {
             Count::Definite(actual) if actual == count => Ok(()),
-            _ => self.refuse("an array of another length"),
+            _ => self.refuse("an array of a wrong length"),
         }
     }
 
@@ -93,7 +93,7 @@ impl<'a> Reader<'a> {
         self.items(count, limit, item)
     }
 
-    /// Calls `entry` for each entry of a map, at most `limit` times; it reads key and value.
+    /// Calls `entry` for each entry of a map, at most `limit` times; `entry` reads key and value.
     pub(super) fn map(
         &mut self,
         limit: usize,
@@ -103,7 +103,7 @@ impl<'a> Reader<'a> {
         self.items(count, limit, entry)
     }
 
-    /// A map without entries, of definite length.
+    /// Reads an empty map of definite length.
     pub(super) fn empty_map(&mut self) -> Result<(), Refusal> {
         match self.head(MAP, "not a map")? {
             Count::Definite(0) => Ok(()),
@@ -151,7 +151,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// A head of the given major type, in its shortest form (RFC 8949 §4.1).
+    /// Reads a head of the given major type, in its shortest form (RFC 8949 §4.1).
     fn head(&mut self, major: u8, problem: &'static str) -> Result<Count, Refusal> {
         let Some(first) = self.peek() else {
             return self.refuse("truncated");

@@ -1,4 +1,4 @@
-//! From a pinned root to the key that signs documents.
+//! Verifies chains from a pinned root to the key that signs documents.
 
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
@@ -13,19 +13,19 @@ use crate::signatures::Prechecked;
 use crate::text::joined;
 use crate::x509::{Certificate, Validity};
 
-/// Certificates before the leaf, at most.
+/// Maximum number of certificates before the leaf.
 pub(crate) const MAX_BUNDLE: usize = 8;
 
-/// Where chains begin.
+/// Accepted roots, and the names of their leaves.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Anchor<'a> {
-    /// Digests of root certificates.
+    /// SHA-256 digests of the root certificates.
     pub(crate) roots: &'a [Digest],
-    /// What leaves under them are called.
+    /// How leaves under them are named.
     pub(crate) naming: Naming,
 }
 
-/// What a leaf is called.
+/// How a leaf is named.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Naming {
     /// The `module_id`, a full stop, a region and `.aws`.
@@ -34,14 +34,14 @@ pub(crate) enum Naming {
     Plain,
 }
 
-/// A chain, read and **not yet verified**, that begins at a pinned root.
+/// A chain from a pinned root, parsed and **not yet verified**.
 pub(super) struct Chain<'a> {
     /// From the root to the leaf.
     certificates: Vec<Certificate<'a>>,
 }
 
 impl<'a> Chain<'a> {
-    /// Reads `bundle` (root first) and `leaf`; verifies no signature.
+    /// Parses `bundle` (root first) and `leaf`. Does not verify signatures.
     pub(super) fn read(bundle: &[&'a [u8]], leaf: &'a [u8], anchor: Anchor<'_>) -> Result<Self, Refusal> {
         let length = Refusal::NitroChainLength { limit: MAX_BUNDLE, actual: bundle.len() };
         let Some(root) = bundle.first().filter(|_| bundle.len() <= MAX_BUNDLE) else {
@@ -59,12 +59,12 @@ impl<'a> Chain<'a> {
         Ok(Self { certificates: read.collect::<Result<_, _>>()? })
     }
 
-    /// The key that signs documents.
+    /// The leaf's key, which signs documents.
     pub(super) fn key(&self) -> Option<&P384Key> {
         self.certificates.last()?.p384_key()
     }
 
-    /// The signatures that [`Chain::verify`] asks for, but those that are remembered.
+    /// The signatures that [`Chain::verify`] checks, except cached ones.
     pub(super) fn signature_checks(&self, cache: &SignatureCache) -> impl Iterator<Item = SignatureCheck<'_>> {
         let named = self.links().take_while(|(issuer, issued)| issued.issuer == issuer.subject);
         named
@@ -72,7 +72,7 @@ impl<'a> Chain<'a> {
             .filter_map(|(issuer, issued)| signature_check(issued, issuer))
     }
 
-    /// Follows it from the root to the leaf, which must be that of `module`.
+    /// Verifies the chain from the root to the leaf, which must be named for `module`.
     pub(super) fn verify(
         &self,
         module: &str,
@@ -80,7 +80,7 @@ impl<'a> Chain<'a> {
         validity: Validity,
         prechecked: &Prechecked<'_>,
     ) -> Result<(), Refusal> {
-        // The root is pinned by the hash of all of it, so its signature on itself says nothing more.
+        // The root is pinned by a hash of the whole certificate, so its self-signature proves nothing more.
         for (position, (issuer, issued)) in (1..).zip(self.links()) {
             check_issued(position, issued, issuer, prechecked)?;
         }
@@ -88,7 +88,7 @@ impl<'a> Chain<'a> {
             check_validity(position, certificate.validity, validity)?;
             let constraints = match self.certificates.len() - 1 - position {
                 0 => check_leaf(certificate),
-                // The leaf is no authority.
+                // The leaf is not an authority.
                 below => certificate.check_authority(below - 1),
             };
             constraints.map_err(|problem| Refusal::NitroChainConstraints { position, problem })?;
@@ -97,20 +97,19 @@ impl<'a> Chain<'a> {
         check_name(leaf, module, naming)
     }
 
-    /// Issuers with what they have issued.
+    /// Pairs of an issuer and the certificate that it issued.
     fn links(&self) -> impl Iterator<Item = (&Certificate<'a>, &Certificate<'a>)> {
         self.certificates.iter().zip(self.certificates.iter().skip(1))
     }
 }
 
-/// Reads the certificate at `position`, counted from the root.
+/// Parses the certificate at `position`, counted from the root.
 fn read(position: usize, der: &[u8]) -> Result<Certificate<'_>, Refusal> {
     let read = Certificate::parse(der).map_err(|problem| Refusal::NitroChainCertificate { position, problem })?;
     check_algorithm(&read).map_err(|problem| Refusal::NitroChainAlgorithm { position, problem })?;
     Ok(read)
 }
 
-/// By name and signature.
 fn check_issued(
     position: usize,
     issued: &Certificate<'_>,
@@ -149,7 +148,7 @@ fn check_name(name: Option<&str>, module: &str, naming: Naming) -> Result<(), Re
     }
 }
 
-/// What regions are made of, such as `us-gov-east-1`.
+/// Characters of regions such as `us-gov-east-1`.
 fn is_region(byte: u8) -> bool {
     byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-'
 }

@@ -1,4 +1,4 @@
-//! The envelope of an attestation document: a COSE_Sign1 (RFC 9052 §4.2), tagged as one or not at all, under ES384 (RFC 9053 §2.1).
+//! Reads the envelope of an attestation document: a COSE_Sign1 (RFC 9052 §4.2), tagged or not, with ES384 (RFC 9053 §2.1).
 
 use alloc::vec::Vec;
 
@@ -6,12 +6,12 @@ use super::cbor::Reader;
 use crate::Refusal;
 use crate::crypto::{P384Key, P384Signature, SignatureCheck};
 
-/// Tag 18, COSE_Sign1 (RFC 9052 §2): the NSM leaves it out, others put it before what the NSM gave them.
+/// Tag 18, COSE_Sign1 (RFC 9052 §2). The NSM omits it; other programs add it to the NSM's documents.
 const TAGGED: &[u8] = &[0xd2];
-/// {1: -35}: algorithm ES384, and nothing else.
+/// {1: -35}: algorithm ES384 only.
 const PROTECTED: &[u8] = &[0xa1, 0x01, 0x38, 0x22];
 const PROTECTED_HEX: &str = "a1013822";
-/// Of a header that is not the prescribed one, so many bytes are shown.
+/// How many bytes of a wrong header a refusal shows.
 const SHOWN: usize = 32;
 
 pub(super) struct Sign1<'a> {
@@ -44,7 +44,7 @@ impl<'a> Sign1<'a> {
         Ok(Self { payload, signature })
     }
 
-    /// What is signed: the Sig_structure (RFC 9052 §4.4) with empty external data, the payload as it was received.
+    /// The signed bytes: the Sig_structure (RFC 9052 §4.4) with empty external data and the payload as received.
     pub(super) fn message(&self) -> Vec<u8> {
         let mut bytes = Vec::with_capacity(self.payload.len() + 32);
         bytes.push(0x84);
@@ -56,7 +56,7 @@ impl<'a> Sign1<'a> {
         bytes
     }
 
-    /// That `key` has signed its message.
+    /// The check that `key` signed this message.
     pub(super) fn signature_check<'b>(&self, key: &'b P384Key, message: &'b [u8]) -> SignatureCheck<'b> {
         SignatureCheck::P384 { signature: self.signature, key, message }
     }
@@ -64,7 +64,7 @@ impl<'a> Sign1<'a> {
 
 fn byte_string(out: &mut Vec<u8>, bytes: &[u8]) {
     const MAJOR: u8 = 0x40;
-    // The evidence format bounds a whole quote far below 64 KiB; a longer one would only fail to verify.
+    // The evidence format limits a whole quote far below 64 KiB. A longer one would only fail to verify.
     match bytes.len() {
         short @ 0..24 => out.push(MAJOR | short as u8),
         one @ 24..0x100 => out.extend([MAJOR | 24, one as u8]),

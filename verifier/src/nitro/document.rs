@@ -1,4 +1,4 @@
-//! Attestation documents of AWS Nitro Enclaves.
+//! Reads attestation documents of AWS Nitro Enclaves.
 
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -12,18 +12,18 @@ use crate::Refusal;
 use crate::signatures::Signatures;
 use crate::x509::Validity;
 
-/// Keys that a document may have.
+/// Maximum number of fields in a document.
 const MAX_FIELDS: usize = 9;
-/// Registers, at most; their indices lie below.
+/// Maximum number of registers; indices are below it.
 const MAX_PCRS: usize = 32;
-/// `module_id`, bytes, at most.
+/// Maximum bytes in `module_id`.
 const MAX_MODULE: usize = 256;
-/// One certificate, bytes, at most.
+/// Maximum bytes in one certificate.
 const MAX_CERTIFICATE: usize = 1024;
-/// `public_key`, `user_data` or `nonce`, bytes, at most.
+/// Maximum bytes in `public_key`, `user_data` or `nonce`.
 const MAX_USER: usize = 1024;
 
-/// A document, read and **not yet verified**.
+/// A document, parsed and **not yet verified**.
 pub(crate) struct Document<'a> {
     sign1: Sign1<'a>,
     module_id: String,
@@ -36,7 +36,7 @@ pub(crate) struct Document<'a> {
     nonce: Option<&'a [u8]>,
 }
 
-/// What a verified document says.
+/// The content of a verified document.
 pub(crate) struct Attested<'a> {
     /// When it was signed, Unix milliseconds.
     pub(crate) timestamp: u64,
@@ -48,14 +48,14 @@ pub(crate) struct Attested<'a> {
     pub(crate) pcrs: Registers,
     /// The enclave's public key.
     pub(crate) public_key: Option<&'a [u8]>,
-    /// What the enclave had signed.
+    /// The data that the enclave asked to have signed.
     pub(crate) user_data: Option<&'a [u8]>,
-    /// The nonce it was asked for with.
+    /// The nonce in the request for the document.
     pub(crate) nonce: Option<&'a [u8]>,
 }
 
 impl<'a> Document<'a> {
-    /// Reads a document strictly; verifies no signature.
+    /// Parses a document strictly. Does not verify signatures.
     pub(crate) fn parse(bytes: &'a [u8]) -> Result<Self, Refusal> {
         let sign1 = Sign1::parse(bytes)?;
         let mut fields = Fields::default();
@@ -65,12 +65,11 @@ impl<'a> Document<'a> {
         fields.finish(sign1)
     }
 
-    /// When it was signed, Unix seconds, by its own account.
+    /// The document's own signing time, Unix seconds.
     pub(crate) fn signed_at(&self) -> u64 {
         self.timestamp / 1000
     }
 
-    /// Verifies chain and signature.
     pub(crate) fn verify(
         self,
         anchor: Anchor<'_>,
@@ -98,7 +97,7 @@ impl<'a> Document<'a> {
     }
 }
 
-/// The payload's fields as they come.
+/// The payload's fields while they are read.
 #[derive(Default)]
 struct Fields<'a> {
     module_id: Option<String>,

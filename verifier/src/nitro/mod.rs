@@ -1,5 +1,5 @@
-//! The attestation document of AWS Nitro Enclaves (Nitro Enclaves User Guide, "Verifying the root of trust" and the NSM's
-//! attestation process document), read strictly. Simulated nodes use the same layout under a root of their own.
+//! Attestation documents of AWS Nitro Enclaves (Nitro Enclaves User Guide, "Verifying the root of trust"; the NSM's
+//! attestation process document), parsed strictly. Simulated nodes use the same layout under their own root.
 
 mod cbor;
 mod certificate;

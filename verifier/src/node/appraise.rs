@@ -1,4 +1,4 @@
-//! From bytes to a verdict about a node, one named step after the other.
+//! Appraises a node's evidence in named steps.
 
 use alloc::string::{String, ToString};
 
@@ -19,7 +19,7 @@ use crate::trust::Trust;
 use crate::x509::Validity;
 use crate::{Policy, Refusal, VerifiedNode};
 
-/// What every binding rests on.
+/// The source of the rules for bindings.
 const BINDING: &str = "SPEC.md §3";
 
 pub(crate) fn appraise(
@@ -68,7 +68,7 @@ struct Appraisal<'a> {
 }
 
 impl Appraisal<'_> {
-    /// Is the bundle the answer to this question?
+    /// Checks that the bundle answers this request.
     fn nonce(&mut self, asked: Option<&Nonce>) -> Result<(), Refusal> {
         let (Some(asked), found) = (asked, self.evidence.nonce.as_ref()) else {
             return Ok(());
@@ -83,7 +83,7 @@ impl Appraisal<'_> {
         Ok(())
     }
 
-    /// A document of the NSM. Returns the image that it measures.
+    /// Appraises a document of the NSM. Returns the image that it measures.
     fn nitro(&mut self) -> Result<String, Refusal> {
         self.no_endorsements()?;
         let validity = self.validity();
@@ -92,7 +92,7 @@ impl Appraisal<'_> {
         hardware::nitro_accepted(self.policy, &found, &mut self.checks)
     }
 
-    /// A document in Nitro's layout under a root that the policy names. Returns the image that it measures.
+    /// Appraises a document in Nitro's layout under a root that the policy names. Returns the image that it measures.
     fn simulated(&mut self) -> Result<String, Refusal> {
         self.no_endorsements()?;
         let document = Document::parse(&self.evidence.quote)?;
@@ -105,7 +105,7 @@ impl Appraisal<'_> {
         hardware::registers(self.policy, &found.registers, &mut self.checks)
     }
 
-    /// When the certificates of a document must be valid, told when it says it was signed.
+    /// When a document's certificates must be valid, given its signing time.
     fn validity(&self) -> impl FnOnce(u64) -> Validity + use<> {
         let time = self.time;
         move |signed_at| match time {
@@ -114,7 +114,7 @@ impl Appraisal<'_> {
         }
     }
 
-    /// What a document of either kind binds.
+    /// Checks what a document of either kind binds.
     fn document(&mut self, found: &Attested<'_>) -> Result<(), Refusal> {
         self.age(found.timestamp / 1000)?;
         self.binding(found.user_data)?;
@@ -131,7 +131,7 @@ impl Appraisal<'_> {
         Ok(())
     }
 
-    /// A report of SEV-SNP, endorsed by AMD. Returns the image that it measures. It says no time of its own.
+    /// Appraises an SEV-SNP report endorsed by AMD, which contains no time. Returns the image that it measures.
     fn sev_snp(&mut self) -> Result<String, Refusal> {
         let validity = match self.time {
             Time::Live { now } => Validity { at: now, skew: CLOCK_SKEW },
@@ -145,7 +145,7 @@ impl Appraisal<'_> {
         hardware::snp_accepted(self.policy, &found, validity, &mut self.checks)
     }
 
-    /// Platform `none`: the key that the policy pins has signed the binding.
+    /// Platform `none`: checks that the key that the policy pins signed the binding.
     fn possession(&mut self, key: &ReceiptKey) -> Result<(), Refusal> {
         self.no_endorsements()?;
         let actual = hex::encode(self.statement.keys.receipt);
@@ -197,12 +197,12 @@ impl Appraisal<'_> {
         Ok(())
     }
 
-    /// `signed_at`: Unix seconds, as the platform says.
+    /// `signed_at`: Unix seconds, by the platform's clock.
     fn age(&mut self, signed_at: u64) -> Result<(), Refusal> {
         if let Time::Live { now } = self.time {
             hardware::age(self.policy, now, signed_at, &mut self.checks)?;
         }
-        // Nobody can quote a statement before it is made, nor needs to after it has ended.
+        // A quote is made after its statement, and is not needed after the statement expires.
         let (issued, not_after) = (self.statement.issued(), self.statement.not_after());
         if signed_at.saturating_add(CLOCK_SKEW) < issued || signed_at > not_after.saturating_add(CLOCK_SKEW) {
             return Err(Refusal::StatementTimeWindow { issued, not_after, at: signed_at });

@@ -38,7 +38,7 @@ impl VerifiedNode {
         Self { node: Arc::new(node) }
     }
 
-    /// Who the node is.
+    /// The node's statement.
     pub fn statement(&self) -> &Statement {
         &self.node.statement
     }
@@ -48,39 +48,39 @@ impl VerifiedNode {
         self.node.digest
     }
 
-    /// What vouches for it.
+    /// The node's platform.
     pub fn platform(&self) -> Platform {
         self.node.statement.platform
     }
 
-    /// The name of the policy's image that its registers match; `None` on platform `none`, which measures nothing.
+    /// The name of the policy's image that its measurements match; `None` on platform `none`, which measures nothing.
     pub fn image(&self) -> Option<&str> {
         self.node.image.as_deref()
     }
 
-    /// Whose time the verdict rests on, in words.
+    /// Describes the source of the time of the verdict.
     pub fn time_basis(&self) -> &str {
         self.node.time_basis
     }
 
-    /// Everything that was checked, in order.
+    /// Every check that passed, in order.
     pub fn checks(&self) -> &[Check] {
         &self.node.checks
     }
 
-    /// Whether the host of this node could run ACPI bytecode in its kernel, with access to all of its memory: on SEV-SNP, unless
-    /// the policy knows better of the image.
+    /// Returns true if the node's host could run ACPI bytecode in its kernel, with access to all of its memory: on SEV-SNP,
+    /// unless the policy says that the image's kernel is `static`.
     pub fn host_may_run_acpi(&self) -> bool {
         self.platform() == Platform::SevSnp && !self.checks().iter().any(|check| check.code == ACPI_STATIC)
     }
 
-    /// SHA-256 of the SubjectPublicKeyInfo that its TLS certificate must have.
+    /// SHA-256 of the SubjectPublicKeyInfo of its TLS certificate.
     pub fn tls_key(&self) -> Digest {
         self.node.statement.keys.tls
     }
 
-    /// Whether the policy accepts whatever may answer by `name`: ask it before a prompt leaves. A model of the node's own must
-    /// be accepted; any other name could lead to any of its providers, so all of them must be. A name that nothing can
+    /// Checks that the policy accepts everything that may answer by `name`. Call it before a prompt leaves. A model of the node
+    /// must be accepted. Any other name could lead to any of its providers, so all of them must be. A name that nothing can
     /// answer by passes.
     ///
     /// # Errors
@@ -104,12 +104,10 @@ impl VerifiedNode {
         &self.node.receipt_key
     }
 
-    /// The models that the policy accepts.
     pub(crate) fn accepted_models(&self) -> &Accept {
         &self.node.models
     }
 
-    /// The closed providers that the policy accepts.
     pub(crate) fn accepted_upstreams(&self) -> &AcceptUpstreams {
         &self.node.upstreams
     }

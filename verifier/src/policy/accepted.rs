@@ -1,4 +1,4 @@
-//! A policy, and what verifiers ask it.
+//! A policy, and the questions that verifiers ask it.
 
 use alloc::vec::Vec;
 
@@ -10,7 +10,7 @@ use super::values::{
 };
 use crate::snp::SnpRules;
 
-/// What is accepted; made by [`Policy::from_json`] or a [`PolicyBuilder`], never incomplete.
+/// What is accepted. [`Policy::from_json`] and [`PolicyBuilder`] make only complete policies.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Policy {
     pub(super) platforms: Vec<Platform>,
@@ -27,8 +27,8 @@ pub struct Policy {
 }
 
 impl Policy {
-    /// The policy of somebody who has not given one: no development platform, no image, no model. It refuses every node,
-    /// each with the code that says what a policy of theirs would have to accept.
+    /// The default policy for a caller who gave none: no development platform, no image, no model. It refuses every node. Each
+    /// refusal's code says what a policy would have to accept.
     pub fn hardware_only() -> Self {
         Self {
             platforms: [Platform::Nitro, Platform::SevSnp].into(),
@@ -45,18 +45,18 @@ impl Policy {
         }
     }
 
-    /// The image with this launch digest: its name, and what its kernel does with the host's ACPI tables.
+    /// The image with this launch digest: its name, and how its kernel treats the host's ACPI tables.
     pub(crate) fn launch_image(&self, found: &LaunchDigest) -> Option<(&str, Acpi)> {
         let known = self.launches.iter().find(|known| known.launch.contains(found))?;
         Some((&known.name, known.acpi))
     }
 
-    /// How many images have launch digests.
+    /// Number of images that have launch digests.
     pub(crate) fn launch_count(&self) -> usize {
         self.launches.len()
     }
 
-    /// What is pinned beside the image on Nitro.
+    /// Registers pinned beside the image on Nitro.
     pub fn nitro(&self) -> &NitroPins {
         &self.nitro
     }
@@ -66,27 +66,26 @@ impl Policy {
         &self.snp
     }
 
-    /// The platforms that are accepted.
+    /// The accepted platforms.
     pub fn platforms(&self) -> impl Iterator<Item = Platform> + '_ {
         self.platforms.iter().copied()
     }
 
-    /// SHA-256 digests of the roots that simulated nodes may have.
+    /// SHA-256 digests of the accepted roots of simulated nodes.
     pub(crate) fn roots(&self) -> &[Digest] {
         &self.roots
     }
 
-    /// Receipt keys that nodes on platform `none` may have.
+    /// The accepted receipt keys of nodes on platform `none`.
     pub(crate) fn receipt_keys(&self) -> &[[u8; 32]] {
         &self.receipt_keys
     }
 
-    /// How many images are listed.
     pub(crate) fn image_count(&self) -> usize {
         self.images.len()
     }
 
-    /// The name of the image with these registers, all three of them.
+    /// The name of the image whose three registers all match.
     pub(crate) fn image(&self, found: &Registers) -> Option<&str> {
         let measured = |image: &&Image| [image.pcr0, image.pcr1, image.pcr2] == *found;
         self.images.iter().find(measured).map(|image| image.name.as_str())
@@ -102,12 +101,12 @@ impl Policy {
         &self.upstreams
     }
 
-    /// Which configurations are accepted; `None` where the registers cover them.
+    /// Which configurations are accepted; `None` if the registers cover them.
     pub fn config(&self) -> Option<&Accept> {
         self.config.as_ref()
     }
 
-    /// Age that evidence may have in live checks, seconds.
+    /// Maximum age of evidence in live checks, in seconds.
     pub fn max_evidence_age(&self) -> u64 {
         self.max_evidence_age
     }

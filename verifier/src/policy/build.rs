@@ -1,4 +1,4 @@
-//! Makes policies, and refuses incomplete or contradictory ones.
+//! Builds policies, and refuses incomplete or contradictory ones.
 
 use alloc::vec::Vec;
 
@@ -13,7 +13,7 @@ use super::values::{
 };
 use crate::snp::SnpRules;
 
-/// Makes a [`Policy`] in Rust. Nothing is accepted that was not named.
+/// Builds a [`Policy`] in Rust. It accepts only what the caller names.
 #[derive(Clone, Debug, Default)]
 pub struct PolicyBuilder {
     pub(super) platforms: Vec<Platform>,
@@ -30,26 +30,26 @@ pub struct PolicyBuilder {
 }
 
 impl PolicyBuilder {
-    /// Accepts a platform. `simulated` and `none` need [`simulated_roots`](Self::simulated_roots) and
-    /// [`receipt_keys`](Self::receipt_keys) beside it.
+    /// Accepts a platform. `simulated` also needs [`simulated_roots`](Self::simulated_roots), and `none` needs
+    /// [`receipt_keys`](Self::receipt_keys).
     pub fn platform(mut self, platform: Platform) -> Self {
         self.platforms.push(platform);
         self
     }
 
-    /// SHA-256 digests of the root certificates (DER) that simulated nodes may have.
+    /// Adds SHA-256 digests of accepted root certificates (DER) of simulated nodes.
     pub fn simulated_roots(mut self, roots: impl IntoIterator<Item = Digest>) -> Self {
         self.roots.get_or_insert_default().extend(roots);
         self
     }
 
-    /// Receipt keys (Ed25519, raw) that nodes on platform `none` may have.
+    /// Adds accepted receipt keys (Ed25519, raw) of nodes on platform `none`.
     pub fn receipt_keys(mut self, keys: impl IntoIterator<Item = [u8; 32]>) -> Self {
         self.receipt_keys.get_or_insert_default().extend(keys);
         self
     }
 
-    /// Adds an image; a node must match one of them wholly.
+    /// Adds an image. A node must match all registers of one image.
     pub fn image(mut self, image: Image) -> Self {
         self.images.push(image);
         self
@@ -67,40 +67,40 @@ impl PolicyBuilder {
         self
     }
 
-    /// Rules for SEV-SNP; the platform needs them.
+    /// Sets the rules for SEV-SNP, which that platform requires.
     pub fn snp(mut self, rules: SnpRules) -> Self {
         self.snp = Some(rules);
         self
     }
 
-    /// Which GGUF files may answer, by SHA-256.
+    /// Sets which GGUF files may answer, by SHA-256.
     pub fn models(mut self, models: Accept) -> Self {
         self.models = Some(models);
         self
     }
 
-    /// Which closed providers may answer; none, unless this is called.
+    /// Sets which closed providers may answer. Without this call, none may.
     pub fn upstreams(mut self, upstreams: AcceptUpstreams) -> Self {
         self.upstreams = Some(upstreams);
         self
     }
 
-    /// Which configuration files are accepted, by SHA-256.
+    /// Sets which configuration files are accepted, by SHA-256.
     pub fn config(mut self, config: Accept) -> Self {
         self.config = Some(config);
         self
     }
 
-    /// Age that evidence may have in live checks, seconds.
+    /// Sets the maximum age of evidence in live checks, in seconds.
     pub fn max_evidence_age(mut self, seconds: u64) -> Self {
         self.max_evidence_age = Some(seconds);
         self
     }
 
-    /// The policy.
+    /// Builds the policy.
     ///
     /// # Errors
-    /// [`PolicyError`] when a reference value is missing, or values contradict each other.
+    /// [`PolicyError`] if a reference value is missing or values contradict each other.
     pub fn build(self) -> Result<Policy, PolicyError> {
         self.check()?;
         Ok(Policy {
@@ -108,7 +108,7 @@ impl PolicyBuilder {
             roots: self.roots.unwrap_or_default(),
             receipt_keys: self.receipt_keys.unwrap_or_default(),
             images: self.images,
-            // Without models only providers may answer.
+            // Without models, only providers may answer.
             models: self.models.unwrap_or(Accept::Only(Vec::new())),
             upstreams: self.upstreams.unwrap_or_default(),
             config: self.config,
@@ -189,7 +189,7 @@ impl PolicyBuilder {
         }
     }
 
-    /// A list that must be there with its platform, and only then.
+    /// Checks a list that only its platform needs and may have.
     fn check_paired(&self, platform: Platform, field: &'static str, length: Option<usize>) -> Result<(), PolicyError> {
         match (self.platforms.contains(&platform), length) {
             (false, None) => Ok(()),
@@ -209,7 +209,7 @@ impl PolicyBuilder {
         in_range(field, 0, MAX_ENTRIES, self.images.len())?;
         for (index, image) in self.images.iter().enumerate() {
             in_range("image.name", 1, MAX_NAME, image.name.len())?;
-            // Zero is what a debug enclave shows, and what a forgotten placeholder looks like.
+            // A debug enclave shows zeros, and a forgotten placeholder looks the same.
             if [&image.pcr0, &image.pcr1, &image.pcr2].contains(&&[0; 48]) {
                 return contradiction(field, "a register of zeros measures nothing");
             }

@@ -1,31 +1,31 @@
-//! Why text or values are no policy.
+//! Errors of policies.
 
 use alloc::string::String;
 
-/// Why text or values are no policy.
+/// Why text or values are not a policy.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum PolicyError {
     /// The file is too long.
     #[error("{actual} bytes, at most {limit} are allowed")]
     TooLong {
-        /// Named limit.
+        /// The limit, in bytes.
         limit: usize,
-        /// Bytes found.
+        /// The length found, in bytes.
         actual: usize,
     },
-    /// The text is not in the form of a policy, has a key that no policy has, or a value of the wrong type.
+    /// The text does not have the form of a policy, has an unknown key, or has a value of the wrong type.
     #[error("{message}")]
     Malformed {
-        /// What is wrong; of a TOML file also the line.
+        /// What is wrong; for a TOML file, with the line.
         message: String,
     },
     /// The file is of another version.
     #[error("version {actual}, expected {expected}")]
     Version {
-        /// The one this version reads.
+        /// The version that this crate reads.
         expected: u64,
-        /// The one found.
+        /// The version found.
         actual: u64,
     },
     /// An unknown platform.
@@ -39,7 +39,7 @@ pub enum PolicyError {
     Hex {
         /// The key.
         field: &'static str,
-        /// Digits.
+        /// Number of digits.
         expected: usize,
     },
     /// A reference value that the policy's platforms need is missing or empty.
@@ -47,10 +47,10 @@ pub enum PolicyError {
     Missing {
         /// The key.
         field: &'static str,
-        /// Why it must be there.
+        /// Why it is required.
         reason: &'static str,
     },
-    /// Two parts of the policy contradict each other, or one says nothing.
+    /// Two parts of the policy contradict each other, or a part has no effect.
     #[error("{field}: {reason}")]
     Contradiction {
         /// The key.
@@ -59,15 +59,15 @@ pub enum PolicyError {
         reason: &'static str,
     },
     /// A number or a list is out of bounds.
-    #[error("{field} is {actual}, allowed are {least} to {greatest}")]
+    #[error("{field} is {actual}, expected {least} to {greatest}")]
     OutOfRange {
         /// The key.
         field: &'static str,
-        /// Least value.
+        /// The least allowed value.
         least: u64,
-        /// Greatest value.
+        /// The greatest allowed value.
         greatest: u64,
-        /// The one found.
+        /// The value found.
         actual: u64,
     },
 }

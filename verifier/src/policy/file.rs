@@ -1,4 +1,4 @@
-//! What a policy file says: canonical JSON, key by key.
+//! Reads a policy's canonical JSON, key by key.
 
 use alloc::borrow::Cow;
 use alloc::string::ToString;
@@ -50,7 +50,7 @@ fn policy(file: &mut Table<'_>) -> PolicyBuilder {
     builder
 }
 
-/// The value of the one key of a table that may be there.
+/// The value of the only key of an optional table.
 fn only<'a>(file: &mut Table<'a>, table: &'static str, key: &'static str) -> Option<Value<'a>> {
     let table = file.optional(table)?;
     Some(table.table(|table| table.required(key)))
@@ -63,7 +63,7 @@ fn image(value: Value<'_>, builder: &mut PolicyBuilder) {
         (name, registers, table.optional("snp_launch").map(Value::texts), table.optional("acpi").map(acpi))
     });
     if acpi.is_some() && launch.is_none() {
-        let reason = "only an image with snp_launch has tables of its host's";
+        let reason = "only an image with snp_launch may have it";
         value.refuse(PolicyError::Contradiction { field: "image.acpi", reason });
     }
     match registers {
@@ -87,7 +87,7 @@ fn image(value: Value<'_>, builder: &mut PolicyBuilder) {
 
 fn acpi(value: Value<'_>) -> Acpi {
     if value.text() != "static" {
-        let reason = "\"static\", or nothing where the kernel may run the host's bytecode";
+        let reason = "expected \"static\"; omit it if the kernel may run the host's bytecode";
         value.refuse(PolicyError::Contradiction { field: "image.acpi", reason });
     }
     Acpi::Static
@@ -113,7 +113,7 @@ fn accept(field: &'static str, value: Value<'_>) -> Accept {
     }
 }
 
-/// `"any"`, or `host:port` of each.
+/// Reads `"any"`, or a list of `host:port`.
 fn providers(value: Value<'_>) -> AcceptUpstreams {
     let provider = |text: &Cow<'_, str>| {
         let (host, port) = text.rsplit_once(':')?;

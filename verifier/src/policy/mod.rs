@@ -27,30 +27,30 @@ impl Policy {
     /// Reads a compiled policy: canonical JSON (RFC 8785) with the keys and values of the TOML file.
     ///
     /// # Errors
-    /// [`PolicyError`] for text that is no policy, for unknown keys, for a missing reference value, for contradictions.
+    /// [`PolicyError`] for text that is not a policy, unknown keys, missing reference values, and contradictions.
     pub fn from_json(text: &[u8]) -> Result<Self, PolicyError> {
         file::parse(text).map_err(|wrong| wrong.error)
     }
 
-    /// Reads a policy file, TOML.
+    /// Reads a policy file in TOML.
     ///
     /// # Errors
-    /// As [`from_json`](Self::from_json); [`PolicyError::Malformed`] names the line.
+    /// Those of [`from_json`](Self::from_json); [`PolicyError::Malformed`] names the line.
     #[cfg(feature = "toml")]
     pub fn from_toml(text: &str) -> Result<Self, PolicyError> {
         toml::parse(text)
     }
 
-    /// Compiles a policy file, TOML, to what [`from_json`](Self::from_json) reads.
+    /// Compiles a policy file in TOML to the JSON that [`from_json`](Self::from_json) reads.
     ///
     /// # Errors
-    /// As [`from_toml`](Self::from_toml): only a policy is compiled.
+    /// Those of [`from_toml`](Self::from_toml): it compiles valid policies only.
     #[cfg(feature = "toml")]
     pub fn compile(text: &str) -> Result<String, PolicyError> {
         toml::compile(text)
     }
 
-    /// Begins a policy that accepts nothing yet.
+    /// Starts a policy that accepts nothing yet.
     pub fn builder() -> PolicyBuilder {
         PolicyBuilder::default()
     }

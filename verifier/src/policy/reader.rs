@@ -1,5 +1,5 @@
-//! Takes a policy's JSON apart key by key. The first thing that is wrong is remembered, and [`read`] refuses for it: what is
-//! taken after that means nothing.
+//! Reads a policy's JSON key by key. It records the first error and continues with empty values; [`read`] then returns that
+//! error, and drops the values.
 
 use alloc::borrow::Cow;
 use alloc::string::ToString;
@@ -11,11 +11,11 @@ use quoth_attestation::json;
 use super::error::PolicyError;
 use super::values::MAX_FILE;
 
-/// Why a text is no policy, and where.
+/// Why and where a text is not a policy.
 #[derive(Debug)]
 pub(super) struct Wrong {
-    /// Bytes from the start of the text; `None` where the text is no canonical JSON.
-    #[cfg_attr(not(feature = "toml"), expect(dead_code, reason = "only TOML has lines worth naming"))]
+    /// Offset in the text, in bytes; `None` if the text is not canonical JSON.
+    #[cfg_attr(not(feature = "toml"), expect(dead_code, reason = "only TOML errors name a line"))]
     pub(super) at: Option<usize>,
     pub(super) error: PolicyError,
 }
@@ -31,20 +31,20 @@ pub(super) struct Table<'a> {
 #[derive(Clone, Copy)]
 pub(super) struct Value<'a> {
     place: Place<'a>,
-    /// None where it is wrong already.
+    /// `None` if an error is recorded already.
     value: Option<json::Value<'a>>,
 }
 
-/// Where something stands, for errors.
+/// A position in the text, for errors.
 #[derive(Clone, Copy)]
 struct Place<'a> {
     at: usize,
-    /// The key, or that of the table.
+    /// The key of the value, or of its table.
     key: &'static str,
     wrong: &'a OnceCell<Wrong>,
 }
 
-/// Reads `text` as canonical JSON: `take` takes it apart, and nothing may be left.
+/// Reads `text` as canonical JSON: `take` reads its keys, and a key that it leaves is an error.
 pub(super) fn read<T>(text: &[u8], take: impl FnOnce(&mut Table<'_>) -> T) -> Result<T, Wrong> {
     let value = json::parse(text, MAX_FILE)
         .map_err(|error| Wrong { at: None, error: PolicyError::Malformed { message: error.to_string() } })?;
@@ -58,14 +58,13 @@ pub(super) fn read<T>(text: &[u8], take: impl FnOnce(&mut Table<'_>) -> T) -> Re
 }
 
 impl<'a> Table<'a> {
-    /// Takes a key's value, if there is one.
     pub(super) fn optional(&mut self, key: &'static str) -> Option<Value<'a>> {
         let (_, value) = self.members.iter().find(|(name, _)| name == key)?;
         self.taken.push(key);
         Some(Value::new(self.place, key, *value))
     }
 
-    /// Takes a key's value.
+    /// Takes a key's value, or records that it is missing.
     pub(super) fn required(&mut self, key: &'static str) -> Value<'a> {
         self.optional(key).unwrap_or_else(|| {
             self.place.wrong(&["`", self.place.key, "` has no `", key, "`"]);
@@ -73,25 +72,24 @@ impl<'a> Table<'a> {
         })
     }
 
-    /// Takes the values that are pinned under a key, if it is there.
+    /// Takes the values pinned under a key, if present.
     pub(super) fn pins<const N: usize>(&mut self, key: &'static str, field: &'static str) -> Option<Vec<[u8; N]>> {
         let value = self.optional(key)?;
         Some(value.hexes(field, &value.texts()))
     }
 
-    /// Takes the values under whatever keys there are.
     pub(super) fn named(&mut self) -> impl Iterator<Item = (Cow<'a, str>, Value<'a>)> {
         let place = self.place;
         let members = core::mem::take(&mut self.members);
         members.into_iter().map(move |(name, value)| (name, Value::new(place, place.key, value)))
     }
 
-    /// Remembers what is wrong.
+    /// Records the first error.
     pub(super) fn refuse(&self, error: PolicyError) {
         self.place.refuse(error);
     }
 
-    /// Refuses keys that were not taken.
+    /// Records an error for a key that was not taken.
     fn finish(self) {
         let mut members = self.members.iter();
         if let Some((name, value)) = members.find(|(name, _)| !self.taken.iter().any(|taken| taken == name)) {
@@ -106,7 +104,7 @@ impl<'a> Value<'a> {
         Self { place: Place { at: value.at(), key, ..within }, value: Some(value) }
     }
 
-    /// Reads the value; refuses it if it `is_not` of that kind.
+    /// Reads the value, or records that its type is not `expected`.
     fn read<T: Default>(self, expected: &str, read: impl FnOnce(json::Value<'a>) -> Option<T>) -> T {
         self.value.and_then(read).unwrap_or_else(|| {
             if self.value.is_some() {
@@ -116,37 +114,31 @@ impl<'a> Value<'a> {
         })
     }
 
-    /// A number from 0 to `greatest`.
     pub(super) fn number(self, greatest: u64) -> u64 {
-        self.read("a number of its width", |value| value.number().filter(|number| *number <= greatest))
+        self.read("an integer in its range", |value| value.number().filter(|number| *number <= greatest))
     }
 
-    /// A boolean.
     pub(super) fn boolean(self) -> bool {
         self.read("true or false", json::Value::boolean)
     }
 
-    /// A text.
     pub(super) fn text(self) -> Cow<'a, str> {
         self.read("a text", json::Value::text)
     }
 
-    /// An array of texts.
     pub(super) fn texts(self) -> Vec<Cow<'a, str>> {
         self.array("an array of texts").map(Self::text).collect()
     }
 
-    /// An array of numbers from 0 to `greatest`.
     pub(super) fn numbers(self, greatest: u64) -> impl Iterator<Item = u64> {
         self.array("an array of numbers").map(move |item| item.number(greatest))
     }
 
-    /// A text, or an array of them.
     pub(super) fn word_or_texts(self) -> Result<Cow<'a, str>, Vec<Cow<'a, str>>> {
         self.value.and_then(json::Value::text).ok_or_else(|| self.texts())
     }
 
-    /// A table, of which nothing may be left.
+    /// A table; a key that `take` leaves is an error.
     pub(super) fn table<T>(self, take: impl FnOnce(&mut Table<'a>) -> T) -> T {
         let members = self.read("a table", |value| value.object(usize::MAX));
         let mut table = Table { place: self.place, members, taken: Vec::new() };
@@ -155,7 +147,6 @@ impl<'a> Value<'a> {
         taken
     }
 
-    /// An array of tables.
     pub(super) fn tables(self) -> impl Iterator<Item = Self> {
         self.array("an array of tables")
     }
@@ -165,12 +156,11 @@ impl<'a> Value<'a> {
         items.into_iter().flatten().map(move |item| Self::new(self.place, self.place.key, item))
     }
 
-    /// Remembers what is wrong.
+    /// Records the first error.
     pub(super) fn refuse(self, error: PolicyError) {
         self.place.refuse(error);
     }
 
-    /// Bytes that are `text` in hexadecimal.
     pub(super) fn hex<const N: usize>(self, field: &'static str, text: &str) -> [u8; N] {
         let mut bytes = [0; N];
         self.fill(field, text, &mut bytes);
@@ -183,7 +173,6 @@ impl<'a> Value<'a> {
         }
     }
 
-    /// Bytes that are texts in hexadecimal.
     pub(super) fn hexes<const N: usize, T: FromIterator<[u8; N]>>(
         self,
         field: &'static str,
@@ -195,7 +184,7 @@ impl<'a> Value<'a> {
 
 impl Place<'_> {
     fn refuse(self, error: PolicyError) {
-        // The first one counts.
+        // `set` keeps the first error.
         let _ = self.wrong.set(Wrong { at: Some(self.at), error });
     }
 

@@ -1,4 +1,4 @@
-//! `[snp]` of a policy file.
+//! Reads `[snp]` of a policy.
 
 use alloc::borrow::Cow;
 
@@ -7,9 +7,9 @@ use super::reader::Value;
 use super::values::MAX_ENTRIES;
 use crate::snp::{Abi, Family, GuestRules, Protection, SigningKey, SnpRules, Tcb};
 
-/// VMPLs that there are.
+/// VMPLs are 0 to 3.
 const GREATEST_VMPL: u32 = 3;
-/// Mitigations are bits of a vector of 64.
+/// Mitigations are bits of a 64-bit vector.
 const GREATEST_MITIGATION: u64 = 63;
 
 pub(super) fn rules(value: Value<'_>) -> SnpRules {
@@ -113,12 +113,12 @@ fn abi(value: Value<'_>) -> Abi {
     })
 }
 
-/// A vector with the bits of these numbers.
+/// A vector with these bits set.
 fn mitigations(value: Value<'_>) -> u64 {
     value.numbers(GREATEST_MITIGATION).fold(0, |vector, bit| vector | 1 << bit)
 }
 
-/// Rules that can accept something, and contradict nothing.
+/// Checks that the rules can accept something and are consistent.
 pub(super) fn checked(rules: &SnpRules) -> Result<(), PolicyError> {
     let contradiction = |field, reason| Err(PolicyError::Contradiction { field, reason });
     if rules.floors.is_empty() {

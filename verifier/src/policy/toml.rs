@@ -1,4 +1,4 @@
-//! Policies as people write them: TOML that becomes the canonical JSON which policies are read from.
+//! Reads policies in TOML, by converting them to canonical JSON.
 
 use alloc::format;
 use alloc::string::{String, ToString};
@@ -13,17 +13,15 @@ use super::build::check_length;
 use super::error::PolicyError;
 use super::file;
 
-/// Arrays and tables inside each other, at most: no policy has as many.
+/// Maximum nesting depth of arrays and tables; no policy has as many levels.
 pub(super) const MAX_DEPTH: usize = 8;
-/// A key, bytes, at most: no policy has as long a one.
+/// Maximum bytes in a key; no policy has a longer one.
 pub(super) const MAX_KEY: usize = 64;
 
-/// Reads a policy file.
 pub(super) fn parse(text: &str) -> Result<Policy, PolicyError> {
     converted(text).map(|(policy, _)| policy)
 }
 
-/// The canonical JSON of a policy file.
 pub(super) fn compile(text: &str) -> Result<String, PolicyError> {
     converted(text).map(|(_, json)| json)
 }
@@ -52,10 +50,10 @@ fn converted(text: &str) -> Result<(Policy, String), PolicyError> {
     }
 }
 
-/// Writes TOML as JSON. The first thing that JSON of a policy cannot say is remembered.
+/// Writes TOML as JSON. It records the first value that a policy's JSON cannot have.
 struct Converter<'a> {
     text: &'a str,
-    /// Where values begin, in the JSON and in the TOML.
+    /// Offsets where values begin, in the JSON and in the TOML.
     places: Vec<(usize, usize)>,
     wrong: Option<PolicyError>,
 }
@@ -67,14 +65,14 @@ impl Converter<'_> {
         json.object(|json| {
             for (key, value) in entries {
                 if key.len() > MAX_KEY {
-                    self.refuse(value.span().start, "a key longer than those of policies");
+                    self.refuse(value.span().start, "the key is too long");
                 }
                 self.value(key, value, json.key(key), depth + 1);
             }
         });
     }
 
-    /// `key`: the value's own, or that of the array that it stands in.
+    /// `key` is the value's own, or that of its array.
     fn value(&mut self, key: &str, value: &Spanned<DeValue<'_>>, json: &mut Writer, depth: usize) {
         let at = value.span().start;
         self.places.push((json.written(), at));
@@ -83,14 +81,14 @@ impl Converter<'_> {
             DeValue::Boolean(truth) => json.boolean(*truth),
             DeValue::Integer(number) => match u64::from_str_radix(number.as_str(), number.radix()) {
                 Ok(number) => json.number(number),
-                Err(_) => self.refuse(at, &format!("`{key}` is not a number of its width")),
+                Err(_) => self.refuse(at, &format!("`{key}` is not an integer in its range")),
             },
             DeValue::Array(_) | DeValue::Table(_) if depth == MAX_DEPTH => {
-                self.refuse(at, "values too deep inside each other");
+                self.refuse(at, "the values are nested too deeply");
             }
             DeValue::Array(items) => json.array(items.iter(), |json, item| self.value(key, item, json, depth + 1)),
             DeValue::Table(table) => self.table(table, json, depth),
-            DeValue::Float(_) | DeValue::Datetime(_) => self.refuse(at, "not a value that a policy has"),
+            DeValue::Float(_) | DeValue::Datetime(_) => self.refuse(at, "policies have no values of this type"),
         }
     }
 
@@ -99,7 +97,7 @@ impl Converter<'_> {
     }
 }
 
-/// Says in which line something is wrong.
+/// Makes an error that names the line.
 fn placed(text: &str, at: usize, what: &str) -> PolicyError {
     let before = text.as_bytes().get(..at).unwrap_or_default();
     let line = 1 + before.iter().filter(|byte| **byte == b'\n').count();

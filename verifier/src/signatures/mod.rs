@@ -1,5 +1,5 @@
-//! Signature checks of one verifier: certificate signatures that held are cached; the others are checked when they are asked
-//! for, or ahead of that.
+//! Checks the signatures of one verifier. Valid certificate signatures are cached; others are checked on demand or in
+//! advance.
 
 #[cfg(test)]
 pub(crate) mod tests;
@@ -13,23 +13,23 @@ use crate::crypto::SignatureCheck;
 use crate::signature_cache::SignatureCache;
 use crate::x509::{Certificate, Signed};
 
-/// Whether signatures are ever checked ahead: browsers need no code for it.
+/// True if this build can check signatures in advance. Browsers need no code for it.
 const AHEAD: bool = cfg!(any(test, feature = "aws-lc-rs"));
 
-/// How one verifier does it. Clones share the cache.
+/// The method of one verifier. Clones share the cache.
 #[derive(Clone, Default)]
 pub(crate) struct Signatures {
     cache: Arc<SignatureCache>,
     ahead: Option<CheckAll>,
 }
 
-/// Checks several at once; says of each whether it holds.
+/// Checks several signatures at once. Returns each with its result.
 type CheckAll = for<'a> fn(Vec<SignatureCheck<'a>>) -> Vec<(SignatureCheck<'a>, bool)>;
 
 /// The signatures of one piece of evidence.
 pub(crate) struct Prechecked<'a> {
     cache: &'a SignatureCache,
-    /// Those that were checked ahead, and whether they hold.
+    /// The signatures that were checked in advance, with their results.
     checked: Vec<(SignatureCheck<'a>, bool)>,
 }
 
@@ -39,7 +39,7 @@ impl Signatures {
         self.ahead = Some(two_threads::check);
     }
 
-    /// Checks ahead what `coming` says will be asked for, the costliest first, if that is more than one signature.
+    /// Checks in advance the signatures that `coming` lists, if there are several. The costliest comes first.
     pub(crate) fn precheck<'a>(
         &'a self,
         coming: impl FnOnce(&SignatureCache) -> Vec<SignatureCheck<'a>>,
@@ -64,7 +64,7 @@ impl Prechecked<'_> {
         ahead.map_or_else(|| check.holds(), |(_, holds)| *holds)
     }
 
-    /// Whether `issuer` has signed `issued`: it is remembered, or `check` holds.
+    /// True if `issuer` signed `issued`, by the cache or by `check`.
     pub(crate) fn issued<'b>(
         &self,
         issuer: &Certificate<'_>,

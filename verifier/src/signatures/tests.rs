@@ -1,4 +1,4 @@
-//! Ways to check signatures, and that what is checked ahead is believed of nothing else.
+//! Ways to check signatures, and a test that a precheck's result is used for no other signature.
 #![allow(clippy::unwrap_used)]
 
 use alloc::vec;
@@ -9,7 +9,7 @@ use p384::ecdsa::{Signature, SigningKey};
 use super::*;
 use crate::crypto::{P384Key, P384Signature};
 
-/// When they are asked for, ahead, and ahead on two threads where this build can: all must say the same of everything.
+/// On demand, in advance, and in advance on two threads if this build can. All must give the same results.
 pub(crate) fn every_way() -> [Signatures; 3] {
     let ahead = ahead_by(one_by_one);
     let mut two_threads = ahead.clone();
@@ -19,12 +19,12 @@ pub(crate) fn every_way() -> [Signatures; 3] {
     [Signatures::default(), ahead, two_threads]
 }
 
-/// Believes whatever is prechecked: where it errs, a signature was not.
+/// Accepts every prechecked signature, so an error shows one that was not prechecked.
 pub(crate) fn credulous() -> Signatures {
     ahead_by(|checks| checks.into_iter().map(|check| (check, true)).collect())
 }
 
-/// Panics if there is something to check ahead.
+/// Panics if there is a signature to check in advance.
 pub(crate) fn never_ahead() -> Signatures {
     ahead_by(|checks| panic!("{} are checked ahead", checks.len()))
 }
@@ -34,7 +34,7 @@ pub(crate) fn ahead_by(check_all: CheckAll) -> Signatures {
 }
 
 impl Signatures {
-    /// The same cache, and no more work ahead.
+    /// The same cache, without further checks in advance.
     pub(crate) fn then_never_ahead(self) -> Self {
         Self { cache: self.cache, ..never_ahead() }
     }

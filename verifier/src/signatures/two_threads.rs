@@ -1,4 +1,4 @@
-//! Checks that the caller's thread shares with a second one, for which it never waits: that may be without a processor for
+//! Shares checks with a second thread. The caller never waits for it, because the second thread may get no processor for
 //! longer than all the checks take.
 
 use alloc::sync::Arc;
@@ -14,7 +14,7 @@ pub(super) fn check(checks: Vec<SignatureCheck<'_>>) -> Vec<(SignatureCheck<'_>,
     checks.into_iter().zip(answers).collect()
 }
 
-/// Does `tasks`, begun in this order by whichever thread is free.
+/// Runs `tasks` on two threads, started in this order.
 fn share<T, R>(tasks: impl Iterator<Item = T>, work: fn(&T) -> R, second: thread::Builder) -> Vec<R>
 where
     T: Send + Sync + 'static,
@@ -22,20 +22,20 @@ where
 {
     let tasks = tasks.map(|task| Task { task, done: OnceLock::new() }).collect();
     let shared = Arc::new(Shared { tasks, next: AtomicUsize::new(0), work });
-    // The costliest is for the thread that need not be started first.
+    // The caller's thread takes the costliest, because it need not be started first.
     let first = shared.take();
     let others = Arc::clone(&shared);
-    // Without a second thread this one does them all.
+    // If the second thread does not start, this one runs all tasks.
     let _ = second.spawn(move || others.work_from(others.take()));
     shared.work_from(first);
-    // One may have been begun by the second thread and not be finished.
+    // The second thread may still be running one task; then run it here.
     let answer = |Task { task, done }: &Task<T, R>| done.get().copied().unwrap_or_else(|| work(task));
     shared.tasks.iter().map(answer).collect()
 }
 
 struct Shared<T, R> {
     tasks: Vec<Task<T, R>>,
-    /// How many were taken.
+    /// Number of tasks taken.
     next: AtomicUsize,
     work: fn(&T) -> R,
 }
@@ -50,10 +50,10 @@ impl<T, R> Shared<T, R> {
         self.tasks.get(self.next.fetch_add(1, Ordering::Relaxed))
     }
 
-    /// Does this one and, as long as there are any, others.
+    /// Runs this task and then others while there are any.
     fn work_from<'a>(&'a self, mut turn: Option<&'a Task<T, R>>) {
         while let Some(Task { task, done }) = turn {
-            // Nobody else has taken it.
+            // Only this thread took the task.
             let _ = done.set((self.work)(task));
             turn = self.take();
         }
@@ -81,13 +81,13 @@ mod tests {
     }
 
     #[test]
-    fn two_threads_share_and_the_caller_waits_for_nobody() {
+    fn two_threads_share_and_the_caller_never_waits() {
         let (begun, through) = (Arc::new(Barrier::new(2)), Arc::new(Barrier::new(2)));
         let caller = thread::current().id();
         let task = |place| (place, caller, Arc::clone(&begun), Arc::clone(&through));
         let work = |(place, caller, begun, through): &(usize, ThreadId, Arc<Barrier>, Arc<Barrier>)| {
             let second = here(place) != *caller;
-            // When both have met the second thread has done one; this one it finishes when the caller has got all.
+            // After both have met, the second thread has done one task; it finishes this one after the caller has all results.
             if *place == 0 || *place == 2 && second {
                 begun.wait();
             }
@@ -103,7 +103,7 @@ mod tests {
 
     #[test]
     fn without_a_second_thread_the_first_does_everything() {
-        // No address space has room for such a stack.
+        // A stack too large for any address space.
         let done = share(0..5, here::<i32>, Builder::new().stack_size(1 << 60));
         assert_eq!(done, [thread::current().id(); 5]);
     }

@@ -1,4 +1,4 @@
-//! From AMD's root to the key that signs reports.
+//! Verifies chains from AMD's root to the key that signs reports.
 
 use alloc::vec::Vec;
 
@@ -18,22 +18,21 @@ const VEK: &str = "VEK";
 const INTERMEDIATE: &str = "intermediate";
 const ROOT: &str = "root";
 
-/// A verified chain.
 pub(super) struct Chain<'a> {
     pub(super) vek: Vek,
     /// The revocation lists, verified.
     pub(super) crls: Vec<RevocationList<'a>>,
 }
 
-/// Which root certificates are AMD's.
+/// Decides which root certificates are AMD's.
 pub(crate) type Roots = fn(&Digest) -> Option<Family>;
 
-/// By the digest of a root's certificate.
+/// Finds a root by the digest of its certificate.
 pub(crate) fn pinned(root: &Digest) -> Option<Family> {
     Family::ALL.into_iter().find(|family| family.root() == *root)
 }
 
-/// Reads `certificates`: VEK, intermediate, root.
+/// Parses `certificates`: VEK, intermediate, root.
 pub(super) fn read<C: AsRef<[u8]>>(certificates: &[C]) -> Result<[Certificate<'_>; LENGTH], SnpRefusal> {
     let [vek, intermediate, root] = certificates else {
         return Err(SnpRefusal::ChainLength { expected: LENGTH, actual: certificates.len() });
@@ -45,7 +44,7 @@ fn parse<'a, C: AsRef<[u8]>>(certificate: &'static str, der: &'a C) -> Result<Ce
     Certificate::parse(der.as_ref()).map_err(|problem| SnpRefusal::ChainCertificate { certificate, problem })
 }
 
-/// Whose chain it is, by its root, algorithms and names: what can be said before a signature is checked.
+/// The family of a chain by its root, algorithms and names, before any signature is checked.
 pub(super) fn family(
     [vek, intermediate, root]: [&Certificate<'_>; LENGTH],
     kind: SigningKey,
@@ -53,16 +52,16 @@ pub(super) fn family(
 ) -> Result<Family, SnpRefusal> {
     let actual = root.signed.digest;
     let family = roots(&actual).ok_or(SnpRefusal::ChainRoot { actual: actual.into() })?;
-    // The root is pinned by the hash of all of it, so its signature on itself says nothing more.
+    // The root is pinned by a hash of the whole certificate, so its self-signature proves nothing more.
     for (name, certificate) in [(VEK, vek), (INTERMEDIATE, intermediate), (ROOT, root)] {
         if !is_pss(certificate.signed.algorithm) {
-            return Err(SnpRefusal::ChainAlgorithm { certificate: name, problem: "not signed by RSA-PSS as AMD does" });
+            return Err(SnpRefusal::ChainAlgorithm { certificate: name, problem: "not signed with AMD's RSA-PSS" });
         }
     }
     names(vek, intermediate, root, kind, family).map(|()| family)
 }
 
-/// The signatures that [`verify`] asks for, but those that are remembered and those of revocation lists.
+/// The signatures that [`verify`] checks, except cached ones and those of revocation lists.
 pub(super) fn signature_checks<'a>(
     [vek, intermediate, root]: [&'a Certificate<'_>; LENGTH],
     cache: &SignatureCache,
@@ -73,7 +72,7 @@ pub(super) fn signature_checks<'a>(
         .filter_map(|(issuer, issued)| signature_check(issuer, &issued.signed))
 }
 
-/// Follows a chain of this family and checks `crls` against it.
+/// Verifies a chain of this family, and checks `crls` against it.
 pub(super) fn verify<'a>(
     [vek, intermediate, root]: [&Certificate<'_>; LENGTH],
     family: Family,
@@ -107,12 +106,12 @@ pub(super) fn verify<'a>(
     }
 }
 
-/// Those of `certificates`, in any order, that can be read.
+/// The certificates that can be parsed, in the same order.
 pub(super) fn readable<C: AsRef<[u8]>>(certificates: &[C]) -> Vec<Certificate<'_>> {
     certificates.iter().filter_map(|der| Certificate::parse(der.as_ref()).ok()).collect()
 }
 
-/// Every chain that `certificates` can make by their names: a leaf of this kind first.
+/// Every chain that the names of `certificates` allow, each with a leaf of this kind first.
 pub(super) fn by_name<'a, 'b>(
     certificates: &'b [Certificate<'a>],
     kind: SigningKey,
@@ -129,7 +128,7 @@ pub(super) fn by_name<'a, 'b>(
     certificates.iter().filter(|one| one.subject.common() == Some(leaf)).filter_map(chain).collect()
 }
 
-/// Whether a key of AMD's kind is in it, which may issue.
+/// An issuer's key must be RSA of 4096 bits.
 fn check_key(certificate: &'static str, holder: &Certificate<'_>) -> Result<(), SnpRefusal> {
     let problem = "its key is not RSA of 4096 bits";
     holder.rsa_key().map(|_| ()).ok_or(SnpRefusal::ChainAlgorithm { certificate, problem })
@@ -147,7 +146,7 @@ fn check_issued(
     }
 }
 
-/// Each is called what it must be, and names the one above it.
+/// Each must have the right name, and name the one above it.
 fn names(
     vek: &Certificate<'_>,
     intermediate: &Certificate<'_>,
@@ -178,11 +177,11 @@ fn names(
     Ok(())
 }
 
-/// A VEK signs reports, and no certificates.
+/// Checks that it may sign reports only.
 fn check_leaf(vek: &Certificate<'_>) -> Result<(), &'static str> {
     match (vek.constraints, vek.usage) {
-        (Some(constraints), _) if constraints.ca => Err("is an authority, where a leaf must be"),
-        (_, Some(usage)) if usage.key_cert_sign => Err("may sign certificates, as no leaf may"),
+        (Some(constraints), _) if constraints.ca => Err("is an authority, but must be a leaf"),
+        (_, Some(usage)) if usage.key_cert_sign => Err("may sign certificates, which a leaf must not do"),
         _ => Ok(()),
     }
 }

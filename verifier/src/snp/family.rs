@@ -4,7 +4,7 @@ use core::fmt;
 
 use quoth_attestation::Digest;
 
-/// A processor family: its layout of versions, its root, its certificates (AMD 56860 §2.2, 57230 §3).
+/// A processor family, with its own layout of versions, root and certificates (AMD 56860 §2.2, 57230 §3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum Family {
@@ -19,7 +19,7 @@ pub enum Family {
 /// Security patch levels of a platform's firmware, one for each component (AMD 56860, TCB_VERSION).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Tcb {
-    /// Firmware of the management controller; Turin only, else 0.
+    /// Firmware of the management controller; Turin only, otherwise 0.
     pub fmc: u8,
     /// Boot loader.
     pub bootloader: u8,
@@ -32,10 +32,10 @@ pub struct Tcb {
 }
 
 impl Family {
-    /// All of them.
+    /// Every family.
     pub const ALL: [Self; 3] = [Self::Milan, Self::Genoa, Self::Turin];
 
-    /// In policies and verdicts.
+    /// The name in policies and verdicts.
     pub fn name(self) -> &'static str {
         match self {
             Self::Milan => "milan",
@@ -44,7 +44,7 @@ impl Family {
         }
     }
 
-    /// By family and model of CPUID function 1, extended parts added.
+    /// By family and model of CPUID function 1, with the extended parts added.
     pub(crate) fn of_cpuid(family: u8, model: u8) -> Option<Self> {
         match (family, model) {
             (0x19, 0x00..=0x0f) => Some(Self::Milan),
@@ -54,7 +54,7 @@ impl Family {
         }
     }
 
-    /// As AMD writes it: in names of certificates and addresses.
+    /// AMD's spelling in certificate names and URLs.
     pub fn title(self) -> &'static str {
         match self {
             Self::Milan => "Milan",
@@ -63,7 +63,7 @@ impl Family {
         }
     }
 
-    /// Whether a VEK certificate's product name is of this family: a name of its members, and perhaps a stepping.
+    /// True if a VEK certificate's product name is of this family: a member's name, optionally with a stepping.
     pub(crate) fn has_product(self, product: &str) -> bool {
         let members: &[&str] = match self {
             Self::Milan => &["Milan"],
@@ -74,7 +74,7 @@ impl Family {
         members.contains(&name)
     }
 
-    /// SHA-256 of the root's certificate (ARK, DER), as AMD's key distribution service gives it.
+    /// SHA-256 of the root's certificate (ARK, DER), from AMD's key distribution service.
     pub fn root(self) -> Digest {
         let mut root = [0; 32];
         let hex = match self {
@@ -82,7 +82,7 @@ impl Family {
             Self::Genoa => "4c6598d19c18719c5dfd4a7d335f674e5bfe1d8f800cea2cf270c10d103db2f1",
             Self::Turin => "1f084161a44bb6d93778a904877d4819cafa5d05ef4193b2ded9dd9c73dd3f6a",
         };
-        // safe: 64 digits each; were one not, its root would match nothing
+        // safe: each has 64 digits; with an error in one, its root would match nothing
         let _ = hex::decode_to_slice(hex, &mut root);
         Digest(root)
     }
@@ -98,7 +98,7 @@ impl Family {
 }
 
 impl Tcb {
-    /// Whether no component is below that of `floor`.
+    /// Returns true if no component is below that of `floor`.
     pub fn reaches(&self, floor: &Self) -> bool {
         self.fmc >= floor.fmc
             && self.bootloader >= floor.bootloader

@@ -1,6 +1,6 @@
-//! The guest policy (AMD 56860 rev. 1.58, §4.3): permissions are refused unless allowed, protections are demanded where required.
+//! The guest policy (AMD 56860 rev. 1.58, §4.3): refuses permissions that are not allowed, demands protections that are required.
 //!
-//! The host chooses the guest policy at launch and no launch digest covers it, so only the report says what it is.
+//! The host chooses the guest policy at launch, and no launch digest covers it. Only the report names it.
 
 use alloc::format;
 use alloc::string::{String, ToString};
@@ -17,28 +17,28 @@ const SOURCE: &str = "AMD 56860 §4.3, guest policy";
 const MIGRATION: u64 = 1 << 18;
 const DEBUG: u64 = 1 << 19;
 const CXL: u64 = 1 << 21;
-/// Bits from here on have no meaning yet and must be zero.
+/// The first bit without a meaning; it and all higher bits must be zero.
 const RESERVED_FROM: u32 = 26;
 
-/// Whether the guest itself allows two threads of a core to run different guests.
+/// True if the guest policy allows a core to run two guests on its two threads.
 pub(super) fn allows_smt(policy: u64) -> bool {
     policy & SMT != 0
 }
 
-/// What a guest policy may allow, and what it must demand. The default allows nothing and demands nothing.
+/// What a guest policy may allow and must demand. The default allows nothing and demands nothing.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct GuestRules {
-    /// Whether two threads of a core may run different guests (SMT).
+    /// Whether the two threads of a core may run different guests (SMT).
     pub smt: bool,
-    /// Whether a migration agent may take the guest elsewhere (MIGRATE_MA).
+    /// Whether a migration agent may move the guest to another machine (MIGRATE_MA).
     pub migration: bool,
-    /// Whether the guest may be debugged (DEBUG): then nothing in it is confidential.
+    /// Whether the guest may be debugged (DEBUG). Nothing in such a guest is confidential.
     pub debug: bool,
-    /// Whether CXL devices and memory may be there (CXL_ALLOW).
+    /// Whether CXL devices and memory may be present (CXL_ALLOW).
     pub cxl: bool,
-    /// Protections that must be demanded.
+    /// Protections that the guest policy must demand.
     pub required: Vec<Protection>,
-    /// The oldest interface that the guest policy may be content with (ABI_MAJOR, ABI_MINOR).
+    /// The oldest firmware ABI that the guest policy may accept (ABI_MAJOR, ABI_MINOR).
     pub abi: Abi,
 }
 
@@ -48,7 +48,7 @@ impl GuestRules {
             return Err(SnpRefusal::Debug { actual });
         }
         if actual & MUST_BE_ONE == 0 || actual >> RESERVED_FROM != 0 {
-            return refuse("has reserved bits that are not as they must be", actual);
+            return refuse("has reserved bits with a wrong value", actual);
         }
         for (permission, is_allowed, problem) in [
             (MIGRATION, self.migration, "allows migration"),
@@ -80,7 +80,7 @@ impl GuestRules {
         if actual < expected {
             return Err(SnpRefusal::Abi { expected, actual });
         }
-        let what = "the guest policy demands firmware with this interface";
+        let what = "the guest policy demands firmware with this ABI";
         checks.held("snp.policy.abi", what, SOURCE, expected.to_string(), actual.to_string());
         Ok(())
     }
@@ -96,7 +96,7 @@ mod tests {
 
     use super::*;
 
-    /// `accepted`, or the code of the refusal.
+    /// `accepted` or the code of the refusal.
     fn ruled(rules: &GuestRules, policy: u64) -> &'static str {
         rules.check(policy, &mut Checks::default()).map_or_else(|refusal| refusal.code(), |()| "accepted")
     }

@@ -1,5 +1,5 @@
-//! Attestation reports of AMD SEV-SNP (AMD 56860 for the report, 57230 for certificates and their extensions), versions 2
-//! to 5, of Milan, Genoa and Turin, read strictly.
+//! Attestation reports of AMD SEV-SNP (AMD 56860 for the report, 57230 for certificates and their extensions): versions 2 to
+//! 5, of Milan, Genoa and Turin, parsed strictly.
 
 mod chain;
 mod crl;
@@ -33,13 +33,13 @@ pub use table::certificate_table;
 use crate::signatures::Signatures;
 use crate::x509::{Certificate, Validity};
 
-/// A report whose chain and signature hold.
+/// A report whose chain and signature are valid.
 pub(crate) struct Attested {
     pub(crate) report: Report,
     pub(crate) family: Family,
-    /// The reported one, which is also the certified one.
+    /// The reported TCB, which equals the certified one.
     pub(crate) tcb: Tcb,
-    /// When the revocation lists were made, and until when they hold, Unix seconds.
+    /// When each revocation list was made and expires, Unix seconds.
     pub(crate) crls: Vec<(u64, u64)>,
 }
 
@@ -59,7 +59,7 @@ pub(crate) fn verify<C: AsRef<[u8]>>(
     Ok(judged.of(report))
 }
 
-/// Verifies a report against `certificates` in any order, of which it needs three; of several chains one must hold.
+/// Verifies a report with `certificates` in any order. It needs three of them; of several chains, one must be valid.
 pub(crate) fn verify_any<C: AsRef<[u8]>>(
     report: &[u8],
     certificates: &[C],
@@ -72,14 +72,14 @@ pub(crate) fn verify_any<C: AsRef<[u8]>>(
     let links = chain::readable(certificates);
     let mut chains = chain::by_name(&links, report.signing_key);
     if chains.len() > 1 {
-        // What is said about the chain whose key signed the report is worth more than what is said about others.
+        // A refusal of the chain whose key signed the report says more than one of another chain.
         let signed = |vek: &Certificate<'_>| vek.p384_key().is_some_and(|key| report.signature_check(key).holds());
         let (first, rest): (Vec<_>, Vec<_>) = chains.into_iter().partition(|[vek, ..]| signed(vek));
         chains = [first, rest].concat();
     }
     let mut refusal = SnpRefusal::ChainLength { expected: chain::LENGTH, actual: certificates.len() };
     for (index, chain) in chains.into_iter().enumerate() {
-        // A list of another family has nothing to say about this chain.
+        // Lists of other families do not apply to this chain.
         let [.., root] = chain;
         let own: Vec<&[u8]> = crls.iter().map(AsRef::as_ref).filter(|crl| crl::is_by(crl, root)).collect();
         match judge(&report, chain, &own, roots, validity, signatures) {
@@ -91,7 +91,7 @@ pub(crate) fn verify_any<C: AsRef<[u8]>>(
     Err(refusal)
 }
 
-/// What a chain adds to a report that it holds for.
+/// The facts that a valid chain adds to its report.
 struct Judged {
     family: Family,
     tcb: Tcb,
@@ -123,7 +123,7 @@ fn judge(
         Some(reported) if reported != family => {
             return Err(SnpRefusal::FamilyMismatch { certificates: family, report: reported });
         }
-        // Turin's firmware never wrote version 2, which does not say what it runs on.
+        // Turin's firmware never wrote version 2, which does not name the processor.
         None if family == Family::Turin => return Err(SnpRefusal::Version { actual: report.version }),
         _ => {}
     }

@@ -13,43 +13,43 @@ use super::signing_key::SigningKey;
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum SnpRefusal {
-    /// A report has one length.
+    /// A report of a wrong length.
     #[error("the report is {actual} bytes long, expected {expected}")]
     Length {
-        /// Bytes.
+        /// Length required, in bytes.
         expected: usize,
-        /// Bytes.
+        /// Length found, in bytes.
         actual: usize,
     },
-    /// A version that is not defined, or not known here.
+    /// The version is undefined, or unknown to this crate.
     #[error("report version {actual}, expected 2 to 5")]
     Version {
-        /// The report's.
+        /// The report's version.
         actual: u32,
     },
     /// Reserved bytes are not zero.
     #[error("reserved bytes at {offset:#x} are not zero")]
     Reserved {
-        /// Where they begin.
+        /// Offset of the first of these bytes.
         offset: usize,
     },
-    /// Not ECDSA over P-384 with SHA-384.
+    /// The algorithm is not ECDSA over P-384 with SHA-384.
     #[error("signature algorithm {actual}, expected 1 (ECDSA P-384 with SHA-384)")]
     SignatureAlgorithm {
-        /// The report's.
+        /// The report's algorithm.
         actual: u32,
     },
-    /// Neither VCEK nor VLEK.
+    /// The signing key is neither VCEK nor VLEK.
     #[error("signing key {actual}, expected 0 (VCEK) or 1 (VLEK)")]
     SigningKey {
-        /// The report's.
+        /// The report's SIGNING_KEY.
         actual: u32,
     },
-    /// The platform hides its key, so nothing is signed.
+    /// The platform masks its key, so the report is not signed.
     #[error("the platform masks its chip key: the report is not signed")]
     MaskChipKey,
-    /// r or s is out of range, or bytes that must be zero are not.
-    #[error("the signature is not encoded as it must be")]
+    /// r or s is out of range, or padding bytes are not zero.
+    #[error("the signature's encoding is invalid")]
     SignatureEncoding,
     /// The endorsed key did not sign the report.
     #[error("the report's signature does not verify")]
@@ -62,10 +62,10 @@ pub enum SnpRefusal {
         /// CPUID model.
         model: u8,
     },
-    /// The certificates are of another family than the processor.
+    /// The certificates belong to another family than the processor.
     #[error("the certificates are for {certificates}, the report is from {report}", certificates = certificates.name(), report = report.name())]
     FamilyMismatch {
-        /// By the root.
+        /// By the root certificate.
         certificates: Family,
         /// By CPUID.
         report: Family,
@@ -73,18 +73,18 @@ pub enum SnpRefusal {
     /// Certificates are missing, or there are too many.
     #[error("{actual} certificates, expected {expected}: VCEK or VLEK, ASK or ASVK, ARK")]
     ChainLength {
-        /// Certificates.
+        /// Number of certificates required.
         expected: usize,
-        /// Certificates.
+        /// Number of certificates found.
         actual: usize,
     },
     /// The chain does not end at an AMD root.
-    #[error("the chain ends at {actual}, which is no root of AMD's")]
+    #[error("the chain ends at {actual}, which is not an AMD root")]
     ChainRoot {
         /// SHA-256 of the last certificate, DER.
         actual: Box<Digest>,
     },
-    /// Not the strict DER of an X.509 v3 certificate.
+    /// A certificate is not the strict DER of an X.509 v3 certificate.
     #[error("{certificate}: {problem}")]
     ChainCertificate {
         /// `VEK`, `intermediate` or `root`.
@@ -92,7 +92,7 @@ pub enum SnpRefusal {
         /// What is wrong.
         problem: &'static str,
     },
-    /// Not RSA-PSS with SHA-384 and a salt of 48 bytes, or not the key that must be there.
+    /// A signature is not RSA-PSS with SHA-384 and a salt of 48 bytes, or a key is of the wrong kind.
     #[error("{certificate}: {problem}")]
     ChainAlgorithm {
         /// `VEK`, `intermediate`, `root` or `CRL`.
@@ -100,67 +100,67 @@ pub enum SnpRefusal {
         /// What is wrong.
         problem: &'static str,
     },
-    /// Not signed by the one above.
+    /// A certificate is not signed by the one above it.
     #[error("{certificate}: not signed by the one above it")]
     ChainSignature {
         /// `VEK` or `intermediate`.
         certificate: &'static str,
     },
-    /// Another name than its place demands.
+    /// A certificate has another name than its position requires.
     #[error("{certificate}: named {actual}, expected {expected}")]
     ChainName {
         /// `VEK` or `intermediate`, or its issuer.
         certificate: &'static str,
-        /// The common name.
+        /// The required common name.
         expected: String,
-        /// The one found.
+        /// The common name found.
         actual: String,
     },
-    /// Not yet, or no longer, valid.
+    /// A certificate is not yet, or no longer, valid.
     #[error("{certificate}: valid from {not_before} to {not_after}, judged at {at}")]
     ChainValidity {
         /// `VEK`, `intermediate` or `root`.
         certificate: &'static str,
-        /// Unix seconds.
+        /// Valid from, Unix seconds.
         not_before: u64,
-        /// Unix seconds.
+        /// Valid to, Unix seconds.
         not_after: u64,
-        /// Unix seconds.
+        /// Judged at, Unix seconds.
         at: u64,
     },
-    /// May not stand where it stands.
+    /// A certificate is not allowed at its position.
     #[error("{certificate}: {problem}")]
     ChainConstraints {
         /// `VEK`, `intermediate` or `root`.
         certificate: &'static str,
-        /// What it lacks, or has too much.
+        /// What it lacks, or must not have.
         problem: &'static str,
     },
-    /// An extension of a VEK certificate is missing, malformed, or should not be there.
+    /// An extension of a VEK certificate is missing, malformed or not allowed.
     #[error("VEK: extension {oid} {problem}")]
     VekExtension {
-        /// Below 1.3.6.1.4.1.3704.1.
+        /// The OID below 1.3.6.1.4.1.3704.1.
         oid: &'static str,
         /// What is wrong.
         problem: &'static str,
     },
-    /// The certificate is for another version of the firmware than the report.
+    /// The certificate is for another firmware version than the report.
     #[error("VEK: certified for {expected}, the report says {actual}")]
     VekTcb {
-        /// The certificate's.
+        /// The certificate's TCB.
         expected: Tcb,
-        /// The reported one.
+        /// The report's TCB.
         actual: Tcb,
     },
     /// The certificate is for another chip.
     #[error("VEK: certified for chip {expected}, the report says {actual}")]
     VekChip {
-        /// The certificate's, hex.
+        /// The certificate's chip, hex.
         expected: String,
-        /// The report's, hex.
+        /// The report's chip, hex.
         actual: String,
     },
-    /// Not a revocation list that holds for this chain.
+    /// A revocation list is malformed, or is not valid for this chain.
     #[error("CRL: {problem}")]
     Crl {
         /// What is wrong.
@@ -169,18 +169,18 @@ pub enum SnpRefusal {
     /// The intermediate certificate is revoked.
     #[error("the intermediate certificate, serial {serial}, is revoked")]
     Revoked {
-        /// Hex.
+        /// Serial number, hex.
         serial: String,
     },
-    /// There is no revocation list that is fresh enough, and the policy wants one.
+    /// The policy requires a fresh revocation list, and there is none.
     #[error("no revocation list that is fresh at {at}: {found}")]
     CrlStale {
-        /// Unix seconds.
+        /// Judged at, Unix seconds.
         at: u64,
-        /// What there is.
+        /// The revocation lists found.
         found: String,
     },
-    /// A certificate table that contradicts itself.
+    /// The certificate table contradicts itself.
     #[error("the certificate table {problem}")]
     Table {
         /// What is wrong.
@@ -189,24 +189,24 @@ pub enum SnpRefusal {
     /// The policy does not accept the family.
     #[error("family {}, the policy accepts {expected}", actual.name())]
     FamilyNotAllowed {
-        /// Names.
+        /// Names of the accepted families.
         expected: String,
-        /// The report's.
+        /// The report's family.
         actual: Family,
     },
-    /// The policy does not accept this signer.
+    /// The policy does not accept this kind of signing key.
     #[error("signed by {}, which the policy does not accept", actual.shown())]
     SignerNotAllowed {
-        /// The report's.
+        /// The report's signing key.
         actual: SigningKey,
     },
-    /// The guest may be debugged: its memory can be read.
+    /// The guest may be debugged, so its memory can be read.
     #[error("the guest policy {actual:#x} allows debugging")]
     Debug {
         /// The guest policy.
         actual: u64,
     },
-    /// The guest policy allows, or is, something that the verifier's does not accept.
+    /// The guest policy allows something that the verifier's policy does not accept, or is malformed.
     #[error("the guest policy {actual:#x} {problem}")]
     GuestPolicy {
         /// What is wrong.
@@ -217,89 +217,89 @@ pub enum SnpRefusal {
     /// The guest policy does not demand a protection that the verifier's policy requires.
     #[error("the guest policy {actual:#x} does not demand {}, which the policy requires", missing.name())]
     Unprotected {
-        /// The first protection that is missing.
+        /// The first missing protection.
         missing: Protection,
         /// The guest policy.
         actual: u64,
     },
-    /// The guest policy is content with an older interface of the firmware.
-    #[error("the guest policy demands ABI {actual}, the policy at least {expected}")]
+    /// The guest policy accepts an older firmware ABI.
+    #[error("the guest policy demands ABI {actual}, but the policy requires at least {expected}")]
     Abi {
-        /// The oldest that is accepted.
+        /// The oldest accepted ABI.
         expected: Abi,
-        /// The guest policy's.
+        /// The guest policy's ABI.
         actual: Abi,
     },
-    /// A mitigation that the policy asks for was not, or is not, in place.
-    #[error("the {which} mitigation vector is {actual:#x}, without some of {expected:#x}")]
+    /// A mitigation that the policy requires is not in place now, or was not at launch.
+    #[error("the {which} mitigation vector {actual:#x} lacks bits of {expected:#x}")]
     Mitigations {
         /// `launch` or `current`.
         which: &'static str,
         /// The bits that must be set.
         expected: u64,
-        /// The report's.
+        /// The report's vector.
         actual: u64,
     },
-    /// A report that says nothing of mitigations, though the policy asks for some.
-    #[error("a report of version {version} names no mitigations, which the policy requires; version 5 does")]
+    /// The report has no mitigation vectors, though the policy requires mitigations.
+    #[error("the policy requires mitigations, which only reports of version 5 name; this one has version {version}")]
     MitigationsUnknown {
-        /// The report's.
+        /// The report's version.
         version: u32,
     },
-    /// A family whose chips' owners can forge reports, under a policy that names no chips.
+    /// Chip owners of this family can forge reports, and the policy names no chips.
     #[error(
         "the owner of any {} chip can forge reports of it (arXiv 2605.12990): the policy must list chip_ids, or say unpinned_milan = true",
         actual.name()
     )]
     FamilyUnpinned {
-        /// The report's.
+        /// The report's family.
         actual: Family,
     },
     /// The report was made at a less privileged level than the policy accepts.
     #[error("VMPL {actual}, at most {expected} is accepted")]
     Vmpl {
-        /// Greatest level.
+        /// The greatest accepted level.
         expected: u32,
-        /// The report's.
+        /// The report's level.
         actual: u32,
     },
-    /// Firmware older than the policy accepts.
+    /// The firmware is older than the policy accepts.
     #[error("{which} TCB is {actual}, at least {expected} is accepted")]
     TcbFloor {
-        /// `reported`, `committed` or `launch`.
+        /// `reported` or `launch`.
         which: &'static str,
-        /// The floor.
+        /// The oldest accepted TCB.
         expected: Tcb,
-        /// The report's.
+        /// The report's TCB.
         actual: Tcb,
     },
     /// Versions contradict each other: firmware was, or can be, rolled back.
-    #[error("the {lesser} TCB is {found}, above the {greater} one, {limit}")]
+    #[error("the {lesser} TCB {found} is above the {greater} TCB {limit}")]
     TcbRollback {
-        /// Which must not be the greater.
+        /// The TCB that must not be greater.
         lesser: &'static str,
-        /// Which must not be the lesser.
+        /// The TCB that must not be lesser.
         greater: &'static str,
-        /// The lesser's.
+        /// Value of the lesser TCB.
         found: Tcb,
-        /// The greater's.
+        /// Value of the greater TCB.
         limit: Tcb,
     },
-    /// Reserved bytes of a version are not zero.
+    /// Reserved bytes of a TCB are not zero.
     #[error("the {which} TCB has reserved bytes that are not zero")]
     TcbReserved {
-        /// Which version.
+        /// `current`, `committed`, `launch` or `reported`.
         which: &'static str,
     },
-    /// The platform lacks, or does, something.
+    /// The platform lacks a required setting.
     #[error("platform info {actual:#x}: {problem}")]
     PlatformInfo {
         /// What is wrong.
         problem: &'static str,
-        /// The report's.
+        /// The report's platform info.
         actual: u64,
     },
-    /// A value that the policy pins is another one.
+    /// A pinned field has a value that the policy does not list.
     #[error("{field} is {actual}, which the policy does not list")]
     Pin {
         /// `chip_id`, `host_data`, `id_key` or `author_key`.
@@ -310,15 +310,15 @@ pub enum SnpRefusal {
     /// The image is older than the policy accepts.
     #[error("guest SVN {actual}, at least {expected} is accepted")]
     GuestSvn {
-        /// The floor.
+        /// The least accepted SVN.
         expected: u32,
-        /// The report's.
+        /// The report's SVN.
         actual: u32,
     },
 }
 
 impl SnpRefusal {
-    /// Stable code, for programs and tests.
+    /// A stable code for programs and tests.
     pub fn code(&self) -> &'static str {
         match self {
             Self::Length { .. } => "snp.report.length",

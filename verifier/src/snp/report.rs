@@ -5,16 +5,16 @@ use super::refusal::SnpRefusal;
 use super::signing_key::SigningKey;
 use crate::crypto::{P384Key, P384Signature, SignatureCheck};
 
-/// A report, bytes.
+/// Length of a report, in bytes.
 pub(crate) const LENGTH: usize = 1184;
 const VERSIONS: core::ops::RangeInclusive<u32> = 2..=5;
 /// ECDSA with P-384 and SHA-384.
 const SIGNATURE_ALGORITHM: u32 = 1;
-/// A flag: the platform hides its key.
+/// A flag: the platform masks its chip key.
 const MASK_CHIP_KEY: u32 = 1 << 1;
-/// Bytes before the signature: what is signed.
+/// Number of signed bytes, which come before the signature.
 const SIGNED: usize = 0x2a0;
-/// Each of r and s, little-endian, bytes; of them used, bytes.
+/// Bytes in each of r and s (little-endian), and bytes of them in use.
 const SCALAR: usize = 72;
 const SCALAR_USED: usize = 48;
 
@@ -46,7 +46,7 @@ pub(crate) struct Report {
 }
 
 impl Report {
-    /// Reads a report strictly; verifies no signature.
+    /// Parses a report strictly. Does not verify the signature.
     pub(crate) fn parse(bytes: &[u8]) -> Result<Self, SnpRefusal> {
         let Ok(bytes) = <&[u8; LENGTH]>::try_from(bytes) else {
             return Err(SnpRefusal::Length { expected: LENGTH, actual: bytes.len() });
@@ -55,7 +55,7 @@ impl Report {
         if !VERSIONS.contains(&version) {
             return Err(SnpRefusal::Version { actual: version });
         }
-        // The fields of later versions are reserved in earlier ones.
+        // Earlier versions reserve the fields of later ones.
         let cpuid = if version >= 3 { 0x18b } else { 0x188 };
         let mitigations = if version >= 5 { 0x208 } else { 0x1f8 };
         let reserved = [0x4c..0x50, cpuid..0x1a0, 0x1eb..0x1ec, 0x1ef..0x1f0, mitigations..SIGNED];
@@ -85,7 +85,7 @@ impl Report {
             false => None,
         };
         if flags & MASK_CHIP_KEY != 0 {
-            // The firmware leaves the signature zero.
+            // The firmware then writes zeros in place of a signature.
             return Err(SnpRefusal::MaskChipKey);
         }
         Ok(Self {
@@ -113,13 +113,13 @@ impl Report {
         })
     }
 
-    /// That `key` has signed the bytes as they were received.
+    /// The check that `key` signed the bytes as received.
     pub(super) fn signature_check<'a>(&'a self, key: &'a P384Key) -> SignatureCheck<'a> {
         SignatureCheck::P384 { signature: self.signature, key, message: &self.signed }
     }
 }
 
-/// r and s are little-endian, their rest and all after them zero; both lie between 1 and n - 1.
+/// Reads r and s, which are little-endian and from 1 to n - 1. All other bytes must be zero.
 fn signature(bytes: &[u8; LENGTH]) -> Result<P384Signature, SnpRefusal> {
     let mut scalars = [[0; SCALAR_USED]; 2];
     for (scalar, field) in scalars.iter_mut().zip(bytes[SIGNED..].chunks(SCALAR)) {

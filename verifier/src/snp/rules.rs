@@ -1,4 +1,4 @@
-//! What a policy asks of a genuine report.
+//! Rules of a policy for genuine reports.
 
 use alloc::format;
 use alloc::string::{String, ToString};
@@ -19,37 +19,37 @@ const SMT_ON: u64 = 1;
 const CIPHERTEXT_HIDING: u64 = 1 << 4;
 const ALIAS_CHECK: u64 = 1 << 5;
 
-/// Rules for SEV-SNP. The default accepts no family: name floors.
+/// Rules for SEV-SNP. The default accepts no family: callers must name floors.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SnpRules {
-    /// Accepted families, each with the oldest firmware that is accepted.
+    /// Accepted families, each with its oldest accepted firmware.
     pub floors: Vec<(Family, Tcb)>,
-    /// Accepted signers.
+    /// Accepted kinds of signing keys.
     pub signers: Vec<SigningKey>,
-    /// Greatest VMPL that a report may be made at.
+    /// Greatest accepted VMPL of a report.
     pub max_vmpl: u32,
-    /// What the guest policy may allow, and what it must demand.
+    /// What the guest policy may allow and must demand.
     pub guest: GuestRules,
-    /// Mitigations, by bit, that must be in place now and at launch (CURRENT_MIT_VECTOR, LAUNCH_MIT_VECTOR).
+    /// Mitigations, as bits, that must be in place now and at launch (CURRENT_MIT_VECTOR, LAUNCH_MIT_VECTOR).
     pub mitigations: u64,
-    /// Whether reports of Milan are accepted without [`chips`](Self::chips). Software can read out the root of a Milan chip's
-    /// keys (arXiv 2605.12990): the owner of one chip can then sign any report in its name, of any firmware.
+    /// Whether reports of Milan are accepted without [`chips`](Self::chips). Software can extract the root of a Milan chip's keys
+    /// (arXiv 2605.12990). The owner of one chip can then sign any report in its name, with any firmware.
     pub unpinned_milan: bool,
-    /// Whether the platform must have checked that no memory answers at two addresses (AMD-SB-3015, BadRAM).
+    /// Whether the platform must have checked for memory that answers at two addresses (AMD-SB-3015, BadRAM).
     pub alias_check: bool,
     /// Whether ciphertext must be hidden from the host.
     pub ciphertext_hiding: bool,
-    /// Whether a revocation list that still holds must come with the report.
+    /// Whether a valid revocation list must come with the report.
     pub crl: bool,
-    /// Least GUEST_SVN.
+    /// Least accepted GUEST_SVN.
     pub guest_svn: u32,
-    /// Accepted chips; none for any. Under a VLEK there is no chip to name.
+    /// Accepted chips; `None` accepts any. Reports under a VLEK name no chip.
     pub chips: Option<Vec<[u8; 64]>>,
-    /// Accepted HOST_DATA; none for any.
+    /// Accepted HOST_DATA; `None` accepts any.
     pub host_data: Option<Vec<[u8; 32]>>,
-    /// Accepted ID key digests; none for any.
+    /// Accepted ID key digests; `None` accepts any.
     pub id_keys: Option<Vec<[u8; 48]>>,
-    /// Accepted author key digests; none for any.
+    /// Accepted author key digests; `None` accepts any.
     pub author_keys: Option<Vec<[u8; 48]>>,
 }
 
@@ -84,7 +84,7 @@ impl SnpRules {
         self.pins(found, checks)
     }
 
-    /// The oldest firmware of a family that is accepted.
+    /// The oldest accepted firmware of a family; `None` refuses the family.
     fn floor(&self, family: Family) -> Option<Tcb> {
         self.floors.iter().find(|(known, _)| *known == family).map(|(_, floor)| *floor)
     }
@@ -151,9 +151,9 @@ impl SnpRules {
         }
         checks.held(
             "snp.platform_info",
-            "the platform is set up as asked",
+            "the platform has the required settings",
             PLATFORM_INFO,
-            "as the policy asks",
+            "as the policy requires",
             format!("{actual:#x}"),
         );
         self.mitigations(found, checks)
@@ -174,7 +174,7 @@ impl SnpRules {
         }
         checks.held(
             "snp.mitigations",
-            "the mitigations that the policy asks for were in place at launch and are now",
+            "the required mitigations are in place now and were at launch",
             ABI,
             format!("{expected:#x}"),
             format!("{launch:#x}, {current:#x}"),
@@ -182,7 +182,7 @@ impl SnpRules {
         Ok(())
     }
 
-    /// No version is below the floor, none contradicts another.
+    /// Checks versions against the floor and each other.
     fn versions(&self, found: &Attested, checks: &mut Checks) -> Result<(), SnpRefusal> {
         let report = &found.report;
         let tcb = |which, raw| match found.family.split(raw) {
@@ -202,7 +202,7 @@ impl SnpRules {
         }
         let order = "reported ≤ committed ≤ current";
         checks.held("snp.tcb.rollback", "firmware was not rolled back", "AMD 56860 §3.3", order, current.to_string());
-        // `family_and_signer` has refused families without a floor.
+        // `family_and_signer` refused families without a floor.
         let expected = self.floor(found.family).unwrap_or(Tcb { snp: u8::MAX, ..Tcb::default() });
         for (which, actual) in [("reported", reported), ("launch", launch)] {
             if !actual.reaches(&expected) {
@@ -239,9 +239,9 @@ impl SnpRules {
             false if self.crl => return Err(SnpRefusal::CrlStale { at, found: shown }),
             true => checks.held(
                 "snp.crl.stale",
-                "a revocation list holds",
+                "a revocation list is valid",
                 "RFC 5280 §5.1.2.5",
-                format!("holds at {at}"),
+                format!("valid at {at}"),
                 shown,
             ),
             false => {}

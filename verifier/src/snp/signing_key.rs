@@ -6,12 +6,12 @@
 pub enum SigningKey {
     /// The chip's own key.
     Vcek,
-    /// A key that AMD gave to a cloud.
+    /// A key that AMD gave to a cloud provider.
     Vlek,
 }
 
 impl SigningKey {
-    /// As texts have it.
+    /// The name in texts.
     pub(super) fn shown(self) -> &'static str {
         match self {
             Self::Vcek => "Vcek",

@@ -4,17 +4,16 @@ use alloc::vec::Vec;
 
 use super::SnpRefusal;
 
-/// GUID, offset, length.
+/// Bytes in an entry: GUID, offset, length.
 const ENTRY: usize = 24;
 const GUID: usize = 16;
-/// Entries, at most.
 const MAX_ENTRIES: usize = 16;
 
-/// What a certificate table holds, in its order: the form in which a hypervisor hands endorsements to its guest with an
+/// Returns the contents of a certificate table, in its order. In this form a hypervisor gives its guest the endorsements of an
 /// extended report (GHCB specification, 56421, SNP extended guest request).
 ///
 /// # Errors
-/// [`SnpRefusal::Table`] when an entry lies outside the table, overlaps another, or the last one is not marked.
+/// [`SnpRefusal::Table`] if an entry is outside the table, empty, or overlaps another; if there are too many; or without an end.
 pub fn certificate_table(bytes: &[u8]) -> Result<Vec<&[u8]>, SnpRefusal> {
     let wrong = |problem| Err(SnpRefusal::Table { problem });
     let mut ranges = Vec::new();

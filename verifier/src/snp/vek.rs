@@ -1,4 +1,4 @@
-//! The certificate of the key that signs reports: VCEK or VLEK (AMD 57230 §3.1, 56860 for what they endorse).
+//! Reads the certificate of the key that signs reports: VCEK or VLEK (AMD 57230 §3.1; 56860 for the endorsed values).
 
 use alloc::vec::Vec;
 
@@ -13,7 +13,7 @@ use crate::x509::{Certificate, Extension};
 
 /// The arc of AMD's extensions, 1.3.6.1.4.1.3704.1.
 const ARC: &[u8] = &hex!("2b060104019c7801");
-/// What comes below it, in words and encoded; each number is below 128, one octet.
+/// An OID below that arc, in words and encoded. Each number is below 128, so it takes one octet.
 type Oid = (&'static str, &'static [u8]);
 const STRUCT_VERSION: Oid = ("1", &[1]);
 const PRODUCT: Oid = ("2", &[2]);
@@ -29,7 +29,7 @@ const FMC: Oid = ("3.9", &[3, 9]);
 const CHIP: Oid = ("4", &[4]);
 const CLOUD: Oid = ("5", &[5]);
 
-/// What a VEK certificate endorses.
+/// The values that a VEK certificate endorses.
 pub(crate) struct Vek {
     key: P384Key,
     tcb: Tcb,
@@ -38,7 +38,7 @@ pub(crate) struct Vek {
 }
 
 impl Vek {
-    /// Reads what is endorsed for `family`; the caller has verified the chain.
+    /// Reads the values endorsed for `family`. The caller has verified the chain.
     pub(super) fn read(certificate: &Certificate<'_>, kind: SigningKey, family: Family) -> Result<Self, SnpRefusal> {
         let key = certificate
             .p384_key()
@@ -68,12 +68,12 @@ impl Vek {
         extensions.finish()?;
         let length = if family == Family::Turin { 8 } else { 64 };
         match &chip {
-            Some(chip) if chip.len() != length => wrong(CHIP, "is of another length than the family's"),
+            Some(chip) if chip.len() != length => wrong(CHIP, "does not have the family's length"),
             _ => Ok(Self { key, tcb: Tcb { fmc, bootloader, tee, snp, microcode }, reserved, chip }),
         }
     }
 
-    /// The report is about the chip and the firmware that the key is for, and the key signed it.
+    /// Checks that the report names the key's chip and firmware, and that the key signed it.
     pub(super) fn check(
         &self,
         report: &Report,
@@ -84,7 +84,7 @@ impl Vek {
         if actual != self.tcb || reserved != self.reserved {
             return Err(SnpRefusal::VekTcb { expected: self.tcb, actual });
         }
-        // The rest of the field, on Turin, is zero; so is all of it under a VLEK, which belongs to no chip.
+        // On Turin the rest of the field is zero. Under a VLEK, which belongs to no chip, all of it is zero.
         let chip = self.chip.as_deref().unwrap_or_default();
         let (own, rest) = report.chip_id.split_at(chip.len());
         if own != chip || rest.iter().any(|byte| *byte != 0) {
@@ -98,7 +98,7 @@ impl Vek {
     }
 }
 
-/// AMD's extensions, each taken once, none left.
+/// AMD's extensions; each is taken once, and none may be left.
 struct Extensions<'a>(Vec<(&'a [u8], &'a [u8])>);
 
 impl<'a> Extensions<'a> {
@@ -107,7 +107,6 @@ impl<'a> Extensions<'a> {
         Self(certificate.extensions.iter().filter_map(own).collect())
     }
 
-    /// The value as it stands.
     fn take(&mut self, oid: Oid) -> Result<&'a [u8], SnpRefusal> {
         match self.0.iter().position(|(found, _)| *found == oid.1) {
             Some(index) => Ok(self.0.swap_remove(index).1),
@@ -115,7 +114,7 @@ impl<'a> Extensions<'a> {
         }
     }
 
-    /// An INTEGER from 0 to 255.
+    /// Takes an INTEGER from 0 to 255.
     fn number(&mut self, oid: Oid) -> Result<u8, SnpRefusal> {
         let number = Item::of(self.take(oid)?).and_then(|item| item.uint());
         match number {
@@ -126,7 +125,7 @@ impl<'a> Extensions<'a> {
 
     fn product(&mut self) -> Result<&'a str, SnpRefusal> {
         let name = Item::of(self.take(PRODUCT)?).ok().and_then(|item| item.ia5());
-        name.map_or_else(|| wrong(PRODUCT, "is no name"), Ok)
+        name.map_or_else(|| wrong(PRODUCT, "is not a name"), Ok)
     }
 
     fn finish(self) -> Result<(), SnpRefusal> {

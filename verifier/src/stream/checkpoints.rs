@@ -1,4 +1,4 @@
-//! The checkpoints of one stream, verified in order.
+//! Verifies the checkpoints of one stream, in order.
 
 use alloc::string::{String, ToString};
 
@@ -11,7 +11,7 @@ use quoth_attestation::{Digest, ExchangeId};
 use crate::text::nonce_text;
 use crate::{Refusal, ResponseHead, VerifiedNode};
 
-/// The checkpoints of one stream, verified one after the other.
+/// The checkpoints of one stream, verified one after another.
 pub(crate) struct Checkpoints {
     node: VerifiedNode,
     cti: Option<ExchangeId>,
@@ -30,28 +30,28 @@ impl Checkpoints {
         Self { node, cti, nonce, request, status, count: 0, prev: None, proven: 0, version: Version::V1 }
     }
 
-    /// Whether there was none yet.
+    /// Returns true before the first checkpoint.
     pub(crate) fn is_empty(&self) -> bool {
         self.count == 0
     }
 
-    /// Body bytes before the last one.
+    /// Body bytes before the last checkpoint.
     pub(crate) fn proven(&self) -> u64 {
         self.proven
     }
 
-    /// The exchange's id: as it was given, else as the first checkpoint says; `None` before that.
+    /// The exchange's id as given, otherwise as in the first checkpoint; `None` before that.
     pub(crate) fn cti(&self) -> Option<ExchangeId> {
         self.cti
     }
 
-    /// The version of the stream, as its first one says; version 1 before that.
+    /// The version in the first checkpoint; version 1 before that.
     pub(crate) fn version(&self) -> Version {
         self.version
     }
 
-    /// Verifies the next one. `found` is the number of body bytes before it, where that is known; `prefix` gives the
-    /// commitment under a label to that many bytes of the body, if it has so many.
+    /// Verifies the next checkpoint. `found`: the number of body bytes before it, if known. `prefix` returns the commitment under
+    /// a label to that many bytes of the body, or `None` if the body is shorter.
     pub(crate) fn next(
         &mut self,
         cose: &[u8],

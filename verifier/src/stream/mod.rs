@@ -1,4 +1,4 @@
-//! Verifies event streams as they pass (`attestation/SPEC.md` §8 and §9).
+//! Verifies event streams as they arrive (`attestation/SPEC.md` §8 and §9).
 
 mod checkpoints;
 
@@ -19,10 +19,10 @@ use sha2::{Digest as _, Sha256};
 use crate::exchange::{self, Received};
 use crate::{Refusal, ResponseHead, VerifiedExchange, VerifiedNode, VerifiedReceipt};
 
-/// Takes a stream as it arrives, hands on its body, and says at the end whether all of it is proven.
+/// Takes a stream as it arrives, returns its body, and decides at the end whether all of it is proven.
 ///
-/// The bytes that [`push`](Self::push) returns are provisional until [`finish`](Self::finish) has accepted them; up to
-/// [`proven`](Self::proven) they are already what the node signed.
+/// The bytes that [`push`](Self::push) returns are provisional until [`finish`](Self::finish) accepts them. Up to
+/// [`proven`](Self::proven) they are already proven to be the node's.
 pub struct StreamVerifier {
     node: VerifiedNode,
     method: String,
@@ -36,34 +36,34 @@ pub struct StreamVerifier {
     scanner: Scanner,
     /// Body bytes up to the end of the last event that does not end the stream.
     passable: u64,
-    /// The event that ends the stream has passed.
+    /// How the stream ended, once its last event has passed.
     ended: Option<End>,
     receipt: Option<VerifiedReceipt>,
     refused: Option<Refusal>,
 }
 
-/// What [`StreamVerifier::push`] found in the bytes it was given.
+/// What [`StreamVerifier::push`] found in its bytes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Pushed {
-    /// Bytes of the body, provisional.
+    /// Bytes of the body, still provisional.
     pub body: Vec<u8>,
-    /// Records that ended in these bytes, verified, in order: what a transcript keeps.
+    /// Records that ended in these bytes, verified and in order. Transcripts keep them.
     pub records: Vec<Record>,
 }
 
-/// A checkpoint or a receipt, as it stood in a stream.
+/// A checkpoint or a receipt of a stream.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Record {
-    /// What it is.
+    /// Checkpoint or receipt.
     pub kind: Kind,
     /// The signed bytes.
     pub bytes: Vec<u8>,
 }
 
 impl VerifiedNode {
-    /// Begins to verify an event stream as it passes: the answer to `request`, with this head.
+    /// Starts to verify an event stream as it arrives: the answer to `request`, with this head.
     pub fn verify_stream(&self, request: &Request, head: ResponseHead) -> StreamVerifier {
         StreamVerifier::new(self.clone(), request, head)
     }
@@ -91,7 +91,7 @@ impl StreamVerifier {
         }
     }
 
-    /// Takes the next bytes as they came from the network, cut anywhere. Returns the body bytes and the records among them.
+    /// Takes the next bytes from the network, cut anywhere. Returns the body bytes and the records in them.
     ///
     /// # Errors
     /// The first [`Refusal`]; every later call repeats it.
@@ -106,28 +106,28 @@ impl StreamVerifier {
         Err(self.refused.insert(refusal))
     }
 
-    /// Body bytes, from the start, that a checkpoint already proves.
+    /// Number of body bytes, from the start, that a checkpoint already proves.
     pub fn proven(&self) -> u64 {
         self.checkpoints.proven()
     }
 
-    /// Body bytes, from the start, that may be handed to an SDK before [`finish`](Self::finish): whole events, and none
-    /// that an SDK could take for the end.
+    /// Number of body bytes, from the start, that may go to an SDK before [`finish`](Self::finish): whole events, none of
+    /// which an SDK could take for the end.
     pub fn passable(&self) -> u64 {
         self.passable
     }
 
-    /// The stream has ended: is every byte of it what the node signed?
+    /// Ends the stream, and verifies that every byte of it is what the node signed.
     ///
     /// # Errors
-    /// A [`Refusal`]; `stream.cut` when the receipt, or the end of what it covers, never came.
+    /// A [`Refusal`]; `stream.cut` if the receipt, or the end of what it covers, is missing.
     pub fn finish(self) -> Result<VerifiedExchange, Refusal> {
         if let Some(refusal) = self.refused {
             return Err(refusal);
         }
         let proven = self.checkpoints.proven();
         let cut = || Refusal::StreamCut { proven };
-        // A stream that ends in the middle of a record, or of what may yet become one, is cut there.
+        // A stream that ends inside a record, or inside a line that could become one, is cut.
         let held = self.splitter.finish().map_err(|_| cut())?;
         match self.receipt {
             Some(receipt) if held.is_empty() && self.length >= receipt.claims().exchange.response_length => {
@@ -142,8 +142,8 @@ impl StreamVerifier {
 
     fn take(&mut self, bytes: &[u8]) -> Result<Pushed, Refusal> {
         let mut pieces = Vec::new();
-        // What stands before a malformed record is judged first, so that the verdict does not depend on where the
-        // network cut the stream.
+        // Judge the pieces before a malformed record first, so the verdict does not depend on where the network cuts the
+        // stream.
         let split = self.splitter.push(bytes, &mut pieces);
         let mut pushed = Pushed::default();
         for piece in pieces {
@@ -183,7 +183,7 @@ impl StreamVerifier {
         }
         let mut rest = bytes;
         while !rest.is_empty() {
-            // All that may follow the end is the LF of a CRLF whose CR has already ended the line.
+            // After the end, only the LF of a CRLF may follow, whose CR already ended the line.
             if self.ended.is_some() && !(self.scanner.after_cr() && rest.starts_with(b"\n")) {
                 return Err(Refusal::StreamAfterEnd { offset: self.length });
             }
@@ -200,10 +200,10 @@ impl StreamVerifier {
         Ok(())
     }
 
-    /// An event has ended where the body ends now.
+    /// Handles an event that ends at the current end of the body.
     fn event(&mut self, event: Event) -> Result<(), Refusal> {
         let offset = self.length;
-        // In version 1 errors wait for nothing.
+        // In version 1, errors do not wait for the receipt.
         let end = event.end.filter(|end| *end == End::Terminal || self.checkpoints.version() != Version::V1);
         match (end, &self.receipt) {
             (None, None) => self.passable = offset,
@@ -227,7 +227,7 @@ impl StreamVerifier {
     }
 }
 
-/// A receipt that ends a stream says so, and is of the same exchange as its checkpoints.
+/// Checks that a stream's receipt says so, and belongs to the same exchange as the checkpoints.
 pub(crate) fn check_streamed(receipt: &VerifiedReceipt, cti: Option<ExchangeId>) -> Result<(), Refusal> {
     if !receipt.claims().exchange.streamed {
         return Err(Refusal::ReceiptStreamed { expected: true, actual: false });
@@ -235,7 +235,7 @@ pub(crate) fn check_streamed(receipt: &VerifiedReceipt, cti: Option<ExchangeId>)
     cti.map_or(Ok(()), |cti| exchange::check_cti(receipt, cti))
 }
 
-/// A saved stream ends as its receipt says.
+/// Checks that a saved stream ends as its receipt says.
 pub(crate) fn check_whole_stream(version: Version, body: &[u8], receipt: &VerifiedReceipt) -> Result<(), Refusal> {
     let (mut scanner, mut offset, mut begin) = (Scanner::default(), 0, 0);
     let mut found = None;
@@ -255,7 +255,7 @@ pub(crate) fn check_whole_stream(version: Version, body: &[u8], receipt: &Verifi
     check_ending(version, found, receipt)
 }
 
-/// A receipt says how its stream ended, since version 2, and `found` is what ended it.
+/// Checks that the receipt names `found` as the end of its stream; version 1 names no end.
 fn check_ending(version: Version, found: Option<End>, receipt: &VerifiedReceipt) -> Result<(), Refusal> {
     let exchange = &receipt.claims().exchange;
     let expected = match found {

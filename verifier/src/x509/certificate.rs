@@ -1,4 +1,4 @@
-//! Certificates.
+//! Parses certificates.
 
 use alloc::vec::Vec;
 
@@ -8,24 +8,24 @@ use super::parts::{Extension, Name, Signed, default_false, extensions, serial};
 use crate::crypto::{P384Key, RsaKey};
 use crate::der::{Item, Items, Problem};
 
-/// Version 3, behind its tag.
+/// Version 3, with its tag.
 const VERSION_3: &[u8] = &[0xa0, 3, 2, 1, 2];
-/// 2.5.29.19.
+/// The OID 2.5.29.19.
 const BASIC_CONSTRAINTS: &[u8] = &[0x55, 29, 19];
-/// 2.5.29.15.
+/// The OID 2.5.29.15.
 const KEY_USAGE: &[u8] = &[0x55, 29, 15];
 /// id-ecPublicKey with secp384r1 (RFC 5480 §2.1), AlgorithmIdentifier, DER.
 const P384: &[u8] = &hex!("301006072a8648ce3d020106052b81040022");
 /// rsaEncryption (RFC 3279 §2.3.1), AlgorithmIdentifier, DER.
 const RSA: &[u8] = &hex!("300d06092a864886f70d0101010500");
 
-/// A certificate, read and **not verified**.
+/// A certificate, parsed and **not verified**.
 pub(crate) struct Certificate<'a> {
     pub(crate) signed: Signed<'a>,
     pub(crate) serial: &'a [u8],
     pub(crate) issuer: Name<'a>,
     pub(crate) subject: Name<'a>,
-    /// First and last second, Unix.
+    /// First and last second of validity, Unix seconds.
     pub(crate) validity: (u64, u64),
     pub(crate) constraints: Option<BasicConstraints>,
     pub(crate) usage: Option<KeyUsage>,
@@ -33,7 +33,7 @@ pub(crate) struct Certificate<'a> {
     key: Option<PublicKey<'a>>,
 }
 
-/// RFC 5280 §4.2.1.9.
+/// The extension basicConstraints (RFC 5280 §4.2.1.9).
 #[derive(Clone, Copy)]
 pub(crate) struct BasicConstraints {
     pub(crate) ca: bool,
@@ -41,21 +41,21 @@ pub(crate) struct BasicConstraints {
     critical: bool,
 }
 
-/// RFC 5280 §4.2.1.3.
+/// The extension keyUsage (RFC 5280 §4.2.1.3).
 #[derive(Clone, Copy)]
 pub(crate) struct KeyUsage {
     pub(crate) digital_signature: bool,
     pub(crate) key_cert_sign: bool,
 }
 
-/// A key of one of the kinds that are used.
+/// A key of one of the supported kinds.
 enum PublicKey<'a> {
     P384(P384Key),
     Rsa(RsaKey<'a>),
 }
 
 impl<'a> Certificate<'a> {
-    /// Reads exactly one certificate of version 3; says what is wrong otherwise.
+    /// Parses exactly one certificate of version 3. The error says what is wrong.
     pub(crate) fn parse(bytes: &'a [u8]) -> Result<Self, &'static str> {
         let signed = Signed::parse(bytes).map_err(|Problem(problem)| problem)?;
         Self::read(signed).map_err(|Problem(problem)| problem)
@@ -86,20 +86,20 @@ impl<'a> Certificate<'a> {
         Ok(Self { signed, serial, issuer, subject, validity, constraints, usage, extensions, key })
     }
 
-    /// May issue certificates, `below` authorities under it (RFC 5280 §4.2.1.3 and §4.2.1.9).
+    /// Checks that it may issue certificates, with `below` authorities under it (RFC 5280 §4.2.1.3 and §4.2.1.9).
     pub(crate) fn check_authority(&self, below: usize) -> Result<(), &'static str> {
         match (self.constraints, self.usage) {
             (Some(BasicConstraints { critical: false, .. }), _) => Err("has constraints that are not critical"),
             (Some(BasicConstraints { ca: true, path_length: Some(length), .. }), _) if usize::from(length) < below => {
-                Err("more authorities below it than it may have")
+                Err("has more authorities below it than allowed")
             }
             (Some(BasicConstraints { ca: true, .. }), Some(KeyUsage { key_cert_sign: true, .. })) => Ok(()),
             (Some(BasicConstraints { ca: true, .. }), _) => Err("may not sign certificates"),
-            _ => Err("is no authority"),
+            _ => Err("is not an authority"),
         }
     }
 
-    /// A P-384 key; none for every other.
+    /// Its P-384 key; `None` for other kinds.
     pub(crate) fn p384_key(&self) -> Option<&P384Key> {
         match &self.key {
             Some(PublicKey::P384(key)) => Some(key),
@@ -107,7 +107,7 @@ impl<'a> Certificate<'a> {
         }
     }
 
-    /// An RSA key of 4096 bits; none for every other.
+    /// Its RSA key of 4096 bits; `None` for other kinds.
     pub(crate) fn rsa_key(&self) -> Option<&RsaKey<'a>> {
         match &self.key {
             Some(PublicKey::Rsa(key)) => Some(key),
@@ -138,7 +138,7 @@ impl BasicConstraints {
     }
 }
 
-/// One octet: more authorities than that are below none.
+/// Reads one octet; no chain has more authorities than that.
 fn path_length(item: &Item<'_>) -> Result<u8, Problem> {
     match item.uint()? {
         [length] => Ok(*length),

@@ -1,4 +1,4 @@
-//! What forged certificates are made of, of whatever platform: DER, for tests.
+//! DER parts of forged certificates, for tests of every platform.
 #![allow(clippy::unwrap_used)]
 
 use alloc::vec;
@@ -8,7 +8,7 @@ use aws_lc_rs::rsa::KeyPair as RsaKey;
 use aws_lc_rs::signature::KeyPair as _;
 use p384::ecdsa::SigningKey as P384Key;
 
-/// One item of DER, its content in parts.
+/// One item of DER; its content comes in parts.
 pub(crate) fn der(tag: u8, parts: &[&[u8]]) -> Vec<u8> {
     let content = parts.concat();
     let mut out = vec![tag];
@@ -25,7 +25,7 @@ pub(crate) fn hexed(text: &str) -> Vec<u8> {
     hex::decode(text.replace([' ', '\n'], "")).unwrap()
 }
 
-/// A time before 2050, which is a UTCTime (RFC 5280 §4.1.2.5).
+/// A time before 2050, as a UTCTime (RFC 5280 §4.1.2.5).
 pub(crate) fn time(text: &str) -> Vec<u8> {
     der(0x17, &[&text.as_bytes()[2..]])
 }
@@ -35,13 +35,11 @@ pub(crate) fn extension(oid: &str, critical: bool, value: &[u8]) -> Vec<u8> {
     der(0x30, &[&hexed(oid), &flag, &der(0x04, &[value])])
 }
 
-/// SubjectPublicKeyInfo of an RSA key.
 pub(crate) fn rsa_info(key: &RsaKey) -> Vec<u8> {
     let algorithm = hexed("300d06092a864886f70d0101010500");
     der(0x30, &[&algorithm, &der(0x03, &[&[0], key.public_key().as_ref()])])
 }
 
-/// SubjectPublicKeyInfo of a P-384 key.
 pub(crate) fn p384_info(key: &P384Key) -> Vec<u8> {
     let algorithm = hexed("301006072a8648ce3d020106052b81040022");
     der(0x30, &[&algorithm, &der(0x03, &[&[0], key.verifying_key().to_sec1_point(false).as_bytes()])])

@@ -1,4 +1,4 @@
-//! X.509 certificates and revocation lists (RFC 5280) in strict DER, read in place, as far as Nitro's and AMD's have things in
+//! X.509 certificates and revocation lists (RFC 5280) in strict DER, parsed in place: what Nitro's and AMD's have in
 //! common.
 
 mod certificate;
@@ -13,17 +13,17 @@ pub(crate) use crl::RevocationList;
 pub(crate) use parts::{Extension, Signed};
 pub(crate) use spki::{is_one_item, public_key_info};
 
-/// When certificates must be valid.
+/// The time at which certificates must be valid.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Validity {
     /// Unix seconds.
     pub(crate) at: u64,
-    /// How far the clock that says so may be off, seconds.
+    /// The clock's tolerance, in seconds.
     pub(crate) skew: u64,
 }
 
 impl Validity {
-    /// Whether `at` lies between two times, Unix seconds, both included.
+    /// True if `at` is between two times in Unix seconds, both included.
     pub(crate) fn within(self, (not_before, not_after): (u64, u64)) -> bool {
         let Self { at, skew } = self;
         not_before <= at.saturating_add(skew) && at <= not_after.saturating_add(skew)

@@ -1,4 +1,4 @@
-//! The pieces that certificates and revocation lists are made of.
+//! Parses the parts that certificates and revocation lists share.
 
 use alloc::vec::Vec;
 
@@ -6,12 +6,12 @@ use quoth_attestation::Digest;
 
 use crate::der::{BOOLEAN, CONTEXT, Item, Items, OCTET_STRING, PRINTABLE_STRING, Problem, SET, UTF8_STRING};
 
-/// 2.5.4.3.
+/// The OID 2.5.4.3.
 const COMMON_NAME: &[u8] = &[0x55, 4, 3];
-/// Octets of a serial number, at most (RFC 5280 §4.1.2.2).
+/// Maximum length of a serial number, in octets (RFC 5280 §4.1.2.2).
 const MAX_SERIAL: usize = 20;
 
-/// A serial number: no negative one.
+/// Reads a serial number, which must not be negative.
 pub(super) fn serial<'a>(item: &Item<'a>) -> Result<&'a [u8], Problem> {
     match item.uint()? {
         serial if serial.len() <= MAX_SERIAL => Ok(serial),
@@ -19,11 +19,11 @@ pub(super) fn serial<'a>(item: &Item<'a>) -> Result<&'a [u8], Problem> {
     }
 }
 
-/// SIGNED{} (X.509 §6.2.1): what certificates and revocation lists have in common.
+/// SIGNED{} (X.509 §6.2.1), the outer structure of certificates and revocation lists.
 pub(crate) struct Signed<'a> {
-    /// SHA-256 of all of it.
+    /// SHA-256 of the whole structure.
     pub(crate) digest: Digest,
-    /// What was signed, as received.
+    /// The signed bytes, as received.
     pub(crate) body: &'a [u8],
     /// AlgorithmIdentifier, DER.
     pub(crate) algorithm: &'a [u8],
@@ -39,7 +39,7 @@ impl<'a> Signed<'a> {
         Ok(Self { digest: Digest::of(bytes), body, algorithm, signature })
     }
 
-    /// The algorithm is named again in the body, and must be the same.
+    /// Checks that the body names the same algorithm again.
     pub(super) fn check_algorithm(&self, body: &mut Items<'a>) -> Result<(), Problem> {
         match body.next()?.der == self.algorithm {
             true => Ok(()),
@@ -48,7 +48,7 @@ impl<'a> Signed<'a> {
     }
 }
 
-/// A distinguished name (RFC 5280 §4.1.2.4), of relative names with one attribute each. Two are the same when their DER is.
+/// A distinguished name (RFC 5280 §4.1.2.4) with one attribute in each relative name. Names are equal if their DER is equal.
 #[derive(Clone, Copy)]
 pub(crate) struct Name<'a> {
     der: &'a [u8],
@@ -61,7 +61,7 @@ impl<'a> Name<'a> {
         let mut relatives = name.sequence()?;
         while !relatives.is_finished() {
             let Ok(set) = relatives.next()?.tagged(SET) else {
-                return Err(Problem("a name of another structure"));
+                return Err(Problem("a name with an unsupported structure"));
             };
             let mut set = Items::within(set);
             let mut attribute = set.next()?.sequence()?;
@@ -79,7 +79,7 @@ impl<'a> Name<'a> {
         Ok(Self { der: name.der, common })
     }
 
-    /// The common name, when there is exactly one.
+    /// The common name, if there is exactly one.
     pub(crate) fn common(&self) -> Option<&'a str> {
         self.common
     }
@@ -93,14 +93,14 @@ impl PartialEq for Name<'_> {
 
 /// An extension (RFC 5280 §4.1.2.9).
 pub(crate) struct Extension<'a> {
-    /// Its identifier, encoded.
+    /// Its OID, encoded.
     pub(crate) id: &'a [u8],
     pub(super) critical: bool,
-    /// What it says, DER by most.
+    /// Its content, usually DER.
     pub(crate) value: &'a [u8],
 }
 
-/// Extensions, each at most once, behind the explicit tag `number`; none when the tag is not there.
+/// Reads extensions, each at most once, with the explicit tag `number`. Without that tag there are none.
 pub(super) fn extensions<'a>(items: &mut Items<'a>, number: u8) -> Result<Vec<Extension<'a>>, Problem> {
     let mut extensions: Vec<Extension<'a>> = Vec::new();
     if !items.begins_with(CONTEXT | number) {
@@ -125,7 +125,7 @@ fn extension(mut items: Items<'_>) -> Result<Extension<'_>, Problem> {
     Ok(Extension { id, critical, value })
 }
 
-/// BOOLEAN DEFAULT FALSE: what is left out is false, and what is false is left out (X.690 §11.5).
+/// BOOLEAN DEFAULT FALSE: an omitted value is false, and false must be omitted (X.690 §11.5).
 pub(super) fn default_false(items: &mut Items<'_>) -> Result<bool, Problem> {
     if !items.begins_with(BOOLEAN) {
         return Ok(false);

@@ -1,18 +1,18 @@
-//! As little of a certificate as is needed to find its key: providers' may be of any kind.
+//! Finds the key of a certificate of any kind, reading no more than necessary: providers use many kinds.
 
 use super::parts::Signed;
 use crate::der::{Item, Items, Problem};
 
-/// What begins tags that depend on their context.
+/// The class bits of context-specific tags.
 const CONTEXT_SPECIFIC: u8 = 0b10;
 
-/// The SubjectPublicKeyInfo (RFC 5280 §4.1.2.7) of any certificate, DER. Nothing else of it is looked at.
+/// The SubjectPublicKeyInfo (RFC 5280 §4.1.2.7) of any certificate, DER. Checks nothing else in the certificate.
 pub(crate) fn public_key_info(certificate: &[u8]) -> Option<&[u8]> {
     let signed = Signed::parse(certificate).ok()?;
     let found = || {
         let mut body = Items::of(signed.body)?;
         let first = body.next()?.der;
-        // A certificate of version 1 does not say so.
+        // Version 1 certificates have no version field.
         if first.first().is_some_and(|tag| tag >> 6 == CONTEXT_SPECIFIC) {
             body.next()?;
         }
@@ -29,7 +29,7 @@ pub(crate) fn public_key_info(certificate: &[u8]) -> Option<&[u8]> {
     found().ok()
 }
 
-/// Whether the bytes are exactly one item of DER, by its own length.
+/// True if the bytes are exactly one item of DER, by its own length.
 pub(crate) fn is_one_item(bytes: &[u8]) -> bool {
     Item::of(bytes).is_ok()
 }
@@ -43,7 +43,7 @@ mod tests {
     use crate::x509::forge::der;
 
     #[test]
-    fn it_is_the_certificates_key_of_whatever_kind() {
+    fn keys_of_every_kind_are_found() {
         for kind in [&rcgen::PKCS_ECDSA_P256_SHA256, &rcgen::PKCS_ECDSA_P384_SHA384, &rcgen::PKCS_ED25519] {
             let key = KeyPair::generate_for(kind).unwrap();
             let made = CertificateParams::new(["provider.example".into()]).unwrap().self_signed(&key).unwrap();

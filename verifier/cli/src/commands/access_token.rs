@@ -1,4 +1,4 @@
-//! Makes the token of somebody who may ask a node.
+//! `access-token`: makes an access token for a node's caller.
 
 use quoth_client::{ClientError, access_token, token_hash};
 

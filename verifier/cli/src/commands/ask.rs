@@ -17,10 +17,10 @@ use crate::report::Report;
 use crate::summary::{self, View};
 use crate::terminal::safe;
 
-/// What a saved exchange is called after its name.
+/// The suffix of a saved exchange's file name.
 const SUFFIX: &str = ".transcript.json";
 
-/// Asks, shows the answer as it comes, and says what of it is proven.
+/// Asks, shows the answer as it arrives, and reports what is proven.
 pub(crate) async fn run(args: Ask) -> Result<Report, CliError> {
     let save = args.save.as_deref().map(transcript_name);
     if let Some(file) = save.as_deref().filter(|file| file.exists()) {
@@ -31,12 +31,12 @@ pub(crate) async fn run(args: Ask) -> Result<Report, CliError> {
     let headers = args.key_file.as_ref().map(bearer).transpose()?.unwrap_or_default();
     let options = Options { details: args.details, headers, ..Options::default() };
     let connection = client.connect(&args.url).await?;
-    // A model that the policy does not accept is not worth a prompt.
+    // Do not send a prompt for a model that the policy does not accept.
     connection.node().accepts_model(&args.model).map_err(ClientError::from)?;
     let mut exchange = connection.post(Client::CHAT, body(&args).to_string(), options).await?;
     let mut words = String::new();
     if let Err(error) = show(&mut exchange, args.common.json, &mut words).await {
-        // What came before the cut is worth keeping, with its checkpoints.
+        // Keep what arrived before the cut, with its checkpoints.
         if let Some(file) = save {
             files::write_new(&file, exchange.transcript().encode().as_bytes())?;
         }
@@ -60,7 +60,6 @@ fn bearer(file: &PathBuf) -> Result<HeaderMap, CliError> {
     Ok([(AUTHORIZATION, value)].into_iter().collect())
 }
 
-/// The OpenAI request that the arguments mean.
 fn body(args: &Ask) -> Value {
     let system = args.system.iter().map(|text| json!({ "role": "system", "content": text }));
     let messages: Vec<Value> = system.chain([json!({ "role": "user", "content": args.prompt })]).collect();
@@ -80,7 +79,7 @@ fn body(args: &Ask) -> Value {
     Value::Object(body)
 }
 
-/// The number as it was typed: 0.7, not the nearest f32 written out in full.
+/// The number as typed: 0.7, and not all digits of the nearest f32.
 fn decimal(value: f32) -> Value {
     value.to_string().parse::<f64>().map_or(Value::Null, Value::from)
 }
@@ -103,7 +102,7 @@ async fn show(exchange: &mut Exchange, quiet: bool, words: &mut String) -> Resul
     }
 }
 
-/// A model's words are hostile: a terminal gets them without what it would act on.
+/// A model's text is hostile: remove everything that a terminal acts on.
 fn print(text: &str) -> io::Result<()> {
     let mut out = io::stdout().lock();
     match out.is_terminal() {

@@ -18,15 +18,14 @@ use crate::error::CliError;
 use crate::files;
 use crate::verdict::Verdict;
 
-/// An evidence file, bytes, at most: hexadecimal digits of the largest bundle, and a line end.
+/// Maximum bytes in an evidence file: the largest bundle in hexadecimal, and a line end.
 const MAX_FILE: usize = 2 * evidence::MAX_BYTES + 2;
-/// Files in a folder of certificates, and what they hold, at most.
+/// Maximum files in a folder of certificates, and maximum certificates and lists in them.
 const MAX_CERTIFICATES: usize = 1024;
-/// Folders inside each other, at most.
 const MAX_DEPTH: usize = 4;
-/// A file of certificates, bytes, at most.
+/// Maximum bytes in a file of certificates.
 const MAX_CERTIFICATE_FILE: usize = 256 * 1024;
-/// An SEV-SNP report, bytes.
+/// Length of an SEV-SNP report, in bytes.
 const REPORT: usize = 1184;
 
 /// Certificates and revocation lists, DER.
@@ -36,7 +35,7 @@ struct Endorsements {
     crls: Vec<Vec<u8>>,
 }
 
-/// Appraises saved evidence, of whatever kind it turns out to be.
+/// Detects the kind of saved evidence, and appraises it.
 pub(crate) fn run(args: &Evidence) -> Result<Verdict, CliError> {
     let file = decode(files::read(&args.file, MAX_FILE)?);
     let at = args.at.unwrap_or_else(now);
@@ -59,7 +58,7 @@ pub(crate) fn run(args: &Evidence) -> Result<Verdict, CliError> {
     Ok(Verdict::of_hardware(verifier.verify_hardware(&evidence, at)).shown(args.explain, has_policy))
 }
 
-/// One of our own bundles: the hardware's part is judged like anybody's, the whole as a node.
+/// Judges one of our bundles: the hardware's part like any evidence, the whole as a node.
 fn bundled(verifier: &Verifier, file: &[u8], bundle: &Bundle, at: u64) -> Result<Verdict, CliError> {
     let platform = Statement::decode(&bundle.statement).map_err(Refusal::from)?.platform;
     let quote = bundle.quote.clone();
@@ -81,12 +80,12 @@ fn now() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }
 
-/// A COSE_Sign1, tagged or not, begins so.
+/// True if the bytes start like a COSE_Sign1, tagged or not.
 fn looks_like_a_document(bytes: &[u8]) -> bool {
     matches!(bytes, [0x84, ..] | [0xd2, 0x84, ..])
 }
 
-/// The bytes themselves, or base64 (of either alphabet, padded or not) or hexadecimal digits of them.
+/// Decodes base64 (either alphabet, padded or not) or hexadecimal; other bytes stay as they are.
 fn decode(file: Vec<u8>) -> Vec<u8> {
     let Ok(text) = std::str::from_utf8(&file) else { return file };
     let text: String = text.split_ascii_whitespace().collect();
@@ -101,7 +100,7 @@ fn decode(file: Vec<u8>) -> Vec<u8> {
         .unwrap_or(file)
 }
 
-/// From a folder of files in DER or PEM, and its folders, or from a single file, which may also be a certificate table.
+/// Reads a folder of DER or PEM files, with subfolders, or a single file, which may also be a certificate table.
 fn endorsements(path: &Path) -> Result<Endorsements, CliError> {
     let mut files = Vec::new();
     list(path, MAX_DEPTH, &mut files)?;
@@ -115,7 +114,7 @@ fn endorsements(path: &Path) -> Result<Endorsements, CliError> {
     Ok(found)
 }
 
-/// The files at `path`, in the order of their names.
+/// Lists the files at `path`, sorted by name.
 fn list(path: &Path, depth: usize, files: &mut Vec<PathBuf>) -> Result<(), CliError> {
     if !path.is_dir() {
         files.push(path.to_owned());
@@ -135,10 +134,10 @@ fn list(path: &Path, depth: usize, files: &mut Vec<PathBuf>) -> Result<(), CliEr
 }
 
 impl Endorsements {
-    /// Adds what a file holds; a file that holds nothing of the kind is passed over.
+    /// Adds the content of a file. Files without certificates and lists are skipped.
     fn add(&mut self, file: &Path) -> Result<(), CliError> {
         let bytes = match files::read(file, MAX_CERTIFICATE_FILE) {
-            // No certificate, list or table is so long.
+            // No certificate, list or table is this long.
             Err(CliError::FileTooLong { .. }) => return Ok(()),
             read => read?,
         };
@@ -167,8 +166,8 @@ impl Endorsements {
     }
 }
 
-/// Whether what is signed begins with a number, as a revocation list of version 2 does; a certificate of version 3 begins
-/// with a tag.
+/// True if the signed part starts with a number, as in a revocation list of version 2. A certificate of version 3
+/// starts with a tag.
 fn is_list(der: &[u8]) -> bool {
     let inside = |der: &[u8]| match der {
         [0x30, length, ..] if *length < 0x80 => Some(2),

@@ -1,4 +1,4 @@
-//! One module a command.
+//! The commands, one module for each.
 
 pub(crate) mod access_token;
 pub(crate) mod ask;

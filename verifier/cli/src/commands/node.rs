@@ -8,7 +8,7 @@ use crate::files;
 use crate::report::Report;
 use crate::summary::{self, View};
 
-/// Opens a connection, and shows what its evidence proves.
+/// Opens a connection, and reports what its evidence proves.
 pub(crate) async fn run(args: Node) -> Result<Report, CliError> {
     let client = Client::new(files::policy(args.common.policy.as_ref())?);
     let connection = client.connect(&args.url).await?;

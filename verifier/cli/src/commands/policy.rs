@@ -1,4 +1,4 @@
-//! Makes policies of measurements, and compiles policies for browsers.
+//! `policy`: makes policies from measurements, and compiles policies for browsers.
 
 use std::collections::BTreeMap;
 use std::io::Write as _;
@@ -12,30 +12,28 @@ use crate::error::CliError;
 use crate::files;
 use crate::measurements::{Measurements, VERSION};
 
-/// A measurements file, bytes, at most.
+/// Maximum bytes in a measurements file.
 const MAX_MEASUREMENTS: usize = 256 * 1024;
 const HEAD: &str = "\
 # Accepts nodes that run these images, and nothing else; debugging, migration, shared cores, CXL and rolled back firmware are
 # refused. What is not named here is not accepted. All rules: docs/policy.md in Quoth's repository.
 ";
 
-/// Writes the safe policy for images whose measurements are known.
+/// Writes a safe policy for images with known measurements.
 pub(crate) fn init(args: &PolicyInit) -> Result<(), CliError> {
     let images = args.from.iter().map(|file| measurements(file)).collect::<Result<Vec<_>, _>>()?;
     let text = text(args, &images).map_err(CliError::PolicyInit)?;
-    // What is written is what will be read: whatever is missing or contradicts itself is an error here already.
+    // Read the text back, so that missing or contradictory values are errors now.
     Policy::from_toml(&text).map_err(|error| CliError::PolicyInit(error.to_string()))?;
     written(&text, args.out.as_deref())
 }
 
-/// Compiles a policy file.
 pub(crate) fn compile(args: &PolicyCompile) -> Result<(), CliError> {
     let invalid = |source| CliError::Policy { file: args.file.clone(), source };
     let json = Policy::compile(&files::policy_text(&args.file)?).map_err(invalid)?;
     written(&json, args.out.as_deref())
 }
 
-/// Writes to a new file, or to standard output.
 fn written(text: &str, out: Option<&Path>) -> Result<(), CliError> {
     match out {
         Some(file) => files::write_new(file, text.as_bytes()),
@@ -88,7 +86,7 @@ struct NitroPins<'a> {
     pcr8: Vec<&'a str>,
 }
 
-/// Everything that can be refused is written out, so that whoever loosens a rule sees which.
+/// Writes every rule out, so that a reader who loosens one sees which.
 #[derive(Serialize)]
 struct SnpRules<'a> {
     signers: [&'static str; 1],
@@ -178,7 +176,7 @@ fn text(args: &PolicyInit, images: &[Measurements]) -> Result<String, String> {
     Ok(format!("{HEAD}{body}"))
 }
 
-/// What the launches of all images on SEV-SNP ask for: a policy has one set of rules.
+/// What the launches of all images on SEV-SNP demand; a policy has only one set of rules.
 #[derive(Default)]
 struct Demanded<'a> {
     abi: Abi,
@@ -188,11 +186,11 @@ struct Demanded<'a> {
 impl<'a> Demanded<'a> {
     fn of(images: &'a [Measurements]) -> Result<Self, String> {
         let launched: Vec<_> = images.iter().filter(|found| !found.snp.is_empty()).collect();
-        // Of an image whose measurements do not say, nothing can be demanded.
+        // If one image's measurements do not say, the policy can demand nothing.
         let Some(guests) = launched.iter().map(|found| found.guest.as_ref()).collect::<Option<Vec<_>>>() else {
             return Ok(Self::default());
         };
-        let abis = guests.iter().map(|guest| Abi::from_text(&guest.abi).ok_or("an abi is no version like \"1.55\""));
+        let abis = guests.iter().map(|guest| Abi::from_text(&guest.abi).ok_or("abi is not a version like \"1.55\""));
         let abi = abis.collect::<Result<Vec<_>, _>>()?.into_iter().min().unwrap_or_default();
         let [first, others @ ..] = &guests[..] else { return Ok(Self { abi, require: Vec::new() }) };
         let by_all = |name: &&String| others.iter().all(|guest| guest.require.contains(name));

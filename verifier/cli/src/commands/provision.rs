@@ -1,4 +1,4 @@
-//! Gives a node the key of a provider, or the hash of a caller's token, sealed, after the node was verified.
+//! `provision`: verifies a node, then gives it a provider's key or the hash of a caller's token, sealed.
 
 use std::path::Path;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -19,12 +19,11 @@ use crate::files;
 use crate::report::{self, Report};
 use crate::summary::{self, View};
 
-/// A private key's file, bytes, at most.
+/// Maximum bytes in a private key's file.
 const MAX_KEY: usize = 4096;
-/// How often a watched node is looked at.
+/// Interval between two checks of a watched node.
 const WATCH: Duration = Duration::from_secs(15);
 
-/// Makes an operator's key.
 pub(crate) fn new_key(args: &NewKey) -> Result<Report, CliError> {
     let key = OperatorKey::generate().map_err(ClientError::from)?;
     let der = Zeroizing::new(key.to_pkcs8().map_err(ClientError::from)?);
@@ -59,7 +58,7 @@ pub(crate) async fn run(args: Provision) -> Result<Report, CliError> {
     }
 }
 
-/// Waits until the node was restarted, and provisions it again.
+/// Waits for a restart of the node, and provisions it again.
 async fn restarted(
     client: &Client,
     key: &OperatorKey,
@@ -77,11 +76,11 @@ async fn restarted(
         };
         match outcome {
             Ok(done) => return done,
-            // The same trouble is told once.
+            // Report the same error only once.
             Err(error) if error.code() == last => {}
             Err(error) => {
                 error.code().clone_into(&mut last);
-                // Nobody reads it: the watch goes on all the same.
+                // If printing fails, keep watching.
                 let _ = report::print_error(&error, args.common.json);
             }
         }
@@ -98,8 +97,8 @@ async fn provision(
     let counter = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| now.as_millis() as u64);
     let held = connection.provision(key, &args.name, secret, counter).await?;
     let mut report = Report::new(match secret {
-        Some(_) => format!("an accepted node holds what {} needs now", args.name),
-        None => format!("an accepted node holds nothing of {} any more", args.name),
+        Some(_) => format!("an accepted node now holds the secret {}", args.name),
+        None => format!("an accepted node no longer holds the secret {}", args.name),
     });
     summary::node(&mut report, connection.node(), View::Node);
     if let Some(secret) = secret {
@@ -122,7 +121,7 @@ fn operator(file: &Path) -> Result<OperatorKey, CliError> {
     Ok(OperatorKey::from_pkcs8(der.secret_pkcs8_der()).map_err(ClientError::from)?)
 }
 
-/// Of the caller's access token the node gets what it keeps of it.
+/// Replaces this caller's access token by its salted hash: the node gets only that.
 fn hashed(name: &str, secret: Zeroizing<String>) -> Result<Zeroizing<String>, CliError> {
     if token::name(&secret) != Some(name) {
         return Ok(secret);

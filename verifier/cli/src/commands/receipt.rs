@@ -13,7 +13,7 @@ use crate::files;
 use crate::report::Report;
 use crate::summary::{self, View};
 
-/// A receipt file, bytes, at most: base64url of the largest receipt, and a line end.
+/// Maximum bytes in a receipt file: the largest receipt in base64url, and a line end.
 const MAX_FILE: usize = 2 * Claims::MAX_BYTES;
 
 /// Checks a receipt with the evidence of the node that signed it.
@@ -22,7 +22,7 @@ pub(crate) fn run(args: &Receipt) -> Result<Report, CliError> {
     let claims = Signed::<Claims>::decode(&cose).map_err(Refusal::from)?;
     let evidence = evidence(args)?;
     let verifier = files::verifier(args.common.policy.as_ref())?;
-    // The quote's nonce was somebody's at that time; nothing live rests on it now.
+    // The nonce was for a request at that time, so nothing here depends on it.
     let node = verifier.verify_node(&evidence, None, Time::Archived { at: claims.claims().iat })?;
     let receipt = node.verify_receipt(&cose)?;
     let mut report = Report::new("this node signed this receipt");
@@ -43,7 +43,7 @@ fn evidence(args: &Receipt) -> Result<Vec<u8>, CliError> {
     }
 }
 
-/// The COSE bytes themselves, or base64url of them.
+/// Decodes base64url; other bytes are taken as COSE.
 fn decode(file: Vec<u8>) -> Vec<u8> {
     let text = std::str::from_utf8(&file).ok().map(str::trim_end);
     text.and_then(|text| BASE64_URL_SAFE_NO_PAD.decode(text).ok()).unwrap_or(file)

@@ -1,4 +1,4 @@
-//! `transcript`: verifies a saved exchange, offline.
+//! `transcript`: verifies a saved exchange offline.
 
 use quoth_attestation::transcript;
 use quoth_verifier::TimeChoice;
@@ -9,7 +9,6 @@ use crate::files;
 use crate::report::Report;
 use crate::summary::{self, View};
 
-/// Checks a saved exchange, offline.
 pub(crate) fn run(args: &Transcript) -> Result<Report, CliError> {
     let text = files::read(&args.file, transcript::MAX_BYTES)?;
     let verified = files::verifier(args.common.policy.as_ref())?.verify_transcript(&text, TimeChoice::Archived)?;

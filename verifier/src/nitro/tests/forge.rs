@@ -1,5 +1,5 @@
-//! Whole AWS-like documents: certificates from root to leaf and what the leaf signs, each part of which can be bent before it
-//! is signed.
+//! Forges whole AWS-like documents, with certificates from root to leaf. Tests can change each part before it is
+//! signed.
 
 extern crate std;
 
@@ -35,20 +35,20 @@ pub(super) const PKCS1: &str = "300d06092a864886f70d01010c0500";
 /// {1: -35}.
 pub(super) const PROTECTED: &str = "a1013822";
 pub(super) const NULL: &[u8] = &[0xf6];
-/// Where certificates stand in a chain.
+/// Positions of certificates in a chain.
 pub(super) const ROOT: usize = 0;
 pub(super) const REGION: usize = 1;
 pub(super) const ZONE: usize = 2;
 pub(super) const INSTANCE: usize = 3;
 pub(super) const LEAF: usize = 4;
-/// Added to the numbers of keys, it makes them those of somebody else.
+/// Added to the numbers of keys, this gives another party's keys.
 pub(super) const OTHERS: u8 = 0x10;
 
 pub(super) fn key(number: u8) -> SigningKey {
     SigningKey::from_slice(&[number; 48]).unwrap()
 }
 
-/// Made once, in the tests that use it.
+/// Generated once, for the tests that use it.
 pub(super) fn rsa_key() -> &'static RsaKey {
     static KEY: LazyLock<RsaKey> = LazyLock::new(|| RsaKey::generate(KeySize::Rsa2048).unwrap());
     &KEY
@@ -99,24 +99,24 @@ pub(super) fn wide(item: &[u8]) -> Vec<u8> {
     [&[major | info], zeros, kept, &item[1..]].concat()
 }
 
-/// The same array or map, or a string of one chunk, without a length.
+/// The same array, map or string (as one chunk), with indefinite length.
 pub(super) fn open(item: &[u8]) -> Vec<u8> {
     let major = item[0] >> 5;
     let content = if major < 4 { item } else { &item[1..] };
     [&[major << 5 | 31], content, &[0xff]].concat()
 }
 
-/// Sixteen registers, of which the first three say something.
+/// Sixteen registers; all but the first three are zero.
 pub(super) fn registers() -> Vec<(Vec<u8>, Vec<u8>)> {
     (0..16).map(|index| (uint(index), bytes(&[if index < 3 { 0xa0 | index as u8 } else { 0 }; 48]))).collect()
 }
 
-/// An attribute below 2.5.4, alone at its level of a name.
+/// An attribute under 2.5.4, alone at its level of a name.
 pub(super) fn attribute(number: u8, tag: u8, value: &str) -> Vec<u8> {
     der(0x31, &[&der(0x30, &[&der(0x06, &[&[0x55, 4, number]]), &der(tag, &[value.as_bytes()])])])
 }
 
-/// A name whose attributes are all UTF8String, but for the country.
+/// A name whose attributes are UTF8Strings, except for the country.
 pub(super) fn name(attributes: &[(u8, &str)]) -> Vec<u8> {
     let tag = |number| if number == 6 { 0x13 } else { 0x0c };
     let levels: Vec<u8> =
@@ -124,17 +124,17 @@ pub(super) fn name(attributes: &[(u8, &str)]) -> Vec<u8> {
     der(0x30, &[&levels])
 }
 
-/// What the root and regions are called.
+/// The names of the root and of regions.
 pub(super) fn regional(common: &str) -> Vec<u8> {
     name(&[(6, "US"), (10, "Amazon"), (11, "AWS"), (3, common)])
 }
 
-/// What zones are called.
+/// The names of zones.
 pub(super) fn zonal(common: &str) -> Vec<u8> {
     name(&[(3, common), (11, "AWS"), (10, "Amazon"), (6, "US"), (8, "WA"), (7, "Seattle")])
 }
 
-/// What instances and enclaves are called.
+/// The names of instances and enclaves.
 pub(super) fn local(common: &str) -> Vec<u8> {
     name(&[(6, "US"), (8, "Washington"), (7, "Seattle"), (10, "Amazon"), (11, "AWS"), (3, common)])
 }
@@ -147,15 +147,15 @@ pub(super) fn usage(value: &str) -> Vec<u8> {
     extension("0603551d0f", true, &hexed(value))
 }
 
-/// An extension that nobody knows.
+/// An extension that the verifier does not know.
 pub(super) fn unknown(critical: bool, length: usize) -> Vec<u8> {
     extension("06042a030405", critical, &vec![0; length])
 }
 
-/// A certificate in the making. Its extensions begin with constraints and usage.
+/// The parts of a certificate. Its extensions start with constraints and usage.
 #[derive(Clone)]
 pub(super) struct Sheet {
-    /// With its tag, hex.
+    /// Hex, with its tag.
     pub(super) version: &'static str,
     pub(super) serial: Vec<u8>,
     pub(super) algorithm: &'static str,
@@ -167,7 +167,7 @@ pub(super) struct Sheet {
     pub(super) extensions: Vec<Vec<u8>>,
     /// The number of the key that signs it.
     pub(super) signer: u8,
-    /// Encodes the signature, which is in DER.
+    /// Encodes the DER signature.
     pub(super) seal: fn(Vec<u8>) -> Vec<u8>,
 }
 
@@ -198,7 +198,7 @@ impl Sheet {
         }
     }
 
-    /// Signs by the algorithm that it names.
+    /// Signs with the algorithm that it names.
     fn sign(&self, body: &[u8]) -> Vec<u8> {
         let signature: Signature = match self.algorithm {
             PKCS1 => {
@@ -212,10 +212,10 @@ impl Sheet {
         signature.to_der().as_bytes().to_vec()
     }
 
-    /// Makes it so many bytes long, by an extension that says nothing.
+    /// Makes it `length` bytes long with a meaningless extension.
     pub(super) fn pad(&mut self, length: usize) {
         let missing = length - self.der().len() - 24;
-        // Signatures differ in length from one serial number to the next.
+        // The length of a signature depends on the serial number.
         for (pad, serial) in (missing..missing + 24).flat_map(|pad| (1..20).map(move |serial| (pad, serial))) {
             let mut padded = self.clone();
             padded.serial = vec![serial; 16];
@@ -229,32 +229,31 @@ impl Sheet {
     }
 }
 
-/// Everything that goes into one document, each part of which can be bent before it is signed.
+/// All parts of a document; tests can change each before it is signed.
 #[derive(Clone)]
 pub(super) struct Forge {
     /// From root to leaf.
     pub(super) chain: Vec<Sheet>,
-    /// The payload's, encoded. An empty `certificate` or `cabundle` is filled in.
+    /// The payload's fields, encoded. An empty `certificate` or `cabundle` is filled in.
     pub(super) fields: Vec<(Vec<u8>, Vec<u8>)>,
     pub(super) protected: Vec<u8>,
     /// Encoded.
     pub(super) unprotected: Vec<u8>,
-    /// What the signature is for, and external data that it covers.
+    /// The signature's context, and the external data that it covers.
     pub(super) context: (&'static str, &'static [u8]),
     /// The number of the key that signs.
     pub(super) signer: u8,
     pub(super) seal: fn(Signature) -> Vec<u8>,
-    /// When it is judged, Unix seconds.
+    /// Judged at, Unix seconds.
     pub(super) at: u64,
 }
 
 impl Forge {
-    /// An honest enclave.
     pub(super) fn new() -> Self {
         Self::of(0)
     }
 
-    /// The same names under keys of other numbers.
+    /// The same names, with keys of other numbers.
     pub(super) fn of(keys: u8) -> Self {
         let names = [
             regional("aws.nitro-enclaves"),
@@ -327,7 +326,7 @@ impl Forge {
         self.fields.push((key, value.to_vec()));
     }
 
-    /// Puts one more authority between root and region, which bounds nothing below it.
+    /// Adds an authority between root and region, without a limit on the path below it.
     pub(super) fn lengthen(&mut self) {
         let number = 0x20 + self.chain.len() as u8;
         let mut more = self.chain[REGION].clone();
@@ -338,7 +337,7 @@ impl Forge {
         self.chain.insert(REGION, more);
     }
 
-    /// Its certificates, from root to leaf.
+    /// The certificates, from root to leaf.
     pub(super) fn ders(&self) -> Vec<Vec<u8>> {
         self.chain.iter().map(Sheet::der).collect()
     }
@@ -348,13 +347,11 @@ impl Forge {
         map(&fields.collect::<Vec<_>>())
     }
 
-    /// A field as the payload has it.
     pub(super) fn value(&self, field: &str) -> Vec<u8> {
         let (key, value) = self.fields.iter().find(|(key, _)| *key == text(field)).expect("a field to copy");
         filled(key, value, &self.ders())
     }
 
-    /// Signs `payload`, and delivers `delivered`.
     pub(super) fn envelope(&self, payload: &[u8], delivered: &[u8]) -> Vec<u8> {
         let (context, external) = self.context;
         let message = array(&[text(context), bytes(&self.protected), bytes(external), bytes(payload)]);
@@ -367,8 +364,8 @@ impl Forge {
         self.envelope(&payload, &payload)
     }
 
-    /// Judges a document where its own root is pinned: anew, and with the memory of one who has met its honest twin, the
-    /// signatures checked in every way.
+    /// Judges a document with its own root pinned: with an empty cache, and with a cache that holds the honest document's
+    /// signatures. Checks the signatures in every way.
     pub(super) fn judge<'a>(&self, document: &'a [u8]) -> Result<Attested<'a>, Refusal> {
         static EXPERIENCED: LazyLock<[Signatures; 3]> = LazyLock::new(|| every_way().map(Forge::met));
         let verdict = self.verify(document, &Signatures::default());
@@ -378,7 +375,7 @@ impl Forge {
         verdict
     }
 
-    /// One that has met an honest document.
+    /// `signatures` after an honest document.
     pub(super) fn met(signatures: Signatures) -> Signatures {
         let forge = Self::new();
         forge.verify(&forge.signed(), &signatures).unwrap();
@@ -397,7 +394,7 @@ impl Forge {
     }
 }
 
-/// A field's value, with certificates where there is none.
+/// A field's value, with the certificates filled in if it is empty.
 fn filled(key: &[u8], value: &[u8], ders: &[Vec<u8>]) -> Vec<u8> {
     let (leaf, bundle) = ders.split_last().expect("a leaf");
     match value.is_empty() {
@@ -407,7 +404,7 @@ fn filled(key: &[u8], value: &[u8], ders: &[Vec<u8>]) -> Vec<u8> {
     }
 }
 
-/// The place of the certificate that a refusal is about.
+/// The position of the certificate that a refusal names.
 pub(super) fn place(refusal: &Refusal) -> Option<usize> {
     match refusal {
         Refusal::NitroChainCertificate { position, .. }

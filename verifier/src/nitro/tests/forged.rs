@@ -1,5 +1,5 @@
-//! Documents that are forged whole, with Amazon's names, under a root of the test's own: the honest one is accepted, and each
-//! bend of it is refused by the one check that it bends.
+//! Forged documents with Amazon's names, under a root made by the test. The honest one is accepted; each change to it is
+//! refused by the one check that the change violates.
 
 use alloc::format;
 use alloc::string::ToString;
@@ -16,7 +16,7 @@ use crate::Refusal;
 type Bend = fn(&mut Forge);
 type Arrange = fn(&mut Vec<Vec<u8>>);
 type Edit = fn(&[u8]) -> Vec<u8>;
-/// A code, and the place of the certificate that it is about.
+/// A code, and the position of the certificate that it names.
 type Verdict = (&'static str, Option<usize>);
 
 /// The order of P-384's group.
@@ -27,21 +27,21 @@ const PRIME: &str = "fffffffffffffffffffffffffffffffffffffffffffffffffffffffffff
 const P256: &str = "3059301306072a8648ce3d020106082a8648ce3d030107034200046b17d1f2e12c4247f8bce6e563a440f277037d812deb33a0f4a139\
                     45d898c2964fe342e2fe1a7f9b8ee7eb4a7c0f9e162bce33576b315ececbb6406837bf51f5";
 
-/// What becomes of a document that `bend` has changed before it was signed.
+/// The code for a document that `bend` changed before it was signed.
 fn bent(bend: impl FnOnce(&mut Forge)) -> &'static str {
     let mut forge = Forge::new();
     bend(&mut forge);
     forge.code(&forge.signed())
 }
 
-/// Each bend alone leads to this code.
+/// Tests that each change alone leads to this code.
 fn each(code: &str, bends: &[Bend]) {
     for (index, bend) in bends.iter().enumerate() {
         assert_eq!(bent(bend), code, "bend {index}");
     }
 }
 
-/// The same, with the place.
+/// The same, with the certificate's position.
 fn placed(bend: impl FnOnce(&mut Forge)) -> Verdict {
     let mut forge = Forge::new();
     bend(&mut forge);
@@ -52,7 +52,7 @@ fn verdict(forge: &Forge, document: &[u8]) -> Verdict {
     forge.judge(document).map_or_else(|refusal| (refusal.code(), place(&refusal)), |_| ("genuine", None))
 }
 
-/// Each bend of one certificate, wherever it stands among `places`, leads to this code for it.
+/// Tests that each change to one certificate, at any of `places`, leads to this code for it.
 fn each_at(code: &str, places: &[usize], bends: &[fn(&mut Sheet)]) {
     for place in places {
         for (index, bend) in bends.iter().enumerate() {
@@ -63,7 +63,7 @@ fn each_at(code: &str, places: &[usize], bends: &[fn(&mut Sheet)]) {
     }
 }
 
-/// What becomes of a document whose certificates were `arranged` after they were issued.
+/// The verdict on a document whose certificates were rearranged after they were issued.
 fn arranged(arrange: impl FnOnce(&mut Vec<Vec<u8>>)) -> Verdict {
     let forge = Forge::new();
     let mut ders = forge.ders();
@@ -72,14 +72,14 @@ fn arranged(arrange: impl FnOnce(&mut Vec<Vec<u8>>)) -> Verdict {
     verdict(&forge, &forge.envelope(&payload, &payload))
 }
 
-/// What becomes of a document whose payload was edited before it was signed.
+/// The code for a document whose payload was edited before it was signed.
 fn edited(edit: impl FnOnce(&[u8]) -> Vec<u8>) -> &'static str {
     let forge = Forge::new();
     let payload = edit(&forge.payload(&forge.ders()));
     forge.code(&forge.envelope(&payload, &payload))
 }
 
-/// What becomes of a document that was edited after it was signed.
+/// The code for a document that was edited after it was signed.
 fn tampered(edit: impl FnOnce(&[u8]) -> Vec<u8>) -> &'static str {
     let forge = Forge::new();
     forge.code(&edit(&forge.signed()))
@@ -95,13 +95,12 @@ fn honest_point() -> Vec<u8> {
     key(5).verifying_key().to_sec1_point(false).as_bytes().to_vec()
 }
 
-/// `value`, with its first `from` replaced.
+/// `value` with the first `from` replaced.
 fn replaced(value: &[u8], from: &[u8], to: &[u8]) -> Vec<u8> {
     let at = value.windows(from.len()).position(|window| window == from).expect("something to replace");
     [&value[..at], to, &value[at + from.len()..]].concat()
 }
 
-/// The honest registers, and one more.
 fn with_register(index: Vec<u8>, value: &[u8]) -> Vec<u8> {
     map(&[registers(), vec![(index, value.to_vec())]].concat())
 }
@@ -160,11 +159,11 @@ fn a_forged_chain_with_the_right_names_ends_at_no_root() {
     let [expected, actual] = [&honest, &others].map(|forge| Digest::of(&forge.ders()[ROOT]));
     let refusal = Refusal::NitroChainRoot { expected: expected.to_string(), actual: actual.into() };
     assert_eq!(honest.judge(&forged).err(), Some(refusal));
-    // One root in front of the other's chain.
+    // One root before the other's chain.
     assert_eq!(arranged(|ders| ders[ROOT] = others.ders()[ROOT].clone()).0, "nitro.chain.root");
     assert_eq!(arranged(|ders| ders[1..].clone_from_slice(&others.ders()[1..])), ("nitro.chain.signature", Some(1)));
     assert_eq!(arranged(|ders| ders[ROOT].push(0)).0, "nitro.chain.root");
-    // The root that is pinned, signed anew.
+    // The pinned root, signed again.
     let mut again = Forge::new();
     again.chain[ROOT].serial = vec![9; 16];
     assert_eq!(honest.code(&again.signed()), "nitro.chain.root");
@@ -231,7 +230,7 @@ fn each_certificate_is_valid_at_the_time() {
             |sheet| sheet.not_after = der(0x18, &[b"99991231235959Z"]),
         ],
     );
-    // The document is the same, and only time has passed.
+    // The same document, judged later.
     for (hours, place) in [(3, LEAF), (24, INSTANCE), (24 * 4, ZONE), (24 * 11, REGION)] {
         let found = placed(|forge| {
             (place + 1..=LEAF).for_each(|below| forge.chain[below].not_after = time("20400101000000Z"));
@@ -243,7 +242,7 @@ fn each_certificate_is_valid_at_the_time() {
 
 #[test]
 fn times_are_milliseconds_above_zero() {
-    // Judged when it says that it was signed.
+    // Judged at its own signing time.
     let own_time = |timestamp: u64| {
         let mut forge = Forge::new();
         forge.set("timestamp", &uint(timestamp));
@@ -275,7 +274,7 @@ fn each_link_is_named_and_signed_by_the_one_above() {
         ISSUED,
         &[
             |sheet| sheet.signer += OTHERS,
-            // By itself, and by the one below.
+            // Signed by itself, and by the certificate below.
             |sheet| sheet.signer += 1,
             |sheet| sheet.signer += 2,
             |sheet| sheet.seal = |signature| [&signature[..], &[0]].concat(),
@@ -360,7 +359,7 @@ fn leaves_sign_documents_and_nothing_else() {
             |sheet| sheet.extensions.clear(),
         ],
     );
-    // An enclave that issues a leaf to itself, under authorities that would let it, and under Amazon's.
+    // An enclave that issues a leaf to itself, under authorities that allow it, and under Amazon's.
     let issuing = |bounded: bool| {
         placed(|forge| {
             let mut below = forge.chain[LEAF].clone();
@@ -384,11 +383,11 @@ fn chains_are_of_ecdsa_over_p384_with_sha384() {
         &[
             |sheet| sheet.algorithm = ECDSA_SHA256,
             |sheet| sheet.algorithm = PKCS1,
-            // With parameters, which it has none of.
+            // With parameters; the algorithm has none.
             |sheet| sheet.algorithm = "300c06082a8648ce3d0403030500",
             |sheet| sheet.info = hexed(P256),
             |sheet| sheet.info = rsa_info(rsa_key()),
-            // Another curve's name on a point of P-384, and none.
+            // Another curve's name on a point of P-384, and no name.
             |sheet| sheet.info = replaced(&sheet.info, &hexed("06052b81040022"), &hexed("06052b81040023")),
             |sheet| sheet.info = der(0x30, &[&hexed("300906072a8648ce3d0201"), &sheet.info[20..]]),
         ],
@@ -401,7 +400,7 @@ fn chains_are_of_ecdsa_over_p384_with_sha384() {
             |sheet| sheet.info = der(0x30, &[&sheet.info[2..], &[5, 0]]),
         ],
     );
-    // The body names another algorithm than stands behind it.
+    // The body names another algorithm than the one after it.
     let two = |ders: &mut Vec<Vec<u8>>| ders[LEAF] = replaced(&ders[LEAF], &hexed(ECDSA), &hexed(ECDSA_SHA256));
     assert_eq!(arranged(two), ("nitro.chain.certificate", Some(LEAF)));
 }
@@ -551,7 +550,7 @@ fn the_leaf_is_for_this_enclave() {
     for tag in [0x04, 0x14, 0x16, 0x1e] {
         assert_eq!(named(&[&common(tag)]).0, "nitro.chain.module", "{tag:#x}");
     }
-    // Two common names, none, and two attributes at one level.
+    // Two common names, no common name, and two attributes at one level.
     assert_eq!(named(&[&common(0x0c), &common(0x0c)]).0, "nitro.chain.module");
     assert_eq!(named(&[&attribute(3, 0x0c, "another"), &common(0x0c)]).0, "nitro.chain.module");
     assert_eq!(named(&[&attribute(11, 0x0c, &honest)]).0, "nitro.chain.module");
@@ -577,7 +576,7 @@ fn headers_are_exactly_the_prescribed_ones() {
         "a10127",
         "a1011823",
         "a101654553333834",
-        // Absent, and no map at all.
+        // Absent, and not a map.
         "",
         "a0",
         "a10438ff",
@@ -600,7 +599,7 @@ fn headers_are_exactly_the_prescribed_ones() {
     {
         assert_eq!(header(&|forge| forge.unprotected = hexed(unprotected)), "unprotected", "{unprotected}");
     }
-    // The algorithm where nothing protects it.
+    // The algorithm in the unprotected header.
     let moved = |forge: &mut Forge| (forge.protected, forge.unprotected) = (vec![], hexed(PROTECTED));
     assert_eq!(header(&moved), "protected");
 }
@@ -621,7 +620,7 @@ fn the_envelope_is_a_cose_sign1() {
         bytes,
         |document| [&[0x83], &document[1..document.len() - 98]].concat(),
         |document| [&[0x85], &document[1..], NULL].concat(),
-        // A length that is not that of what follows.
+        // A length that does not match the content.
         |document| [&[0x83], &document[1..]].concat(),
         |document| [&[0x85], &document[1..]].concat(),
         |document| [&[0x84], &document[2..]].concat(),
@@ -660,7 +659,7 @@ fn signatures_are_96_bytes_in_range() {
         let mut forge = Forge::new();
         forge.seal = seal;
         let document = forge.signed();
-        // Refused as it is read, before any key is asked.
+        // Parsing refuses it, before any key is used.
         let read = Document::parse(&document).err().map(|refusal| refusal.code());
         assert_eq!(read, Some("nitro.cose.signature"), "seal {index}");
         assert_eq!(forge.code(&document), "nitro.cose.signature");
@@ -690,7 +689,7 @@ fn the_leaf_signs_the_payload_as_received() {
     };
     let payload = |forge: &Forge| forge.payload(&forge.ders());
     assert_eq!(delivered(&|forge| payload(forge)), "genuine");
-    // The same in other words, then something else.
+    // The same content in another encoding, then other content.
     assert_eq!(delivered(&|forge| open(&payload(forge))), "nitro.cose.signature");
     let changes: [Bend; 8] = [
         |forge| forge.fields.reverse(),
@@ -720,7 +719,7 @@ fn fields_are_defined_and_occur_once() {
         let (missing, null) = if index < 6 { ("nitro.field.missing", "nitro.cbor") } else { ("genuine", "genuine") };
         assert_eq!(bent(|forge| forge.remove(field)), missing, "{field}");
         assert_eq!(bent(|forge| forge.set(field, NULL)), null, "{field}");
-        // Of another type, undefined, or under a tag.
+        // Values of other types, undefined, and under a tag.
         for other in [&b"\xf7"[..], b"\xf4", b"\xa0\xa0", b"\xd8\x18\x41\x00", b"\x38\x22"] {
             assert_eq!(bent(|forge| forge.set(field, other)), "nitro.cbor", "{field} {other:x?}");
         }

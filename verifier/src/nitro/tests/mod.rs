@@ -1,4 +1,4 @@
-//! Genuine documents, captured from AWS Nitro hardware by others, at the times they were signed.
+//! Genuine documents, captured by others from AWS Nitro hardware, judged at the times they were signed.
 #![allow(clippy::unwrap_used)]
 extern crate std;
 
@@ -21,7 +21,6 @@ use crate::Refusal;
 use crate::signatures::tests::every_way;
 use crate::x509::Validity;
 
-/// All captured documents, with their names.
 fn documents() -> Vec<(String, Vec<u8>)> {
     let documents = quoth_test_evidence::of_kind("nitro-attestation-document");
     let name = |document: &serde_json::Value| document["name"].as_str().unwrap().to_string();
@@ -35,7 +34,7 @@ fn roots() -> [Digest; 1] {
     [AWS_ROOT_G1]
 }
 
-/// `Ok` or the code of a refusal, at `later` seconds after the document's own time.
+/// `Ok` or the code of a refusal, `later` seconds after the document's own time.
 fn judge(bytes: &[u8], roots: &[Digest], naming: Naming, later: u64) -> Result<[bool; 3], &'static str> {
     let [verdict, others @ ..] = every_way().map(|signatures| {
         let document = Document::parse(bytes)?;
@@ -65,7 +64,7 @@ fn genuine_documents_changed_anywhere_are_refused() {
     let Some((name, bytes)) = documents.first() else { return };
     for index in 0..bytes.len() {
         assert!(Document::parse(&bytes[..index]).is_err(), "{name} cut at {index}");
-        // Every byte is parsed; every ninth goes on through chain and signature.
+        // Parses every change, and verifies chain and signature for every ninth byte.
         let mut changed = bytes.clone();
         changed[index] ^= 1 << (index % 8);
         if Document::parse(&changed).is_ok() && index % 9 == 0 {
@@ -94,7 +93,7 @@ fn heads_are_read_in_their_shortest_form_only() {
 }
 
 #[test]
-fn what_is_signed_has_shortest_heads_at_any_length() {
+fn signed_bytes_have_shortest_heads_at_any_length() {
     for length in [0, 23, 24, 255, 256, 3000] {
         let payload = vec![7; length];
         let envelope = Forge::new().envelope(&payload, &payload);

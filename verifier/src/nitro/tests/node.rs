@@ -1,4 +1,4 @@
-//! Nodes in forged enclaves, whole: what a document must bind and measure beyond being genuine.
+//! Whole nodes in forged enclaves: what a genuine document must also bind and measure.
 
 use alloc::format;
 use alloc::string::String;
@@ -48,7 +48,7 @@ fn statement() -> Statement {
     }
 }
 
-/// An honest enclave's document for [`statement`] and [`nonce`]; its parent has a role, the image a signer.
+/// An honest enclave's document for [`statement`] and [`nonce`]. Its parent has a role, and its image a signer.
 fn enclave() -> Forge {
     let mut forge = Forge::new();
     let statement = statement();
@@ -63,7 +63,7 @@ fn enclave() -> Forge {
     forge
 }
 
-/// A verifier that believes this forge's root, with `pins` as `[nitro]`.
+/// A verifier that trusts this forge's root, with `pins` as `[nitro]`.
 fn verifier(forge: &Forge, pins: &str) -> Verifier {
     let [pcr0, pcr1, pcr2] = ["a0", "a1", "a2"].map(|byte| byte.repeat(48));
     let policy = format!(
@@ -86,7 +86,7 @@ fn appraise(forge: &Forge, pins: &str, time: Time) -> Result<VerifiedNode, &'sta
     verifier(forge, pins).verify_node(&evidence.encode(), Some(&nonce()), time).map_err(|refusal| refusal.code())
 }
 
-/// `accepted`, or the code of the refusal, of a node whose document was bent before it was signed.
+/// `accepted` or the code of the refusal, for a node whose document was changed before it was signed.
 fn bent(bend: impl FnOnce(&mut Forge)) -> &'static str {
     let mut forge = enclave();
     bend(&mut forge);
@@ -117,7 +117,7 @@ fn an_honest_node_is_accepted_and_every_check_is_named() {
         assert!(codes.contains(&code), "{code}");
     }
     assert_eq!(codes.iter().filter(|code| **code == "measurement.pin").count(), 3);
-    // Long after its certificates have ended, by the time that the hypervisor signed.
+    // Long after its certificates expired, at the time that the hypervisor signed.
     let archived = appraise(&enclave(), "", Time::Archived { at: NOW + 12 * 3600 }).unwrap();
     assert_eq!(archived.time_basis(), "the time that the Nitro hypervisor signed into the document");
 }
@@ -136,13 +136,13 @@ fn a_document_binds_this_statement_key_and_nonce() {
 }
 
 #[test]
-fn registers_that_say_who_runs_it_are_pinned() {
+fn registers_of_signer_and_instance_are_pinned() {
     let judge = |pins: &str| appraise(&enclave(), pins, LIVE).map_or_else(|code| code, |_| "accepted");
     for register in [3, 4, 8] {
         assert_eq!(judge(&pin(register, register as u8)), "accepted");
         assert_eq!(judge(&pin(register, 0xfd)), "measurement.pin");
     }
-    // Those that the document leaves out are zero, which nobody can pin.
+    // Registers that the document omits are zero, and a policy cannot pin zero.
     let mut without = enclave();
     without.set("pcrs", &map(&registers()[..3]));
     assert_eq!(appraise(&without, "", LIVE).err(), None);

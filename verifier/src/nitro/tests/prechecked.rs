@@ -1,4 +1,4 @@
-//! What is checked ahead is what is asked for, and nothing for a document that is refused without a signature.
+//! Prechecks cover the signatures that are needed, and none for a document that is refused early.
 
 use super::forge::*;
 use crate::nitro::chain::MAX_BUNDLE;
@@ -19,7 +19,7 @@ fn every_signature_is_prechecked() {
 }
 
 #[test]
-fn what_is_remembered_is_not_checked_ahead() {
+fn cached_signatures_are_not_prechecked() {
     let signatures = Forge::met(Signatures::default()).then_never_ahead();
     assert_eq!(code(&Forge::new(), &signatures), "genuine");
 }

@@ -1,4 +1,4 @@
-//! `[nitro]`, `[snp]` and launch digests: what is asked of hardware beside an image's registers.
+//! `[nitro]`, `[snp]` and launch digests: requirements on hardware beside an image's registers.
 
 use super::*;
 use crate::{Abi, Family, GuestRules, Protection, SigningKey, SnpRules, Tcb};
@@ -19,7 +19,7 @@ fn nitro() -> String {
     )
 }
 
-/// [`sev_snp`] with `keys` in `[snp]`.
+/// [`sev_snp`] with `keys` added to `[snp]`.
 fn ruled(keys: &str) -> Result<SnpRules, PolicyError> {
     snp_changed("[snp]\n", &format!("[snp]\n{keys}\n")).map(|policy| policy.snp().clone())
 }
@@ -36,7 +36,7 @@ fn listed(bytes: usize, count: usize) -> String {
     format!("[{}]", items.join(","))
 }
 
-/// The kind of error, and the field that it is about.
+/// The kind of error, and its field.
 fn field<T>(result: Result<T, PolicyError>) -> (&'static str, &'static str) {
     match result.err() {
         None => ("none", ""),
@@ -50,7 +50,7 @@ fn field<T>(result: Result<T, PolicyError>) -> (&'static str, &'static str) {
 }
 
 #[test]
-fn rules_are_the_default_but_for_what_is_said() {
+fn rules_are_read_and_default_when_omitted() {
     let floors = || [(Family::Genoa, Tcb { fmc: 0, bootloader: 10, tee: 1, snp: 23, microcode: 84 })].into();
     assert_eq!(ruled("").unwrap(), SnpRules { floors: floors(), ..SnpRules::default() });
     let all = format!(
@@ -174,7 +174,7 @@ fn launch_digests_come_with_their_platform_and_measure_something() {
     let bare =
         sev_snp().replacen("[snp]\n[snp.floor.genoa]\nbootloader = 10\ntee = 1\nsnp = 23\nmicrocode = 84\n", "", 1);
     assert_eq!(field(Policy::from_toml(&bare)), ("missing", "snp"));
-    // One image on both platforms.
+    // One image for both platforms.
     let both = nitro().replace("[\"nitro\"]", "[\"nitro\", \"sev-snp\"]").replace("pcr0", &format!("{launch}\npcr0"));
     let floor = "[snp.floor.milan]\nbootloader = 1\ntee = 2\nsnp = 3\nmicrocode = 4\n";
     let policy = Policy::from_toml(&(both + floor)).unwrap();

@@ -6,7 +6,7 @@ fn refused(json: &str) -> PolicyError {
     Policy::from_json(json.as_bytes()).unwrap_err()
 }
 
-/// What is wrong with the compiled [`simulated`] when `from` stands as `to` in it.
+/// The error of the compiled [`simulated`] after `from` is replaced by `to`.
 fn changed(from: &str, to: &str) -> PolicyError {
     let json = Policy::compile(&simulated()).unwrap();
     assert!(json.contains(from), "{from}");
@@ -41,7 +41,7 @@ fn a_compiled_policy_is_the_same_policy() {
 #[test]
 fn json_is_refused_for_what_toml_is_refused_for() {
     assert_eq!(changed("\"version\":1", "\"version\":2"), PolicyError::Version { expected: 1, actual: 2 });
-    assert_eq!(changed("\"version\":1", "\"version\":true"), malformed("`version` is not a number of its width"));
+    assert_eq!(changed("\"version\":1", "\"version\":true"), malformed("`version` is not an integer in its range"));
     assert_eq!(changed("[\"simulated\"]", "\"simulated\""), malformed("`platforms` is not an array of texts"));
     assert_eq!(changed("[\"simulated\"]", "[\"simulated\",1]"), malformed("`platforms` is not a text"));
     assert_eq!(changed("{\"roots\"", "{\"extra\":1,\"roots\""), malformed("`simulated` has no key `extra`"));

@@ -1,4 +1,4 @@
-//! What is a policy, and what is not.
+//! Which texts are policies, and which are not.
 #![allow(clippy::unwrap_used)]
 
 mod hardware;
@@ -35,7 +35,7 @@ fn error(text: &str) -> PolicyError {
     Policy::from_toml(text).unwrap_err()
 }
 
-/// What is wrong with [`simulated`] when `from` stands as `to` in it.
+/// The error of [`simulated`] after `from` is replaced by `to`.
 fn changed(from: &str, to: &str) -> PolicyError {
     let text = simulated();
     assert!(text.contains(from), "{from}");
@@ -83,7 +83,7 @@ fn missing_reference_values_are_errors() {
     missing(changed("[\"simulated\"]\n[sim", "[]\n[sim"), "platforms");
     missing(error(&none().replace(&none()[none().find("[config]").unwrap()..], "")), "config.accept");
     missing(error(&none().replace("receipt_keys = [\"4", "receipt_keys = []#")), "none.receipt_keys");
-    // A register left out is no register skipped.
+    // An omitted register is an error.
     missing(changed(&format!("pcr2 = \"{pcr}\"\n"), ""), "image");
     assert!(matches!(error("platforms = []"), PolicyError::Malformed { .. }));
 }
@@ -164,8 +164,8 @@ fn limits_are_the_documented_ones() {
 #[test]
 fn errors_say_the_line_and_the_key() {
     for (from, to, message) in [
-        ("version = 1", "version = true", "line 1: `version` is not a number of its width"),
-        ("version = 1", "version = -1", "line 1: `version` is not a number of its width"),
+        ("version = 1", "version = true", "line 1: `version` is not an integer in its range"),
+        ("version = 1", "version = -1", "line 1: `version` is not an integer in its range"),
         ("[\"simulated\"]", "\"simulated\"", "line 2: `platforms` is not an array of texts"),
         ("[\"simulated\"]", "[\"simulated\", 1]", "line 2: `platforms` is not a text"),
         ("[simulated]", "[simulated]\nextra = 1", "line 4: `simulated` has no key `extra`"),
@@ -179,7 +179,7 @@ fn errors_say_the_line_and_the_key() {
 }
 
 #[test]
-fn nobody_s_policy_accepts_nothing() {
+fn the_default_policy_accepts_nothing() {
     let policy = Policy::hardware_only();
     assert!(policy.platforms().all(|platform| matches!(platform, Platform::Nitro | Platform::SevSnp)));
     assert_eq!((policy.image_count(), policy.models()), (0, &Accept::Only(Vec::new())));

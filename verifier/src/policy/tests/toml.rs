@@ -1,9 +1,9 @@
-//! How TOML becomes JSON.
+//! How TOML is converted to JSON.
 
 use super::super::toml::{MAX_DEPTH, MAX_KEY};
 use super::*;
 
-/// The JSON of `version`, if it is written as `value`.
+/// The error of a policy whose `version` is written as `value`.
 fn version(value: &str) -> PolicyError {
     error(&format!("version = {value}"))
 }
@@ -22,7 +22,7 @@ fn integers_are_what_they_stand_for() {
         assert_eq!(found, expected, "{word}");
     }
     for word in ["-1", "18446744073709551616"] {
-        assert_eq!(version(word), wrong("line 1: `version` is not a number of its width"), "{word}");
+        assert_eq!(version(word), wrong("line 1: `version` is not an integer in its range"), "{word}");
     }
     for word in ["", "+", "00", "01", "+01", "_1", "1_", "1__0", "0x", "0b2", "0o8", "0xg", "+0x1"] {
         assert!(matches!(version(word), PolicyError::Malformed { .. }), "{word}");
@@ -30,13 +30,13 @@ fn integers_are_what_they_stand_for() {
 }
 
 #[test]
-fn floats_and_times_are_no_values_of_policies() {
+fn policies_refuse_floats_and_times() {
     for word in ["1.0", "1e3", "inf", "nan", "1979-05-27", "07:32:00", "1979-05-27T07:32:00Z"] {
-        assert_eq!(version(word), wrong("line 1: not a value that a policy has"), "{word}");
+        assert_eq!(version(word), wrong("line 1: policies have no values of this type"), "{word}");
     }
-    // What JSON would take for a text or a number is still no such value.
-    assert_eq!(changed("\"demo\"", "1979-05-27"), wrong("line 6: not a value that a policy has"));
-    assert_eq!(changed("\"demo\"", "[1.5]"), wrong("line 6: not a value that a policy has"));
+    // A value that JSON would read as a text or a number is still refused.
+    assert_eq!(changed("\"demo\"", "1979-05-27"), wrong("line 6: policies have no values of this type"));
+    assert_eq!(changed("\"demo\"", "[1.5]"), wrong("line 6: policies have no values of this type"));
 }
 
 #[test]
@@ -60,14 +60,14 @@ fn keys_mean_what_toml_says() {
 fn tables_have_bounds() {
     let deep = |depth: usize| format!("{}a = 1", "a.".repeat(depth));
     assert_eq!(error(&deep(MAX_DEPTH - 1)), wrong("line 1: `the policy` has no `version`"));
-    assert_eq!(error(&deep(MAX_DEPTH)), wrong("line 1: values too deep inside each other"));
+    assert_eq!(error(&deep(MAX_DEPTH)), wrong("line 1: the values are nested too deeply"));
     let nested = |depth: usize| format!("a = {}{}", "[".repeat(depth), "]".repeat(depth));
     assert_eq!(error(&nested(MAX_DEPTH - 1)), wrong("line 1: `the policy` has no `version`"));
-    assert_eq!(error(&nested(MAX_DEPTH)), wrong("line 1: values too deep inside each other"));
+    assert_eq!(error(&nested(MAX_DEPTH)), wrong("line 1: the values are nested too deeply"));
     assert!(matches!(error(&nested(1000)), PolicyError::Malformed { .. }));
     let key = |length: usize| format!("{} = 1", "k".repeat(length));
     assert_eq!(error(&key(MAX_KEY)), wrong("line 1: `the policy` has no `version`"));
-    assert_eq!(error(&key(MAX_KEY + 1)), wrong("line 1: a key longer than those of policies"));
+    assert_eq!(error(&key(MAX_KEY + 1)), wrong("line 1: the key is too long"));
 }
 
 #[test]

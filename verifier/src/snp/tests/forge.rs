@@ -1,4 +1,4 @@
-//! Whole AMD-like evidence: report, certificates, revocation list, each part of which can be bent before it is signed.
+//! Forges whole AMD-like evidence: report, certificates, revocation list. Tests can change each part before it is signed.
 
 extern crate std;
 
@@ -36,7 +36,7 @@ pub(super) const PSS_BARE: &str = "300b06092a864886f70d01010a";
 /// sha384WithRSAEncryption.
 pub(super) const PKCS1: &str = "300d06092a864886f70d01010c0500";
 
-/// Keys take seconds to make: one set serves all tests.
+/// Keys take seconds to generate, so all tests share one set.
 pub(super) struct Keys {
     pub(super) root: RsaKey,
     pub(super) intermediate: RsaKey,
@@ -54,7 +54,7 @@ pub(super) fn keys() -> &'static Keys {
     })
 }
 
-/// Roots that tests have made, and the families they stand for.
+/// Roots that tests generated, with their families.
 pub(super) static ROOTS: Mutex<Vec<(Digest, Family)>> = Mutex::new(Vec::new());
 
 pub(super) fn roots(digest: &Digest) -> Option<Family> {
@@ -67,7 +67,7 @@ pub(super) fn name(common: &str) -> Vec<u8> {
     der(0x30, &[&der(0x31, &[&attribute])])
 }
 
-/// AMD's arc, 1.3.6.1.4.1.3704.1, and what comes below it.
+/// An extension under AMD's arc, 1.3.6.1.4.1.3704.1.
 pub(super) fn amd(below: &[u8], value: &[u8]) -> Vec<u8> {
     let oid = der(0x06, &[&hexed("2b060104019c7801"), below]);
     der(0x30, &[&oid, &der(0x04, &[value])])
@@ -86,7 +86,7 @@ pub(super) fn sign(key: &RsaKey, encoding: &'static dyn RsaEncoding, message: &[
     signature
 }
 
-/// A certificate in the making.
+/// The parts of a certificate.
 #[derive(Clone)]
 pub(super) struct Sheet {
     pub(super) subject: &'static str,
@@ -124,7 +124,7 @@ impl Sheet {
     }
 }
 
-/// A revocation list in the making.
+/// The parts of a revocation list.
 #[derive(Clone)]
 pub(super) struct List {
     pub(super) issuer: &'static str,
@@ -155,7 +155,7 @@ impl List {
     }
 }
 
-/// Everything that goes into one piece of evidence, each part of which can be bent before it is signed.
+/// All parts of one piece of evidence; tests can change each before it is signed.
 pub(super) struct Forge {
     pub(super) family: Family,
     pub(super) report: Vec<u8>,
@@ -164,7 +164,7 @@ pub(super) struct Forge {
     pub(super) root: Sheet,
     pub(super) vek_issuer: &'static RsaKey,
     pub(super) list: Option<List>,
-    /// Certificates to leave away, from the root on.
+    /// Number of certificates to omit, from the root on.
     pub(super) short: usize,
 }
 
@@ -173,7 +173,7 @@ pub(super) const TURIN_TCB: [u8; 8] = [1, 4, 0, 24, 0, 0, 0, 200];
 pub(super) const CHIP: [u8; 64] = [0xc5; 64];
 
 impl Forge {
-    /// An honest Genoa machine, signing with its VCEK.
+    /// An honest Genoa machine that signs with its VCEK.
     pub(super) fn new() -> Self {
         Self::of(Family::Genoa, false)
     }
@@ -227,7 +227,7 @@ impl Forge {
         }
     }
 
-    /// Replaces one of AMD's extensions, or takes it away.
+    /// Replaces or removes one of AMD's extensions.
     pub(super) fn level(&mut self, below: &[u8], value: Option<Vec<u8>>) {
         let old = self.vek.extensions.iter().position(|extension| {
             let oid = der(0x06, &[&hexed("2b060104019c7801"), below]);
@@ -244,7 +244,7 @@ impl Forge {
         self.report[at..at + bytes.len()].copy_from_slice(bytes);
     }
 
-    /// Certificates and revocation lists; the root is one that [`roots`] knows from now on.
+    /// Certificates and revocation lists. [`roots`] knows the root from now on.
     pub(super) fn endorsements(&self) -> (Vec<Vec<u8>>, Vec<Vec<u8>>) {
         let keys = keys();
         let root = self.root.der(&keys.root);
@@ -254,7 +254,7 @@ impl Forge {
         (certificates, self.list.iter().map(List::der).collect())
     }
 
-    /// Judges it, the signatures checked in every way.
+    /// Judges the evidence, with the signatures checked in every way.
     pub(super) fn verify(&self) -> Result<Attested, SnpRefusal> {
         let (report, (certificates, lists)) = (self.signed(), self.endorsements());
         let [verdict, others @ ..] = every_way().map(|signatures| {
@@ -275,12 +275,12 @@ impl Forge {
         report
     }
 
-    /// The code of its refusal, or `genuine`.
+    /// The code of the refusal, or `genuine`.
     pub(super) fn code(&self) -> &'static str {
         self.verify().map_or_else(|refusal| refusal.code(), |_| "genuine")
     }
 
-    /// The code of its refusal under rules, or `accepted`; it must be genuine.
+    /// The code of the refusal under these rules, or `accepted`. The evidence must be genuine.
     pub(super) fn ruled(&self, rules: &SnpRules) -> &'static str {
         let found = self.verify().map_err(|refusal| refusal.code()).expect("a genuine report");
         let checked = rules.check(&found, Validity { at: NOW, skew: 0 }, &mut Checks::default());
@@ -288,7 +288,7 @@ impl Forge {
     }
 }
 
-/// A report that every rule likes, not yet signed.
+/// A report that satisfies every rule, not yet signed.
 pub(super) fn report(family: Family, vlek: bool) -> Vec<u8> {
     let mut report = vec![0; 1184];
     let mut put = |at: usize, bytes: &[u8]| report[at..at + bytes.len()].copy_from_slice(bytes);

@@ -1,5 +1,5 @@
-//! Chains that are forged whole, with the right names, under a root of the test's own: the honest one is accepted, and each
-//! bend of it is refused by the one check that it bends.
+//! Forged chains with AMD's names, under a root made by the test. The honest one is accepted; each change to it is refused by
+//! the one check that the change violates.
 #![allow(clippy::unwrap_used)]
 
 mod forge;
@@ -60,7 +60,7 @@ fn honest_twins_are_genuine() {
 fn a_forged_chain_with_the_right_names_ends_at_no_root() {
     let forge = Forge::new();
     let root = forge.root.der(&keys().root);
-    // A root that nobody has pinned, since each one's signature is another.
+    // A root that is not pinned: each signature of it differs.
     let certificates = [forge.vek.der(forge.vek_issuer), forge.intermediate.der(&keys().root), root];
     let refused =
         verify(&forge.signed(), &certificates, &[], roots, Validity { at: NOW, skew: 0 }, &Signatures::default());
@@ -80,7 +80,7 @@ fn each_link_is_named_signed_and_made_for_its_place() {
     let authority =
         || vec![extension("0603551d13", true, &hexed("30030101ff")), extension("0603551d0f", true, &hexed("03020106"))];
     assert_eq!(bent(|forge| forge.vek.extensions.extend(authority())), "snp.chain.constraints");
-    // Either alone makes an authority of a leaf.
+    // Each of the two alone makes an authority of a leaf.
     assert_eq!(bent(|forge| forge.vek.extensions.push(authority().remove(0))), "snp.chain.constraints");
     assert_eq!(bent(|forge| forge.vek.extensions.push(authority().remove(1))), "snp.chain.constraints");
     let leaf = [extension("0603551d13", true, &hexed("3000")), extension("0603551d0f", true, &hexed("03020780"))];
@@ -128,7 +128,7 @@ fn the_key_is_for_this_chip_and_this_firmware() {
     for below in [1, 2, 3, 4, 5, 6, 7, 8] {
         assert_eq!(bent(|forge| forge.level(&[3, below], Some(number(99)))), "snp.vek.tcb", "{below}");
         assert_eq!(bent(|forge| forge.level(&[3, below], None)), "snp.vek.extension", "{below}");
-        // Its last byte is right, the number is not.
+        // The last byte is right, but the number is wrong.
         let long = der(0x02, &[&[1, TCB[0]]]);
         assert_eq!(bent(|forge| forge.level(&[3, below], Some(long))), "snp.vek.extension", "{below}");
         assert_eq!(bent(|forge| forge.level(&[3, below], Some(der(0x02, &[&[0x84]])))), "snp.vek.extension");
@@ -141,7 +141,7 @@ fn the_key_is_for_this_chip_and_this_firmware() {
     assert_eq!(bent(|forge| forge.level(&[4], Some(vec![1; 64]))), "snp.vek.chip");
     assert_eq!(bent(|forge| forge.put(0x1a0, &[0; 64])), "snp.vek.chip");
     assert_eq!(bent(|forge| forge.vek.extensions.push(amd(&[5], b"cloud"))), "snp.vek.extension");
-    // Turin: the boot loader of the management controller counts, and the chip's name is short.
+    // Turin: it has a boot loader of the management controller, and a short chip id.
     let turin = |bend: &dyn Fn(&mut Forge)| {
         let mut forge = Forge::of(Family::Turin, false);
         bend(&mut forge);
@@ -151,7 +151,7 @@ fn the_key_is_for_this_chip_and_this_firmware() {
     assert_eq!(turin(&|forge| forge.level(&[3, 9], None)), "snp.vek.extension");
     assert_eq!(turin(&|forge| forge.put(0x1a0, &CHIP)), "snp.vek.chip");
     assert_eq!(turin(&|forge| forge.put(0x1a7, &[0])), "snp.vek.chip");
-    // A VLEK belongs to no chip.
+    // A VLEK does not belong to a chip.
     let mut cloud = Forge::of(Family::Genoa, true);
     cloud.put(0x1a0, &CHIP);
     assert_eq!(cloud.code(), "snp.vek.chip");
@@ -188,7 +188,7 @@ fn versions_and_reserved_bytes_are_as_defined() {
     for at in [0x4c, 0x18b, 0x19f, 0x1eb, 0x1ef, 0x1f8, 0x29f] {
         assert_eq!(bent(|forge| forge.put(at, &[1])), "snp.report.reserved", "{at:#x}");
     }
-    // From version 5 on, two words more have a meaning.
+    // From version 5 on, two more words have a meaning.
     let five = |at: usize| {
         move |forge: &mut Forge| {
             forge.put(0, &[5]);
@@ -269,7 +269,7 @@ fn guest_policies_levels_and_platforms_are_ruled() {
     let platform = |bits: u8| ruled(|forge| forge.put(0x40, &[bits]));
     assert_eq!(platform(0), "snp.platform_info");
     assert_eq!(platform(0x21), "snp.platform_info");
-    // What the default asks for or forbids, and a platform and a guest to which other rules apply.
+    // What the default requires or forbids, for a platform and a guest under other rules.
     let under = |rules: SnpRules, guest: u64, bits: u8| {
         let mut forge = Forge::new();
         forge.put(0x08, &guest.to_le_bytes());
@@ -284,7 +284,7 @@ fn guest_policies_levels_and_platforms_are_ruled() {
     let migration = GuestRules { migration: true, ..GuestRules::default() };
     assert_eq!(under(guest(migration), 0x60000, 0x20), "accepted");
     assert_eq!(under(guest(GuestRules { debug: true, ..GuestRules::default() }), 0xa0000, 0x20), "accepted");
-    // Allowed by the verifier, forbidden by the guest itself: such a platform cannot be.
+    // The verifier allows SMT and the guest forbids it, so the platform must not have it.
     let mut forge = Forge::new();
     forge.put(0x40, &[0x21]);
     let smt = guest(GuestRules { smt: true, ..GuestRules::default() });
@@ -310,12 +310,12 @@ fn mitigations_are_in_place_at_launch_and_now() {
         assert_eq!(vectors(5, others, wanted, &rules), "snp.mitigations", "bit {bit}");
         assert_eq!(vectors(5, wanted, others, &rules), "snp.mitigations", "bit {bit}");
     }
-    // Older reports have none to show.
+    // Older reports have no mitigation vectors.
     assert_eq!(vectors(4, 0, 0, &SnpRules { mitigations: 1, ..rules() }), "snp.mitigations");
     assert_eq!(vectors(4, 0, 0, &rules()), "accepted");
 }
 
-/// The owner of a Milan chip can sign what [`Forge`] signs: only the chip's name tells the chips apart.
+/// The owner of a Milan chip can sign what [`Forge`] signs, so a policy must pin chips.
 #[test]
 fn a_forged_milan_is_refused_unless_its_chip_is_pinned_or_it_is_allowed_by_name() {
     let floor = Tcb { fmc: 0, bootloader: 4, tee: 0, snp: 24, microcode: 200 };
@@ -329,7 +329,7 @@ fn a_forged_milan_is_refused_unless_its_chip_is_pinned_or_it_is_allowed_by_name(
     let milan = Forge::of(Family::Milan, false);
     assert_eq!(milan.ruled(&SnpRules { chips: Some([CHIP].into()), ..unpinned() }), "accepted");
     assert_eq!(milan.ruled(&SnpRules { chips: Some([[1; 64]].into()), ..unpinned() }), "snp.pin");
-    // Other families need no pins.
+    // Other families need no pinned chips.
     assert_eq!(Forge::new().ruled(&unpinned()), "accepted");
 }
 
@@ -387,6 +387,6 @@ fn keys_host_data_and_images_are_pinned() {
     assert_eq!(judged(&|forge| forge.put(0xc0, &[5])), "snp.pin");
     assert_eq!(judged(&|forge| forge.put(0xe0, &[5])), "snp.pin");
     assert_eq!(judged(&|forge| forge.put(0x110, &[5])), "snp.pin");
-    // An author key that the report says it does not have is none.
+    // An author key that the report does not flag does not count.
     assert_eq!(judged(&|forge| forge.put(0x48, &[0])), "snp.pin");
 }

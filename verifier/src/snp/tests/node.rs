@@ -1,4 +1,4 @@
-//! Nodes on forged machines, whole: what a report must bind beyond being genuine.
+//! Whole nodes on forged machines: what a genuine report must also bind.
 
 use alloc::string::String;
 use alloc::vec;
@@ -13,14 +13,14 @@ use super::forge::{Forge, List, NOW, roots};
 use crate::trust::Trust;
 use crate::{CLOCK_SKEW, Policy, Time, VerifiedNode, Verifier};
 
-/// A node on an honest Genoa machine, of which everything can be bent before it is quoted.
+/// A node on an honest Genoa machine. Tests can change everything before it is quoted.
 struct Machine {
     forge: Forge,
     statement: Statement,
     nonce: Option<Nonce>,
-    /// Beside `[snp]`.
+    /// Policy text beside `[snp]`.
     rules: &'static str,
-    /// In `[[image]]`.
+    /// Policy text in `[[image]]`.
     image: &'static str,
 }
 
@@ -54,7 +54,7 @@ impl Machine {
         Self { forge: Forge::new(), statement, nonce: Some(nonce()), rules: "crl = false", image: "" }
     }
 
-    /// The evidence; `bend` last touches the report data that binds it.
+    /// The evidence. `bend` changes the report data that binds it, last.
     fn evidence(&mut self, bend: impl FnOnce(&mut [u8; 64])) -> Evidence {
         let statement = self.statement.encode();
         let mut data = node_binding(&Digest::of(&statement), self.nonce.as_ref());
@@ -91,7 +91,7 @@ fn nonce() -> Nonce {
     Nonce::new([0xee; 16]).unwrap()
 }
 
-/// `accepted`, or the code of the refusal, of a node that was bent before it was quoted.
+/// `accepted` or the code of the refusal, for a node that was changed before it was quoted.
 fn bent(bend: impl FnOnce(&mut Machine)) -> &'static str {
     let mut machine = Machine::new();
     bend(&mut machine);
@@ -116,9 +116,9 @@ fn an_honest_node_is_accepted_and_every_check_is_named() {
     assert!(archived.time_basis().contains("the node's own clock"), "{}", archived.time_basis());
 }
 
-/// What a policy knows of an image's kernel ends up in the verdict.
+/// A verdict repeats what a policy knows of an image's kernel.
 #[test]
-fn a_kernel_that_runs_no_bytecode_of_its_hosts_is_told_from_others() {
+fn verdicts_name_kernels_that_run_no_host_bytecode() {
     let mut machine = Machine::new();
     machine.image = "acpi = \"static\"";
     let evidence = machine.evidence(|_| {});

@@ -1,4 +1,4 @@
-//! What is checked ahead is what is asked for, and nothing for a report that is refused without a signature.
+//! Prechecks cover the signatures that are needed, and none for a report that is refused early.
 
 use super::forge::*;
 use crate::signatures::Signatures;
@@ -8,7 +8,7 @@ use crate::x509::Validity;
 
 const VALIDITY: Validity = Validity { at: NOW, skew: 0 };
 
-/// The code of its refusal, or `genuine`; `bend` last touches report, VEK and intermediate.
+/// The code of the refusal, or `genuine`. `bend` changes report, VEK and intermediate, last.
 fn code(forge: &Forge, signatures: &Signatures, bend: impl Fn([&mut [u8]; 3])) -> &'static str {
     let (mut report, (mut certificates, _)) = (forge.signed(), forge.endorsements());
     if let [vek, intermediate, _] = &mut certificates[..] {
@@ -18,7 +18,7 @@ fn code(forge: &Forge, signatures: &Signatures, bend: impl Fn([&mut [u8]; 3])) -
     verdict.map_or_else(|refusal| refusal.code(), |_| "genuine")
 }
 
-/// Bends all three signatures.
+/// Breaks all three signatures.
 fn bent([report, vek, intermediate]: [&mut [u8]; 3]) {
     report[0x2a0] ^= 1;
     [vek, intermediate].into_iter().flat_map(<[u8]>::last_mut).for_each(|last| *last ^= 1);
@@ -31,7 +31,7 @@ fn every_signature_is_prechecked() {
 }
 
 #[test]
-fn three_are_checked_ahead_and_what_is_remembered_is_not() {
+fn three_signatures_are_prechecked_unless_cached() {
     let three = ahead_by(|checks| {
         assert_eq!(checks.len(), 3);
         one_by_one(checks)

@@ -1,4 +1,4 @@
-//! Evidence with several chains, in any order: one must hold, and what is said is about the one whose key signed the report.
+//! Evidence with several chains in any order: one must be valid, and the verdict names the chain whose key signed the report.
 
 use alloc::vec;
 use alloc::vec::Vec;
@@ -18,7 +18,7 @@ fn other_chip() -> Vec<u8> {
     other.vek.der(other.vek_issuer)
 }
 
-/// The code of the refusal, or `genuine`, whatever the order.
+/// The code of the refusal, or `genuine`, in any order.
 fn code(report: &[u8], certificates: &[Vec<u8>], crls: &[Vec<u8>]) -> &'static str {
     let judge = |certificates: &[Vec<u8>]| {
         let validity = Validity { at: NOW, skew: 0 };

@@ -1,4 +1,4 @@
-//! Why an SDK gets an error, and what it looks like: in the shape of the API that was called.
+//! Errors for SDKs, in the form of the API that was called.
 
 use http::header::{CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderValue, Response, StatusCode};
@@ -10,14 +10,13 @@ use super::limits;
 use crate::error::CliError;
 use crate::explain::explain;
 
-/// Whose API a path belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Api {
-    /// OpenAI's, whose streams are chunks.
+    /// OpenAI's API with streams of chunks.
     Openai,
-    /// OpenAI's responses, whose streams are named events.
+    /// OpenAI's responses API with streams of named events.
     Responses,
-    /// Anthropic's messages.
+    /// Anthropic's messages API.
     Anthropic,
 }
 
@@ -32,51 +31,51 @@ impl Api {
     }
 }
 
-/// Why a request did not come to a proven answer.
+/// Why a request got no proven answer.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Failure {
     /// The node was refused, failed, or could not be reached.
     #[error(transparent)]
     Node(#[from] ClientError),
-    /// The exchange is proven, and cannot be kept.
+    /// The exchange is proven, but its transcript cannot be saved.
     #[error("the answer is proven, but its transcript cannot be written: {0}")]
     Unsaved(CliError),
-    /// All connections to the node are at work.
-    #[error("{} requests are with the node already", limits::NODE_CONNECTIONS)]
+    /// All connections to the node are in use.
+    #[error("{} requests are already at the node", limits::NODE_CONNECTIONS)]
     Busy,
-    /// The proxy has no such path.
+    /// The proxy does not serve this path.
     #[error("no such path: this proxy passes POST and GET to /v1/, and has /healthz")]
     NotFound,
-    /// The request-target is longer than a receipt can name.
+    /// The request-target is too long for a receipt.
     #[error("the request-target has more than {} bytes", limits::TARGET_BYTES)]
     TargetTooLong,
     /// The request's body is too long.
     #[error("the body has more than {} bytes", limits::BODY_BYTES)]
     BodyTooLong,
-    /// The request's body did not come.
+    /// The request's body did not arrive in time.
     #[error("the body did not come within {} s", limits::BODY.as_secs())]
     BodyTimeout,
     /// The request's body broke off.
     #[error("the body broke off")]
     BodyBroken,
-    /// The body is compressed, and what is hashed must be what is read.
-    #[error("no content-encoding: send the body as it is")]
+    /// The body is compressed, but the hashed bytes must be the ones that are read.
+    #[error("no content-encoding is accepted: send the body uncompressed")]
     Encoded,
-    /// In HTTP/1.0 a stream that breaks off looks like one that ends.
-    #[error("HTTP/1.1 is needed")]
+    /// In HTTP/1.0, a stream that breaks off looks like one that ends.
+    #[error("HTTP/1.1 is required")]
     OldHttp,
-    /// A web page asks, or somebody under a name that could be anybody's.
-    #[error("only programs on this machine may ask: use a loopback address or localhost, and no browser")]
+    /// The request is from a web page, or to a host name that anyone could point here.
+    #[error("only programs on this machine may send requests: use a loopback address or localhost, and no browser")]
     Foreign,
 }
 
 impl Failure {
-    /// Whether something was judged and found not proven.
+    /// True if a proof was judged and refused.
     pub(super) fn is_refusal(&self) -> bool {
         matches!(self, Self::Node(error) if error.is_refusal())
     }
 
-    /// Whether the person who runs the proxy should hear of it.
+    /// True if the person who runs the proxy should see this failure.
     pub(super) fn is_notable(&self) -> bool {
         match self {
             Self::Node(ClientError::Status { .. }) => false,
@@ -85,7 +84,7 @@ impl Failure {
         }
     }
 
-    /// Stable code, for programs.
+    /// A stable code for programs.
     pub(super) fn code(&self) -> &str {
         match self {
             Self::Node(ClientError::Status { code: Some(code), .. }) => code,
@@ -103,7 +102,7 @@ impl Failure {
         }
     }
 
-    /// In words, for the person who reads the exception.
+    /// The message for the person who reads the exception.
     pub(super) fn message(&self) -> String {
         match self.is_refusal() {
             true => format!("Not proven ({}): {}", self.code(), explain(self.code())),
@@ -111,7 +110,7 @@ impl Failure {
         }
     }
 
-    /// The whole answer of a request that came to nothing.
+    /// The complete answer to a request that failed.
     pub(super) fn response(&self, api: Api) -> Response<Body> {
         let body = match api {
             Api::Openai | Api::Responses => json!({ "error": self.error() }),
@@ -124,14 +123,14 @@ impl Failure {
         if let Some(seconds) = self.retry_after() {
             headers.insert(RETRY_AFTER, seconds.into());
         }
-        // SDKs ask again after every 5xx; what was refused once will be again.
+        // SDKs repeat requests after every 5xx, but a refusal would only repeat.
         if self.is_refusal() || matches!(self, Self::Unsaved(_)) {
             headers.insert("x-should-retry", HeaderValue::from_static("false"));
         }
         response
     }
 
-    /// The event that a stream breaks off with.
+    /// The event with which a stream breaks off.
     pub(super) fn event(&self, api: Api) -> String {
         let error = self.error();
         match api {
@@ -140,7 +139,7 @@ impl Failure {
             Api::Responses => {
                 let mut data =
                     json!({ "type": "error", "code": self.code(), "message": self.message(), "param": null });
-                // The API's own event raises nothing in OpenAI's SDKs; this member does.
+                // OpenAI's SDKs ignore the API's own error event, but not this member.
                 data["error"] = error;
                 format!("event: error\ndata: {data}\n\n")
             }
@@ -163,7 +162,7 @@ impl Failure {
 
     fn status(&self) -> StatusCode {
         match self {
-            // An error all the same, and one by which SDKs know whether to ask again.
+            // Keep the node's status, so SDKs know whether to try again.
             Self::Node(ClientError::Status { status, .. }) => {
                 StatusCode::from_u16(*status).unwrap_or(StatusCode::BAD_GATEWAY)
             }

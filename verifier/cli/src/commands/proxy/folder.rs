@@ -1,4 +1,4 @@
-//! The folder of `--transcripts`: a file for every exchange, named by time and id.
+//! The folder of `--transcripts`: one file for each exchange, named by time and id.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -11,12 +11,11 @@ use super::failure::Failure;
 use crate::error::CliError;
 use crate::files;
 
-/// Where transcripts are written.
 #[derive(Clone)]
 pub(super) struct Folder(Arc<Path>);
 
 impl Folder {
-    /// Makes the folder if there is none, and tries it: better now than at the first answer.
+    /// Creates the folder if necessary and checks that it is writable, before the first answer needs it.
     pub(super) fn new(path: &Path) -> Result<Self, CliError> {
         let failed = |source| CliError::File { file: path.into(), source };
         std::fs::create_dir_all(path).map_err(failed)?;
@@ -24,12 +23,11 @@ impl Folder {
         Ok(Self(path.into()))
     }
 
-    /// Writes a proven exchange.
     pub(super) async fn proven(&self, cti: ExchangeId, transcript: Transcript) -> Result<(), Failure> {
         self.write(cti, "", transcript).await
     }
 
-    /// Writes a stream as far as it came: its checkpoints prove it so far.
+    /// Writes a cut stream up to the cut; its checkpoints prove that part.
     pub(super) async fn cut(&self, cti: ExchangeId, transcript: Transcript) -> Result<(), Failure> {
         self.write(cti, ".cut", transcript).await
     }
@@ -44,7 +42,7 @@ impl Folder {
     }
 }
 
-/// A time since 1970 as `20260419T105742.123Z`: files sort by it.
+/// Formats a time since 1970 as `20260419T105742.123Z`, so files sort by it.
 fn stamp(since: Duration) -> String {
     let (days, second) = (since.as_secs() / 86_400, since.as_secs() % 86_400);
     let (year, month, day) = date(days);
@@ -52,8 +50,8 @@ fn stamp(since: Duration) -> String {
     format!("{year:04}{month:02}{day:02}T{hour:02}{minute:02}{second:02}.{:03}Z", since.subsec_millis())
 }
 
-/// Year, month and day of a number of days since 1970, counted in eras of 400 years that begin in March, so that the
-/// leap day is the last of its year.
+/// Converts days since 1970 to year, month and day. Counts in eras of 400 years that start in March, so that the leap day is
+/// the last day of its year.
 fn date(days: u64) -> (u64, u64, u64) {
     let days = days + 719_468;
     let (era, day) = (days / 146_097, days % 146_097);

@@ -1,4 +1,4 @@
-//! What the person who runs the proxy reads: a line at the start, a line for what went wrong, and never what was said.
+//! The proxy's log: one line at the start and one for each failure, without content of requests or answers.
 
 use std::io::Write;
 use std::net::SocketAddr;
@@ -18,14 +18,14 @@ const GOOD: Style = AnsiColor::Green.on_default().bold();
 const BAD: Style = AnsiColor::Red.on_default().bold();
 const WARN: Style = AnsiColor::Yellow.on_default();
 
-/// Lines for people, or objects for programs.
+/// Prints lines for people, or JSON objects for programs.
 #[derive(Clone, Copy)]
 pub(super) struct Log {
     pub(super) json: bool,
 }
 
 impl Log {
-    /// The node is verified, and SDKs may come.
+    /// The node is verified and SDKs can connect.
     pub(super) fn listening(self, address: SocketAddr, url: &str, node: &VerifiedNode, policy: Option<&Path>) {
         let policy = policy.map(|policy| policy.display().to_string());
         let (digest, platform) = (node.digest().to_string(), node.platform().name());
@@ -39,12 +39,12 @@ impl Log {
         self.line(object, GOOD, &format!("http://{address}/v1"), &words);
         if !address.ip().is_loopback() {
             let words =
-                "whoever reaches this address can ask, and the way to it is plain HTTP: only from here on is it proven";
+                "anyone who reaches this address can send requests; the plain HTTP up to this proxy is not proven";
             self.line(json!({ "event": "warning", "message": words }), WARN, "warning", words);
         }
     }
 
-    /// A request came to nothing; says so where it is more than the SDK's own mistake.
+    /// Reports a failed request, unless it is only the SDK's mistake.
     pub(super) fn failed(self, failure: &Failure, cti: Option<ExchangeId>) {
         if !failure.is_notable() {
             return;
@@ -60,18 +60,17 @@ impl Log {
         self.line(object, BAD, "failed", &format!("{code}{whose}: {message}"));
     }
 
-    /// No more requests are taken.
     pub(super) fn stopping(self) {
         self.line(
             json!({ "event": "stopping" }),
             WARN,
             "stopping",
-            "running answers may end; Ctrl-C once more ends them",
+            "waiting for running answers; press Ctrl-C again to end them",
         );
     }
 
     fn line(self, object: Value, style: Style, first: &str, words: &str) {
-        // Nobody may be listening any more, and answers go on.
+        // If nobody reads the log any more, answers continue.
         _ = match self.json {
             true => print_json(&object),
             false => {

@@ -1,4 +1,4 @@
-//! An endpoint on this machine that speaks to SDKs in plain HTTP, and to a node only when it is verified.
+//! `proxy`: a local endpoint that speaks plain HTTP to SDKs, and passes requests only to a verified node.
 
 mod body;
 mod failure;
@@ -47,7 +47,7 @@ pub(crate) async fn run(args: args::Proxy) -> Result<(), CliError> {
     Ok(())
 }
 
-/// Takes connections until Ctrl-C, then lets running answers end.
+/// Accepts connections until Ctrl-C, then lets running answers end.
 async fn serve(proxy: Arc<Proxy>, listener: TcpListener) {
     let room = Arc::new(Semaphore::new(limits::SDK_CONNECTIONS));
     let (stop, stopping) = watch::channel(false);
@@ -74,7 +74,7 @@ async fn serve(proxy: Arc<Proxy>, listener: TcpListener) {
     drop(listener);
     proxy.log.stopping();
     _ = stop.send(true);
-    // All the room is there when the last connection has ended.
+    // All permits are available once the last connection has ended.
     let ended = timeout(limits::DRAIN, room.acquire_many(limits::SDK_CONNECTIONS as u32));
     tokio::select! {
         _ = ended => {}
@@ -83,7 +83,7 @@ async fn serve(proxy: Arc<Proxy>, listener: TcpListener) {
 }
 
 async fn connection(proxy: Arc<Proxy>, stream: TcpStream, mut stopping: watch::Receiver<bool>) {
-    // An event must not wait for the next one.
+    // Send each event at once.
     _ = stream.set_nodelay(true);
     let mut stream = TimeoutStream::new(stream);
     stream.set_write_timeout(Some(limits::WRITE_STALL));
@@ -97,14 +97,14 @@ async fn connection(proxy: Arc<Proxy>, stream: TcpStream, mut stopping: watch::R
             .serve_connection(TokioIo::new(Box::pin(stream)), service)
     );
     tokio::select! {
-        // An error here is a stream that broke off, or an SDK that went away.
+        // An error means that a stream broke off, or that the SDK disconnected.
         _ = connection.as_mut() => return,
         _ = stopping.wait_for(|stopping| *stopping) => connection.as_mut().graceful_shutdown(),
     }
     _ = connection.await;
 }
 
-/// Ctrl-C, or what service managers send.
+/// Ctrl-C, or the signal of service managers.
 async fn interrupted() {
     #[cfg(unix)]
     {

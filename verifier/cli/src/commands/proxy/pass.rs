@@ -1,4 +1,4 @@
-//! One request: where it goes, what passes of it, what comes back.
+//! Passes one request to the node, and its answer back.
 
 use std::convert::Infallible;
 use std::net::IpAddr;
@@ -21,7 +21,6 @@ use super::pool::Slot;
 use super::service::Proxy;
 use super::{headers, limits, stream};
 
-/// Answers an SDK.
 pub(super) async fn handle(proxy: Arc<Proxy>, request: Request<Incoming>) -> Result<Response<Body>, Infallible> {
     let api = Api::at(request.uri().path());
     let answer = route(&proxy, request, api).await;
@@ -49,8 +48,8 @@ async fn route(proxy: &Arc<Proxy>, request: Request<Incoming>, api: Api) -> Resu
     }
 }
 
-/// A web page can make a browser ask anybody, under a name that it has pointed at this machine. Programs ask by address,
-/// or by a name that is never in public DNS.
+/// True if a web page may have caused the request: it can use any name, and point that name at this machine. Programs use
+/// an address, or a name that is never in public DNS.
 fn is_foreign(headers: &HeaderMap) -> bool {
     let Some(host) = headers.get(HOST) else {
         return headers.contains_key(ORIGIN);
@@ -63,7 +62,7 @@ fn is_foreign(headers: &HeaderMap) -> bool {
     headers.contains_key(ORIGIN) || !(is_address || is_local)
 }
 
-/// Whether a verified connection stands. If none is at work, one is tried, and opened if there is none.
+/// Checks for a verified connection. If none is in use, it tries a kept one, or opens a new one.
 async fn health(proxy: &Arc<Proxy>) -> Result<Response<Body>, Failure> {
     let well = match proxy.pool.is_at_work() {
         true => true,
@@ -91,7 +90,7 @@ async fn ask(
     if parts.headers.contains_key(CONTENT_ENCODING) {
         return Err(Failure::Encoded);
     }
-    // Bodies are held only by those who have a connection to send them on.
+    // Read a body only after there is a connection to send it on.
     let mut slot = proxy.pool.slot().await?;
     let body = read(&parts.headers, body).await?;
     let options = Options { details: proxy.details, headers: headers::passed(&parts.headers), ..Options::default() };
@@ -112,7 +111,7 @@ async fn ask(
 }
 
 impl Proxy {
-    /// Brings an exchange to its proven end: keeps the transcript and the connection, gives the body.
+    /// Finishes the exchange: saves the transcript, keeps the connection, returns the body.
     pub(super) async fn settle(&self, slot: Slot, exchange: Exchange) -> Result<Vec<u8>, Failure> {
         let cti = exchange.cti();
         let proven = exchange.finish().await?;
@@ -126,7 +125,7 @@ impl Proxy {
     }
 }
 
-/// The body, byte for byte.
+/// Reads the body unchanged.
 async fn read(headers: &HeaderMap, mut body: Incoming) -> Result<Bytes, Failure> {
     let announced = headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
     let collected = match announced {
@@ -144,7 +143,7 @@ async fn read(headers: &HeaderMap, mut body: Incoming) -> Result<Bytes, Failure>
     collected
 }
 
-/// Whoever is still sending would not read the answer.
+/// Drains a long body: a client that still sends would not read the answer.
 async fn discard(mut body: Incoming) {
     let rest = async {
         let mut left = limits::DISCARD_BYTES;
@@ -159,7 +158,7 @@ async fn discard(mut body: Incoming) {
     _ = timeout(limits::DISCARD, rest).await;
 }
 
-/// The model that a body names. A body that cannot be read is the node's to refuse.
+/// The model that a body names. If the body cannot be read, the node refuses it.
 fn model(body: &[u8]) -> Option<String> {
     #[derive(Deserialize)]
     struct Named {

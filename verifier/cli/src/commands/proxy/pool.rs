@@ -1,4 +1,4 @@
-//! Verified connections to the node, kept for the next request.
+//! Verified connections to the node, kept for later requests.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -12,13 +12,13 @@ use tokio::time::{Instant, timeout};
 use super::failure::Failure;
 use super::limits;
 
-/// The connections that carry nothing at the moment, and room for so many more.
+/// The idle connections, and the permits to use connections.
 pub(super) struct Pool {
     client: Client,
     url: String,
     idle: Mutex<Vec<Verified>>,
     room: Arc<Semaphore>,
-    /// As many times as this is shared, a verified connection is at work.
+    /// Shared once more for each verified connection in use.
     at_work: Arc<()>,
 }
 
@@ -29,17 +29,17 @@ struct Verified {
     used: Instant,
 }
 
-/// The right to use one connection at a time.
+/// A permit to use one connection at a time.
 pub(super) struct Slot {
     pool: Arc<Pool>,
-    /// When the connection that is now in use was opened.
+    /// When the connection in use was opened.
     opened: Instant,
     at_work: Option<Arc<()>>,
     _permit: OwnedSemaphorePermit,
 }
 
 impl Pool {
-    /// Verifies the node, and keeps the connection for the first request.
+    /// Verifies the node and keeps the connection for the first request.
     pub(super) async fn open(policy: Policy, url: String) -> Result<(Arc<Self>, VerifiedNode), ClientError> {
         let client = Client::new(policy);
         let connection = client.connect(&url).await?;
@@ -49,19 +49,19 @@ impl Pool {
         Ok((Arc::new(Self { client, url, idle, room, at_work: Arc::default() }), node))
     }
 
-    /// Whether a request is on a verified connection at this moment.
+    /// True if a request is on a verified connection now.
     pub(super) fn is_at_work(&self) -> bool {
         Arc::strong_count(&self.at_work) > 1
     }
 
-    /// Waits until one more connection may be used.
+    /// Waits for a permit to use a connection.
     pub(super) async fn slot(self: &Arc<Self>) -> Result<Slot, Failure> {
         let permit = timeout(limits::WAIT, Arc::clone(&self.room).acquire_owned()).await;
         let Ok(Ok(permit)) = permit else { return Err(Failure::Busy) };
         Ok(Slot { pool: Arc::clone(self), opened: Instant::now(), at_work: None, _permit: permit })
     }
 
-    /// The connection that was used last and may be used once more.
+    /// The most recently used connection that is still usable.
     fn pop(&self) -> Option<Verified> {
         let mut idle = self.idle();
         let now = Instant::now();
@@ -69,14 +69,14 @@ impl Pool {
         idle.pop()
     }
 
-    /// A panic elsewhere leaves the list as it was.
+    /// A panic elsewhere leaves the list valid.
     fn idle(&self) -> MutexGuard<'_, Vec<Verified>> {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Slot {
-    /// Opens a connection and verifies the node on it: whichever answers, behind a load balancer.
+    /// Opens a connection and verifies the node on it, which behind a load balancer may be any node.
     async fn open(&mut self) -> Result<Connection, ClientError> {
         self.at_work = None;
         let connection = self.pool.client.connect(&self.pool.url).await?;
@@ -85,7 +85,7 @@ impl Slot {
         Ok(connection)
     }
 
-    /// Asks on a verified connection. One that the node has closed in the meantime is replaced: nothing has left on it.
+    /// Sends a request on a verified connection. If the node has closed it, nothing was sent, and a new one replaces it.
     pub(super) async fn post(
         &mut self,
         target: &str,
@@ -105,7 +105,7 @@ impl Slot {
         connection.post(target, &body[..], options.clone()).await
     }
 
-    /// Looks something up on a verified connection, and keeps it.
+    /// Looks something up on a verified connection, and keeps the connection.
     pub(super) async fn get(&mut self, target: &str, headers: HeaderMap) -> Result<Response<Bytes>, ClientError> {
         while let Some(mut connection) = self.kept() {
             match connection.get(target, headers.clone()).await {
@@ -119,7 +119,6 @@ impl Slot {
         Ok(answer)
     }
 
-    /// Keeps the connection for the next request.
     pub(super) fn keep(&self, connection: Connection) {
         self.pool.idle().push(Verified { connection, opened: self.opened, used: Instant::now() });
     }
@@ -132,7 +131,7 @@ impl Slot {
     }
 }
 
-/// A model that the policy does not accept is not worth a prompt.
+/// Do not send a prompt for a model that the policy does not accept.
 fn accepts(connection: &Connection, model: Option<&str>) -> Result<(), ClientError> {
     model.map_or(Ok(()), |model| connection.node().accepts_model(model).map_err(ClientError::from))
 }

@@ -1,4 +1,4 @@
-//! What every request needs.
+//! The state shared by all requests.
 
 use std::sync::Arc;
 
@@ -6,13 +6,12 @@ use super::folder::Folder;
 use super::log::Log;
 use super::pool::Pool;
 
-/// What every request needs.
 pub(super) struct Proxy {
     pub(super) pool: Arc<Pool>,
     pub(super) folder: Option<Folder>,
     pub(super) details: bool,
     pub(super) opening: bool,
-    /// Only programs on this machine may ask.
+    /// True if only programs on this machine may send requests.
     pub(super) local_only: bool,
     pub(super) log: Log,
 }

@@ -1,4 +1,4 @@
-//! A stream on its way to the SDK: events as they come, the last one when all of it is proven, or a break.
+//! Passes a stream to the SDK: events as they arrive, the last one after all is proven, or a break.
 
 use std::sync::Arc;
 
@@ -16,7 +16,7 @@ use super::limits;
 use super::pool::Slot;
 use super::service::Proxy;
 
-/// A stream that is being checked as it passes. An SDK that goes away drops it, and the connection to the node with it.
+/// A stream that is verified as it passes. If the SDK disconnects, this is dropped, with the connection to the node.
 struct Passing {
     proxy: Arc<Proxy>,
     slot: Slot,
@@ -29,7 +29,6 @@ enum State {
     Ended,
 }
 
-/// The body of a streamed answer.
 pub(super) fn body(proxy: Arc<Proxy>, slot: Slot, exchange: Exchange, api: Api) -> Body {
     let passing = Passing { proxy, slot, exchange };
     let start = State::Passing(Box::new(passing));
@@ -50,20 +49,20 @@ pub(super) fn body(proxy: Arc<Proxy>, slot: Slot, exchange: Exchange, api: Api) 
 }
 
 impl Passing {
-    /// The next events, the last ones, or the one that says why there are no more.
+    /// Returns the next events, the last ones, or the event that says why the stream breaks off.
     async fn advance(mut self: Box<Self>, api: Api) -> (Bytes, State) {
         let proxy = Arc::clone(&self.proxy);
         let cti = self.exchange.cti();
         match self.exchange.next().await {
             Ok(events) if !self.exchange.is_proven() => (events.unwrap_or_default(), State::Passing(self)),
-            // The last event, which the node holds back as long; none when the body's end is the end.
+            // The last event, which the node holds back until then; `None` if the stream ends with its body.
             Ok(events) => match proxy.settle(self.slot, self.exchange).await {
                 Ok(_) => (events.unwrap_or_default(), State::Ended),
                 Err(failure) => proxy.broken(&failure, cti, api),
             },
             Err(error) => {
                 let failure = Failure::from(error);
-                // What came before the cut is worth keeping, with its checkpoints.
+                // Keep what arrived before the cut, with its checkpoints.
                 if let Some(folder) = &proxy.folder
                     && let Err(unsaved) = folder.cut(cti, self.exchange.transcript()).await
                 {

@@ -1,10 +1,10 @@
-//! The request, read as a node reads it.
+//! Reads the request as a node does.
 
 use quoth_attestation::sampling::Sampling;
 use quoth_engine::request::{Chat, Completion, Parameters};
 use quoth_engine::{EngineError, Replayer, json};
 
-/// An endpoint of which a replay is possible.
+/// An endpoint whose answers can be replayed.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Endpoint {
     Chat,
@@ -12,7 +12,6 @@ pub(super) enum Endpoint {
 }
 
 impl Endpoint {
-    /// The endpoint at a request-target.
     pub(super) fn at(target: &str) -> Option<Self> {
         match target.split_once('?').map_or(target, |(path, _)| path) {
             "/v1/chat/completions" => Some(Self::Chat),
@@ -22,14 +21,13 @@ impl Endpoint {
     }
 }
 
-/// What was asked for.
 pub(super) enum Asked {
     Chat(Box<Chat>),
     Completion(Box<Completion>),
 }
 
 impl Asked {
-    /// Reads a request body; the error says what this engine would refuse, and repeats nothing of it.
+    /// Reads a request body. The error says what this engine refuses, and repeats nothing of the body.
     pub(super) fn read(endpoint: Endpoint, body: &[u8]) -> Result<Self, String> {
         let body = json::parse(body).map_err(|error| error.to_string())?;
         let read = match endpoint {
@@ -48,7 +46,6 @@ impl Asked {
         }
     }
 
-    /// The rendered prompt, and its tokens.
     pub(super) fn prompt(&self, replayer: &Replayer) -> Result<(Vec<u8>, Vec<u32>), EngineError> {
         match self {
             Self::Chat(chat) => replayer.chat_prompt(chat),
@@ -56,7 +53,7 @@ impl Asked {
         }
     }
 
-    /// Whether the answer is a stream, and whether its end has token counts.
+    /// Whether the answer is a stream, and whether its last event has token counts.
     pub(super) fn stream(&self) -> (bool, bool) {
         match self {
             Self::Chat(chat) => (chat.stream, chat.include_usage),
@@ -71,8 +68,8 @@ impl Asked {
         }
     }
 
-    /// The first part of `sampling` that this request is not answered with. What it leaves to the node, seed and length, may
-    /// be anything.
+    /// The first part of `sampling` that does not fit this request. Seed and length may have any value if the request leaves them
+    /// to the node.
     pub(super) fn other_than(&self, sampling: &Sampling) -> Option<&'static str> {
         let parameters = self.parameters();
         let (seed, max_tokens) = (parameters.seed.unwrap_or(sampling.seed), parameters.max_tokens);
@@ -94,7 +91,7 @@ impl Asked {
             ("stop", right.stop == sampling.stop),
             ("max_tokens", right.max_tokens == sampling.max_tokens),
             ("response_format", right.grammar == sampling.grammar),
-            // Whatever else a later engine may record.
+            // Anything else that a later engine may record.
             ("the range of penalties", right.encode() == sampling.encode()),
         ];
         same.into_iter().find_map(|(name, same)| (!same).then_some(name))

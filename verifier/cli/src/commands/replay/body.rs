@@ -1,5 +1,5 @@
-//! The answer as its reader got it: what a response body says of the output. Whatever else stands in it, beside names and
-//! dates, is an error: two readers could take it for different answers.
+//! Reads the output from a response body as a client does. Any content beside it, except names and dates, is an error, because
+//! two clients could read such an answer differently.
 
 use std::collections::BTreeMap;
 
@@ -10,30 +10,29 @@ use serde_json::Value;
 
 use super::asked::Endpoint;
 
-/// What stands for the logarithm of zero, since JSON has no infinity.
+/// Replaces the logarithm of zero, because JSON has no infinity.
 const IMPOSSIBLE: f32 = -9999.0;
 const EVENT: &[u8] = b"data: ";
 const EVENT_END: &[u8] = b"\n\n";
 const DONE: &[u8] = b"[DONE]";
 
-/// What is wrong with the form of an answer.
+/// What is wrong with an answer's form.
 pub(super) type Malformed = &'static str;
 
-/// What a body says.
 #[derive(Default)]
 pub(super) struct Body {
     pub(super) text: String,
-    /// Absent when there are none in the body.
+    /// `None` if the body has no log-probabilities.
     pub(super) logprobs: Option<Vec<Logprob>>,
     pub(super) finish: Option<String>,
     pub(super) usage: Option<Usage>,
-    /// Whether a stream has its last event.
+    /// True if a stream has its last event.
     pub(super) done: bool,
-    /// Whether a stream ends with an error.
+    /// True if a stream ends with an error.
     pub(super) failed: bool,
 }
 
-/// Token counts as told.
+/// Token counts in the answer.
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Usage {
@@ -43,43 +42,41 @@ pub(super) struct Usage {
     pub(super) prompt_tokens_details: PromptDetails,
 }
 
-/// What is told of a prompt.
+/// Details of the prompt's token count.
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
 #[serde(deny_unknown_fields)]
 pub(super) struct PromptDetails {
-    /// How many of its tokens an earlier request had computed, which no replay can know.
+    /// How many of its tokens an earlier request had computed. A replay cannot know it.
     pub(super) cached_tokens: u64,
 }
 
-/// What is told of one token. Numbers by their bits.
+/// Log-probabilities of one token; numbers are compared as bits.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Logprob {
     token: String,
     bytes: Option<Vec<u8>>,
     logprob: u64,
     top: Vec<(String, Option<Vec<u8>>, u64)>,
-    /// Characters of output before it.
+    /// Number of output characters before it.
     offset: Option<usize>,
 }
 
 impl Body {
-    /// Reads an answer in one piece.
     pub(super) fn whole(endpoint: Endpoint, body: &[u8]) -> Result<Self, Malformed> {
         let mut read = Self::default();
         read.message(endpoint, body, false)?;
         Ok(read)
     }
 
-    /// Reads an event stream.
     pub(super) fn stream(endpoint: Endpoint, mut rest: &[u8]) -> Result<Self, Malformed> {
         let mut read = Self::default();
         while !rest.is_empty() {
-            let event = rest.strip_prefix(EVENT).ok_or("there is something between the events of the stream")?;
+            let event = rest.strip_prefix(EVENT).ok_or("there is data between the events of the stream")?;
             let end = event.windows(EVENT_END.len()).position(|window| window == EVENT_END);
             let (data, after) = event.split_at(end.ok_or("the stream ends inside an event")?);
             rest = after.get(EVENT_END.len()..).unwrap_or_default();
             if read.done || read.failed {
-                return Err("there is something after the end of the stream");
+                return Err("there is data after the end of the stream");
             }
             match data {
                 DONE => read.done = true,
@@ -90,7 +87,7 @@ impl Body {
         Ok(read)
     }
 
-    /// Takes in the one object of a whole answer, or one event of a stream.
+    /// Adds the only object of a whole answer, or one event of a stream.
     fn message(&mut self, endpoint: Endpoint, data: &[u8], streamed: bool) -> Result<(), Malformed> {
         let value = json::parse(data).map_err(|_| "it is not the JSON that nodes write")?;
         match endpoint {
@@ -101,7 +98,7 @@ impl Body {
 
     fn take<C: Choice>(&mut self, message: Message<C>, streamed: bool) -> Result<(), Malformed> {
         if self.usage.is_some() || (streamed && message.usage.is_some() && !message.choices.is_empty()) {
-            return Err("token counts are not in a last event of their own");
+            return Err("the token counts are not alone in the last event");
         }
         self.usage = message.usage;
         let mut choices = message.choices.into_iter();
@@ -128,7 +125,7 @@ impl Body {
     }
 }
 
-/// What a node tells of these tokens.
+/// What a node writes about these tokens.
 pub(super) fn told(endpoint: Endpoint, tokens: &[TokenInfo]) -> Vec<Logprob> {
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     let mut characters = 0;
@@ -143,7 +140,7 @@ pub(super) fn told(endpoint: Endpoint, tokens: &[TokenInfo]) -> Vec<Logprob> {
             Endpoint::Completions => {
                 let offset = characters;
                 characters += token.chars().count();
-                // Tokens of one text stand for one.
+                // Tokens with the same text share one entry.
                 let top: BTreeMap<String, u64> =
                     info.top.iter().map(|(_, bytes, logprob)| (text(bytes), number(*logprob))).collect();
                 let top = top.into_iter().map(|(text, logprob)| (text, None, logprob)).collect();
@@ -154,17 +151,16 @@ pub(super) fn told(endpoint: Endpoint, tokens: &[TokenInfo]) -> Vec<Logprob> {
     tokens.iter().map(one).collect()
 }
 
-/// The bits of a log-probability as its reader gets it: written by serde_json, read again.
+/// The bits of a log-probability as its reader gets it: written by serde_json and read again.
 fn number(logprob: f32) -> u64 {
     let text = serde_json::to_string(&logprob.max(IMPOSSIBLE)).unwrap_or_default();
     text.parse().map_or(u64::MAX, f64::to_bits)
 }
 
 fn read<T: DeserializeOwned>(value: Value) -> Result<T, Malformed> {
-    serde_json::from_value(value).map_err(|_| "it is not of the form that nodes write")
+    serde_json::from_value(value).map_err(|_| "it does not have the form that nodes write")
 }
 
-/// The envelope of an answer, or of one event.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Message<C> {
@@ -230,10 +226,10 @@ impl Choice for ChatChoice {
     fn add_to(self, body: &mut Body, streamed: bool) -> Result<(), Malformed> {
         let (words, other) = if streamed { (self.delta, self.message) } else { (self.message, self.delta) };
         let (Some(words), None, 0) = (words, other, self.index) else {
-            return Err("there is another message than the answer");
+            return Err("there is a message besides the answer");
         };
         if words.role.is_some_and(|role| role != "assistant") {
-            return Err("somebody else than the assistant speaks");
+            return Err("a message is not from the assistant");
         }
         let top = |top: TopToken| (top.token, Some(top.bytes), top.logprob.to_bits());
         let token = |token: ChatToken| Logprob {
@@ -270,7 +266,7 @@ struct TextLogprobs {
 impl Choice for TextChoice {
     fn add_to(self, body: &mut Body, _: bool) -> Result<(), Malformed> {
         if self.index != 0 {
-            return Err("there is another text than the answer");
+            return Err("there is a text besides the answer");
         }
         let logprobs = self.logprobs.map(TextLogprobs::by_token).transpose()?;
         body.add(&self.text, logprobs, self.finish_reason);
@@ -282,7 +278,7 @@ impl TextLogprobs {
     fn by_token(self) -> Result<Vec<Logprob>, Malformed> {
         let count = self.tokens.len();
         if [self.token_logprobs.len(), self.top_logprobs.len(), self.text_offset.len()] != [count; 3] {
-            return Err("log-probabilities are not told of every token");
+            return Err("log-probabilities are missing for some tokens");
         }
         let tops = self.top_logprobs.into_iter().zip(self.text_offset);
         let mut told = Vec::with_capacity(count);
@@ -328,7 +324,7 @@ mod tests {
     }
 
     #[test]
-    fn whatever_could_be_read_otherwise_is_an_error() {
+    fn ambiguous_answers_are_errors() {
         let whole = |choice: &str| Body::whole(Endpoint::Chat, chat(choice).as_bytes());
         let right =
             r#"{"index":0,"message":{"role":"assistant","content":"a"},"logprobs":null,"finish_reason":"stop"}"#;

@@ -1,4 +1,4 @@
-//! What came out, against what was recorded and told.
+//! Compares a replay with the recorded output and the answer.
 
 use quoth_attestation::transcript::LocalDetails;
 use quoth_engine::{Finish, Replay, Replayer, Verdict};
@@ -7,10 +7,10 @@ use super::body::{Body, told};
 use super::prepare::Candidate;
 use super::verdict::{Difference, Side};
 
-/// Characters of a text that are shown where two differ.
+/// Number of characters shown of two texts that differ.
 const SHOWN: usize = 24;
 
-/// Compares tokens first, then all that the answer says of them.
+/// Compares the tokens first, then everything that the answer says about them.
 pub(super) fn with_replay(candidate: &Candidate, replay: &Replay, replayer: &Replayer) -> Result<(), Difference> {
     tokens(&replay.verdict, replayer)?;
     let Some(body) = body(candidate)? else { return Ok(()) };
@@ -28,7 +28,7 @@ fn tokens(verdict: &Verdict, replayer: &Replayer) -> Result<(), Difference> {
             Err(Difference::new("replay.finish", what).at(*position))
         }
         Verdict::Mismatch { position, expected, found, margin } => {
-            Err(Difference::new("replay.output", format!("output token {position} is another one"))
+            Err(Difference::new("replay.output", format!("output token {position} differs"))
                 .at(*position)
                 .between(Side::token(*expected, replayer), Side::token(*found, replayer))
                 .margin(*margin))
@@ -37,14 +37,14 @@ fn tokens(verdict: &Verdict, replayer: &Replayer) -> Result<(), Difference> {
             let what = format!("no node could have gone on from output token {position}: {error}");
             Err(Difference::new("replay.output", what).at(*position))
         }
-        // A verdict that this program does not know is no match.
-        _ => Err(Difference::new("replay.output", "the output does not come out")),
+        // A verdict unknown to this program is not a match.
+        _ => Err(Difference::new("replay.output", "the output does not match")),
     }
 }
 
-/// What the answer says; nothing when it broke off before its first word.
+/// The answer's content; `None` if it broke off before its first word.
 fn body(candidate: &Candidate) -> Result<Option<Body>, Difference> {
-    let malformed = |what: &str| Difference::new("replay.answer", format!("the answer is no node's answer: {what}"));
+    let malformed = |what: &str| Difference::new("replay.answer", format!("the answer is not a node's answer: {what}"));
     let (response, asked) = (&candidate.response, &candidate.asked);
     let broken_off = candidate.finish.is_none();
     if broken_off && (response.status != 200 || response.body.is_empty()) {
@@ -77,13 +77,13 @@ fn finish(candidate: &Candidate, body: &Body) -> Result<(), Difference> {
     let found = body.finish.as_deref();
     match found == expected {
         true => Ok(()),
-        false => Err(Difference::new("replay.finish", "the answer ends for another reason than the receipt's")
+        false => Err(Difference::new("replay.finish", "the answer's finish reason is not the receipt's")
             .between(side(expected), side(found))),
     }
 }
 
 fn text(candidate: &Candidate, expected: &str, found: &str) -> Result<(), Difference> {
-    // An answer that was broken off may lack what came last.
+    // An answer that broke off may lack its end.
     if expected == found || (candidate.finish.is_none() && expected.starts_with(found)) {
         return Ok(());
     }
@@ -92,7 +92,7 @@ fn text(candidate: &Candidate, expected: &str, found: &str) -> Result<(), Differ
         rest if rest.is_empty() => Side::text("its end"),
         rest => Side::text(format!("{rest:?}")),
     };
-    Err(Difference::new("replay.text", format!("the answer's text is another one from character {same} on"))
+    Err(Difference::new("replay.text", format!("the answer's text differs from character {same} on"))
         .at(same)
         .between(rest(expected), rest(found)))
 }
@@ -101,11 +101,11 @@ fn logprobs(candidate: &Candidate, replay: &Replay, body: &Body) -> Result<(), D
     let wanted = candidate.asked.logprobs().is_some();
     let found = body.logprobs.as_deref().unwrap_or_default();
     if !wanted && body.logprobs.is_some() {
-        return Err(Difference::new("replay.logprobs", "there are log-probabilities that nobody asked for"));
+        return Err(Difference::new("replay.logprobs", "there are log-probabilities that were not requested"));
     }
     let expected = if wanted { told(candidate.asked.endpoint(), &replay.tokens) } else { Vec::new() };
     let differs = |at: usize| {
-        Difference::new("replay.logprobs", format!("what the answer tells of token {at} is not what comes out")).at(at)
+        Difference::new("replay.logprobs", format!("the answer's log-probabilities of token {at} differ")).at(at)
     };
     if let Some(at) = expected.iter().zip(found).position(|(expected, found)| expected != found) {
         return Err(differs(at));
@@ -135,7 +135,7 @@ fn usage(candidate: &Candidate, body: &Body) -> Result<(), Difference> {
     let wrong = |what| Err(Difference::new("replay.usage", what));
     match expected == found {
         // The last token of a prompt is always computed.
-        true if cached >= prompt => wrong("the answer tells of more cached tokens than a prompt can have"),
+        true if cached >= prompt => wrong("the answer names more cached tokens than its prompt can have"),
         true => Ok(()),
         false => wrong("the answer's token counts are not those of its tokens")
             .map_err(|difference| difference.between(side(expected), side(found))),

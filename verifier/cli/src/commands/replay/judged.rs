@@ -1,4 +1,4 @@
-//! What a replay found.
+//! The results of a replay.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -6,19 +6,18 @@ use std::time::Duration;
 use super::prepare::Facts;
 use super::verdict::Verdict;
 
-/// What became of every exchange.
+/// The results for all exchanges.
 pub(crate) struct Replayed {
     pub(super) judged: Vec<Judged>,
     /// The model file, and its SHA-256.
     pub(super) model: (PathBuf, String),
-    /// Tokens computed, and how long loading and computing took; `None` when there was nothing to compute.
+    /// Tokens computed, and how long loading and computing took; `None` if there was nothing to compute.
     pub(super) pass: Option<Pass>,
 }
 
-/// One exchange.
 pub(super) struct Judged {
     pub(super) file: PathBuf,
-    /// What its receipt says; absent when it was refused.
+    /// Facts from its receipt; `None` if it was refused.
     pub(super) facts: Option<Facts>,
     pub(super) verdict: Verdict,
 }

@@ -1,4 +1,4 @@
-//! Runs the outputs of saved exchanges again: does the model give what its node signed?
+//! `replay`: runs the outputs of saved exchanges again and compares them.
 
 mod asked;
 mod body;
@@ -28,8 +28,8 @@ use crate::error::CliError;
 use crate::files;
 use crate::report::print_json;
 
-/// Starts the program again with what the engine wants of an environment, unless it is there or somebody has chosen otherwise.
-/// Where that fails computing is only slower.
+/// Restarts the program with the environment that the engine needs, unless its variables are set already. If that fails,
+/// computing is only slower.
 pub(crate) fn settle() {
     let missing: Vec<_> = ENVIRONMENT.into_iter().filter(|(name, _)| env::var_os(name).is_none()).collect();
     if !missing.is_empty() {
@@ -37,12 +37,12 @@ pub(crate) fn settle() {
     }
 }
 
-/// Judges every exchange. Computing takes minutes and would hold everything else up, so it has a thread of its own.
+/// Judges every exchange. Computing takes minutes and would block everything else, so it has its own thread.
 pub(crate) async fn run(args: Replay) -> Result<Replayed, CliError> {
     let (sender, result) = oneshot::channel();
     let work = move || drop(sender.send(replay(&args)));
     std::thread::Builder::new().name("replay".into()).spawn(work).map_err(CliError::Thread)?;
-    // A thread that ended without a word has panicked, and has said so.
+    // A thread that ended without a result has panicked, and has printed why.
     result.await.unwrap_or(Err(CliError::Interrupted))
 }
 
@@ -85,7 +85,6 @@ fn load(args: &Replay, sealed: SealedModel, pass: &mut Pass) -> Result<Replayer,
     replayer.map_err(|source| CliError::Model { file: args.model.clone(), source })
 }
 
-/// Runs all outputs in one pass and compares each.
 fn compute(replayer: &Replayer, open: &[&Candidate], pass: &mut Pass) -> Result<Vec<Result<(), Difference>>, CliError> {
     let mut outputs = Vec::new();
     let mut wrong = Vec::new();

@@ -1,4 +1,4 @@
-//! The model file: read once, hashed on the way into sealed memory.
+//! Reads the model file once, and hashes it on the way into sealed memory.
 
 use std::fs::File;
 use std::io::Read;
@@ -12,7 +12,7 @@ use crate::error::CliError;
 /// Bytes read at a time.
 const BLOCK: usize = 1 << 20;
 
-/// Reads a model. Whether it is the one that answered is for receipts to say: what it must hash to is what it hashes to.
+/// Reads a model. It expects the hash that it finds: the receipts decide whether this is the model that answered.
 pub(super) fn read(path: &Path) -> Result<SealedModel, CliError> {
     let failed = |source| CliError::File { file: path.into(), source };
     let wrong = |source: EngineError| CliError::Model { file: path.into(), source };

@@ -1,4 +1,4 @@
-//! Can an exchange be compared, and if so, what would have to come out?
+//! Decides whether an exchange can be compared, and what its replay must give.
 
 use quoth_attestation::receipt::{Execution, Local, Outcome, Receipt};
 use quoth_attestation::sampling::Sampling;
@@ -10,28 +10,28 @@ use quoth_verifier::{Refusal, TimeChoice, VerifiedTranscript, Verifier};
 use super::asked::{Asked, Endpoint};
 use super::verdict::{Difference, Side, Verdict};
 
-/// What a receipt says of an exchange.
+/// Facts from an exchange's receipt.
 pub(super) struct Facts {
     pub(super) cti: ExchangeId,
     pub(super) model: Option<String>,
     pub(super) outcome: &'static str,
-    /// Of prompt and output.
+    /// Token counts of prompt and output.
     pub(super) tokens: Option<(u64, u64)>,
 }
 
-/// An exchange that is proven, and that can be run again here.
+/// A proven exchange that can be run again here.
 pub(super) struct Candidate {
     pub(super) asked: Asked,
     pub(super) response: Response,
     pub(super) streamed: bool,
-    /// Why the output ended; `None` when it was broken off.
+    /// Why the output ended; `None` if it broke off.
     pub(super) finish: Option<Finish>,
-    /// Whether it broke off because the engine failed.
+    /// True if it broke off because the engine failed.
     pub(super) failed: bool,
     pub(super) details: LocalDetails,
 }
 
-/// Verifies a transcript and decides whether running it with the model of this hash says anything about it.
+/// Verifies a transcript and decides whether a run with the model of this hash can say anything about it.
 pub(super) fn prepare(
     verifier: &Verifier,
     text: &[u8],
@@ -47,7 +47,7 @@ pub(super) fn prepare(
 
 fn refused(refusal: Refusal) -> Verdict {
     match refusal {
-        // Proven as far as it goes; but only a receipt says what was executed.
+        // The transcript is proven up to the cut, but only a receipt says what was executed.
         Refusal::StreamCut { proven } => Verdict::NotComparable(Difference::new(
             "replay.cut",
             format!("there is no receipt: the answer was cut, {proven} bytes of it are proven"),
@@ -114,7 +114,7 @@ fn comparable(verified: &VerifiedTranscript, model: &Digest) -> Result<Candidate
     })
 }
 
-/// Whether the same model is computed by the same engine in the same way.
+/// Checks that the same engine computes the same model in the same way.
 fn same_computation(local: &Local, model: &Digest) -> Result<(), Difference> {
     let same = |code, what, expected: String, found: String| match expected == found {
         true => Ok(()),
@@ -128,15 +128,15 @@ fn same_computation(local: &Local, model: &Digest) -> Result<(), Difference> {
 }
 
 impl Candidate {
-    /// What has to come out, or what does not even fit the request.
+    /// What the replay must give, or what does not fit the request.
     ///
     /// # Errors
-    /// When this machine cannot find out.
+    /// An error if this machine cannot compute it.
     pub(super) fn recorded(&self, replayer: &Replayer) -> Result<Result<Recorded, Difference>, EngineError> {
         match self.asked.prompt(replayer) {
             Ok((text, tokens)) => Ok(self.check(replayer, &text, &tokens)),
             Err(EngineError::Request(error)) => {
-                Ok(Err(Difference::new("replay.prompt", format!("this model makes no prompt of the request: {error}"))))
+                Ok(Err(Difference::new("replay.prompt", format!("this model cannot render the request: {error}"))))
             }
             Err(error) => Err(error),
         }
@@ -146,20 +146,20 @@ impl Candidate {
         let details = &self.details;
         if let Some(at) = first_difference(prompt, &details.prompt) {
             let length = |bytes: &[u8]| Side::text(format!("{} bytes", bytes.len()));
-            return Err(Difference::new("replay.prompt", format!("the prompt is another one from byte {at} on"))
+            return Err(Difference::new("replay.prompt", format!("the prompt differs from byte {at} on"))
                 .at(at)
                 .between(length(prompt), length(&details.prompt)));
         }
         if let Some(at) = first_difference(prompt_tokens, &details.prompt_tokens) {
             let side = |tokens: &[u32]| Side::token(tokens.get(at).copied(), replayer);
-            return Err(Difference::new("replay.prompt_tokens", format!("prompt token {at} is another one"))
+            return Err(Difference::new("replay.prompt_tokens", format!("prompt token {at} differs"))
                 .at(at)
                 .between(side(prompt_tokens), side(&details.prompt_tokens)));
         }
         let sampling = self.sampling(replayer)?;
         let (most, output) = (sampling.max_tokens as usize, details.output_tokens.len());
         if output > most {
-            return Err(Difference::new("replay.output", "the output is longer than it may be")
+            return Err(Difference::new("replay.output", "the output is too long")
                 .at(most)
                 .between(Side::text(format!("{most} tokens at most")), Side::text(format!("{output} tokens"))));
         }
@@ -172,12 +172,12 @@ impl Candidate {
         })
     }
 
-    /// The recorded sampling, when it is what the request asks for and what this model could have been run with. Nothing else
-    /// may reach the sampler: a grammar that is not made of the request's schema could be anything.
+    /// The recorded sampling, if it is what the request asks for and possible with this model. Nothing else may reach the
+    /// sampler: a grammar that does not come from the request's schema could be anything.
     fn sampling(&self, replayer: &Replayer) -> Result<Sampling, Difference> {
         let wrong = |what: String| Difference::new("replay.sampling", what);
-        let sampling = Sampling::decode(&self.details.sampling)
-            .map_err(|_| wrong("the recorded sampling is not what any node records".into()))?;
+        let sampling =
+            Sampling::decode(&self.details.sampling).map_err(|_| wrong("the recorded sampling is not valid".into()))?;
         if let Some(part) = self.asked.other_than(&sampling) {
             return Err(wrong(format!("the recorded sampling is not what the request asks for: {part}")));
         }
@@ -196,7 +196,6 @@ impl Candidate {
     }
 }
 
-/// Where two lists part.
 fn first_difference<T: PartialEq>(one: &[T], other: &[T]) -> Option<usize> {
     match one.iter().zip(other).position(|(one, other)| one != other) {
         None if one.len() != other.len() => Some(one.len().min(other.len())),

@@ -1,4 +1,4 @@
-//! Verdicts for people: a line for each exchange, a panel for all.
+//! Prints verdicts for people: one line for each exchange, one panel for all.
 
 use std::io::{self, Write};
 use std::time::Duration;
@@ -16,16 +16,16 @@ const GOOD: Style = AnsiColor::Green.on_default().bold();
 const BAD: Style = AnsiColor::Red.on_default().bold();
 const WARN: Style = AnsiColor::Yellow.on_default().bold();
 const DIM: Style = Style::new().dimmed();
-/// The column in which a line's file stands, and that of a reason below it.
+/// The column of a line's file name, and of a reason below it.
 const FILES: usize = 17;
-/// The column in which a panel's values begin.
+/// The column of a panel's values.
 const VALUES: usize = 14;
 
-/// A bar over all tokens, where somebody watches.
+/// A progress bar over all tokens, shown on terminals only.
 pub(super) fn bar(outputs: &[Recorded]) -> ProgressBar {
-    // The last token of an output need not be computed.
+    // The last token of an output is not computed.
     let tokens = |output: &Recorded| (output.prompt_tokens.len() + output.output_tokens.len()).saturating_sub(1) as u64;
-    // safe: a constant template, tried by a test
+    // safe: a constant template that a test covers
     let style = ProgressStyle::with_template("  replaying {bar:30} {human_pos}/{human_len} tokens, {eta} left")
         .expect("a valid template");
     ProgressBar::new(outputs.iter().map(tokens).sum()).with_style(style)

@@ -1,4 +1,4 @@
-//! A verdict on one exchange, and what it rests on.
+//! The verdict on one exchange, with its reason.
 
 use std::fmt;
 
@@ -6,20 +6,19 @@ use quoth_engine::Replayer;
 use quoth_verifier::Refusal;
 use serde_json::{Value, json};
 
-/// What is to be thought of one exchange.
+/// The verdict on one exchange.
 pub(super) enum Verdict {
-    /// Everything recorded is what comes out here.
+    /// The replay gives everything that was recorded.
     Match,
-    /// Something else comes out.
+    /// The replay gives something else.
     Mismatch(Difference),
-    /// Running it here would say nothing.
+    /// A replay on this machine would show nothing.
     NotComparable(Difference),
-    /// It is not what a node signed, under this policy.
+    /// Under this policy, it is not what a node signed.
     Refused(Refusal),
 }
 
 impl Verdict {
-    /// The name, for programs.
     pub(super) fn name(&self) -> &'static str {
         match self {
             Self::Match => "match",
@@ -29,7 +28,7 @@ impl Verdict {
         }
     }
 
-    /// Stable code of the reason, for programs.
+    /// A stable code of the reason, for programs.
     pub(super) fn code(&self) -> Option<&str> {
         match self {
             Self::Match => None,
@@ -38,7 +37,6 @@ impl Verdict {
         }
     }
 
-    /// The reason in a sentence.
     pub(super) fn message(&self) -> Option<String> {
         match self {
             Self::Match => None,
@@ -55,22 +53,21 @@ impl Verdict {
     }
 }
 
-/// The first thing that is not as it should be.
+/// The first difference.
 pub(super) struct Difference {
     code: &'static str,
     what: String,
-    /// Where, from 0: in tokens, characters or bytes, as `what` says.
+    /// Its position, from 0: in tokens, characters or bytes, as `what` says.
     position: Option<usize>,
-    /// What would be right here, and what was recorded.
+    /// The right value here, and the recorded one.
     sides: Option<Box<(Side, Side)>>,
     margin: Option<f32>,
 }
 
-/// One side of a comparison.
 pub(super) enum Side {
-    /// In words.
+    /// A text.
     Text(String),
-    /// A token: its id and its text; a token that the model lacks has none.
+    /// A token: its id and its text; `None` if the model has no such token.
     Token(u32, Option<String>),
     /// The output ends here.
     End,
@@ -112,7 +109,7 @@ impl Difference {
         Self { code, what: what.into(), position: None, sides: None, margin: None }
     }
 
-    /// What would be right here, and what was recorded.
+    /// Adds the right value here, and the recorded one.
     pub(super) fn between(self, expected: Side, found: Side) -> Self {
         Self { sides: Some(Box::new((expected, found))), ..self }
     }
