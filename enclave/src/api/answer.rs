@@ -106,15 +106,17 @@ fn streamed(
     response
 }
 
-/// Bytes of a stream, and the memory share that pays for them.
-type Paid = (Bytes, Share);
+/// Bytes of a stream, and the memory share that pays for them. Boxed, because the channel keeps one or two blocks of 32
+/// places: thousands of quiet streams hold them all.
+type Paid = Box<(Bytes, Share)>;
 
 /// Joins a piece with those that already wait. It yields first, so that other tasks can add theirs: what comes together
 /// leaves together.
-async fn gathered((first, mut memory): Paid, pieces: &mut mpsc::Receiver<Paid>) -> Bytes {
+async fn gathered(first: Paid, pieces: &mut mpsc::Receiver<Paid>) -> Bytes {
     yield_now().await;
+    let (first, mut memory) = *first;
     let mut all = BytesMut::from(first);
-    for (piece, share) in (1..limits::STREAM_PIECES).map_while(|_| pieces.try_recv().ok()) {
+    for (piece, share) in (1..limits::STREAM_PIECES).map_while(|_| pieces.try_recv().ok()).map(|paid| *paid) {
         all.extend_from_slice(&piece);
         memory.merge(share);
     }
@@ -137,7 +139,7 @@ async fn produce(mut stream: Streamed<impl Pieces>, account: Account, window: us
             share = account.take_within(piece.len(), limits::STALL) => share,
         };
         let Some(share) = share else { return };
-        let Some(piece) = send_now(&pieces, (piece, share)) else { continue };
+        let Some(piece) = send_now(&pieces, Box::new((piece, share))) else { continue };
         // The client is slow. Meanwhile the provider may fill the window of its stream. The account pays for that window if
         // it can.
         let _window = account.take(window);
@@ -165,7 +167,8 @@ mod tests {
     #[tokio::test]
     async fn what_came_together_leaves_together_and_is_paid_for() {
         let account = Account { memory: Shares::new(100), party: Party::Connection(1) };
-        let piece = |text: &'static str| (Bytes::from_static(text.as_bytes()), account.take(text.len()).unwrap());
+        let piece =
+            |text: &'static str| Box::new((Bytes::from_static(text.as_bytes()), account.take(text.len()).unwrap()));
         let (sender, mut pieces) = mpsc::channel(limits::STREAM_PIECES);
         assert_eq!(gathered(piece("a"), &mut pieces).await, "a");
         let (b, c) = (piece("b"), piece("c"));
