@@ -105,6 +105,10 @@ siege *options: _build
 bench *options:
     @tests/bench/run.sh {{ options }}
 
+# The crates for others build with the oldest compiler that they promise, and as packages
+msrv:
+    tests/tools/msrv.sh
+
 # The documentation of all crates
 docs:
     cargo doc {{ everything }} --no-deps --open

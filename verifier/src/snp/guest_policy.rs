@@ -61,7 +61,8 @@ impl GuestRules {
         }
         let shown = format!("{actual:#x}");
         let what = "the guest cannot be debugged, unless allowed";
-        checks.held("snp.policy.debug", what, SOURCE, "no debugging", &*shown);
+        let expected = if self.debug { "the policy allows debugging" } else { "no debugging" };
+        checks.held("snp.policy.debug", what, SOURCE, expected, &*shown);
         let what = "the guest policy allows nothing else";
         checks.held("snp.policy.guest", what, SOURCE, "no more than allowed", &*shown);
         self.demands(actual, shown, checks)
