@@ -142,7 +142,11 @@ impl Salt {
 
 /// Encodes token ids for a commitment: four bytes each, most significant first.
 pub fn token_bytes(tokens: &[u32]) -> alloc::vec::Vec<u8> {
-    tokens.iter().flat_map(|token| token.to_be_bytes()).collect()
+    let mut bytes = alloc::vec::Vec::with_capacity(4 * tokens.len());
+    for token in tokens {
+        bytes.extend_from_slice(&token.to_be_bytes());
+    }
+    bytes
 }
 
 /// Reads base64url without padding, the form in the header `quoth-opening`.

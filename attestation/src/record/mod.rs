@@ -190,18 +190,23 @@ impl Splitter {
 
     fn record(&mut self) -> Result<Piece, FormatError> {
         let held = mem::take(&mut self.held);
-        let error = FormatError::Record { offset: self.offset };
-        let line = held.strip_suffix(b"\n\n").and_then(|line| line.strip_prefix(PREFIX)).ok_or(error.clone())?;
-        let line = core::str::from_utf8(line).map_err(|_| error.clone())?;
-        let (name, encoded) = line.split_once(' ').ok_or(error.clone())?;
-        let kind = Kind::ALL.into_iter().find(|kind| kind.name() == name).ok_or(error.clone())?;
-        let bytes = base64url::decode(encoded).ok_or(error)?;
-        Ok(Piece::Record { kind, bytes, offset: self.offset })
+        match read(&held) {
+            Some((kind, bytes)) => Ok(Piece::Record { kind, bytes, offset: self.offset }),
+            None => Err(FormatError::Record { offset: self.offset }),
+        }
     }
 
     fn misplaced(&self, body: &[u8]) -> FormatError {
         FormatError::Record { offset: self.offset + body.len() as u64 }
     }
+}
+
+/// The kind and the content of a record, or `None` if `held` is not a record.
+fn read(held: &[u8]) -> Option<(Kind, Vec<u8>)> {
+    let line = core::str::from_utf8(held.strip_suffix(b"\n\n")?.strip_prefix(PREFIX)?).ok()?;
+    let (name, encoded) = line.split_once(' ')?;
+    let kind = Kind::ALL.into_iter().find(|kind| kind.name() == name)?;
+    Some((kind, base64url::decode(encoded)?))
 }
 
 #[cfg(test)]

@@ -233,7 +233,7 @@ pub(crate) fn with(encoded: &[u8], key: i32, value: &Value<'_>) -> Vec<u8> {
 
 fn text<const MAX: usize>(text: &str, cut: bool) -> Option<Text<MAX>> {
     // Most cases are to fit.
-    let end = if cut { text.floor_char_boundary(MAX) } else { text.len() };
+    let end = if cut { (0..=MAX).rev().find(|at| text.is_char_boundary(*at)).unwrap() } else { text.len() };
     Text::new(&text[..end]).ok()
 }
 

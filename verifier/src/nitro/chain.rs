@@ -55,8 +55,11 @@ impl<'a> Chain<'a> {
         if ders.iter().enumerate().any(|(index, der)| ders[..index].contains(der)) {
             return Err(length);
         }
-        let read = ders.iter().enumerate().map(|(position, der)| read(position, der));
-        Ok(Self { certificates: read.collect::<Result<_, _>>()? })
+        let mut certificates = Vec::with_capacity(ders.len());
+        for (position, der) in ders.iter().enumerate() {
+            certificates.push(read(position, der)?);
+        }
+        Ok(Self { certificates })
     }
 
     /// The leaf's key, which signs documents.

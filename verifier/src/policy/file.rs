@@ -1,7 +1,7 @@
 //! Reads a policy's canonical JSON, key by key.
 
 use alloc::borrow::Cow;
-use alloc::string::ToString;
+use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 use quoth_attestation::Digest;
@@ -39,7 +39,9 @@ fn policy(file: &mut Table<'_>) -> PolicyBuilder {
     builder.receipt_keys =
         only(file, "none", "receipt_keys").map(|keys| keys.hexes("none.receipt_keys", &keys.texts()));
     if let Some(images) = file.optional("image") {
-        images.tables().for_each(|table| image(table, &mut builder));
+        for table in images.tables() {
+            image(table, &mut builder);
+        }
     }
     builder.nitro = file.optional("nitro").map(nitro);
     builder.snp = file.optional("snp").map(snp::rules);
@@ -115,22 +117,35 @@ fn accept(field: &'static str, value: Value<'_>) -> Accept {
 
 /// Reads `"any"`, or a list of `host:port`.
 fn providers(value: Value<'_>) -> AcceptUpstreams {
-    let provider = |text: &Cow<'_, str>| {
-        let (host, port) = text.rsplit_once(':')?;
-        let port = port.parse().ok().filter(|number: &u16| *number > 0 && number.to_string() == port)?;
-        let plain = |byte: u8| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.');
-        (!host.is_empty() && host.bytes().all(plain)).then(|| (host.into(), port))
-    };
-    let known = match value.word_or_texts() {
+    let texts = match value.word_or_texts() {
         Ok(word) if word == "any" => return AcceptUpstreams::Any,
-        Ok(_) => None,
-        Err(texts) => texts.iter().map(provider).collect(),
+        Ok(_) => {
+            no_provider(value);
+            Vec::new()
+        }
+        Err(texts) => texts,
     };
-    AcceptUpstreams::Only(known.unwrap_or_else(|| {
-        let reason = "neither \"any\" nor a list of host:port";
-        value.refuse(PolicyError::Contradiction { field: "upstreams.accept", reason });
-        Vec::new()
-    }))
+    let mut known = Vec::new();
+    for text in texts {
+        match provider(&text) {
+            Some(provider) => known.push(provider),
+            None => no_provider(value),
+        }
+    }
+    AcceptUpstreams::Only(known)
+}
+
+fn no_provider(value: Value<'_>) {
+    let reason = "neither \"any\" nor a list of host:port";
+    value.refuse(PolicyError::Contradiction { field: "upstreams.accept", reason });
+}
+
+/// Reads `host:port`.
+fn provider(text: &str) -> Option<(String, u16)> {
+    let (host, port) = text.rsplit_once(':')?;
+    let port = port.parse().ok().filter(|number: &u16| *number > 0 && number.to_string() == port)?;
+    let plain = |byte: u8| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.');
+    (!host.is_empty() && host.bytes().all(plain)).then(|| (host.into(), port))
 }
 
 fn digests<T: FromIterator<Digest>>(field: &'static str, value: Value<'_>, texts: &[Cow<'_, str>]) -> T {

@@ -58,6 +58,7 @@ pub(super) fn read<T>(text: &[u8], take: impl FnOnce(&mut Table<'_>) -> T) -> Re
 }
 
 impl<'a> Table<'a> {
+    #[inline(never)]
     pub(super) fn optional(&mut self, key: &'static str) -> Option<Value<'a>> {
         let (_, value) = self.members.iter().find(|(name, _)| name == key)?;
         self.taken.push(key);
@@ -65,11 +66,18 @@ impl<'a> Table<'a> {
     }
 
     /// Takes a key's value, or records that it is missing.
+    #[inline(never)]
     pub(super) fn required(&mut self, key: &'static str) -> Value<'a> {
         self.optional(key).unwrap_or_else(|| {
             self.place.wrong(&["`", self.place.key, "` has no `", key, "`"]);
             Value { place: self.place, value: None }
         })
+    }
+
+    /// Takes a boolean, or `default` if the key is absent.
+    #[inline(never)]
+    pub(super) fn flag(&mut self, key: &'static str, default: bool) -> bool {
+        self.optional(key).map_or(default, Value::boolean)
     }
 
     /// Takes the values pinned under a key, if present.
@@ -90,6 +98,7 @@ impl<'a> Table<'a> {
     }
 
     /// Records an error for a key that was not taken.
+    #[inline(never)]
     fn finish(self) {
         let mut members = self.members.iter();
         if let Some((name, value)) = members.find(|(name, _)| !self.taken.iter().any(|taken| taken == name)) {
@@ -126,12 +135,17 @@ impl<'a> Value<'a> {
         self.read("a text", json::Value::text)
     }
 
+    #[inline(never)]
     pub(super) fn texts(self) -> Vec<Cow<'a, str>> {
-        self.array("an array of texts").map(Self::text).collect()
+        let mut texts = Vec::new();
+        for item in self.array("an array of texts") {
+            texts.push(item.text());
+        }
+        texts
     }
 
     pub(super) fn numbers(self, greatest: u64) -> impl Iterator<Item = u64> {
-        self.array("an array of numbers").map(move |item| item.number(greatest))
+        self.array("an array of numbers").into_iter().map(move |item| item.number(greatest))
     }
 
     pub(super) fn word_or_texts(self) -> Result<Cow<'a, str>, Vec<Cow<'a, str>>> {
@@ -140,20 +154,36 @@ impl<'a> Value<'a> {
 
     /// A table; a key that `take` leaves is an error.
     pub(super) fn table<T>(self, take: impl FnOnce(&mut Table<'a>) -> T) -> T {
-        let members = self.read("a table", |value| value.object(usize::MAX));
-        let mut table = Table { place: self.place, members, taken: Vec::new() };
+        let mut table = self.opened();
         let taken = take(&mut table);
         table.finish();
         taken
     }
 
-    pub(super) fn tables(self) -> impl Iterator<Item = Self> {
+    // Once for all kinds of tables: browsers load this.
+    #[inline(never)]
+    fn opened(self) -> Table<'a> {
+        let members = self.read("a table", |value| value.object(usize::MAX));
+        Table { place: self.place, members, taken: Vec::new() }
+    }
+
+    pub(super) fn tables(self) -> Vec<Self> {
         self.array("an array of tables")
     }
 
-    fn array(self, expected: &str) -> impl Iterator<Item = Self> {
-        let items = self.read(expected, |value| value.array().map(Some));
-        items.into_iter().flatten().map(move |item| Self::new(self.place, self.place.key, item))
+    #[inline(never)]
+    fn array(self, expected: &str) -> Vec<Self> {
+        let mut items = Vec::new();
+        match self.value.map(json::Value::array) {
+            Some(Some(values)) => {
+                for value in values {
+                    items.push(Self::new(self.place, self.place.key, value));
+                }
+            }
+            Some(None) => self.place.wrong(&["`", self.place.key, "` is not ", expected]),
+            None => {}
+        }
+        items
     }
 
     /// Records the first error.

@@ -1,6 +1,6 @@
 //! Reads `[snp]` of a policy.
 
-use alloc::borrow::Cow;
+use alloc::vec::Vec;
 
 use super::error::PolicyError;
 use super::reader::Value;
@@ -15,36 +15,49 @@ const GREATEST_MITIGATION: u64 = 63;
 pub(super) fn rules(value: Value<'_>) -> SnpRules {
     let default = SnpRules::default();
     value.table(|table| {
-        let floors = table.required("floor").table(|floors| floors.named().filter_map(floor).collect());
-        let signers = table
-            .optional("signers")
-            .map(|names| names.texts().into_iter().filter_map(|name| signer(names, &name)).collect());
-        let required = table.optional("require");
-        let required =
-            required.map(|names| names.texts().into_iter().filter_map(|name| protection(names, &name)).collect());
+        let floors = table.required("floor").table(|named| {
+            let mut floors = Vec::new();
+            for (name, value) in named.named() {
+                floors.extend(floor(&name, value));
+            }
+            floors
+        });
+        let signers = table.optional("signers").map(|names| {
+            let mut signers = Vec::new();
+            for name in names.texts() {
+                signers.extend(signer(names, &name));
+            }
+            signers
+        });
+        let required = table.optional("require").map(|names| {
+            let mut required = Vec::new();
+            for name in names.texts() {
+                required.extend(protection(names, &name));
+            }
+            required
+        });
         let abi = table.optional("abi").map(abi);
         let mitigations = table.optional("mitigations").map(mitigations);
         let mut number =
             |key, default| table.optional(key).map_or(default, |value: Value<'_>| value.number(u32::MAX.into()) as u32);
         let (max_vmpl, guest_svn) = (number("vmpl", default.max_vmpl), number("guest_svn", default.guest_svn));
-        let mut boolean = |key, default| table.optional(key).map_or(default, Value::boolean);
         SnpRules {
             floors,
             signers: signers.unwrap_or(default.signers),
             max_vmpl,
             guest: GuestRules {
-                smt: boolean("smt", default.guest.smt),
-                debug: boolean("debug", default.guest.debug),
-                migration: boolean("migration", default.guest.migration),
-                cxl: boolean("cxl", default.guest.cxl),
+                smt: table.flag("smt", default.guest.smt),
+                debug: table.flag("debug", default.guest.debug),
+                migration: table.flag("migration", default.guest.migration),
+                cxl: table.flag("cxl", default.guest.cxl),
                 required: required.unwrap_or(default.guest.required),
                 abi: abi.unwrap_or(default.guest.abi),
             },
             mitigations: mitigations.unwrap_or(default.mitigations),
-            unpinned_milan: boolean("unpinned_milan", default.unpinned_milan),
-            alias_check: boolean("alias_check", default.alias_check),
-            ciphertext_hiding: boolean("ciphertext_hiding", default.ciphertext_hiding),
-            crl: boolean("crl", default.crl),
+            unpinned_milan: table.flag("unpinned_milan", default.unpinned_milan),
+            alias_check: table.flag("alias_check", default.alias_check),
+            ciphertext_hiding: table.flag("ciphertext_hiding", default.ciphertext_hiding),
+            crl: table.flag("crl", default.crl),
             guest_svn,
             chips: table.pins("chip_ids", "snp.chip_ids"),
             host_data: table.pins("host_data", "snp.host_data"),
@@ -54,7 +67,7 @@ pub(super) fn rules(value: Value<'_>) -> SnpRules {
     })
 }
 
-fn floor((name, value): (Cow<'_, str>, Value<'_>)) -> Option<(Family, Tcb)> {
+fn floor(name: &str, value: Value<'_>) -> Option<(Family, Tcb)> {
     let field = "snp.floor";
     value.table(|table| {
         let Some(family) = Family::ALL.into_iter().find(|family| family.name() == name) else {

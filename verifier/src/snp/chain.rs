@@ -98,8 +98,11 @@ pub(super) fn verify<'a>(
     check_leaf(vek).map_err(refuse(VEK))?;
 
     let serial = intermediate.serial;
-    let crls = crls.iter().map(|crl| crl::verify(crl, root, prechecked)).collect::<Result<_, _>>()?;
-    let chain = Chain { vek: Vek::read(vek, kind, family)?, crls };
+    let mut read = Vec::with_capacity(crls.len());
+    for crl in crls {
+        read.push(crl::verify(crl, root, prechecked)?);
+    }
+    let chain = Chain { vek: Vek::read(vek, kind, family)?, crls: read };
     match chain.crls.iter().any(|crl| crl.revoked.contains(&serial)) {
         true => Err(SnpRefusal::Revoked { serial: hex::encode(serial) }),
         false => Ok(chain),
