@@ -138,6 +138,19 @@ mod tests {
     }
 
     #[test]
+    fn the_party_with_the_most_makes_room() {
+        let store = DetailsStore::new(1 << 20);
+        // Every party has one, and the last has two: its older one goes, though the others are older.
+        let last = limits::DETAILS - 1;
+        (1..=last).for_each(|number| store.put(Party::Connection(number), cti(number), [0; 32], "x".into()));
+        store.put(Party::Connection(last), cti(last + 1), [0; 32], "x".into());
+        store.put(Party::Connection(0), cti(0), [0; 32], "new".into());
+        assert_eq!(store.take(cti(0), &[0; 32]).unwrap(), "new");
+        assert!(store.take(cti(last), &[0; 32]).is_none());
+        assert!(store.take(cti(1), &[0; 32]).is_some() && store.take(cti(last + 1), &[0; 32]).is_some());
+    }
+
+    #[test]
     fn what_was_taken_counts_until_it_is_dropped() {
         let store = DetailsStore::new(100);
         store.put(A, cti(1), [0; 32], "details".into());
