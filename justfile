@@ -109,6 +109,11 @@ bench *options:
 msrv:
     tests/tools/msrv.sh
 
+# Lists in docs/api what the crates for others offer; `just api --check` only compares
+api *options:
+    @tests/tools/install.sh cargo-public-api
+    tests/tools/api.sh {{ options }}
+
 # The documentation of all crates
 docs:
     cargo doc {{ everything }} --no-deps --open

@@ -8,6 +8,7 @@ case "$tool" in
   cargo-deny) version=0.20.2 ;;
   cargo-fuzz) version=0.13.2 ;;
   cargo-mutants) version=27.1.0 ;;
+  cargo-public-api) version=0.52.0 ;;
   *) echo "unknown tool $tool" >&2; exit 2 ;;
 esac
 root="$QUOTH_CACHE/tools"

@@ -1,9 +1,10 @@
-//! Measures the time that a node adds to an answer, one request at a time.
+//! Measures the time that a node adds to an answer, and the time that nginx adds, one request at a time.
 
 use std::time::Instant;
 
 use super::door::Door;
 use super::house::House;
+use super::nginx::Nginx;
 use super::provider::{Http, Provider};
 use super::question::{STALL, TARGET, ask, question};
 use crate::client::Connection;
@@ -19,26 +20,25 @@ const BLOCKS: usize = 8;
 /// The beginning of the answer, in the first event with words.
 const FIRST: &[u8] = b"\"content\":\"You";
 
-/// The client always speaks HTTP/1.1. The node speaks `http` to the provider.
-pub(super) fn measure(plan: &Plan, http: Http, node: &House, provider: &Provider) -> Vec<Row> {
+/// The client always speaks HTTP/1.1. The node speaks `http` to the provider, nginx always HTTP/1.1.
+pub(super) fn measure(plan: &Plan, http: Http, node: &House, nginx: &Nginx, provider: &Provider) -> Vec<Row> {
     let over = http.name();
-    let (mut whole, mut streams) = ([Both::default(), Both::default()], [Both::default(), Both::default()]);
+    let (mut whole, mut streams) = ([Sides::default(), Sides::default()], [Sides::default(), Sides::default()]);
     for round in 1..=plan.rounds {
         eprintln!("proxied: latency, {over}, turn {round} of {}", plan.rounds);
         machine::wait_until_quiet();
         // A node does not wait long for a first request.
-        let (mut through, mut straight) = (node.connect(), provider.connect());
-        let [ours, peer] = turns(&mut through, &mut straight, answered);
-        for (both, share) in whole.iter_mut().zip([0.5, 0.99]) {
-            both.push(percentile(ours.clone(), share), percentile(peer.clone(), share));
+        let mut connections = [node.connect(), nginx.connect(), provider.connect()];
+        let times = turns(&mut connections, answered);
+        for (sides, share) in whole.iter_mut().zip([0.5, 0.99]) {
+            sides.push(&times, share);
         }
-        for (both, time) in streams.iter_mut().zip([begun, spoken]) {
-            let [ours, peer] = turns(&mut through, &mut straight, time);
-            both.push(percentile(ours, 0.5), percentile(peer, 0.5));
+        for (sides, time) in streams.iter_mut().zip([begun, spoken]) {
+            sides.push(&turns(&mut connections, time), 0.5);
         }
     }
     let ([median, worst], [byte, word]) = (&whole, &streams);
-    let row = |both: &Both, what: &str, goal| both.added(&format!("{what}, {over} to the provider"), goal);
+    let row = |sides: &Sides, what: &str, goal| sides.added(&format!("{what}, {over} to the provider"), goal);
     vec![
         row(median, "a proxied request, its whole answer: added, median", Goal::MillisAtMost(0.3)),
         row(worst, "a proxied request, its whole answer: added, 99th percentile", Goal::MillisAtMost(2.0)),
@@ -47,39 +47,42 @@ pub(super) fn measure(plan: &Plan, http: Http, node: &House, provider: &Provider
     ]
 }
 
-/// Times through the node and directly to the provider, milliseconds.
+/// Times through the node, through nginx and directly to the provider, milliseconds.
 #[derive(Default)]
-struct Both {
+struct Sides {
     ours: Series,
-    peer: Series,
+    nginx: Series,
+    straight: Series,
 }
 
-impl Both {
-    fn push(&mut self, ours: f64, peer: f64) {
-        self.ours.push(ours);
-        self.peer.push(peer);
+impl Sides {
+    /// Adds this percentile of the times of each side.
+    fn push(&mut self, [ours, nginx, straight]: &[Vec<f64>; 3], share: f64) {
+        self.ours.push(percentile(ours.clone(), share));
+        self.nginx.push(percentile(nginx.clone(), share));
+        self.straight.push(percentile(straight.clone(), share));
     }
 
     fn added(&self, what: &str, goal: Goal) -> Row {
         Row {
             what: what.into(),
             ours: format!("{:.3} ms", self.ours.median()),
-            peer: format!("straight to the provider: {:.3} ms", self.peer.median()),
-            value: self.ours.with(&self.peer, |ours, peer| ours - peer),
+            peer: format!(
+                "straight to the provider: {:.3} ms; nginx adds {:.3} ms",
+                self.straight.median(),
+                self.nginx.with(&self.straight, |nginx, straight| nginx - straight).median()
+            ),
+            value: self.ours.with(&self.straight, |ours, straight| ours - straight),
             goal,
         }
     }
 }
 
 /// Measures the time of each request in turns, milliseconds.
-fn turns(
-    through: &mut Connection,
-    straight: &mut Connection,
-    time: fn(&mut Connection) -> Option<f64>,
-) -> [Vec<f64>; 2] {
-    let mut times = [Vec::new(), Vec::new()];
+fn turns(connections: &mut [Connection; 3], time: fn(&mut Connection) -> Option<f64>) -> [Vec<f64>; 3] {
+    let mut times = [Vec::new(), Vec::new(), Vec::new()];
     for _ in 0..BLOCKS {
-        for (connection, times) in [&mut *through, &mut *straight].into_iter().zip(&mut times) {
+        for (connection, times) in connections.iter_mut().zip(&mut times) {
             // The first request of a block is not counted, because caches are cold.
             patiently(connection, time);
             times.extend((0..BLOCK).map(|_| patiently(connection, time)));

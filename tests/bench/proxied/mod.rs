@@ -34,9 +34,10 @@ pub(crate) fn measure(plan: &Plan) -> (Vec<Row>, String) {
     let older = Provider::start(Http::One, WORDS, 0);
     let node = House::start(&provider, Some(&plan.image));
     let over_http1 = House::start(&older, Some(&plan.image));
-    let nginx = Nginx::start(&provider);
-    let mut rows = added::measure(plan, Http::Two, &node, &provider);
-    rows.extend(added::measure(plan, Http::One, &over_http1, &older));
+    let (nginx, older_nginx) = (Nginx::start(&provider), Nginx::start(&older));
+    let mut rows = added::measure(plan, Http::Two, &node, &nginx, &provider);
+    rows.extend(added::measure(plan, Http::One, &over_http1, &older_nginx, &older));
+    drop(older_nginx);
     rows.extend(rates::against_nginx(plan, &[(Http::Two, &node), (Http::One, &over_http1)], &nginx));
     let profile = profile::of(&node);
     let (plain, bare) = (House::start(&provider, None), House::start(&provider, Some(&plan.without_receipts)));
