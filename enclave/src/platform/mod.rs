@@ -29,7 +29,7 @@ pub fn open(config: &Config, instance: [u8; 16], key: &Arc<ReceiptKey>) -> Resul
         #[cfg(feature = "sev-snp")]
         PlatformName::SevSnp if crate::clock::is_behind_release() => Err(EnclaveError::Make { what: "clock" }),
         #[cfg(feature = "sev-snp")]
-        PlatformName::SevSnp => Ok(Arc::new(snp::Snp::new(snp::open()?))),
+        PlatformName::SevSnp => Ok(Arc::new(snp::Snp::open()?)),
         #[cfg(not(feature = "sev-snp"))]
         PlatformName::SevSnp => Err(EnclaveError::Platform("sev-snp")),
         #[cfg(feature = "simulated")]

@@ -5,7 +5,7 @@ use std::io::{self, Read};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-use super::{Device, REPORT};
+use super::device::{Device, REPORT};
 
 /// Where the files are.
 const ROOT: &str = "/sys/kernel/config/tsm/report";

@@ -5,7 +5,7 @@ use std::sync::{Mutex, PoisonError};
 
 use sev::firmware::guest::Firmware;
 
-use super::Device;
+use super::device::Device;
 
 /// The privilege level at which images run, and at which their reports are made.
 const VMPL: u32 = 0;

@@ -1,5 +1,6 @@
 //! AMD SEV-SNP: the secure processor's reports about this machine (AMD 56860, §7.3).
 
+mod device;
 mod files;
 mod guest;
 mod table;
@@ -12,48 +13,32 @@ use quoth_attestation::evidence::{MAX_CERTIFICATE, MAX_CERTIFICATES};
 use quoth_attestation::receipt::Level;
 use quoth_attestation::statement::{Clock, Platform as Name};
 
+use self::device::{Device, REPORT};
 use self::files::Files;
 use self::guest::Guest;
 use super::quote::{Platform, Quote};
 use crate::EnclaveError;
 
-/// Length of a report, bytes, and where its `REPORT_DATA` stands (AMD 56860, table "ATTESTATION_REPORT").
-const REPORT: usize = 1184;
+/// Where `REPORT_DATA` stands in a report (AMD 56860, table "ATTESTATION_REPORT").
 const DATA: std::ops::Range<usize> = 0x50..0x90;
 /// Reports stay the same as long as the machine runs, and the secure processor limits their rate.
 const RENEWAL: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// Makes reports: the secure processor, or a test's script.
-pub(super) trait Device: Send + Sync {
-    /// Returns a report over `data`, and the host's table of certificates for it. Without certificates the table is empty.
-    fn report(&self, data: [u8; 64]) -> io::Result<(Vec<u8>, Vec<u8>)>;
-}
-
-impl Device for Box<dyn Device> {
-    fn report(&self, data: [u8; 64]) -> io::Result<(Vec<u8>, Vec<u8>)> {
-        (**self).report(data)
-    }
-}
-
-/// Opens the interface to the secure processor that this kernel has: its files, or before Linux 6.7 its device.
-pub(super) fn open() -> Result<Box<dyn Device>, EnclaveError> {
-    if let Some(files) = Files::open() {
-        return Ok(Box::new(files));
-    }
-    let guest = Guest::open().map_err(|_| EnclaveError::Platform("sev-snp"))?;
-    Ok(Box::new(guest))
-}
-
 /// Quotes by the secure processor.
-pub(super) struct Snp<D>(D);
+pub(super) struct Snp(Box<dyn Device>);
 
-impl<D: Device> Snp<D> {
-    pub(super) fn new(device: D) -> Self {
-        Self(device)
+impl Snp {
+    /// Opens the interface that this kernel has: its files, or before Linux 6.7 its device.
+    pub(super) fn open() -> Result<Self, EnclaveError> {
+        if let Some(files) = Files::open() {
+            return Ok(Self(Box::new(files)));
+        }
+        let guest = Guest::open().map_err(|_| EnclaveError::Platform("sev-snp"))?;
+        Ok(Self(Box::new(guest)))
     }
 }
 
-impl<D: Device> Platform for Snp<D> {
+impl Platform for Snp {
     fn name(&self) -> Name {
         Name::SevSnp
     }
@@ -109,13 +94,19 @@ mod tests {
         }
     }
 
+    impl Snp {
+        fn by(script: Script) -> Self {
+            Self(Box::new(script))
+        }
+    }
+
     fn script() -> Script {
         Script { length: REPORT, data: |data| data, table: Vec::new() }
     }
 
     #[test]
     fn a_report_binds_what_was_asked_for() {
-        let quote = Snp::new(script()).quote(&[7; 64], None).unwrap();
+        let quote = Snp::by(script()).quote(&[7; 64], None).unwrap();
         assert_eq!((quote.bytes.len(), &quote.bytes[DATA]), (REPORT, &[7; 64][..]));
         assert!(quote.certificates.is_empty());
     }
@@ -129,7 +120,7 @@ mod tests {
             Script { data: |_| [0; 64], ..script() },
         ];
         for script in scripts {
-            assert!(Snp::new(script).quote(&[7; 64], None).is_err());
+            assert!(Snp::by(script).quote(&[7; 64], None).is_err());
         }
     }
 
@@ -138,9 +129,9 @@ mod tests {
         let long = vec![0; MAX_CERTIFICATE + 1];
         let table =
             table::of(&[(table::ARK, &[3; 9]), (table::ASK, &[2; 9]), (table::VLEK, &long), (table::VCEK, &[1; 9])]);
-        let quote = Snp::new(Script { table, ..script() }).quote(&[7; 64], None).unwrap();
+        let quote = Snp::by(Script { table, ..script() }).quote(&[7; 64], None).unwrap();
         assert_eq!(quote.certificates, [[1; 9], [2; 9], [3; 9]]);
-        let quote = Snp::new(Script { table: vec![9; 100], ..script() }).quote(&[7; 64], None).unwrap();
+        let quote = Snp::by(Script { table: vec![9; 100], ..script() }).quote(&[7; 64], None).unwrap();
         assert!(quote.certificates.is_empty(), "a report is worth something without them");
     }
 }
