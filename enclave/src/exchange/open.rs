@@ -197,7 +197,8 @@ impl Open {
                 response_length: self.length,
                 streamed: self.streamed,
                 outcome,
-                ending: ending.filter(|_| self.streamed && outcome.is_whole()),
+                // It is written of a whole stream alone.
+                ending,
             };
             Ok(Receipt {
                 iat: now / 1000,

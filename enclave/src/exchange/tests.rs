@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use aws_lc_rs::signature::{ED25519, UnparsedPublicKey};
 use base64::prelude::{BASE64_URL_SAFE_NO_PAD, Engine as _};
 use bytes::Bytes;
 use http::HeaderMap;
@@ -99,6 +100,9 @@ fn receipts_form_a_chain_from_the_statement_on() {
         let opening = Opening::new(opening.try_into().unwrap());
         assert_eq!(claims.exchange.request, opening.commit(Label::Request, BODY));
         assert_eq!(claims.exchange.response, opening.commit(Label::Response, b"{}"));
+        assert_eq!(claims.iat, claims.times.last_byte() / 1000);
+        let key = UnparsedPublicKey::new(&ED25519, node.notary.ledger.public_key());
+        key.verify(receipt.to_be_signed(), receipt.signature()).unwrap();
         prev = receipt.digest();
     }
     assert_eq!(node.journal.unacknowledged(), 3);
@@ -133,6 +137,12 @@ fn a_request_that_was_executed_in_part_has_failed_and_is_not_refused() {
     let receipt = receipt_of(&node, &id);
     assert!(matches!(receipt.claims().execution, Some(Execution::Upstream(_))));
     assert_eq!(receipt.claims().exchange.outcome, Outcome::UpstreamFailed);
+    for outcome in [Outcome::Complete, Outcome::ClientClosed, Outcome::Length] {
+        let exchange = answered(&node, false);
+        let id = exchange.id();
+        exchange.answer(200, b"{}", outcome, &mut HeaderMap::new()).unwrap();
+        assert_eq!(receipt_of(&node, &id).claims().exchange.outcome, outcome);
+    }
 }
 
 /// What a request asks for, and what its provider answers.
