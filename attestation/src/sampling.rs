@@ -115,8 +115,8 @@ impl Sampling {
         cbor::read(bytes, MAX_BYTES, "sampling", |fields| Self {
             temperature: fields
                 .required(1, "temperature")
-                .float(|value| value.to_bits() == 0 || (MIN_TEMPERATURE..=MAX_TEMPERATURE).contains(&value)),
-            top_p: fields.required(2, "top_p").float(|value| (f32::MIN_POSITIVE..=1.0).contains(&value)),
+                .float(|value| value == 0.0 || (MIN_TEMPERATURE..=MAX_TEMPERATURE).contains(&value)),
+            top_p: fields.required(2, "top_p").float(|value| value > 0.0 && value <= 1.0),
             top_k: fields.required(3, "top_k").word(),
             min_p: fields.required(4, "min_p").float(|value| (0.0..=1.0).contains(&value)),
             seed: seed(fields.required(5, "seed")),
@@ -215,7 +215,7 @@ mod tests {
             (|s| s.temperature = 0.0) as fn(&mut Sampling),
             |s| s.temperature = MIN_TEMPERATURE,
             |s| s.temperature = 2.0,
-            |s| s.top_p = f32::MIN_POSITIVE,
+            |s| s.top_p = f32::from_bits(1),
             |s| s.min_p = 1.0,
             |s| s.seed = FORBIDDEN_SEED - 1,
             |s| s.presence_penalty = -2.0,
@@ -234,6 +234,10 @@ mod tests {
             |s| s.temperature = 2.0001,
             |s| s.temperature = f32::NAN,
             |s| s.top_p = 0.0,
+            |s| s.top_p = f32::NAN,
+            |s| s.min_p = -0.0,
+            |s| s.presence_penalty = -0.0,
+            |s| s.logit_bias[0].1 = -0.0,
             |s| s.top_p = 1.0001,
             |s| s.min_p = -0.1,
             |s| s.min_p = 1.0001,

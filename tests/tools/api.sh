@@ -8,10 +8,10 @@ out="$(mktemp -d)"
 trap 'rm -rf "$out"' EXIT
 for crate in quoth-attestation quoth-verifier quoth-client; do
   # rustdoc's JSON is called unstable, so RUSTC_BOOTSTRAP has the pinned compiler write it.
-  RUSTC_BOOTSTRAP=1 cargo public-api --package "$crate" --target-dir "$target" -sss 2>"$out/messages" >"$out/$crate.txt" ||
-    { cat "$out/messages" >&2; exit 1; }
+  RUSTC_BOOTSTRAP=1 cargo rustdoc --quiet --locked --package "$crate" --lib --target-dir "$target" -- \
+    -Z unstable-options --output-format json --cap-lints allow
+  cargo public-api --rustdoc-json "$target/doc/${crate//-/_}.json" -sss >"$out/$crate.txt"
 done
-rm "$out/messages"
 if [[ ${1:-} == --check ]]; then
   diff -ru docs/api "$out" || { echo "the API has changed: look at it, then run ./just api" >&2; exit 1; }
 else

@@ -210,10 +210,11 @@ impl<'a> Field<'a> {
         self.number(u32::MAX.into()) as u32
     }
 
-    /// A binary32, written as its bits in an unsigned integer.
+    /// A binary32, written as its bits in an unsigned integer. Negative zero would be a second encoding of zero.
     pub(crate) fn float(self, is_allowed: impl FnOnce(f32) -> bool) -> f32 {
         let value = f32::from_bits(self.word());
-        self.check(is_allowed(value), self.field, "a number within its range");
+        let is_negative_zero = value == 0.0 && value.is_sign_negative();
+        self.check(is_allowed(value) && !is_negative_zero, self.field, "a number within its range");
         value
     }
 

@@ -53,6 +53,22 @@ fn a_generation_tells_how_it_was_made() {
 }
 
 #[test]
+fn whatever_a_request_may_ask_for_can_be_recorded() {
+    let engine = engine(1);
+    for asked in [
+        json!({ "top_p": 1e-40, "min_p": 1, "temperature": 0.001, "max_tokens": 1 }),
+        json!({ "temperature": -0.0, "min_p": -0.0, "presence_penalty": -0.0, "logit_bias": { "5": -0.0 }, "max_tokens": 1 }),
+        json!({ "temperature": 2, "top_k": 1 << 20, "repeat_penalty": 0.01, "seed": u32::MAX - 1, "max_tokens": 1 }),
+        json!({ "repeat_penalty": 10, "presence_penalty": -2, "frequency_penalty": 2, "logit_bias": { "5": 100, "6": -100 }, "max_tokens": 1 }),
+        json!({ "stop": ["x".repeat(256), "b", "c", "d"], "response_format": { "type": "json_object" }, "max_tokens": 1 }),
+    ] {
+        let sampling = engine.chat(&chat(asked.clone()).unwrap()).unwrap().sampling;
+        let read = Sampling::decode(&sampling.encode()).unwrap_or_else(|error| panic!("{asked}: {error}"));
+        assert_eq!(read.encode(), sampling.encode());
+    }
+}
+
+#[test]
 fn contents_never_become_control_tokens() {
     let engine = engine(1);
     let markers = |text: &str| {

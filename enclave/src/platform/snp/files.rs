@@ -26,7 +26,12 @@ impl Files {
         let root = PathBuf::from(ROOT);
         // Without a maker of reports, no folder can be made.
         let probe = root.join("quoth");
-        fs::create_dir(&probe).and_then(|()| fs::remove_dir(&probe)).ok()?;
+        match fs::create_dir(&probe) {
+            Ok(()) => drop(fs::remove_dir(&probe)),
+            // An earlier process was stopped before it removed its folder.
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            Err(_) => return None,
+        }
         Some(Self { root, asked: AtomicU64::new(0) })
     }
 
