@@ -35,7 +35,7 @@
 //! | [`token`] | access tokens of callers, and the hashes that nodes store |
 //! | [`transcript`] | one exchange in one file, for an auditor |
 //!
-//! Decoding is strict everywhere: each value has exactly one accepted encoding. Every encoded value can be decoded: the types
+//! Decoding is strict everywhere: each value has exactly one accepted encoding. Every signed value can be decoded: the types
 //! hold each format's bounds, so a value that its decoder would refuse cannot be made.
 #![no_std]
 #![forbid(unsafe_code)]

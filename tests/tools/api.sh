@@ -8,7 +8,7 @@ out="$(mktemp -d)"
 trap 'rm -rf "$out"' EXIT
 for crate in quoth-attestation quoth-verifier quoth-client; do
   # rustdoc's JSON is called unstable, so RUSTC_BOOTSTRAP has the pinned compiler write it.
-  RUSTC_BOOTSTRAP=1 cargo rustdoc --quiet --locked --package "$crate" --lib --target-dir "$target" -- \
+  RUSTC_BOOTSTRAP=1 cargo rustdoc --quiet --locked --package "$crate" --all-features --lib --target-dir "$target" -- \
     -Z unstable-options --output-format json --cap-lints allow
   cargo public-api --rustdoc-json "$target/doc/${crate//-/_}.json" -sss >"$out/$crate.txt"
 done

@@ -4,6 +4,7 @@
 //! `find.py`, which fetches a smaller set where that folder is missing. A test that asks for a piece which the set lacks
 //! gets `None` and returns; the check is written to the file `QUOTH_LEFT_OUT`, which `./just test` counts. With
 //! `QUOTH_REQUIRE_VECTORS=1` such a test fails.
+#![forbid(unsafe_code)]
 
 use std::fs::{self, File};
 use std::io::Write as _;
