@@ -10,7 +10,7 @@ use super::values::{
 };
 use crate::snp::SnpRules;
 
-/// What is accepted. [`Policy::from_json`] and [`PolicyBuilder`] make only complete policies.
+/// What is accepted. [`Policy::from_json`] and [`PolicyBuilder`](crate::PolicyBuilder) make only complete policies.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Policy {
     pub(super) platforms: Vec<Platform>,
