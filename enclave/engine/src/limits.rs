@@ -22,19 +22,19 @@ pub const MAX_STOP_BYTES: usize = sampling::MAX_STOP;
 /// Entries of `logit_bias`.
 pub const MAX_LOGIT_BIAS: usize = sampling::MAX_LOGIT_BIAS;
 /// Largest magnitude of one `logit_bias` value.
-pub const MAX_BIAS: f64 = 100.0;
+pub const MAX_BIAS: f64 = sampling::MAX_BIAS as f64;
 /// Largest `top_logprobs` of a chat.
 pub const MAX_TOP_LOGPROBS: u8 = 20;
 /// Largest `logprobs` of a legacy completion.
 pub const MAX_COMPLETION_LOGPROBS: u8 = 5;
 /// Largest `temperature`.
-pub const MAX_TEMPERATURE: f64 = 2.0;
+pub const MAX_TEMPERATURE: f64 = sampling::MAX_TEMPERATURE as f64;
 /// Largest magnitude of `presence_penalty` and `frequency_penalty`.
-pub const MAX_PENALTY: f64 = 2.0;
-/// Smallest `repeat_penalty`.
+pub const MAX_PENALTY: f64 = sampling::MAX_PENALTY as f64;
+/// Smallest `repeat_penalty`. As a binary32 it is the least that a record may have, which is a little less.
 pub const MIN_REPEAT_PENALTY: f64 = 0.01;
 /// Largest `repeat_penalty`.
-pub const MAX_REPEAT_PENALTY: f64 = 10.0;
+pub const MAX_REPEAT_PENALTY: f64 = sampling::MAX_REPEAT_PENALTY as f64;
 /// Largest `top_k`.
 pub const MAX_TOP_K: u64 = 1 << 20;
 /// Largest `max_tokens` that is parsed; the context bounds it further.

@@ -174,14 +174,8 @@ impl<'a> Value<'a> {
     #[inline(never)]
     fn array(self, expected: &str) -> Vec<Self> {
         let mut items = Vec::new();
-        match self.value.map(json::Value::array) {
-            Some(Some(values)) => {
-                for value in values {
-                    items.push(Self::new(self.place, self.place.key, value));
-                }
-            }
-            Some(None) => self.place.wrong(&["`", self.place.key, "` is not ", expected]),
-            None => {}
+        for value in self.read(expected, |value| value.array().map(Some)).into_iter().flatten() {
+            items.push(Self::new(self.place, self.place.key, value));
         }
         items
     }
