@@ -23,6 +23,8 @@ pub enum Label {
     Request,
     /// The response body as sent, without Quoth's records.
     Response,
+    /// The text of the answer's first choice, UTF-8, so that no contract parses JSON.
+    Answer,
     /// The response body up to any checkpoint of [version 1](crate::checkpoint::Version::V1).
     Prefix,
     /// The response body up to the checkpoint of this number.
@@ -50,6 +52,7 @@ impl Label {
             Self::PrefixAt(number) => return format!("prefix/{number}").into(),
             Self::Request => "request",
             Self::Response => "response",
+            Self::Answer => "answer",
             Self::Prefix => "prefix",
             Self::Prompt => "prompt",
             Self::PromptTokens => "prompt-tokens",

@@ -17,8 +17,8 @@
 //!
 //! | module | format |
 //! |---|---|
-//! | [`statement`]
-//! a node's identity, made once at boot |
+//! | [`statement`] | a node's identity, made once at boot |
+//! | [`evm`] | the node's and its operator's names on Ethereum |
 //! | [`binding`] | the 64 bytes that hardware signs |
 //! | [`evidence`] | statement, quote and endorsements in one bundle |
 //! | [`commit`] | salted commitments to requests, responses and their parts |
@@ -31,6 +31,7 @@
 //! | [`headers`] | header fields that pass to providers and back |
 //! | [`guest_policy`] | bits of SEV-SNP's guest policy |
 //! | [`json`] | the JSON of transcripts and policies |
+//! | [`log`] | the transparency log of receipts: tree, proofs, tiles, heads, notes |
 //! | [`secret`] | sealed secrets for a node, such as provider keys |
 //! | [`token`] | access tokens of callers, and the hashes that nodes store |
 //! | [`transcript`] | one exchange in one file, for an auditor |
@@ -53,10 +54,12 @@ mod digest;
 mod error;
 pub mod events;
 pub mod evidence;
+pub mod evm;
 mod exchange_id;
 pub mod guest_policy;
 pub mod headers;
 pub mod json;
+pub mod log;
 pub mod measurement;
 pub mod receipt;
 pub mod record;

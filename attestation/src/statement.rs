@@ -4,6 +4,7 @@ use alloc::vec::Vec;
 
 use crate::bounded::{Blob, List, Text};
 use crate::cbor::{self, Field, Map, Value};
+use crate::evm::{EvmAddress, SettlementKey};
 use crate::{Digest, FormatError};
 
 /// The profile of a statement.
@@ -21,7 +22,7 @@ pub const MAX_OTHER_KEYS: usize = 16;
 /// Maximum bytes in a name, a version or another short text.
 pub const MAX_TEXT: usize = 256;
 /// Key roles that [`Keys`] has fields for.
-const KNOWN_KEYS: [&str; 3] = ["receipt", "tls", "seal"];
+const KNOWN_KEYS: [&str; 5] = ["receipt", "tls", "seal", "settlement", "operator-evm"];
 
 /// A name, a version or another short text.
 pub type ShortText = Text<MAX_TEXT>;
@@ -130,6 +131,10 @@ pub struct Keys {
     pub tls: Digest,
     /// X25519 key for HPKE (RFC 9180), raw; absent if the node accepts no sealed secrets.
     pub seal: Option<[u8; 32]>,
+    /// Signs heads of the node's log; absent if the node signs none.
+    pub settlement: Option<SettlementKey>,
+    /// The Ethereum address that may register and revoke the node on chain, from the configuration.
+    pub operator_evm: Option<EvmAddress>,
     /// Keys of unknown roles: carried, never trusted.
     pub other: OtherKeys,
 }
@@ -276,19 +281,26 @@ impl Validity {
 
 impl Keys {
     fn to_value(&self) -> Value<'_> {
-        let map =
-            Map::new().with("receipt", &self.receipt).with("tls", &self.tls).with_some("seal", self.seal.as_ref());
+        let map = Map::new()
+            .with("receipt", &self.receipt)
+            .with("tls", &self.tls)
+            .with_some("seal", self.seal.as_ref())
+            .with_some("settlement", self.settlement.as_ref().map(SettlementKey::as_bytes))
+            .with_some("operator-evm", self.operator_evm.as_ref().map(|address| &address.0));
         self.other.iter().fold(map, |map, (role, key)| map.with(role, key)).build()
     }
 
     fn of(field: Field<'_>) -> Self {
-        let (mut receipt, mut tls, mut seal, mut other) = (None, None, None, Vec::new());
+        let (mut receipt, mut tls, mut seal, mut settlement, mut operator_evm) = (None, None, None, None, None);
+        let mut other = Vec::new();
         for (role, key) in field.entries(MAX_OTHER_KEYS + KNOWN_KEYS.len()) {
             let role: ShortText = role.text();
             match role.as_str() {
                 "receipt" => receipt = Some(key.array()),
                 "tls" => tls = Some(key.digest()),
                 "seal" => seal = Some(key.array()),
+                "settlement" => settlement = Some(SettlementKey::of(key)),
+                "operator-evm" => operator_evm = Some(EvmAddress(key.array())),
                 _ => other.push((role, key.blob())),
             }
         }
@@ -302,7 +314,8 @@ impl Keys {
         if tls.is_none() {
             field.missing("tls key");
         }
-        Self { receipt: receipt.unwrap_or_default(), tls: tls.unwrap_or(Digest([0; 32])), seal, other }
+        let (receipt, tls) = (receipt.unwrap_or_default(), tls.unwrap_or(Digest([0; 32])));
+        Self { receipt, tls, seal, settlement, operator_evm, other }
     }
 }
 

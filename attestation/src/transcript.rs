@@ -36,6 +36,8 @@ pub struct Transcript {
     pub evidence: Vec<u8>,
     /// Values that only the enclave knew, if the caller asked for them.
     pub details: Option<Details>,
+    /// The encoded [`HeadProof`](crate::log::head_proof::HeadProof) of the receipt, if there is one.
+    pub log: Option<Vec<u8>>,
 }
 
 /// A request as sent.
@@ -121,6 +123,9 @@ impl Transcript {
                 details.write(json.key("details"));
             }
             json.key("evidence").text(&base64url::encode(&self.evidence));
+            if let Some(log) = &self.log {
+                json.key("log").text(&base64url::encode(log));
+            }
             if let Some(nonce) = &self.nonce {
                 json.key("nonce").text(&base64url::encode(nonce.as_bytes()));
             }
@@ -180,6 +185,7 @@ impl Transcript {
             nonce,
             evidence: file.required("evidence").base64("evidence"),
             details: file.optional("details").map(|details| details.object(Details::of)),
+            log: file.optional("log").map(|log| log.base64("log")),
         }
     }
 }

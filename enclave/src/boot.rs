@@ -160,12 +160,14 @@ async fn answer(node: Arc<Node>, tls: &Tls, link: Address, events: &Events) -> R
     drain.send_replace(true);
     let drained = timeout(limits::DRAIN, serving).await.is_ok();
     let journaled = timeout(limits::JOURNAL_DRAIN, node.journal.emptied()).await.is_ok();
+    // A log that still waits for receipts stays open.
+    let closed = drained && journaled && timeout(limits::LOG_CLOSE, node.journal.close()).await.unwrap_or(false);
     let last = match &outcome {
         Ok(()) => Event::Stopped {},
         Err(error) => Event::Fatal { step: Name::of("engine"), code: Name::of(error.code()) },
     };
     events.tell_last(last).await;
-    log!("ended drained={drained} journaled={journaled}");
+    log!("ended drained={drained} journaled={journaled} log_closed={closed}");
     outcome
 }
 

@@ -5,11 +5,13 @@ use std::cell::RefCell;
 use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair};
 use quoth_attestation::FormatError;
 use quoth_attestation::cose::{KeyId, Payload, Signed};
+use quoth_attestation::log::checkpoint::LogCheckpoint;
+use quoth_attestation::log::note::Note;
 use zeroize::{Zeroize, Zeroizing};
 
 use crate::EnclaveError;
 
-/// An Ed25519 key (RFC 8032) that signs receipts, checkpoints and, on platform `none`, possession proofs.
+/// An Ed25519 key (RFC 8032) that signs receipts, checkpoints, notes of the log and, on platform `none`, possession proofs.
 pub struct ReceiptKey {
     key: Ed25519KeyPair,
     public: [u8; 32],
@@ -35,10 +37,17 @@ impl ReceiptKey {
     /// # Errors
     /// As [`Signed::sign`].
     pub fn sign<T: Payload>(&self, claims: T) -> Result<Signed<T>, FormatError> {
-        Signed::sign(claims, self.id, |bytes| {
-            // safe: an Ed25519 signature has 64 bytes (RFC 8032 §5.1.6)
-            self.key.sign(bytes).as_ref().try_into().expect("an Ed25519 signature has 64 bytes")
-        })
+        Signed::sign(claims, self.id, |bytes| self.signature(bytes))
+    }
+
+    /// Signs a checkpoint note of the log. Its text can be none of those payloads (`SPEC.md` §13.2).
+    pub fn note(&self, checkpoint: &LogCheckpoint) -> Note {
+        checkpoint.sign(&self.public, |text| self.signature(text))
+    }
+
+    fn signature(&self, bytes: &[u8]) -> [u8; 64] {
+        // safe: an Ed25519 signature has 64 bytes (RFC 8032 §5.1.6)
+        self.key.sign(bytes).as_ref().try_into().expect("an Ed25519 signature has 64 bytes")
     }
 }
 

@@ -19,6 +19,7 @@
 //! | [`journal`], [`events`], [`feed`] | the link to the host |
 #![forbid(unsafe_code)]
 
+mod answer_text;
 pub mod api;
 pub mod boot;
 pub mod budgets;
@@ -37,6 +38,7 @@ pub mod journal;
 pub mod keys;
 pub mod limits;
 mod log;
+mod log_keys;
 pub mod metrics;
 pub mod node;
 pub mod pace;

@@ -81,6 +81,12 @@ pub const QUOTES_AT_ONCE: usize = 1;
 pub const UNACKNOWLEDGED: usize = quoth_link::journal::MAX_UNACKNOWLEDGED;
 /// Receipts kept for `GET /v1/receipts`.
 pub const RECENT_RECEIPTS: usize = 4096;
+/// Heads of the log that callers get within [`HEADS_TIME`]. Each costs a signature.
+pub const HEADS: u64 = 256;
+/// The time in which they are counted.
+pub const HEADS_TIME: Duration = Duration::from_secs(1);
+/// The host gets a head at most once in this time.
+pub const PUBLISH: Duration = Duration::from_secs(1);
 /// Exchanges whose details are kept.
 pub const DETAILS: u64 = 256;
 /// One part in this many of the memory is for their bytes.
@@ -111,6 +117,8 @@ pub const FEED_STALL: Duration = Duration::from_secs(20);
 pub const DRAIN: Duration = Duration::from_secs(20);
 /// Time for clients to close once nothing runs.
 pub const CLOSE: Duration = Duration::from_secs(2);
+/// Time for the host to keep the closed head.
+pub const LOG_CLOSE: Duration = Duration::from_secs(2);
 /// Time for the host to acknowledge the last receipts.
 pub const JOURNAL_DRAIN: Duration = Duration::from_secs(5);
 /// Receipts wait this long for others, so that there are fewer writes here and fewer disk syncs on the host.

@@ -14,6 +14,7 @@ use crate::exchange::{DetailsStore, Ledger, Named, Notary};
 use crate::identity::Identity;
 use crate::journal::Journal;
 use crate::keys::{ReceiptKey, random};
+use crate::log_keys::{LogKeys, SettlementKey};
 use crate::metrics::Metrics;
 use crate::platform;
 use crate::secrets::Secrets;
@@ -53,7 +54,15 @@ impl Node {
         let key = Arc::new(ReceiptKey::generate()?);
         let platform = platform::open(config, instance, &key)?;
         let secrets = Secrets::new(settings)?;
-        let keys = Keys { receipt: key.public(), tls: tls.spki, seal: secrets.seal_key(), other: OtherKeys::default() };
+        let settlement = SettlementKey::generate()?;
+        let keys = Keys {
+            receipt: key.public(),
+            tls: tls.spki,
+            seal: secrets.seal_key(),
+            settlement: Some(settlement.public()),
+            operator_evm: settings.operator_evm.map(|address| address.0),
+            other: OtherKeys::default(),
+        };
         let issued = clock::seconds();
         let unfit = |what: &'static str| move |_: FormatError| EnclaveError::Config(what.into());
         let models: Vec<Model> = engines.iter().map(model).collect::<Result<_, _>>()?;
@@ -71,11 +80,13 @@ impl Node {
             clock: platform.clock(),
         };
         let identity = Arc::new(Identity::new(statement, platform)?);
-        let journal = Arc::new(Journal::new(instance, identity.encoded().to_vec(), settings.limits.exchanges));
+        let log_keys = Arc::new(LogKeys::new(identity.digest(), settlement, Arc::clone(&key)));
+        let encoded = identity.encoded().to_vec();
+        let journal = Arc::new(Journal::new(instance, encoded, Arc::clone(&log_keys), settings.limits.exchanges));
         let (budgets, metrics) = (Budgets::new(settings), Arc::new(Metrics::default()));
         let notary = Notary {
             identity: Arc::clone(&identity),
-            ledger: Ledger::new(key, identity.digest(), Arc::clone(&journal)),
+            ledger: Ledger::new(key, log_keys, identity.digest(), Arc::clone(&journal)),
             details: DetailsStore::new(budgets.details),
             metrics: Arc::clone(&metrics),
         };

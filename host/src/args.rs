@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use quoth_attestation::evm::EvmAddress;
 use quoth_attestation::secret;
 use quoth_attestation::token::TokenHash;
 use serde::Serialize;
@@ -38,7 +39,7 @@ pub enum Command {
 #[derive(Args, Debug)]
 pub struct Up {
     /// The enclave's configuration [default: written from the other options]
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["image", "name", "platform", "threads", "parallel", "context", "arithmetic", "upstreams", "operator", "callers", "body_limit"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["image", "name", "platform", "threads", "parallel", "context", "arithmetic", "upstreams", "operator", "operator_evm", "callers", "body_limit"])]
     pub config: Option<PathBuf>,
     /// A GGUF model to serve; may be repeated
     #[arg(long = "model", value_name = "FILE")]
@@ -49,6 +50,9 @@ pub struct Up {
     /// The operator's public key, in hex. The operator gives the node its secrets. `quoth-verify operator-key` makes the key
     #[arg(long, value_name = "KEY", value_parser = operator)]
     pub operator: Option<String>,
+    /// The operator's Ethereum address: 0x and 40 hex digits. It may register and revoke the node on chain
+    #[arg(long, value_name = "ADDRESS")]
+    pub operator_evm: Option<EvmAddress>,
     /// A caller that may use the node; may be repeated. Without this option anyone may call. `quoth-verify access-token` makes a
     /// token and its hash. If you give only the name, the operator sets the hash with `quoth-verify provision`
     #[arg(long = "caller", value_name = "NAME[=HASH]", value_parser = caller)]
@@ -95,7 +99,7 @@ pub struct Up {
 #[derive(Args, Debug)]
 pub struct Boot {
     /// The folder of an image that `quoth-images build` made, for platforms that boot an image
-    #[arg(long, value_name = "FOLDER", conflicts_with_all = ["enclave", "name", "threads", "parallel", "context", "arithmetic", "upstreams", "operator", "callers", "body_limit"])]
+    #[arg(long, value_name = "FOLDER", conflicts_with_all = ["enclave", "name", "threads", "parallel", "context", "arithmetic", "upstreams", "operator", "operator_evm", "callers", "body_limit"])]
     pub image: Option<PathBuf>,
     /// Memory of the machine that boots the image, in MiB [default: what image and models need]
     #[arg(long, value_name = "MIB", requires = "image", value_parser = clap::value_parser!(u64).range(64..=16777216))]
@@ -123,7 +127,7 @@ pub struct Boot {
 impl Up {
     /// Returns whether an option describes the enclave to start.
     pub(crate) fn describes_an_enclave(&self) -> bool {
-        let Self { config, models, upstreams, operator, callers, name, platform, .. } = self;
+        let Self { config, models, upstreams, operator, operator_evm, callers, name, platform, .. } = self;
         let Self { threads, parallel, context, arithmetic, .. } = self;
         let numbers = threads.is_some() || parallel.is_some() || context.is_some();
         let lists = !(models.is_empty() && upstreams.is_empty() && callers.is_empty());
@@ -132,7 +136,7 @@ impl Up {
             || platform.is_some()
             || arithmetic.is_some()
             || self.boot.image.is_some();
-        config.is_some() || operator.is_some() || numbers || lists || others
+        config.is_some() || operator.is_some() || operator_evm.is_some() || numbers || lists || others
     }
 }
 

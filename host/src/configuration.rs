@@ -82,6 +82,8 @@ struct Written<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     operator: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    operator_evm: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     limits: Option<WrittenLimits>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     model: Vec<WrittenModel>,
@@ -218,6 +220,7 @@ impl Configuration {
             platform,
             tls_names,
             operator: options.operator.clone(),
+            operator_evm: options.operator_evm.map(|address| address.to_string()),
             limits: options.body_limit.map(|body_bytes| WrittenLimits { body_bytes }),
             model: model.collect(),
             upstream,

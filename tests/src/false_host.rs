@@ -244,6 +244,8 @@ async fn journal(stream: Stream) -> Result<(), LinkError> {
         let answer = match frame {
             ToHost::Hello { first, .. } => ToEnclave::Welcome { next: first },
             ToHost::Receipt { seq, .. } => ToEnclave::Ack { seq },
+            // It asks for none, so this is the closed one.
+            ToHost::Head { .. } => ToEnclave::Kept,
         };
         writer.write_all(&answer.to_bytes()).await?;
     }

@@ -98,6 +98,8 @@ impl Liar {
                 receipt: self.public(),
                 tls: Digest::of(b"no connection"),
                 seal: None,
+                settlement: None,
+                operator_evm: None,
                 other: Default::default(),
             },
             config: config(),

@@ -10,7 +10,10 @@ use serde_json::json;
 async fn ask(house: &House, model: &str) -> Proven {
     let body = json!({ "model": model, "messages": [{ "role": "user", "content": "one two three" }] }).to_string();
     let headers = bearer(house.provider.key());
-    house.ask("/v1/chat/completions", body, Ask { details: false, parent: None, retries: 0, headers }).await.unwrap()
+    house
+        .ask("/v1/chat/completions", body, Ask { details: false, head: false, parent: None, retries: 0, headers })
+        .await
+        .unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread")]

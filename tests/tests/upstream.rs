@@ -36,7 +36,7 @@ async fn send_with(
     let mut headers = key.map(bearer).unwrap_or_default();
     headers.insert("anthropic-version", "2023-06-01".parse().unwrap());
     headers.insert("cookie", "secret=1".parse().unwrap());
-    house.ask(target, body, Ask { details: true, parent: None, retries, headers }).await
+    house.ask(target, body, Ask { details: true, head: false, parent: None, retries, headers }).await
 }
 
 /// Returns the claims of the receipt of a proven exchange.

@@ -20,6 +20,7 @@
 //! | a receipt | [`VerifiedNode::verify_receipt`] | [`VerifiedReceipt`]: signed by that node |
 //! | request and response | [`VerifiedReceipt::verify_exchange`] | [`VerifiedExchange`]: the receipt is about these bytes |
 //! | an event stream | [`VerifiedNode::verify_stream`] | [`StreamVerifier`]: the body as it passes, then a verdict |
+//! | a head of a node's log | [`VerifiedReceipt::verify_in_log`] | [`VerifiedHead`]: the log that it signs has this receipt |
 //! | many receipts | [`verify_chain`] | [`ChainReport`]: what is missing |
 //! | hardware evidence of any enclave | [`Verifier::verify_hardware`] | [`HardwareVerdict`]: genuine, and accepted |
 //!
@@ -29,6 +30,7 @@
 //! `no_std` with `alloc`: no input or output, no clock, no `unsafe`. Features:
 //!
 //! - `toml` (default): reads policies in TOML. Without it, policies are canonical JSON.
+//! - `log`: verifies heads of the receipt log. Without it, they are refused.
 //! - `aws-lc-rs`: verifies signatures of hardware evidence with aws-lc, four times faster. Needs std.
 #![no_std]
 #![forbid(unsafe_code)]
@@ -45,6 +47,7 @@ mod ed25519;
 mod exchange;
 mod hardware;
 mod head;
+mod log;
 mod nitro;
 mod node;
 pub mod policy;
@@ -87,6 +90,7 @@ pub use checks::Check;
 pub use exchange::{PassThrough, VerifiedDetails, VerifiedExchange};
 pub use hardware::{HardwareEvidence, HardwareVerdict};
 pub use head::ResponseHead;
+pub use log::VerifiedHead;
 pub use node::VerifiedNode;
 pub use policy::{Accept, AcceptUpstreams, Acpi, Image, NitroPins, Policy, PolicyBuilder, PolicyError, SnpImage};
 pub use quoth_attestation::ExchangeId;

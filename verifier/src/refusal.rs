@@ -500,12 +500,41 @@ pub enum Refusal {
         actual: Box<Digest>,
     },
 
+    /// A head is of another node, or of another boot.
+    #[error("the head names node {actual}, expected {expected}")]
+    HeadNode {
+        /// Digest of the verified statement.
+        expected: Box<Digest>,
+        /// The digest in the head.
+        actual: Box<Digest>,
+    },
+    /// The node's statement names no key for heads.
+    #[error("the node's statement names no settlement key")]
+    HeadKey,
+    /// The node's settlement key did not sign the head.
+    #[error("the head is not signed by this node's settlement key")]
+    HeadSignature,
+    /// The path does not lead from the receipt to the head's root.
+    #[error("receipt {seq} is not in the log of size {size} that the head signs")]
+    HeadInclusion {
+        /// The receipt's place.
+        seq: u64,
+        /// The head's size.
+        size: u64,
+    },
+    /// This build of the verifier checks no signatures of heads.
+    #[error("this verifier was built without the feature `log`, so it cannot verify heads")]
+    HeadUnsupported,
+
     /// The transcript has neither a receipt nor a checkpoint.
     #[error("the transcript holds no proof")]
     TranscriptEmpty,
     /// Details without a receipt, which they need as proof.
     #[error("the transcript holds details without a receipt")]
     TranscriptDetails,
+    /// A proof of a receipt in the log, without the receipt.
+    #[error("the transcript holds a log proof without a receipt")]
+    TranscriptLog,
 
     /// The connection's key is not the attested one.
     #[error("the connection's TLS key is {actual}, but the attested key is {expected}")]
@@ -587,6 +616,12 @@ impl Refusal {
             Self::StreamCut { .. } => "stream.cut",
             Self::ChainOrder { .. } => "chain.order",
             Self::ChainPrev { .. } => "chain.prev",
+            Self::HeadNode { .. } => "head.node",
+            Self::HeadKey => "head.key",
+            Self::HeadSignature => "head.signature",
+            Self::HeadInclusion { .. } => "head.inclusion",
+            Self::HeadUnsupported => "head.unsupported",
+            Self::TranscriptLog => "transcript.log",
             Self::TranscriptEmpty => "transcript.empty",
             Self::TranscriptDetails => "transcript.details",
             Self::TlsKeyMismatch { .. } => "tls.key_mismatch",

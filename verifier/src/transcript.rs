@@ -13,7 +13,8 @@ use sha2::{Digest as _, Sha256};
 
 use crate::stream::{Checkpoints, check_streamed, check_whole_stream};
 use crate::{
-    Refusal, ResponseHead, Time, TimeChoice, VerifiedDetails, VerifiedExchange, VerifiedNode, VerifiedReceipt, Verifier,
+    Refusal, ResponseHead, Time, TimeChoice, VerifiedDetails, VerifiedExchange, VerifiedHead, VerifiedNode,
+    VerifiedReceipt, Verifier,
 };
 
 /// A saved exchange whose every byte is proven.
@@ -23,6 +24,7 @@ pub struct VerifiedTranscript {
     node: VerifiedNode,
     exchange: VerifiedExchange,
     details: Option<VerifiedDetails>,
+    head: Option<VerifiedHead>,
 }
 
 impl VerifiedTranscript {
@@ -44,6 +46,11 @@ impl VerifiedTranscript {
     /// Values that only the enclave knew, if the transcript has them.
     pub fn details(&self) -> Option<&VerifiedDetails> {
         self.details.as_ref()
+    }
+
+    /// A head of the node's log that covers the receipt, if the transcript has one.
+    pub fn head(&self) -> Option<&VerifiedHead> {
+        self.head.as_ref()
     }
 }
 
@@ -71,15 +78,16 @@ fn verify(verifier: &Verifier, text: &[u8], time: TimeChoice) -> Result<Verified
         return Err(cut(&node, &transcript));
     };
     let receipt = node.verify_receipt(receipt)?;
-    let head = head(&transcript);
-    let exchange = receipt.verify_saved(&transcript.request, &head, &transcript.response.body)?;
+    let response = response_head(&transcript);
+    let exchange = receipt.verify_saved(&transcript.request, &response, &transcript.response.body)?;
     check_checkpoints(&node, &transcript, &receipt)?;
     let details = transcript.details.as_ref().map(|details| exchange.verify_details(details)).transpose()?;
-    Ok(VerifiedTranscript { transcript, node, exchange, details })
+    let head = transcript.log.as_ref().map(|log| receipt.verify_in_log(log)).transpose()?;
+    Ok(VerifiedTranscript { transcript, node, exchange, details, head })
 }
 
 /// The response head in a transcript. It has no id: receipt and checkpoints name it.
-fn head(transcript: &Transcript) -> ResponseHead {
+fn response_head(transcript: &Transcript) -> ResponseHead {
     let Transcript { response, opening, nonce, .. } = transcript;
     ResponseHead { status: response.status, cti: None, opening: opening.clone(), nonce: nonce.clone() }
 }
@@ -102,6 +110,7 @@ fn moment(transcript: &Transcript, time: TimeChoice) -> Result<Time, Refusal> {
 /// Without a receipt: how much of the answer the checkpoints prove.
 fn cut(node: &VerifiedNode, transcript: &Transcript) -> Refusal {
     match (&transcript.details, transcript.checkpoints.is_empty()) {
+        _ if transcript.log.is_some() => Refusal::TranscriptLog,
         (Some(_), _) => Refusal::TranscriptDetails,
         (None, true) => Refusal::TranscriptEmpty,
         (None, false) => match verify_checkpoints(node, transcript) {
@@ -127,7 +136,7 @@ fn check_checkpoints(node: &VerifiedNode, transcript: &Transcript, receipt: &Ver
 fn verify_checkpoints(node: &VerifiedNode, transcript: &Transcript) -> Result<Checkpoints, Refusal> {
     let (opening, body) = (&transcript.opening, &transcript.response.body[..]);
     let request = opening.commit(Label::Request, &transcript.request.body);
-    let mut checkpoints = Checkpoints::new(node.clone(), &head(transcript), request);
+    let mut checkpoints = Checkpoints::new(node.clone(), &response_head(transcript), request);
     // Offsets never decrease, so the body is hashed only once, for any number of checkpoints.
     let (mut hasher, mut hashed) = (Sha256::new(), 0);
     for cose in &transcript.checkpoints {

@@ -39,6 +39,8 @@ pub struct Exchange {
     /// How a whole stream ended. Absent for all other answers, and for streams whose checkpoints have
     /// [version 1](crate::checkpoint::Version::V1).
     pub ending: Option<Ending>,
+    /// Commitment to the text of the answer's first choice. Absent if the answer has no such text.
+    pub answer: Option<Commitment>,
 }
 
 /// How the node knew that a stream was whole.
@@ -120,6 +122,7 @@ impl Exchange {
             .with(7, self.streamed)
             .with(8, self.outcome.name())
             .with_some(9, self.ending.filter(|_| self.may_say_ending()).map(Ending::name))
+            .with_some(10, self.answer.as_ref())
             .build()
     }
 
@@ -134,6 +137,7 @@ impl Exchange {
             streamed: fields.required(7, "streamed").boolean(),
             outcome: fields.required(8, "outcome").one_of(&Outcome::NAMES),
             ending: fields.optional(9, "ending").map(|field| field.one_of(&Ending::NAMES)),
+            answer: fields.optional(10, "answer commitment").map(|field| Commitment(field.digest())),
         });
         let holds = exchange.ending.is_none() || exchange.may_say_ending();
         field.check(holds, "ending", "only of a stream that is whole");

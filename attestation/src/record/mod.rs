@@ -1,4 +1,4 @@
-//! How checkpoints and receipts travel inside an event stream (`SPEC.md` §9).
+//! How checkpoints, receipts and heads travel inside an event stream (`SPEC.md` §9).
 //!
 //! A record is the comment `: quoth `, its kind, a space, base64url and two line feeds. It stands at the very start
 //! of the stream or after a blank line, where clients of server-sent events skip it. Everything else is body.
@@ -23,15 +23,18 @@ pub enum Kind {
     Checkpoint,
     /// A signed [`Receipt`](crate::receipt::Receipt).
     Receipt,
+    /// A [`HeadProof`](crate::log::head_proof::HeadProof) of that receipt, if the caller asked for one.
+    Head,
 }
 
 impl Kind {
-    const ALL: [Self; 2] = [Self::Checkpoint, Self::Receipt];
+    const ALL: [Self; 3] = [Self::Checkpoint, Self::Receipt, Self::Head];
 
     fn name(self) -> &'static str {
         match self {
             Self::Checkpoint => "checkpoint",
             Self::Receipt => "receipt",
+            Self::Head => "head",
         }
     }
 }

@@ -34,6 +34,9 @@ fn vectors() {
         ("evidence", support::evidence().encode()),
         ("salt", salt.as_bytes().to_vec()),
         ("commitment", opening.commit(Label::Request, support::REQUEST).0.0.to_vec()),
+        ("answer", opening.commit(Label::Answer, support::ANSWER).0.0.to_vec()),
+        ("log-root", support::log_root().0.to_vec()),
+        ("head", support::head().encode().to_vec()),
         ("details-credential", opening.details_credential().to_vec()),
         ("receipt-payload", support::receipt().encode()),
         ("receipt", support::sign(support::receipt()).bytes().to_vec()),
@@ -59,6 +62,7 @@ fn texts() {
     let page = blocks("text");
     let squeeze = |text: String| text.split_whitespace().collect::<String>();
     assert_eq!(page["stream"], squeeze(support::stream()));
+    assert_eq!(page["log-proof"], squeeze(support::log_proof().encode()));
     assert_eq!(page["transcript"], squeeze(support::transcript().encode()));
     assert_eq!(page["details-upstream"], squeeze(support::upstream_details().encode()));
     let (token, hash) = support::access_token();
@@ -85,6 +89,7 @@ fn every_label_has_a_salt_of_its_own() {
     let labels = [
         Label::Request,
         Label::Response,
+        Label::Answer,
         Label::Prefix,
         Label::PrefixAt(0),
         Label::PrefixAt(1),

@@ -7,6 +7,12 @@ use quoth_attestation::checkpoint::{Checkpoint, Place, Version};
 use quoth_attestation::commit::{Label, Opening, token_bytes};
 use quoth_attestation::cose::{KeyId, Payload, Possession, Signed};
 use quoth_attestation::evidence::Evidence;
+use quoth_attestation::evm::{EvmAddress, SettlementKey};
+use quoth_attestation::log::checkpoint::LogCheckpoint;
+use quoth_attestation::log::head::{Head, Signature, SignedHead};
+use quoth_attestation::log::head_proof::HeadProof;
+use quoth_attestation::log::proof::LogProof;
+use quoth_attestation::log::{inclusion, tree};
 use quoth_attestation::receipt::{Ending, Exchange, Execution, Level, Local, Outcome, Receipt, Status, Times, Usage};
 use quoth_attestation::secret::{Name, Sealed, SecretOrder};
 use quoth_attestation::statement::{Clock, Keys, Model, OtherKeys, Platform, Software, Statement, Upstream, Validity};
@@ -15,13 +21,60 @@ use quoth_attestation::transcript::{self, Details, LocalDetails, Request, Respon
 use quoth_attestation::{Digest, ExchangeId, record};
 
 pub(crate) const REQUEST: &[u8] = br#"{"model":"tiny","messages":[{"role":"user","content":"Hi"}],"stream":true}"#;
-pub(crate) const FIRST: &[u8] = b"data: {\"choices\":[]}\n\n";
+pub(crate) const FIRST: &[u8] = b"data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"Ok\"}}]}\n\n";
+pub(crate) const ANSWER: &[u8] = b"Ok";
 pub(crate) const DONE: &[u8] = b"data: [DONE]\n\n";
 const ISSUED: u64 = 1_800_000_000;
 const CTI: ExchangeId = ExchangeId([0xc1; 16]);
 
 pub(crate) fn key() -> SigningKey {
     SigningKey::from_bytes(&core::array::from_fn(|i| i as u8))
+}
+
+/// The key of the log's heads. Its secret number is that seed.
+fn settlement() -> k256::ecdsa::SigningKey {
+    k256::ecdsa::SigningKey::from_slice(&key().to_bytes()).unwrap()
+}
+
+fn settlement_public() -> SettlementKey {
+    let point = settlement().verifying_key().to_sec1_point(true);
+    SettlementKey::new(point.as_bytes().try_into().unwrap()).unwrap()
+}
+
+/// A log of 7: the example receipt, and SHA-256 of the number of each other, in 8 bytes.
+fn entries() -> Vec<Digest> {
+    let first = sign(receipt()).digest();
+    core::iter::once(first).chain((1u64..7).map(|number| Digest::of(&number.to_be_bytes()))).collect()
+}
+
+fn read(level: u8, index: u64) -> Result<Digest, core::convert::Infallible> {
+    let start = usize::try_from(index << level).unwrap();
+    let leaves: Vec<_> = entries()[start..start + (1 << level)].iter().map(tree::leaf).collect();
+    Ok(tree::complete(&leaves).unwrap())
+}
+
+pub(crate) fn log_root() -> Digest {
+    let Ok(root) = tree::root(7, read);
+    root
+}
+
+pub(crate) fn head() -> SignedHead {
+    let head = Head::new(node(), 7, log_root(), ISSUED + 61, false).unwrap();
+    let (signature, id) = settlement().sign_prehash_recoverable(&head.digest().0);
+    let (r, s) = signature.split_bytes();
+    SignedHead::new(head, Signature::new(r.into(), s.into(), id.is_y_odd()).unwrap())
+}
+
+pub(crate) fn log_head() -> HeadProof {
+    let Ok(path) = inclusion::prove(0, 7, read);
+    HeadProof::new(head(), path).unwrap()
+}
+
+pub(crate) fn log_proof() -> LogProof {
+    let Ok(path) = inclusion::prove(0, 7, read);
+    let checkpoint = LogCheckpoint::new(node(), 7, log_root()).unwrap();
+    let note = checkpoint.sign(key().verifying_key().as_bytes(), |text| key().sign(text).to_bytes());
+    LogProof::new(0, path, note).unwrap()
 }
 
 pub(crate) fn sign<T: Payload>(claims: T) -> Signed<T> {
@@ -49,7 +102,9 @@ pub(crate) fn statement() -> Statement {
             receipt: key().verifying_key().to_bytes(),
             tls: Digest([0x22; 32]),
             seal: Some([0x33; 32]),
-            other: OtherKeys::new([(text("settlement"), Blob::new([0x02; 33]).unwrap())]).unwrap(),
+            settlement: Some(settlement_public()),
+            operator_evm: Some(EvmAddress([0x88; 20])),
+            other: OtherKeys::default(),
         },
         config: Digest([0x44; 32]),
         software: Software {
@@ -161,6 +216,7 @@ pub(crate) fn receipt() -> Receipt {
             streamed: true,
             outcome: Outcome::Complete,
             ending: Some(Ending::Terminal),
+            answer: Some(opening.commit(Label::Answer, ANSWER)),
         },
         execution: Some(Execution::Local(Local {
             model: text("tiny"),
@@ -222,5 +278,6 @@ pub(crate) fn transcript() -> Transcript {
         nonce: Some(nonce()),
         evidence: evidence().encode(),
         details: Some(details()),
+        log: Some(log_head().encode()),
     }
 }

@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use quoth_link::egress::{self, Answer, Destination};
 use quoth_link::endorse::{self, Endorsements, MAX_CERTIFICATE, MAX_CERTIFICATES, MAX_CRL, MAX_CRLS};
 use quoth_link::event::{Command, Event, MAX_LINE, Pem, Ready, Status};
-use quoth_link::journal::{MAX_RECEIPT, MAX_STATEMENT, ToEnclave, ToHost};
+use quoth_link::journal::{HEAD, MAX_NOTE, MAX_RECEIPT, MAX_STATEMENT, ToEnclave, ToHost};
 use quoth_link::{Frame, Frames, LinkError, Name, feed, metrics};
 
 fn take<T: Frame>(bytes: &[u8]) -> Result<Option<T>, LinkError> {
@@ -14,7 +14,11 @@ fn take<T: Frame>(bytes: &[u8]) -> Result<Option<T>, LinkError> {
 }
 
 fn receipt(length: usize) -> ToHost {
-    ToHost::Receipt { seq: u64::MAX, bytes: Bytes::from(vec![7; length]) }
+    ToHost::Receipt { seq: u64::MAX, digest: [8; 32], bytes: Bytes::from(vec![7; length]) }
+}
+
+fn head(length: usize) -> ToHost {
+    ToHost::Head { head: [4; HEAD], note: Bytes::from(vec![5; length]) }
 }
 
 fn hello(length: usize) -> ToHost {
@@ -40,6 +44,10 @@ fn journal_frames_are_bounded_by_their_kind() {
         (receipt(MAX_RECEIPT + 1), false),
         (hello(MAX_STATEMENT), true),
         (hello(MAX_STATEMENT + 1), false),
+        (head(1), true),
+        (head(MAX_NOTE), true),
+        (head(0), false),
+        (head(MAX_NOTE + 1), false),
     ] {
         let result = take::<ToHost>(&message.to_bytes());
         match fits {
@@ -49,10 +57,12 @@ fn journal_frames_are_bounded_by_their_kind() {
     }
     assert!(matches!(take::<ToHost>(&[0x81]), Err(LinkError::Kind { actual: 0x81 })), "the other direction's");
     assert!(matches!(take::<ToEnclave>(&[0x01]), Err(LinkError::Kind { actual: 0x01 })));
-    assert!(matches!(take::<ToEnclave>(&[0x83, 0, 0, 0, 1, 0]), Err(LinkError::Length { .. })));
+    for kind in [0x83, 0x84, 0x85] {
+        assert!(matches!(take::<ToEnclave>(&[kind, 0, 0, 0, 1, 0]), Err(LinkError::Length { .. })));
+    }
     let mut other_version = hello(4).to_bytes();
-    other_version[5] = 2;
-    assert!(matches!(take::<ToHost>(&other_version), Err(LinkError::Version { expected: 1, actual: 2 })));
+    other_version[5] = 1;
+    assert!(matches!(take::<ToHost>(&other_version), Err(LinkError::Version { expected: 2, actual: 1 })));
 }
 
 #[test]

@@ -56,6 +56,11 @@ impl ApiError {
         Self { param: Some("model".into()), ..error }
     }
 
+    /// 400: a local model does not speak this API.
+    pub fn local_path() -> Self {
+        Self::bad("wrong_endpoint", "this model answers at /v1/chat/completions, /v1/completions and /v1/embeddings")
+    }
+
     /// 400: the model's name is too long or empty for a receipt.
     pub fn model_name() -> Self {
         let error = Self::bad("invalid_value", format!("'model' must have 1 to {MAX_TEXT} bytes"));

@@ -151,7 +151,7 @@ async fn whole(
         match generation.events.recv().await {
             Some(Event::Text { text, tokens }) => {
                 answer.push_str(&text);
-                exchange.note(Noted::Tokens(ids(&tokens).collect()));
+                exchange.note(Noted::Local { tokens: ids(&tokens).collect(), text: Some(text.clone()) });
                 let alternatives: usize = tokens.iter().map(|token| token.top.len()).sum();
                 // The text is held twice: as the answer and in its parts.
                 let room = 2 * text.len() + (tokens.len() + alternatives) * size_of::<TokenInfo>();
@@ -161,7 +161,11 @@ async fn whole(
                 infos.extend(tokens);
             }
             Some(Event::Finished { reason, output_tokens, cached_tokens }) => {
-                exchange.note(Noted::Tokens(beyond(infos.len(), &output_tokens).to_vec()));
+                exchange.note(Noted::Local {
+                    tokens: beyond(infos.len(), &output_tokens).to_vec(),
+                    // A whole answer has a text, even an empty one.
+                    text: Some(String::new()),
+                });
                 let (reason, outcome) = ending(reason);
                 let counts = Counts::new(generation.prompt_tokens.len(), output_tokens.len(), cached_tokens);
                 let body = shape.whole(head, &answer, &infos, reason, counts);
@@ -233,11 +237,12 @@ impl Pieces for LocalStream {
 struct Draft {
     bytes: BytesMut,
     tokens: Vec<u32>,
+    text: Option<String>,
 }
 
 impl Draft {
     fn finish(self, end: Option<End>) -> Piece {
-        Piece { bytes: self.bytes.freeze(), noted: Noted::Tokens(self.tokens), end }
+        Piece { bytes: self.bytes.freeze(), noted: Noted::Local { tokens: self.tokens, text: self.text }, end }
     }
 }
 
@@ -248,11 +253,14 @@ impl LocalStream {
             Some(Event::Text { text, tokens }) => {
                 self.produced += tokens.len();
                 piece.tokens.extend(ids(&tokens));
+                piece.text.get_or_insert_default().push_str(&text);
                 self.shape.delta(&self.head, &text, &tokens, &mut Sse(&mut piece.bytes));
                 None
             }
             Some(Event::Finished { reason, output_tokens, cached_tokens }) => {
                 piece.tokens.extend(beyond(self.produced, &output_tokens));
+                // A whole answer has a text, even an empty one.
+                piece.text.get_or_insert_default();
                 let counts = Counts::new(self.prompt, output_tokens.len(), cached_tokens);
                 Some(self.end(reason, counts, &mut Sse(&mut piece.bytes)))
             }

@@ -29,6 +29,7 @@ use http::{HeaderMap, Method, Request, Response, StatusCode};
 use hyper::body::Incoming;
 use quoth_attestation::statement::ShortText;
 use quoth_engine::json;
+use serde_json::Value;
 use tokio::time::sleep;
 
 use answer::Answer;
@@ -161,6 +162,9 @@ async fn exchange(
         return shed(node, endpoint, &ApiError::too_many("too many requests at once"));
     };
     hold.keep(slot);
+    if request.proof.head && !node.budgets.take_head(hold.account().party) {
+        return shed(node, endpoint, &ApiError::too_many("too many heads at once"));
+    }
     let Ok(place) = node.journal.reserve() else {
         return shed(node, endpoint, &ApiError::no_journal());
     };
@@ -206,7 +210,10 @@ async fn answer(
         Endpoint::Chat => chat::answer(node, (body, tree), request, exchange).await,
         Endpoint::Completions => completions::answer(node, (body, tree), request, exchange).await,
         Endpoint::Embeddings => embeddings::answer(node, (body, tree), request, exchange).await,
-        Endpoint::Responses | Endpoint::Messages => Err(ApiError::no_model()),
+        Endpoint::Responses | Endpoint::Messages => {
+            let is_local = body.get("model").and_then(Value::as_str).is_some_and(|name| node.engine(name).is_some());
+            Err(if is_local { ApiError::local_path() } else { ApiError::no_model() })
+        }
     };
     answer.map(|answer| answer.map(Source::Local))
 }

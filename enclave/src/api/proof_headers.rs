@@ -29,6 +29,10 @@ pub(super) fn read(headers: &HeaderMap) -> Result<ProofOptions, ApiError> {
                 proof.details = true;
                 Some(())
             }
+            ("quoth-head", Some("1")) => {
+                proof.head = true;
+                Some(())
+            }
             ("quoth-retries", Some(value)) => {
                 let retries = value.parse().ok().filter(|retries| (1..=MAX_RETRIES).contains(retries));
                 retries.map(|retries| proof.retries = retries)
@@ -67,11 +71,16 @@ mod tests {
 
     #[test]
     fn known_headers_are_read() {
-        let pairs =
-            [("quoth-nonce", "0011223344556677"), ("quoth-details", "1"), ("quoth-retries", "3"), ("cookie", "x")];
+        let pairs = [
+            ("quoth-nonce", "0011223344556677"),
+            ("quoth-details", "1"),
+            ("quoth-head", "1"),
+            ("quoth-retries", "3"),
+            ("cookie", "x"),
+        ];
         let proof = read(&headers(&pairs)).unwrap();
         assert_eq!(proof.nonce.unwrap().as_bytes(), [0, 0x11, 0x22, 0x33, 0x44, 0x55, 0x66, 0x77]);
-        assert!(proof.details && proof.parent.is_none() && proof.retries == 3);
+        assert!(proof.details && proof.head && proof.parent.is_none() && proof.retries == 3);
     }
 
     #[test]
@@ -88,6 +97,8 @@ mod tests {
             &[("quoth-nonce", "00112233445566")],
             &[("quoth-nonce", "0011223344556677"), ("quoth-nonce", "0011223344556677")],
             &[("quoth-details", "true")],
+            &[("quoth-head", "true")],
+            &[("quoth-head", "1"), ("quoth-head", "1")],
             &[("quoth-parent", "00")],
             &[("quoth-retries", "0")],
             &[("quoth-retries", "4")],

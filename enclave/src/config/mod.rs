@@ -9,10 +9,12 @@ use quoth_attestation::Digest;
 use quoth_attestation::statement::{MAX_MODELS, MAX_TEXT};
 use serde::Deserialize;
 
+mod address;
 mod caller;
 mod hash;
 mod upstream;
 
+pub use address::Address;
 pub use caller::Caller;
 pub use hash::Hash;
 pub use upstream::{Api, CachedTokens, KeyHeader, Upstream};
@@ -46,6 +48,9 @@ pub struct Settings {
     /// The operator's raw Ed25519 key. Only the operator can give the node secrets; if absent, the node takes none.
     #[serde(default)]
     pub operator: Option<Hash>,
+    /// The Ethereum address that may register and revoke the node on chain; if absent, nobody may register it.
+    #[serde(default)]
+    pub operator_evm: Option<Address>,
     /// In an image: the host's context id for virtual sockets (vsock(7)), if it differs from the platform's usual one
     /// ([`Settings::host`]).
     #[serde(default)]

@@ -65,6 +65,15 @@ impl LocalRecord {
         Ok(Self { model: Named::of(info)?, prompt, prompt_tokens, sampling, output_tokens: Vec::new() })
     }
 
+    /// An execution of a model that does not exist.
+    #[cfg(test)]
+    pub(crate) fn of_nothing() -> Self {
+        let text = |text: &str| ShortText::new(text).expect("a short text");
+        let (model, arithmetic, engine) = (text("m"), text("cpu-1"), text("none"));
+        let model = Named { model, sha256: Digest([0; 32]), arithmetic, engine };
+        Self { model, prompt: vec![], prompt_tokens: vec![], sampling: vec![], output_tokens: vec![] }
+    }
+
     /// Notes tokens of the output, in their order.
     pub(super) fn produced(&mut self, tokens: &[u32]) {
         self.output_tokens.extend_from_slice(tokens);

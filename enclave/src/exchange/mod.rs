@@ -17,14 +17,13 @@ mod work;
 use std::sync::Arc;
 
 use base64::prelude::{BASE64_URL_SAFE_NO_PAD, Engine as _};
-use bytes::Bytes;
 use http::HeaderMap;
 use http::header::HeaderValue;
 use quoth_attestation::receipt::{Credential, Ending, Outcome};
 use quoth_attestation::{FormatError, record};
 
 pub use details::DetailsStore;
-pub use ledger::Ledger;
+pub use ledger::{Issued, Ledger};
 pub use local::{LocalRecord, Named};
 pub use notary::Notary;
 pub use piece::{End, Noted, Piece, Pieces};
@@ -40,7 +39,7 @@ use crate::journal::Reservation;
 use crate::upstream::{Peer, Route, UpstreamRequest};
 
 /// Header fields with proofs, at most.
-const PROOFS: usize = 4;
+const PROOFS: usize = 5;
 
 /// The status in a receipt when the client left before a status was sent.
 const CLIENT_GONE: u16 = 499;
@@ -174,23 +173,27 @@ impl Exchange {
         if let Some(open) = &mut self.open {
             open.status = status;
         }
-        if let Some(receipt) = self.finish(outcome, None)? {
+        if let Some(Issued { receipt, head }) = self.finish(outcome, None)? {
             put(headers, "quoth-receipt", BASE64_URL_SAFE_NO_PAD.encode(&receipt));
+            if let Some(head) = head {
+                put(headers, "quoth-head", BASE64_URL_SAFE_NO_PAD.encode(head.encode()));
+            }
         }
         Ok(())
     }
 
-    /// Ends a stream; returns the receipt's record. `ending`: how, if the answer is whole.
+    /// Ends a stream; returns the records of the receipt and, if the caller asked for it, of the head. `ending`: how, if the answer is whole.
     ///
     /// # Errors
     /// As [`Ledger::issue`]: then there is no receipt, and the terminal event must not leave.
     pub fn end_stream(mut self, outcome: Outcome, ending: Ending) -> Result<String, FormatError> {
-        let receipt = self.finish(outcome, Some(ending))?;
-        Ok(receipt.map_or_else(String::new, |receipt| record::encode(record::Kind::Receipt, &receipt)))
+        let Some(Issued { receipt, head }) = self.finish(outcome, Some(ending))? else { return Ok(String::new()) };
+        let head = head.map(|head| record::encode(record::Kind::Head, &head.encode()));
+        Ok(record::encode(record::Kind::Receipt, &receipt) + &head.unwrap_or_default())
     }
 
     /// Issues the receipt, once.
-    fn finish(&mut self, outcome: Outcome, ending: Option<Ending>) -> Result<Option<Bytes>, FormatError> {
+    fn finish(&mut self, outcome: Outcome, ending: Option<Ending>) -> Result<Option<Issued>, FormatError> {
         match self.open.take() {
             Some(open) => open.finish(&self.notary, &self.hold, outcome, ending),
             None => Ok(None),

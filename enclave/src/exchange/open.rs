@@ -2,17 +2,18 @@
 
 use std::sync::atomic::Ordering::Relaxed;
 
-use bytes::Bytes;
 use quoth_attestation::checkpoint::{Checkpoint, Place, Version};
 use quoth_attestation::commit::{Commitment, Label, Opening};
 use quoth_attestation::receipt::{self, Ending, Method, Outcome, Receipt, Status, Target, Times};
 use quoth_attestation::{Digest, ExchangeId, FormatError, record};
 use sha2::{Digest as _, Sha256};
 
+use super::ledger::Issued;
 use super::notary::Notary;
 use super::piece::Noted;
 use super::request::{IncomingRequest, ProofOptions};
 use super::work::Work;
+use crate::answer_text::AnswerText;
 use crate::hold::Hold;
 use crate::journal::Reservation;
 use crate::log::log;
@@ -38,6 +39,7 @@ pub(super) struct Open {
     first_byte: Option<u64>,
     response: Sha256,
     length: u64,
+    answer: AnswerText,
     pub(super) work: Option<Work>,
     /// Checkpoint 0, signed ahead of time.
     first: Option<String>,
@@ -73,6 +75,7 @@ impl Open {
             first_byte: None,
             response: Sha256::new(),
             length: 0,
+            answer: AnswerText::default(),
             work: None,
             first: None,
             next: Place::First,
@@ -92,11 +95,17 @@ impl Open {
     /// Notes what was done for a part of the answer.
     pub(super) fn note(&mut self, noted: Noted, hold: &Hold) {
         match (&mut self.work, noted) {
-            (Some(Work::Local(local)), Noted::Tokens(tokens)) => local.produced(&tokens),
+            (Some(Work::Local(local)), Noted::Local { tokens, text }) => {
+                local.produced(&tokens);
+                text.iter().for_each(|text| self.answer.says(text));
+            }
             (Some(Work::Upstream(upstream)), Noted::Upstream { received, seen }) => {
                 let details = self.proof.details.then_some(hold);
                 received.iter().filter(|_| RECEIPTS).for_each(|received| upstream.received(received, details));
-                seen.iter().for_each(|seen| upstream.saw(seen));
+                if let Some(seen) = seen {
+                    upstream.saw(&seen);
+                    self.answer = seen.answer;
+                }
             }
             // Without an execution there is nothing to note, as in tests.
             _ => {}
@@ -161,7 +170,7 @@ impl Open {
         hold: &Hold,
         outcome: Outcome,
         ending: Option<Ending>,
-    ) -> Result<Option<Bytes>, FormatError> {
+    ) -> Result<Option<Issued>, FormatError> {
         let outcome = match &self.work {
             Some(work) if outcome == Outcome::Refused => work.given_up(),
             _ => outcome,
@@ -179,6 +188,9 @@ impl Open {
         let first_byte = self.first_byte.unwrap_or(now).clamp(self.received, now);
         let Self { place, cti, opening, proof, work, .. } = self;
         let response = Digest(self.response.finalize().into());
+        let has_answer = outcome.is_whole() && self.status == 200 && AnswerText::is_of(&self.target);
+        let answer = has_answer.then(|| self.answer.digest()).flatten();
+        let answer = answer.map(|digest| opening.commit_digest(Label::Answer, &digest));
         let (execution, details) = match work {
             Some(work) => {
                 let (execution, details) = work.end(&opening, &self.body, &response);
@@ -187,7 +199,7 @@ impl Open {
             None => (None, None),
         };
         let (node, level) = (notary.identity.digest(), notary.identity.level());
-        let issued = notary.ledger.issue(place, cti, |seq, prev| {
+        let issued = notary.ledger.issue(place, cti, proof.head, |seq, prev| {
             let exchange = receipt::Exchange {
                 method: self.method,
                 target: self.target,
@@ -199,6 +211,7 @@ impl Open {
                 outcome,
                 // It is written of a whole stream alone.
                 ending,
+                answer,
             };
             Ok(Receipt {
                 iat: now / 1000,
@@ -215,10 +228,10 @@ impl Open {
                 parent: proof.parent,
             })
         });
-        let bytes = issued.inspect_err(|error| log!("receipt_failed {error}"))?;
+        let issued = issued.inspect_err(|error| log!("receipt_failed {error}"))?;
         if let Some(details) = details.filter(|_| proof.details) {
             notary.details.put(hold.account().party, cti, opening.details_credential(), details.encode());
         }
-        Ok(Some(bytes))
+        Ok(Some(issued))
     }
 }

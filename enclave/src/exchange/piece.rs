@@ -24,8 +24,13 @@ pub struct Piece {
 
 /// What an exchange notes of a piece.
 pub enum Noted {
-    /// Tokens that a local model produced, each once.
-    Tokens(Vec<u32>),
+    /// What a local model produced.
+    Local {
+        /// Tokens, each once.
+        tokens: Vec<u32>,
+        /// Text of the answer's first choice, each once; none if the piece has none.
+        text: Option<String>,
+    },
     /// What a provider sent.
     Upstream {
         /// The original bytes, if counts in them are hidden.

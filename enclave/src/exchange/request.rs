@@ -18,6 +18,8 @@ pub struct ProofOptions {
     pub parent: Option<Digest>,
     /// `quoth-details: 1`.
     pub details: bool,
+    /// `quoth-head: 1`: a head of the log that ends with this receipt.
+    pub head: bool,
     /// `quoth-retries`: how often a provider that answers 429 or 503 may be asked again.
     pub retries: u16,
 }

@@ -11,6 +11,7 @@ use quoth_attestation::statement::ShortText;
 use quoth_engine::json::{self, Raw};
 
 use super::events;
+use crate::answer_text::AnswerText;
 use crate::limits;
 
 /// What an answer has said so far.
@@ -24,6 +25,8 @@ pub struct Seen {
     pub limited: bool,
     /// The choices of a chat or completion, and whether each has said why it ended.
     choices: BTreeMap<u64, bool>,
+    /// The text of the first choice.
+    pub answer: AnswerText,
     /// Whether there are more choices than are kept.
     too_many: bool,
     /// Bytes of the values that were searched.
@@ -40,6 +43,10 @@ impl Seen {
         let Ok(object) = json::check(body) else { return };
         for (name, value) in self.members(object) {
             match &*name {
+                "choices" => value.elements().for_each(|choice| {
+                    self.choice(choice);
+                    self.first_text(choice);
+                }),
                 // Of Anthropic's `message_start`, and of OpenAI's `response.created` and others. They are not nested.
                 "message" | "response" => {
                     self.members(value).for_each(|(name, value)| self.member(&name, value));
@@ -137,6 +144,24 @@ impl Seen {
         }
     }
 
+    /// Notes the text of a choice, if it is the first.
+    fn first_text(&mut self, choice: Raw<'_>) {
+        if self.members(choice).any(|(name, index)| name == "index" && index.number() != Some(0)) {
+            return;
+        }
+        for (name, value) in self.members(choice) {
+            match &*name {
+                "text" => self.answer.adds(value.text()),
+                "message" | "delta" => {
+                    for (_, content) in self.members(value).filter(|(name, _)| name == "content") {
+                        self.answer.adds(content.text());
+                    }
+                }
+                _ => {}
+            }
+        }
+    }
+
     fn ended_by(&mut self, object: Raw<'_>, member: &str) {
         for (_, reason) in self.members(object).filter(|(name, _)| name == member) {
             self.ended(reason);
@@ -182,6 +207,42 @@ mod tests {
             r#"{"type":"response.incomplete","response":{"model":"r","usage":{"input_tokens":1,"output_tokens":2},"incomplete_details":{"reason":"max_output_tokens"}}}"#,
         ];
         assert_eq!(seen(&responses), (Some("r".into()), Some((1, 2)), true));
+    }
+
+    #[test]
+    fn the_text_of_the_first_choice_is_noted() {
+        let said = |objects: &[&str]| {
+            let mut seen = Seen::default();
+            objects.iter().for_each(|object| seen.note(object.as_bytes()));
+            seen.answer.digest()
+        };
+        let text = |text: &str| Some(quoth_attestation::Digest::of(text.as_bytes()));
+        let chat = r#"{"choices":[{"message":{"content":"other"},"index":1},{"message":{"role":"a","content":"a\u00e9\n"},"index":0}]}"#;
+        assert_eq!(said(&[chat]), text("a\u{e9}\n"));
+        assert_eq!(said(&[r#"{"choices":[{"text":"b"}]}"#]), text("b"));
+        let chunks = [
+            r#"{"choices":[{"index":0,"delta":{"role":"assistant","content":""}}]}"#,
+            r#"{"choices":[{"index":0,"delta":{"content":"c"}},{"index":1,"delta":{"content":"x"}}]}"#,
+            r#"{"choices":[{"index":0,"delta":{"content":"d"},"finish_reason":"stop"}]}"#,
+            r#"{"choices":[],"usage":{"prompt_tokens":1}}"#,
+        ];
+        assert_eq!(said(&chunks), text("cd"));
+        assert_eq!(said(&chunks[..1]), text(""));
+        for none in [
+            r#"{"choices":[{"index":0,"message":{"content":null,"tool_calls":[]}}]}"#,
+            r#"{"choices":[{"index":0,"message":{"content":["a"]}}]}"#,
+            r#"{"choices":[{"index":0,"message":{"content":"a","content":"b"}}]}"#,
+            r#"{"choices":[{"index":1,"text":"a"}]}"#,
+            r#"{"choices":[{"index":null,"text":"a"}]}"#,
+            r#"{"choices":[{"index":"0","text":"a"}]}"#,
+            r#"{"choices":[{"index":0.5,"text":"a"}]}"#,
+            r#"{"message":{"choices":[{"text":"a"}]}}"#,
+            r#"{"message":{"content":"a"}}"#,
+            r#"{"delta":{"text":"a"}}"#,
+            "[]",
+        ] {
+            assert_eq!(said(&[none]), None, "{none}");
+        }
     }
 
     #[test]

@@ -6,4 +6,4 @@ mod store;
 
 pub use chain::{Break, Chain, Entry, Instance, MAX_BREAKS, read};
 pub use serve::{Attachment, Notice, serve};
-pub use store::{JournalError, NotStored, Store};
+pub use store::{Incoming, JournalError, NotStored, SignedLog, Store};

@@ -10,7 +10,7 @@ use tokio::io::{AsyncWriteExt as _, ReadHalf, WriteHalf, split};
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, timeout, timeout_at};
 
-use super::store::{JournalError, NotStored, Store};
+use super::store::{Incoming, JournalError, NotStored, SignedLog, Store};
 
 /// Maximum number of receipts in one commit. A commit costs one fsync for any number of receipts.
 const BATCH: usize = 256;
@@ -168,19 +168,38 @@ impl<'a> Connection<'a> {
         self.attachment.send_replace(Attachment::Attached { next: expected });
         loop {
             let Some(mut frame) = self.frames.next().await? else { return Ok(None) };
-            let mut received = Vec::new();
+            let (mut received, mut log) = (Vec::new(), None::<SignedLog>);
             loop {
-                let ToHost::Receipt { seq, bytes } = frame else {
-                    return Err(LinkError::Malformed { what: "journal: second hello" });
-                };
-                // A later one was sent before the enclave was welcomed. The enclave sends it again in order.
-                if seq <= expected {
-                    expected = expected.max(seq.saturating_add(1));
-                    received.push((seq, bytes));
+                match frame {
+                    // A later one was sent before the enclave was welcomed. The enclave sends it again in order.
+                    ToHost::Receipt { seq, .. } if seq > expected => {}
+                    ToHost::Receipt { seq, digest, bytes } => {
+                        expected = expected.max(seq.saturating_add(1));
+                        received.push(Incoming { seq, digest, bytes });
+                    }
+                    ToHost::Head { head, note } => {
+                        let newer = SignedLog::new(&head, &note).filter(|log| store.is_about(log));
+                        log = SignedLog::latest(log, newer.ok_or(LinkError::Malformed { what: "journal: head" })?);
+                    }
+                    ToHost::Hello { .. } => return Err(LinkError::Malformed { what: "journal: second hello" }),
                 }
                 match if received.len() < BATCH { self.frames.buffered()? } else { None } {
                     Some(another) => frame = another,
                     None => break,
+                }
+            }
+            if let Some(log) = log {
+                let closed = log.is_closed();
+                let result;
+                (store, result) = blocking(move || {
+                    let result = store.keep(&log);
+                    (store, result)
+                })
+                .await;
+                match result {
+                    Ok(()) if closed => self.say(ToEnclave::Kept).await?,
+                    Ok(()) => {}
+                    Err(error) => return Ok(Some(error)),
                 }
             }
             if received.is_empty() {
@@ -197,7 +216,7 @@ impl<'a> Connection<'a> {
                     unreadable.into_iter().for_each(|seq| tell(self.notices, Notice::Unreadable { seq }));
                 }
                 Err(NotStored { stored, error }) => {
-                    if let Some(seq) = batch[..stored].iter().map(|(seq, _)| *seq).max() {
+                    if let Some(seq) = batch[..stored].iter().map(|receipt| receipt.seq).max() {
                         self.say(ToEnclave::Ack { seq }).await?;
                     }
                     return Ok(Some(error));

@@ -7,10 +7,13 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use quoth_attestation::cose::Signed;
+use quoth_attestation::log::checkpoint::LogCheckpoint;
+use quoth_attestation::log::head::{Head, SignedHead};
+use quoth_attestation::log::note::Note;
 use quoth_attestation::receipt::Receipt;
 use quoth_attestation::statement::Statement;
 use quoth_attestation::{Digest, ExchangeId};
-use rusqlite::{Connection, TransactionBehavior, params};
+use rusqlite::{Connection, OptionalExtension as _, TransactionBehavior, params};
 
 /// How long a write waits while another process locks the database.
 const BUSY: Duration = Duration::from_millis(1000);
@@ -33,10 +36,64 @@ const SCHEMA: &str = "
         seq INTEGER NOT NULL,
         cti BLOB NOT NULL,
         cose BLOB NOT NULL,
+        digest BLOB,
         UNIQUE (id, seq)
     ) STRICT;
     CREATE INDEX IF NOT EXISTS receipts_by_cti ON receipts (cti);
+    CREATE TABLE IF NOT EXISTS heads (
+        id INTEGER PRIMARY KEY REFERENCES instances (id),
+        head BLOB NOT NULL,
+        note TEXT NOT NULL
+    ) STRICT;
 ";
+/// Journals of earlier versions have receipts without digests, of enclaves that keep no log.
+const ADD_DIGEST: &str = "ALTER TABLE receipts ADD COLUMN digest BLOB";
+
+/// A receipt as it comes from the enclave.
+#[derive(Clone, Debug)]
+pub struct Incoming {
+    /// Its place in the chain.
+    pub seq: u64,
+    /// Its entry in the log.
+    pub digest: [u8; 32],
+    /// The COSE_Sign1.
+    pub bytes: Bytes,
+}
+
+/// Size and root of the log as the enclave signed them. The host does not check the signatures; verifiers do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SignedLog {
+    head: SignedHead,
+    note: String,
+}
+
+impl SignedLog {
+    /// Reads a head and a note; `None` if they are not readable, or about different logs.
+    pub fn new(head: &[u8], note: &[u8]) -> Option<Self> {
+        let head = SignedHead::decode(head).ok()?;
+        let note = Note::decode(note).ok()?;
+        let checkpoint = LogCheckpoint::decode(note.text()).ok()?;
+        let said = head.head();
+        let same = (said.node(), said.size(), said.root()) == (checkpoint.node(), checkpoint.size(), checkpoint.root());
+        same.then(|| Self { head, note: note.encode() })
+    }
+
+    /// The head.
+    pub fn head(&self) -> &Head {
+        self.head.head()
+    }
+
+    /// Returns true if the head says that the log will not grow.
+    pub fn is_closed(&self) -> bool {
+        self.head().is_closed()
+    }
+
+    /// Returns the later of two: the larger, or the closed one.
+    pub(super) fn latest(earlier: Option<Self>, later: Self) -> Option<Self> {
+        let rank = |log: &Self| (log.head().size(), log.is_closed());
+        Some(earlier.filter(|earlier| rank(earlier) > rank(&later)).unwrap_or(later))
+    }
+}
 
 /// Why the journal could not store a receipt.
 #[derive(Debug, thiserror::Error)]
@@ -126,6 +183,10 @@ impl Store {
         connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         transaction.execute_batch(SCHEMA)?;
+        let columns = "SELECT count(*) FROM pragma_table_info('receipts') WHERE name = 'digest'";
+        if transaction.query_row(columns, [], |row| row.get::<_, i64>(0))? == 0 {
+            transaction.execute_batch(ADD_DIGEST)?;
+        }
         transaction.execute(
             "INSERT INTO instances (instance, statement, attached) VALUES (?1, ?2, 1)
              ON CONFLICT (instance) DO UPDATE SET attached = attached + 1",
@@ -153,7 +214,7 @@ impl Store {
     ///
     /// # Errors
     /// [`NotStored`]. Receipts before the one that failed may be on disk.
-    pub fn append(&mut self, receipts: &[(u64, Bytes)]) -> Result<Vec<u64>, NotStored> {
+    pub fn append(&mut self, receipts: &[Incoming]) -> Result<Vec<u64>, NotStored> {
         let (mut unreadable, mut refused) = (Vec::new(), None);
         if identity(&self.path) != Some(self.file) {
             return Err(JournalError::Replaced.into());
@@ -162,16 +223,17 @@ impl Store {
         {
             let mut find = transaction.prepare_cached("SELECT cose FROM receipts WHERE id = ?1 AND seq = ?2")?;
             let mut insert = transaction.prepare_cached(
-                "INSERT INTO receipts (id, seq, cti, cose) VALUES (?1, ?2, ?3, ?4) ON CONFLICT (id, seq) DO NOTHING",
+                "INSERT INTO receipts (id, seq, cti, cose, digest) VALUES (?1, ?2, ?3, ?4, ?5)
+                 ON CONFLICT (id, seq) DO NOTHING",
             )?;
-            for (index, (seq, bytes)) in receipts.iter().enumerate() {
+            for (index, Incoming { seq, digest, bytes }) in receipts.iter().enumerate() {
                 let Ok(place) = i64::try_from(*seq) else {
                     refused = Some(NotStored { stored: index, error: JournalError::Place { seq: *seq } });
                     break;
                 };
                 let cti = id_of(*seq, bytes, self.node);
                 let id = cti.as_ref().map_or(UNREADABLE, |id| &id.0);
-                if insert.execute(params![self.id, place, id, bytes.as_ref()])? > 0 {
+                if insert.execute(params![self.id, place, id, bytes.as_ref(), digest])? > 0 {
                     unreadable.extend(cti.is_none().then_some(*seq));
                     continue;
                 }
@@ -184,6 +246,33 @@ impl Store {
         }
         transaction.commit()?;
         refused.map_or(Ok(unreadable), Err)
+    }
+
+    /// Returns true if size and root are of the log of this instance.
+    pub fn is_about(&self, log: &SignedLog) -> bool {
+        log.head().node() == self.node
+    }
+
+    /// Keeps size and root of the log in place of earlier ones. On success the latest ones are on disk.
+    ///
+    /// # Errors
+    /// [`JournalError`].
+    pub fn keep(&mut self, log: &SignedLog) -> Result<(), JournalError> {
+        if identity(&self.path) != Some(self.file) {
+            return Err(JournalError::Replaced);
+        }
+        let known = self.connection.query_row("SELECT head, note FROM heads WHERE id = ?1", params![self.id], |row| {
+            Ok((row.get::<_, Vec<u8>>(0)?, row.get::<_, String>(1)?))
+        });
+        let known = known.optional()?.and_then(|(head, note)| SignedLog::new(&head, note.as_bytes()));
+        if SignedLog::latest(known, log.clone()).as_ref() == Some(log) {
+            self.connection.execute(
+                "INSERT INTO heads (id, head, note) VALUES (?1, ?2, ?3)
+                 ON CONFLICT (id) DO UPDATE SET head = ?2, note = ?3",
+                params![self.id, log.head.encode(), log.note],
+            )?;
+        }
+        Ok(())
     }
 }
 

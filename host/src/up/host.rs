@@ -26,7 +26,7 @@ use crate::screen::{DIM, Screen, bytes};
 use crate::{HostError, egress, models, policy};
 
 /// Time limit for the enclave to drain.
-const DRAIN: Duration = Duration::from_secs(30);
+const DRAIN: Duration = Duration::from_secs(35);
 /// How long to wait for the last events of an enclave that has ended.
 const LAST_WORDS: Duration = Duration::from_secs(2);
 /// The same if the enclave is no longer connected.

@@ -44,6 +44,8 @@ impl Instance {
                 receipt: key.verifying_key().to_bytes(),
                 tls: Digest([2; 32]),
                 seal: None,
+                settlement: None,
+                operator_evm: None,
                 other: Default::default(),
             },
             config: Digest([3; 32]),
@@ -91,6 +93,7 @@ impl Instance {
                 streamed: false,
                 outcome: Outcome::Complete,
                 ending: None,
+                answer: None,
             },
             execution: None,
             usage: Some(Usage { prompt: 7, completion: 8 }),
@@ -156,7 +159,7 @@ impl Journal {
     }
 
     pub async fn send(&mut self, (seq, bytes): &(u64, Bytes)) {
-        self.say(&ToHost::Receipt { seq: *seq, bytes: bytes.clone() }).await;
+        self.say(&ToHost::Receipt { seq: *seq, digest: [0; 32], bytes: bytes.clone() }).await;
     }
 
     pub async fn expect(&mut self, message: ToEnclave) {

@@ -64,6 +64,7 @@ fn receipt(input: &mut Unstructured<'_>) -> Result<Option<Receipt>> {
         outcome,
         // Of other exchanges none is written.
         ending: ending.filter(|_| streamed && outcome.is_whole()),
+        answer: input.arbitrary::<bool>()?.then_some(nothing),
     };
     Ok(Some(Receipt {
         iat: input.arbitrary()?,

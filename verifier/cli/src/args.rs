@@ -125,6 +125,9 @@ pub(crate) struct Ask {
     /// Also fetch what only the enclave knows: rendered prompt, token ids, sampling as used
     #[arg(long)]
     pub(crate) details: bool,
+    /// Also ask for a head of the node's receipt log that covers the answer; contracts accept it. --save keeps it
+    #[arg(long)]
+    pub(crate) head: bool,
     #[command(flatten)]
     pub(crate) common: Common,
 }

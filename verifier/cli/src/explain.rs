@@ -68,6 +68,7 @@ const FAMILIES: &[(&str, &str)] = &[
     ("nitro.*", "The platform's attestation document is not genuine, not valid now, or not well formed."),
     ("statement.*", "The node's statement is not valid."),
     ("receipt.*", "The receipt does not prove this exchange."),
+    ("head.*", "The head of the node's log is not this node's, or does not cover this receipt."),
     ("stream.*", "The stream was changed on its way, or its proofs are out of order."),
     ("transcript.*", "The saved exchange is not whole, or was changed since."),
     ("format.*", "The bytes are not well formed; nothing in them was trusted."),

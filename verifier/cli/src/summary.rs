@@ -4,7 +4,7 @@ use quoth_attestation::Digest;
 use quoth_attestation::receipt::{Ending, Execution, Receipt, Upstream};
 use quoth_attestation::statement::{Clock, Platform};
 use quoth_attestation::transcript::{Details, LocalDetails, Transcript, UpstreamDetails};
-use quoth_verifier::{VerifiedExchange, VerifiedNode};
+use quoth_verifier::{VerifiedExchange, VerifiedHead, VerifiedNode};
 use serde_json::json;
 
 use crate::report::Report;
@@ -83,7 +83,7 @@ pub(crate) fn exchange(report: &mut Report, transcript: &Transcript, exchange: &
     report.row("question", format!("all {} bytes are the ones the receipt commits to", request.len()));
     report.row("answer", format!("all {} bytes are the ones the receipt commits to", response.len()));
     if !transcript.checkpoints.is_empty() {
-        report.row("stream", format!("{} signed checkpoints, none missing or moved", transcript.checkpoints.len()));
+        report.row("stream", format!("{} signed checkpoints, in order and in place", transcript.checkpoints.len()));
     }
     receipt(report, exchange.receipt().claims());
     if let Some(bodies) = exchange.pass_through() {
@@ -175,6 +175,20 @@ pub(crate) fn details(report: &mut Report, details: &Details) {
             report.member("details", member);
         }
     }
+}
+
+/// A head of the node's log that covers the receipt.
+pub(crate) fn head(report: &mut Report, head: &VerifiedHead) {
+    let said = head.head();
+    let closed = if said.is_closed() { ", closed" } else { "" };
+    report.row("log", format!("in the node's log of {} receipts{closed}, root {}", said.size(), said.root()));
+    let member = json!({
+        "size": said.size(),
+        "root": said.root().to_string(),
+        "closed": said.is_closed(),
+        "head": hex::encode(head.signed().encode()),
+    });
+    report.member("log", member);
 }
 
 /// What no verdict about a node proves.

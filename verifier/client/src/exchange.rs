@@ -11,13 +11,16 @@ use quoth_attestation::headers::{self, is_event_stream};
 use quoth_attestation::record::Kind;
 use quoth_attestation::transcript::{Details, Request, Response, Transcript};
 use quoth_attestation::{Digest, ExchangeId};
-use quoth_verifier::{Pushed, Refusal, ResponseHead, StreamVerifier, VerifiedDetails, VerifiedExchange, VerifiedNode};
+use quoth_verifier::{
+    Pushed, Refusal, ResponseHead, StreamVerifier, VerifiedDetails, VerifiedExchange, VerifiedHead, VerifiedNode,
+};
 
 use crate::connector::{fresh_nonce, read_body, refuse_status, retry_after, within};
 use crate::{ClientError, Connection, Step, limits};
 
 const CTI: &str = "quoth-cti";
 const CONTENT_TYPE: &str = "content-type";
+const HEAD: &str = "quoth-head";
 const NODE: &str = "quoth-node";
 const OPENING: &str = "quoth-opening";
 const RECEIPT: &str = "quoth-receipt";
@@ -27,6 +30,8 @@ const RECEIPT: &str = "quoth-receipt";
 pub struct Options {
     /// Asks the node to keep, for one reading, what only it knows (rendered prompt, token ids, sampling as used), and reads it.
     pub details: bool,
+    /// Asks the node for a head of its log that covers the receipt, for a contract.
+    pub head: bool,
     /// Digest of an earlier receipt's payload that this request continues.
     pub parent: Option<Digest>,
     /// How often (0 to 3) the node may repeat a request after a provider's 429 or 503.
@@ -58,6 +63,8 @@ pub struct Proven {
     pub exchange: VerifiedExchange,
     /// The opened commitments, if [`Options::details`] asked for them.
     pub details: Option<VerifiedDetails>,
+    /// A head of the node's log that covers the receipt, if [`Options::head`] asked for it and the node signed one.
+    pub head: Option<VerifiedHead>,
     /// The exchange in one file, for an auditor.
     pub transcript: Transcript,
     /// The connection, for the next request.
@@ -68,7 +75,7 @@ enum State {
     /// An event stream that is verified as it arrives.
     Stream(Box<StreamVerifier>),
     /// An answer in one piece, with its receipt in the head.
-    Whole { receipt: Vec<u8> },
+    Whole { receipt: Vec<u8>, head: Option<Vec<u8>> },
     /// Verified to its end.
     Proven(Box<VerifiedExchange>),
     /// Refused or failed, and already reported.
@@ -84,6 +91,7 @@ struct Record {
     handed: usize,
     checkpoints: Vec<Vec<u8>>,
     receipt: Option<Vec<u8>>,
+    head: Option<Vec<u8>>,
 }
 
 impl Connection {
@@ -110,7 +118,10 @@ impl Connection {
         check_node(&headers, self.node())?;
         let head = ResponseHead { status, cti: Some(cti), opening: read_opening(&headers)?, nonce: Some(nonce) };
         let state = match optional(&headers, RECEIPT)? {
-            Some(receipt) => State::Whole { receipt: base64(receipt, RECEIPT)? },
+            Some(receipt) => {
+                let head = optional(&headers, HEAD)?.map(|head| base64(head, HEAD)).transpose()?;
+                State::Whole { receipt: base64(receipt, RECEIPT)?, head }
+            }
             None if optional(&headers, CONTENT_TYPE)?.is_some_and(is_event_stream) => {
                 State::Stream(Box::new(self.node().verify_stream(&request, head.clone())))
             }
@@ -134,6 +145,9 @@ impl Connection {
         }
         if options.details {
             builder = builder.header("quoth-details", "1");
+        }
+        if options.head {
+            builder = builder.header(HEAD, "1");
         }
         if options.retries > 0 {
             builder = builder.header("quoth-retries", options.retries.to_string());
@@ -192,7 +206,7 @@ impl Exchange {
     pub async fn next(&mut self) -> Result<Option<Bytes>, ClientError> {
         match std::mem::replace(&mut self.state, State::Failed) {
             State::Stream(verifier) => self.next_of_stream(verifier).await,
-            State::Whole { receipt } => self.whole(receipt).await.map(Some),
+            State::Whole { receipt, head } => self.whole(receipt, head).await.map(Some),
             State::Proven(exchange) => {
                 self.state = State::Proven(exchange);
                 Ok(None)
@@ -215,8 +229,9 @@ impl Exchange {
             false => None,
         };
         let verified = details.as_ref().map(|details| exchange.verify_details(details)).transpose()?;
+        let head = self.record.head.as_ref().map(|head| exchange.receipt().verify_in_log(head)).transpose()?;
         let transcript = Transcript { details, ..self.transcript() };
-        Ok(Proven { exchange: *exchange, details: verified, transcript, connection: self.connection })
+        Ok(Proven { exchange: *exchange, details: verified, head, transcript, connection: self.connection })
     }
 
     /// The exchange so far. Without a receipt it proves only what its last checkpoint proves.
@@ -230,6 +245,7 @@ impl Exchange {
             nonce: self.head.nonce.clone(),
             evidence: self.connection.evidence().to_vec(),
             details: None,
+            log: self.record.head.clone(),
         }
     }
 
@@ -252,7 +268,7 @@ impl Exchange {
         }
     }
 
-    async fn whole(&mut self, receipt: Vec<u8>) -> Result<Bytes, ClientError> {
+    async fn whole(&mut self, receipt: Vec<u8>, head: Option<Vec<u8>>) -> Result<Bytes, ClientError> {
         let step = Step::Response;
         let work = read_body(&mut self.incoming, limits::RESPONSE_BYTES, step);
         let body = within(limits::HEAD, step, work).await?;
@@ -260,6 +276,7 @@ impl Exchange {
         let exchange = verified.verify_exchange(&self.request, &self.head, &body)?;
         self.state = State::Proven(Box::new(exchange));
         self.record.receipt = Some(receipt);
+        self.record.head = head;
         self.record.body = body;
         Ok(Bytes::copy_from_slice(&self.record.body))
     }
@@ -310,6 +327,7 @@ impl Record {
             match record.kind {
                 Kind::Checkpoint => self.checkpoints.push(record.bytes),
                 Kind::Receipt => self.receipt = Some(record.bytes),
+                Kind::Head => self.head = Some(record.bytes),
             }
         }
         Ok(())

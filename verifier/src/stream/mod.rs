@@ -39,6 +39,8 @@ pub struct StreamVerifier {
     /// How the stream ended, once its last event has passed.
     ended: Option<End>,
     receipt: Option<VerifiedReceipt>,
+    /// Whether a head of the log has followed the receipt.
+    headed: bool,
     refused: Option<Refusal>,
 }
 
@@ -52,11 +54,11 @@ pub struct Pushed {
     pub records: Vec<Record>,
 }
 
-/// A checkpoint or a receipt of a stream.
+/// A checkpoint, a receipt or a head of a stream.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Record {
-    /// Checkpoint or receipt.
+    /// What it is.
     pub kind: Kind,
     /// The signed bytes.
     pub bytes: Vec<u8>,
@@ -87,6 +89,7 @@ impl StreamVerifier {
             passable: 0,
             ended: None,
             receipt: None,
+            headed: false,
             refused: None,
         }
     }
@@ -166,14 +169,20 @@ impl StreamVerifier {
     }
 
     fn record(&mut self, kind: Kind, bytes: &[u8], offset: u64) -> Result<(), Refusal> {
-        match kind {
-            _ if self.receipt.is_some() => Err(Refusal::StreamAfterEnd { offset }),
-            Kind::Checkpoint => {
+        match (kind, &self.receipt) {
+            // Right behind the receipt: the body's last bytes follow both.
+            (Kind::Head, Some(receipt)) if !self.headed && self.ended.is_none() => {
+                receipt.verify_in_log(bytes)?;
+                self.headed = true;
+                Ok(())
+            }
+            (_, Some(_)) | (Kind::Head, None) => Err(Refusal::StreamAfterEnd { offset }),
+            (Kind::Checkpoint, None) => {
                 let digest = Digest(self.hasher.clone().finalize().into());
                 let opening = &self.head.opening;
                 self.checkpoints.next(bytes, Some(offset), |label, _| Some(opening.commit_digest(label, &digest)))
             }
-            Kind::Receipt => self.receipt(bytes),
+            (Kind::Receipt, None) => self.receipt(bytes),
         }
     }
 

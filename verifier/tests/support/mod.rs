@@ -11,6 +11,10 @@ use quoth_attestation::checkpoint::{Checkpoint, Place, Version};
 use quoth_attestation::commit::{Label, Opening, token_bytes};
 use quoth_attestation::cose::{KeyId, Payload, Possession, Signed};
 use quoth_attestation::evidence::Evidence;
+use quoth_attestation::evm::SettlementKey;
+use quoth_attestation::log::frontier::Frontier;
+use quoth_attestation::log::head::{Head, Signature, SignedHead};
+use quoth_attestation::log::head_proof::HeadProof;
 use quoth_attestation::receipt::{Ending, Exchange, Execution, Level, Local, Outcome, Receipt, Status, Times, Usage};
 use quoth_attestation::record::{self, Kind};
 use quoth_attestation::statement::{Clock, Keys, Model, Platform, Software, Statement, Upstream, Validity};
@@ -37,6 +41,23 @@ pub fn opening() -> Opening {
 
 pub fn nonce() -> Nonce {
     Nonce::new([0xee; 16]).unwrap()
+}
+
+/// The key that signs the node's heads.
+pub fn settlement() -> k256::ecdsa::SigningKey {
+    k256::ecdsa::SigningKey::from_slice(&[4; 32]).unwrap()
+}
+
+fn settlement_public() -> SettlementKey {
+    let point = settlement().verifying_key().to_sec1_point(true);
+    SettlementKey::new(point.as_bytes().try_into().unwrap()).unwrap()
+}
+
+/// Signs a head with this key.
+pub fn sign_head(key: &k256::ecdsa::SigningKey, head: Head) -> SignedHead {
+    let (signature, id) = key.sign_prehash_recoverable(&head.digest().0);
+    let (r, s) = signature.split_bytes();
+    SignedHead::new(head, Signature::new(r.into(), s.into(), id.is_y_odd()).unwrap())
 }
 
 /// The head of an honest answer.
@@ -84,6 +105,8 @@ impl Node {
                 receipt: key.verifying_key().to_bytes(),
                 tls: Digest::of(b"tls key"),
                 seal: None,
+                settlement: Some(settlement_public()),
+                operator_evm: None,
                 other: Default::default(),
             },
             config: Digest::of(b"config"),
@@ -194,6 +217,7 @@ impl Node {
                 streamed,
                 outcome: Outcome::Complete,
                 ending: streamed.then_some(Ending::Terminal),
+                answer: None,
             },
             execution: Some(Execution::Local(Local {
                 model: "tiny".try_into().unwrap(),
@@ -242,6 +266,14 @@ impl Node {
         stream
     }
 
+    /// A head of the log that has this receipt alone, with its path, signed by this key.
+    pub fn head_proof(&self, key: &k256::ecdsa::SigningKey, receipt: &[u8]) -> HeadProof {
+        let mut tree = Frontier::new();
+        tree.push(&Signed::<Receipt>::decode(receipt).unwrap().digest()).unwrap();
+        let head = Head::new(self.digest(), 1, tree.root(), NOW, false).unwrap();
+        HeadProof::new(sign_head(key, head), Vec::new()).unwrap()
+    }
+
     /// The transcript of that stream.
     pub fn transcript(&self) -> Transcript {
         let stream = self.stream(&[event("hel"), event("lo")]);
@@ -254,6 +286,7 @@ impl Node {
             nonce: Some(nonce()),
             evidence: self.evidence(Some(&Nonce::new([1; 32]).unwrap())),
             details: Some(Details::Local(details())),
+            log: None,
         }
     }
 }

@@ -29,7 +29,7 @@ pub(crate) async fn run(args: Ask) -> Result<Report, CliError> {
     }
     let client = Client::new(files::policy(args.common.policy.as_ref())?);
     let headers = args.key_file.as_ref().map(bearer).transpose()?.unwrap_or_default();
-    let options = Options { details: args.details, headers, ..Options::default() };
+    let options = Options { details: args.details, head: args.head, headers, ..Options::default() };
     let connection = client.connect(&args.url).await?;
     // Do not send a prompt for a model that the policy does not accept.
     connection.node().accepts_model(&args.model).map_err(ClientError::from)?;
@@ -50,7 +50,11 @@ pub(crate) async fn run(args: Ask) -> Result<Report, CliError> {
         let message = error_message(&proven.transcript.response.body).unwrap_or_default();
         return Err(CliError::Answered { status: proven.transcript.response.status, message });
     }
-    Ok(report(&proven, words, save.as_deref()))
+    let mut report = report(&proven, words, save.as_deref());
+    if args.head && proven.head.is_none() {
+        report.not_proven("that the node's log has the answer: the node signed no head");
+    }
+    Ok(report)
 }
 
 fn bearer(file: &PathBuf) -> Result<HeaderMap, CliError> {
@@ -119,6 +123,9 @@ fn report(proven: &Proven, words: String, saved: Option<&Path>) -> Report {
     summary::exchange(&mut report, &proven.transcript, &proven.exchange);
     if let Some(details) = &proven.transcript.details {
         summary::details(&mut report, details);
+    }
+    if let Some(head) = &proven.head {
+        summary::head(&mut report, head);
     }
     summary::limits_of_exchange(&mut report, node, proven.exchange.receipt().claims());
     if let Some(file) = saved {

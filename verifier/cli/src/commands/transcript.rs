@@ -18,6 +18,9 @@ pub(crate) fn run(args: &Transcript) -> Result<Report, CliError> {
     if let Some(details) = &verified.transcript().details {
         summary::details(&mut report, details);
     }
+    if let Some(head) = verified.head() {
+        summary::head(&mut report, head);
+    }
     summary::limits_of_exchange(&mut report, verified.node(), verified.exchange().receipt().claims());
     Ok(report)
 }

@@ -83,6 +83,8 @@ impl Node {
                 receipt: receipt_key.verifying_key().to_bytes(),
                 tls: Digest::of(&tls_key.subject_public_key_info()),
                 seal: None,
+                settlement: None,
+                operator_evm: None,
                 other: Default::default(),
             },
             config: Digest::of(b"config"),
@@ -223,6 +225,7 @@ impl Node {
                 streamed,
                 outcome: if status == 200 { Outcome::Complete } else { Outcome::Refused },
                 ending,
+                answer: None,
             },
             execution: (status == 200).then(|| {
                 Execution::Local(Local {

@@ -29,6 +29,8 @@ fn statement() -> Statement {
             receipt: core::array::from_fn(|index| if index == 0 { 0x58 } else { 0x66 }),
             tls: Digest::of(b"tls key"),
             seal: None,
+            settlement: None,
+            operator_evm: None,
             other: Default::default(),
         },
         config: Digest::of(b"config"),
