@@ -37,6 +37,7 @@ test: lint _build
     tests/qemu/run.sh cargo nextest run {{ everything }} --test boot --test-threads 1
     cargo test --quiet {{ everything }} --doc
     RUSTDOCFLAGS="-D warnings" cargo doc --quiet {{ everything }} --no-deps
+    PATH="$({{ python }} tests/sdk/prepare.py)/bin:$PATH" contracts/test.sh
     @tests/evidence/left-out.sh "$QUOTH_LEFT_OUT"
 
 # The official SDKs, unchanged, straight to a node and through the proxy, and the example client: `just test-sdk javascript` runs those whose name matches
@@ -70,6 +71,10 @@ lint:
     @tests/tools/install.sh cargo-deny
     {{ QUOTH_CACHE }}/tools/bin/cargo-deny --workspace --log-level error check bans licenses sources
     {{ QUOTH_CACHE }}/tools/bin/cargo-deny --manifest-path verifier/wasm/Cargo.toml --config deny.toml --log-level error check bans licenses sources
+
+# Base's half of the settlement: builds the contracts, runs their tests, compares their gas (a minute or two)
+contracts:
+    @PATH="$({{ python }} tests/sdk/prepare.py)/bin:$PATH" contracts/test.sh
 
 # A real model answers 100 long chats under load, and `quoth-verify replay` runs every answer again (takes minutes)
 replay: _build
