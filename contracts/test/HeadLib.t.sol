@@ -27,6 +27,18 @@ contract HeadLibTest is Fixture {
         vm.assertEq(read.signer, vm.addr(key));
     }
 
+    /// @dev The head in SPEC.md, as a node's own code signs it. The page says which key.
+    function test_SpecVector() public view {
+        string memory spec = vm.readFile("test/vectors/spec.json");
+        HeadLib.Head memory read = harness.read(vm.parseJsonBytes(spec, ".head"), 0);
+        vm.assertEq(read.node, vm.parseJsonBytes32(spec, ".statement-digest"));
+        vm.assertEq(read.size, 7);
+        vm.assertEq(read.root, vm.parseJsonBytes32(spec, ".log-root"));
+        vm.assertFalse(read.closed);
+        vm.assertTrue(read.wellFormed);
+        vm.assertEq(read.signer, vm.addr(0x000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f));
+    }
+
     function testFuzz_AnySignedByteCounts(uint256 offset, uint8 change) public view {
         bytes memory head = _head(65536, keccak256("root"));
         offset = _within(offset, 0, 80);

@@ -13,7 +13,7 @@ import sys
 
 HERE = pathlib.Path(__file__).parent
 SPEC = HERE / "../../../attestation/SPEC.md"
-COPIED = ["receipt-payload", "receipt-payload-upstream", "statement-digest", "salt", "commitment", "answer"]
+COPIED = ["receipt-payload", "receipt-payload-upstream", "statement-digest", "salt", "commitment", "answer", "head", "log-root"]
 
 
 def main() -> None:
