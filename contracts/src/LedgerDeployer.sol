@@ -11,7 +11,8 @@ import {ILedger} from "./interfaces/ILedger.sol";
 /// @dev Roles of the `AccessManager`:
 /// - governor: adds verifiers and policies and changes the quorum. Each call is scheduled, visible to all for `delay`,
 ///   and executed after it. The governor is also the manager's admin, with the same delay.
-/// - guardian: removes verifiers and revokes policies and nodes, at once. It can cancel what the governor scheduled.
+/// - guardian: removes verifiers and revokes policies and nodes, at once. It can cancel calls to the ledger that the
+///   governor scheduled, but not calls to the manager itself.
 /// This contract gives its own rights up before its constructor ends.
 contract LedgerDeployer {
     /// @notice What to deploy.
