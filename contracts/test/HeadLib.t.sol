@@ -9,6 +9,14 @@ contract HeadHarness {
     function read(bytes calldata heads, uint256 offset) external view returns (HeadLib.Head memory) {
         return HeadLib.read(heads, offset);
     }
+
+    /// @dev Reads while the first word of memory is not zero.
+    function readAfter(bytes32 scratch, bytes calldata heads) external view returns (HeadLib.Head memory) {
+        assembly {
+            mstore(0x00, scratch)
+        }
+        return HeadLib.read(heads, 0);
+    }
 }
 
 contract HeadLibTest is Fixture {
@@ -102,6 +110,13 @@ contract HeadLibTest is Fixture {
         bytes memory front = _front(_head(5, keccak256("root")));
         vm.assertEq(harness.read(bytes.concat(front, new bytes(65)), 0).signer, address(0));
         vm.assertEq(harness.read(bytes.concat(front, new bytes(64), bytes1(uint8(27))), 0).signer, address(0));
+    }
+
+    /// @dev What memory held before is not taken for the signer.
+    function test_BadSignatureAfterOtherWork() public view {
+        bytes memory head = bytes.concat(_front(_head(5, keccak256("root"))), new bytes(65));
+        bytes32 key = bytes32(uint256(uint160(vm.addr(KEY))));
+        vm.assertEq(harness.readAfter(key, head).signer, address(0));
     }
 
     function _front(bytes memory head) private pure returns (bytes memory front) {

@@ -110,6 +110,15 @@ contract LogLibTest is Test {
         if (path.length > 0) vm.assertFalse(log.includes(leaf, index, size, shorter, Tree.root(all)), "shorter");
     }
 
+    /// @dev A log of one entry has an empty path, also if its root is the hash of a pair.
+    function test_PathAboveTheRoot() public view {
+        bytes32[] memory path = new bytes32[](1);
+        path[0] = keccak256("sibling");
+        bytes32 leaf = Tree.leaf(keccak256("entry"));
+        vm.assertFalse(log.includes(leaf, 0, 1, path, Tree.node(path[0], leaf)));
+        vm.assertFalse(log.includes(leaf, 0, 1, path, Tree.node(leaf, path[0])));
+    }
+
     function testFuzz_Subtrees(uint256 seed, uint256 size, uint256 level, uint256 index) public view {
         size = _within(size, 1, 70);
         bytes32[] memory all = Tree.entries(seed, size);

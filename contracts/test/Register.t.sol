@@ -173,13 +173,20 @@ contract RegisterTest is Fixture {
         _expectLastDay(today - 8, false);
         _expectLastDay(0, false);
         _expectLastDay(type(uint16).max, false);
+
+        deadline = type(uint64).max;
+        vm.warp(_settlingEnds(today + 2));
+        _expectLastDay(today + 2, false);
+        vm.warp(_settlingEnds(today + 3) - 1);
+        _expectLastDay(today + 3, true);
     }
 
     function _expectLastDay(uint16 day, bool taken) private {
         bytes32 node = keccak256(abi.encode(day));
-        if (!taken) vm.expectRevert(abi.encodeWithSelector(ILedger.BadLastDay.selector, day));
-        (bool done,) = address(this).call(abi.encodeCall(this.registerUntil, (node, day)));
-        if (taken) vm.assertTrue(done && ledger.nodeOf(node).key == key);
+        (bool done, bytes memory reason) = address(this).call(abi.encodeCall(this.registerUntil, (node, day)));
+        vm.assertEq(done, taken);
+        vm.assertEq(ledger.nodeOf(node).key, taken ? key : address(0));
+        if (!taken) vm.assertEq(reason, abi.encodeWithSelector(ILedger.BadLastDay.selector, day));
     }
 
     function registerUntil(bytes32 node, uint16 day) external {
