@@ -22,11 +22,6 @@ impl AnswerText {
         self.0.get_or_insert_default().update(text);
     }
 
-    /// Adds text, if there is any.
-    pub fn adds(&mut self, text: Option<impl AsRef<str>>) {
-        text.iter().for_each(|text| self.says(text.as_ref()));
-    }
-
     /// SHA-256 of the whole text, or `None` if there was none.
     pub fn digest(self) -> Option<Digest> {
         self.0.map(|hash| Digest(hash.finalize().into()))

@@ -56,6 +56,17 @@ impl SettlementKey {
     }
 }
 
+/// The key that signed a head, as Ethereum recovers it.
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+pub(crate) fn signer(signed: &SignedHead) -> evm::SettlementKey {
+    let signature = signed.signature();
+    let known = k256::ecdsa::Signature::from_scalars(*signature.r(), *signature.s()).unwrap();
+    let recovery = k256::ecdsa::RecoveryId::new(signature.is_odd(), false);
+    let key = k256::ecdsa::VerifyingKey::recover_from_prehash(&signed.head().digest().0, &known, recovery).unwrap();
+    evm::SettlementKey::new(key.to_sec1_point(true).as_bytes().try_into().unwrap()).unwrap()
+}
+
 impl LogKeys {
     /// The keys of the node whose statement has this digest.
     pub fn new(node: Digest, settlement: SettlementKey, receipt: Arc<ReceiptKey>) -> Self {

@@ -4,7 +4,7 @@ use alloc::format;
 use alloc::string::String;
 
 use super::note::{ED25519, Note, NoteSignature, key_id};
-use super::{MAX_SIZE, base64};
+use super::{base64, check_size};
 use crate::{Digest, FormatError};
 
 /// What the origin of every log begins with; the digest of the statement follows, in hex.
@@ -29,12 +29,10 @@ impl LogCheckpoint {
     /// `node` is the digest of the statement.
     ///
     /// # Errors
-    /// [`FormatError::OutOfRange`] above [`MAX_SIZE`].
+    /// [`FormatError::OutOfRange`] above [`MAX_SIZE`](super::MAX_SIZE).
     pub fn new(node: Digest, size: u64, root: Digest) -> Result<Self, FormatError> {
-        match size <= MAX_SIZE {
-            true => Ok(Self { node, size, root }),
-            false => Err(FormatError::OutOfRange { field: "size", expected: "below 2^40" }),
-        }
+        check_size(size)?;
+        Ok(Self { node, size, root })
     }
 
     /// Digest of the node's statement.

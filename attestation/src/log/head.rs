@@ -2,7 +2,7 @@
 
 use alloc::vec::Vec;
 
-use super::MAX_SIZE;
+use super::check_size;
 use super::tree::empty_root;
 use crate::{Digest, FormatError};
 
@@ -56,11 +56,9 @@ impl Head {
     /// `node` is the digest of the statement, `time` Unix seconds, `closed` means that the log will not grow.
     ///
     /// # Errors
-    /// [`FormatError::OutOfRange`] above [`MAX_SIZE`], and for a root that no tree of size 0 has.
+    /// [`FormatError::OutOfRange`] above [`MAX_SIZE`](super::MAX_SIZE), and for a root that no tree of size 0 has.
     pub fn new(node: Digest, size: u64, root: Digest, time: u64, closed: bool) -> Result<Self, FormatError> {
-        if size > MAX_SIZE {
-            return Err(FormatError::OutOfRange { field: "size", expected: "below 2^40" });
-        }
+        check_size(size)?;
         if size == 0 && root != empty_root() {
             return Err(FormatError::OutOfRange { field: "root", expected: "that of no entries" });
         }

@@ -32,7 +32,17 @@ pub mod proof;
 pub mod tile;
 pub mod tree;
 
+use crate::FormatError;
+
 /// Maximum number of receipts in a log: what the contract's `uint40` holds.
 pub const MAX_SIZE: u64 = (1 << 40) - 1;
 /// Maximum number of hashes in a proof of inclusion.
 pub const MAX_PATH: usize = 40;
+
+/// Returns an error for a log that is larger than a log can be.
+fn check_size(size: u64) -> Result<(), FormatError> {
+    match size <= MAX_SIZE {
+        true => Ok(()),
+        false => Err(FormatError::OutOfRange { field: "size", expected: "below 2^40" }),
+    }
+}

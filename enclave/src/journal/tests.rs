@@ -16,7 +16,7 @@ use tokio::io::{AsyncWriteExt, split};
 use super::{Journal, Unavailable};
 use crate::keys::ReceiptKey;
 use crate::limits::{JOURNAL_BATCH, PUBLISH, UNACKNOWLEDGED};
-use crate::log_keys::{LogKeys, SettlementKey};
+use crate::log_keys::{LogKeys, SettlementKey, signer};
 
 const DIGEST: Digest = Digest([9; 32]);
 const NODE: Digest = Digest([5; 32]);
@@ -249,12 +249,7 @@ async fn heads_and_notes_are_signed_by_the_keys_of_the_statement() {
     let mut host = Host::connect(&journal);
     host.say(&[ToEnclave::Welcome { next: 0 }, ToEnclave::Publish]).await;
     let (signed, note) = head(&mut host.frames).await;
-    let signature = signed.signature();
-    let known = k256::ecdsa::Signature::from_scalars(*signature.r(), *signature.s()).unwrap();
-    let recovery = k256::ecdsa::RecoveryId::new(signature.is_odd(), false);
-    let recovered =
-        k256::ecdsa::VerifyingKey::recover_from_prehash(&signed.head().digest().0, &known, recovery).unwrap();
-    assert_eq!(recovered.to_sec1_point(true).as_bytes(), settlement.as_bytes());
+    assert_eq!(signer(&signed), settlement);
     let note = Note::decode(&note).unwrap();
     let checkpoint = LogCheckpoint::decode(note.text()).unwrap();
     let own: Vec<_> = checkpoint.own(&note, &receipt).collect();

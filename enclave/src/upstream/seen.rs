@@ -151,14 +151,19 @@ impl Seen {
         }
         for (name, value) in self.members(choice) {
             match &*name {
-                "text" => self.answer.adds(value.text()),
+                "text" => self.says(value),
                 "message" | "delta" => {
-                    for (_, content) in self.members(value).filter(|(name, _)| name == "content") {
-                        self.answer.adds(content.text());
-                    }
+                    let content = self.members(value).filter(|(name, _)| name == "content");
+                    content.for_each(|(_, content)| self.says(content));
                 }
                 _ => {}
             }
+        }
+    }
+
+    fn says(&mut self, text: Raw<'_>) {
+        if let Some(text) = text.text() {
+            self.answer.says(&text);
         }
     }
 

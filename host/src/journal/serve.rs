@@ -179,7 +179,10 @@ impl<'a> Connection<'a> {
                     }
                     ToHost::Head { head, note } => {
                         let newer = SignedLog::new(&head, &note).filter(|log| store.is_about(log));
-                        log = SignedLog::latest(log, newer.ok_or(LinkError::Malformed { what: "journal: head" })?);
+                        let newer = newer.ok_or(LinkError::Malformed { what: "journal: head" })?;
+                        if log.as_ref().is_none_or(|earlier| newer.follows(earlier)) {
+                            log = Some(newer);
+                        }
                     }
                     ToHost::Hello { .. } => return Err(LinkError::Malformed { what: "journal: second hello" }),
                 }
@@ -191,11 +194,7 @@ impl<'a> Connection<'a> {
             if let Some(log) = log {
                 let closed = log.is_closed();
                 let result;
-                (store, result) = blocking(move || {
-                    let result = store.keep(&log);
-                    (store, result)
-                })
-                .await;
+                (store, result) = on_disk(store, move |store| store.keep(&log)).await;
                 match result {
                     Ok(()) if closed => self.say(ToEnclave::Kept).await?,
                     Ok(()) => {}
@@ -206,11 +205,7 @@ impl<'a> Connection<'a> {
                 continue;
             }
             let (result, batch);
-            (store, result, batch) = blocking(move || {
-                let result = store.append(&received);
-                (store, result, received)
-            })
-            .await;
+            (store, (result, batch)) = on_disk(store, move |store| (store.append(&received), received)).await;
             match result {
                 Ok(unreadable) => {
                     unreadable.into_iter().for_each(|seq| tell(self.notices, Notice::Unreadable { seq }));
@@ -247,6 +242,18 @@ impl<'a> Connection<'a> {
         self.writer.write_all(&message.to_bytes()).await?;
         Ok(self.writer.flush().await?)
     }
+}
+
+/// Runs disk work with the store, and gives it back.
+async fn on_disk<R: Send + 'static>(
+    mut store: Store,
+    work: impl FnOnce(&mut Store) -> R + Send + 'static,
+) -> (Store, R) {
+    blocking(move || {
+        let result = work(&mut store);
+        (store, result)
+    })
+    .await
 }
 
 /// Runs blocking disk work on a thread for such work.

@@ -88,10 +88,10 @@ impl SignedLog {
         self.head().is_closed()
     }
 
-    /// Returns the later of two: the larger, or the closed one.
-    pub(super) fn latest(earlier: Option<Self>, later: Self) -> Option<Self> {
+    /// Returns true if it may stand in place of `earlier`: it is not smaller, nor open where `earlier` is closed.
+    pub(super) fn follows(&self, earlier: &Self) -> bool {
         let rank = |log: &Self| (log.head().size(), log.is_closed());
-        Some(earlier.filter(|earlier| rank(earlier) > rank(&later)).unwrap_or(later))
+        rank(self) >= rank(earlier)
     }
 }
 
@@ -265,7 +265,7 @@ impl Store {
             Ok((row.get::<_, Vec<u8>>(0)?, row.get::<_, String>(1)?))
         });
         let known = known.optional()?.and_then(|(head, note)| SignedLog::new(&head, note.as_bytes()));
-        if SignedLog::latest(known, log.clone()).as_ref() == Some(log) {
+        if known.is_none_or(|known| log.follows(&known)) {
             self.connection.execute(
                 "INSERT INTO heads (id, head, note) VALUES (?1, ?2, ?3)
                  ON CONFLICT (id) DO UPDATE SET head = ?2, note = ?3",
